@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.h: what an operating system must provide to fsopd besides an engine: who is calling, wearing an identity, paths
+ * resolved to pinned objects, the operations themselves, and a few odds and ends. Chosen at link time.
+ *
+ * All calls return 0 (or a count) or -FSOP_E…, converted where the system call is made; the raw error goes to the
+ * place named. Calls marked [any] may run on the loop thread or on a worker, everything else on the loop thread only.
+ *
+ * This is the only place of the daemon from which a path can reach the kernel.
+ */
+#ifndef FSOP_SYS_H
+#define FSOP_SYS_H
+
+#include "proto/arena.h"
+#include "proto/message.h"
+
+/* A descriptor (a HANDLE on Windows). */
+typedef intptr_t os_fd;
+#define OS_FD_NONE ((os_fd)-1)
+
+/* ---- start ---------------------------------------------------------------------------------------------------- */
+
+struct sys_config {
+        bool private_service; /* started by an ordinary user: everything runs as that user */
+        void (*log)(int level, const char *message); /* level as syslog(3); any thread */
+};
+
+/*
+ * Takes the identity of the process as the service's, drops CAP_FSETID from the effective set, takes the reference root
+ * (PID 1's, else its own: then ret_own_root is true and why stands in the log), gives the thread a umask of its own.
+ */
+int sys_start(const struct sys_config *config, bool *ret_own_root);
+void sys_stop(void);
+
+/* To be called first on every worker thread: own umask, known identity. [any] */
+int sys_thread_start(void);
+/* Frees what the thread holds (e.g. leaves its worn identity). [any] */
+void sys_thread_stop(void);
+
+/* "Linux 6.1.0 x86_64" */
+const char *sys_platform(void);
+
+/* ---- who is calling -------------------------------------------------------------------------------------------- */
+
+struct peer {
+        uint32_t uid, gid;
+        uint32_t *groups; /* supplementary, ascending */
+        uint32_t n_groups;
+        int64_t pid;
+        os_fd pidfd;           /* or OS_FD_NONE */
+        bool foreign;          /* other mount namespace or root than the reference: its paths mean other things */
+        bool fully_capable;    /* uid 0 with every capability that the service has, in the service's user namespace */
+        uint64_t capabilities; /* worn for `caller`; 0 for every uid but 0 */
+};
+
+/* Asks the kernel who is at the other end of a connected socket; on failure nothing is to be freed. The socket decides, never the message. */
+int peer_query(os_fd socket, struct peer *ret_peer);
+void peer_fini(struct peer *peer);
+
+/* ---- identities ------------------------------------------------------------------------------------------------ */
+
+/* Credentials to wear: uid, gid, supplementary groups, capabilities. Immutable; counted on the loop thread. */
+struct identity;
+
+/* The peer itself, with exactly its rights. */
+int identity_of_peer(const struct peer *peer, struct identity **ret_identity);
+/* The service: its own uid and all its capabilities, with CAP_FSETID only if set_id. Two shared objects, ref'd. */
+struct identity *identity_of_service(bool set_id);
+/*
+ * Somebody for whom something is created: uid, gid and groups given, with the capabilities to get past permissions
+ * (DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER) and, if mknod, to make device nodes; FSETID only if set_id.
+ */
+int identity_to_create_as(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t n_groups, bool mknod, bool set_id,
+                          struct identity **ret_identity);
+struct identity *identity_ref(struct identity *identity);
+struct identity *identity_unref(struct identity *identity); /* NULL */
+
+/*
+ * Wears an identity on this thread (raw setgroups, setresgid, setresuid, capset; all read back). A thread keeps what it
+ * wears until the next call; wearing what is worn costs nothing. On failure the thread is back at the service's identity;
+ * if it cannot get back, the process aborts. [any]
+ */
+int identity_wear(struct identity *identity);
+/* Back to the service's own. Before anything the daemon does for itself. [any] */
+void identity_wear_service(void);
+
+/* ---- names ------------------------------------------------------------------------------------------------------ */
+
+/* The user and group databases. 0, -FSOP_ENOENT, or another error (which policy treats as "deny"). */
+int sys_user_by_name(const char *name, uint32_t *ret_uid, uint32_t *ret_gid);
+int sys_group_by_name(const char *name, uint32_t *ret_gid);
+int sys_name_of_user(uint32_t uid, char *buffer, size_t buffer_bytes);
+/* malloc'd ascending list, gid included. */
+int sys_groups_of_user(const char *name, uint32_t gid, uint32_t **ret_groups, uint32_t *ret_n);
+
+/* ---- directories that rules name ------------------------------------------------------------------------------- */
+
+/* A directory held open, resolved under the reference root without magic links. */
+struct directory {
+        os_fd fd; /* OS_FD_NONE: closed */
+        uint64_t dev, ino, mnt_id;
+};
+int directory_open(const char *absolute_path, struct directory *ret_directory);
+void directory_close(struct directory *directory);
+
+/* A descriptor that polls as ready when the mount table changes, to give to IO_POLL; OS_FD_NONE where there is none. */
+os_fd sys_mount_watch(void);
+/* Forgets what is cached about mounts. */
+void sys_mounts_changed(void);
+
+/*
+ * Reads a file that steers the daemon: it must be a regular file that belongs to root (or the private service's user), and
+ * neither it nor any directory above it may be writable by anyone else; symbolic links only if they pass too.
+ * A link to /dev/null reads as ret_masked. Contents malloc'd and NUL-terminated. On refusal ret_why is a static string.
+ */
+int sys_read_trusted_file(const char *path, size_t bytes_max, char **ret_data, size_t *ret_len, bool *ret_masked,
+                          const char **ret_why);
+/* Names in a trusted directory, sorted, malloc'd (free each, then the array). -FSOP_ENOENT if it does not exist. */
+int sys_list_trusted_directory(const char *path, char ***ret_names, size_t *ret_n, const char **ret_why);
+/* Opens (creating, 0640, O_APPEND) a file of the daemon's own for appending, never through a link. */
+int sys_open_append(const char *path, os_fd *ret_fd);
+/* Appends all of it; -FSOP_E… on failure. [any] */
+int sys_write_all(os_fd fd, const void *data, size_t len);
+/* mkdir -p with MODE for a directory of the daemon's own. */
+int sys_make_directory(const char *path, uint32_t mode);
+
+/* ---- operations ------------------------------------------------------------------------------------------------- */
+
+enum fs_class {
+        FS_UNKNOWN = 0, /* not looked up yet: treat as slow */
+        FS_LOCAL,       /* answers from memory or a local disk */
+        FS_SLOW,        /* network, FUSE: may hang for ever */
+        FS_FORBIDDEN,   /* procfs: nothing is done on it */
+};
+
+/* What a rule demands of the objects that an elevated operation meets. Plain data, filled by authorize, enforced by the
+ * resolver and the walker of the backend on every object they pin. */
+struct object_id {
+        uint64_t dev, ino;
+};
+struct guard {
+        const struct directory *root;      /* the rule's directory; everything stays beneath it */
+        const struct object_id *excluded;  /* directories that may not be, hold or lie above what is touched: the rule's */
+        uint32_t n_excluded;               /* exclude list and the daemon's own files */
+        const os_fd *excluded_fds;         /* held open, same order; OS_FD_NONE where the directory does not exist */
+        bool one_filesystem;
+        bool links_any;      /* non-directories with several links may be changed */
+        bool set_id;         /* set-id bits may be set and may survive */
+        bool foreign_parent; /* creating inside a directory of someone else is fine */
+        bool owned_by_caller;
+        uint32_t caller_uid;
+        uint32_t create_uid; /* owner of what is created */
+        uint32_t service_uid;
+        bool has_bytes_max;
+        uint64_t bytes_max; /* largest logical size a file may reach */
+};
+
+/* One end of an operation. */
+struct place {
+        /* filled by the daemon */
+        struct identity *identity;  /* as whom it is looked up and opened */
+        const struct guard *guard;  /* NULL: as caller */
+        os_fd base;                 /* start of a relative path; OS_FD_NONE: the reference root */
+        bool base_is_object;        /* path is empty: base itself is meant */
+        bool base_is_client_fd;     /* base came from a client: may be anything, may hang */
+        struct bytes path;          /* NUL-terminated (len does not count it) */
+        bool follow;
+        /* filled by sys_resolve */
+        os_fd parent;           /* O_PATH, or OS_FD_NONE where the verb needs none */
+        bool parent_borrowed;   /* it belongs to the cache */
+        const char *leaf;       /* name in parent, points into path */
+        os_fd object;           /* O_PATH, or OS_FD_NONE where it does not exist (yet) */
+        bool object_borrowed;   /* it is base */
+        enum fs_class fs;
+        bool has_stat;
+        struct fsop_stat stat; /* of object: type, mode, nlink, uid, gid, ino, dev, size, mnt_id */
+};
+
+/* Parents that several operations of a batch share. Used by one thread at a time. */
+struct parent_cache {
+        struct {
+                os_fd base, fd;
+                struct identity *identity;
+                const struct guard *guard;
+                struct bytes path;
+                struct fsop_stat stat;
+                enum fs_class fs;
+        } slots[4];
+        uint32_t next;
+};
+/* Makes an empty cache (all slots OS_FD_NONE). */
+void parent_cache_init(struct parent_cache *cache);
+/* Closes what it holds; places that borrowed must be finished. [any] */
+void parent_cache_clear(struct parent_cache *cache);
+
+struct sys_op {
+        /* filled by the daemon */
+        const struct operation *op;
+        struct identity *identity; /* as whom it runs: of `at`, or of `to` where only that changes */
+        struct place at, to;
+        struct parent_cache *cache; /* or NULL */
+        bool plain;                 /* stat family on the caller's own descriptors: see authorize */
+        uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
+        size_t out_bytes;
+        os_fd passed_write_fd;      /* reserved, OS_FD_NONE */
+        /* filled by sys_resolve and sys_run */
+        struct result *result; /* value, outcome, cloned; not error */
+        os_fd opened;          /* open, opendir, open-fd: the new descriptor, the daemon's to close; else OS_FD_NONE */
+        int32_t code;          /* 0 or -FSOP_E… */
+        int32_t os_error;      /* raw */
+        const char *why;       /* static sentence where the code alone does not explain, or NULL */
+        bool guarded;          /* it was the guard that refused: class denied */
+        int cancelled;         /* atomic; long operations look at it between steps and give up with ECANCELED */
+};
+
+enum {
+        SYS_CACHED_ONLY = 1 << 0, /* answer -FSOP_EAGAIN rather than touch a disk or a slow filesystem */
+};
+
+/*
+ * Pins what op->op->verb needs of `at` and `to`: parents and leaf names for what makes or removes names, objects for what
+ * changes them; checks the guard on them; sets at.fs / to.fs. Sets code, os_error, why, guarded and returns code.
+ * -FSOP_EAGAIN with SYS_CACHED_ONLY: call again on a worker. Leaves nothing open on failure. [any]
+ */
+int sys_resolve(struct sys_op *op, unsigned flags);
+
+/* Does it on what was pinned, wearing op->identity (and each place's own for opening). Sets code, os_error, why, opened,
+ * result. Must follow a successful sys_resolve. Walks are inside. [any] */
+int sys_run(struct sys_op *op);
+
+/* Closes what resolve pinned (never `opened`, never borrowed ones). [any] */
+void sys_release(struct sys_op *op);
+
+/*
+ * From a directory descriptor that a client passed (or a handle opened as caller) upwards, without crossing a mount:
+ * the directories above it, itself first. For finding the rule it lies under. Returns their number, or -FSOP_E…;
+ * -FSOP_EXDEV when a mount is in the way, -FSOP_ENOTDIR if it is none. Wears the service. [any]
+ */
+int sys_ancestors(os_fd directory, struct object_id *ret_ids, uint32_t ids_max, unsigned flags);
+
+/* What the filesystem of a pinned object can do, found without writing. ret_features' texts are static. Returns the count. [any] */
+int sys_probe(const struct place *place, const char **ret_fs_name, struct support *ret_features, uint32_t features_max);
+
+/* How this platform does each operation, for info; static. */
+const struct support *sys_support(uint32_t *ret_n);
+
+/* Closes a descriptor; may block where a FUSE server is behind it, so a client's own go through IO_CLOSE. [any] */
+void sys_close(os_fd fd);
+/* Whether a descriptor that a client passed may be used at all (no procfs, O_PATH, access mode), with what it is. [any] */
+int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_path_only);
+
+/* ---- odds and ends ---------------------------------------------------------------------------------------------- */
+
+uint64_t sys_monotonic_ms(void);         /* [any] */
+struct fsop_time sys_realtime(void);     /* [any] */
+int sys_random(void *buffer, size_t len); /* [any] */
+uint64_t sys_resident_bytes(void);       /* of this process, for status */
+
+/*
+ * Listens on a Unix socket path (a pipe name on Windows) with MODE and GROUP (WIRE_NOBODY: leave). Refuses with EBUSY
+ * when a live daemon answers there; a dead socket is replaced; the directory must belong to the service and not be
+ * writable by others. ret_lock holds the claim until closed.
+ */
+int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock, const char **ret_why);
+/* Removes the socket file if it is still ours. */
+void sys_unlisten(const char *path, os_fd listener, os_fd lock);
+
+#endif

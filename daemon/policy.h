@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * policy.h: the rules, and the one question asked of them. Loading reads files; deciding is pure: it looks at its arguments
+ * and nothing else, and every error on the way is a denial.
+ */
+#ifndef FSOP_POLICY_H
+#define FSOP_POLICY_H
+
+#include "backends/sys.h"
+#include "daemon/ops.h"
+#include "proto/message.h"
+
+struct policy; /* immutable after loading, counted */
+struct rule;
+
+struct policy_config {
+        const char *const *directories; /* later ones override files of the same name in earlier ones */
+        uint32_t n_directories;
+        /* Directories that no rule may reach: own configuration, policy, state, the socket's directory. Absolute. */
+        const char *const *own_paths;
+        uint32_t n_own_paths;
+};
+
+/* Something said about a policy: an error that prevents loading, or a warning. */
+struct policy_note {
+        bool is_error;
+        char *where; /* "FILE:LINE:COLUMN" */
+        char *text;
+};
+struct policy_report {
+        struct policy_note *notes;
+        uint32_t n_notes;
+        uint32_t n_rules;
+};
+void policy_report_fini(struct policy_report *report);
+
+/* Loads every *.yaml, *.yml and *.conf of the directories. 0, or -FSOP_EINVAL with at least one error in the report; the
+ * report is to be freed either way. A missing directory is an empty one. */
+int policy_load(const struct policy_config *config, struct policy **ret_policy, struct policy_report *ret_report);
+/* Loads single files instead (fsop policy check FILE…, --check-config). */
+int policy_load_files(const char *const *files, uint32_t n_files, bool trusted_only, struct policy **ret_policy,
+                      struct policy_report *ret_report);
+struct policy *policy_ref(struct policy *policy);
+struct policy *policy_unref(struct policy *policy); /* NULL */
+
+/* ---- deciding ---------------------------------------------------------------------------------------------------- */
+
+/* Where one end of an operation is, as far as policy sees it. */
+struct end {
+        bool present;
+        struct bytes path;                  /* absolute, or empty where only ancestors are known */
+        const struct object_id *ancestors;  /* the directories above a passed descriptor, itself first (sys_ancestors) */
+        uint32_t n_ancestors;
+        bool caller_only;                   /* a passed file descriptor, a handle opened as caller that is no directory,
+                                               a foreign namespace: no rule can elevate it */
+        const struct rule *held;            /* an elevated handle: only this rule, by name, may carry it on */
+        const char *held_name;
+};
+
+struct roots;
+
+struct question {
+        const struct peer *peer;
+        struct roots *roots; /* for ends known by their ancestors: the roots of policy_rules_of must be open already */
+        const struct operation *op;
+        struct end at, to;
+};
+
+enum verdict_kind {
+        VERDICT_DENIED = 0,
+        VERDICT_CALLER,
+        VERDICT_ELEVATED,
+};
+
+struct end_verdict {
+        enum verdict_kind kind;
+        const struct rule *rule; /* elevated: the rule; denied: the deny that matched, or NULL */
+        struct bytes below;      /* elevated by path: the path below the rule's directory; points into end.path; may be empty */
+        uint32_t path_index;     /* which of the rule's paths */
+};
+
+struct verdict {
+        enum verdict_kind kind;      /* DENIED if an end is, ELEVATED if an end is, else CALLER */
+        const struct rule *rule;     /* that decided, or NULL */
+        int code;                    /* denied: -FSOP_EPERM (rule or no rule), -FSOP_EINVAL (a path no rule may have), … */
+        const char *why;             /* denied: static sentence that tells nothing about the filesystem */
+        struct end_verdict at, to;
+        const struct rule *audited;  /* an `audit` rule that would have allowed it, or NULL */
+};
+
+/* Decides. An elevated verdict holds only together with the guard that rule_guard gives for it. */
+void policy_decide(const struct policy *policy, const struct question *question, struct verdict *ret_verdict);
+
+/* The rules whose subjects match the peer and whose ops meet OPS: those that an end known only by its ancestors may fall
+ * under. Returns their number (which may exceed rules_max: then deny). */
+uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, op_set ops, const struct rule **ret_rules,
+                         uint32_t rules_max);
+uint32_t rule_path_count(const struct rule *rule);
+
+const char *rule_name(const struct rule *rule);
+const char *rule_where(const struct rule *rule); /* "FILE:LINE" */
+
+/* As whom an elevated run creates: the rule's create-as for this peer. 0 or -FSOP_E…; *ret_service: as the service itself. */
+int rule_create_as(const struct rule *rule, const struct peer *peer, uint32_t *ret_uid, uint32_t *ret_gid, bool *ret_service);
+bool rule_set_id(const struct rule *rule);
+
+/* ---- the directories of rules ------------------------------------------------------------------------------------- */
+
+/*
+ * The directory of one of a rule's paths (with %u filled in for the peer) and its excluded ones, opened when used, held while
+ * busy, released when idle. Acquire finds or makes the entry, counted, on the loop; if it is not open yet, run
+ * root_open on a worker (IO_CALL) and then go on; root_guard fills a guard for a peer. The guard borrows from the root.
+ */
+struct root;
+int roots_new(const struct policy *policy, struct roots **ret_roots); /* one per policy; holds a reference to it */
+struct roots *roots_unref(struct roots *roots);
+struct roots *roots_ref(struct roots *roots);
+int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer,
+                 struct root **ret_root);
+bool root_is_open(const struct root *root);
+/* [any] Opens it: 0, or -FSOP_E… (a rule whose directory does not exist is inert: the operation is then denied). Only one
+ * thread at a time opens a given root; a second call waits for nothing and answers what the first did. */
+int root_open(struct root *root);
+void root_guard(const struct root *root, const struct peer *peer, uint32_t create_uid, struct guard *ret_guard);
+void root_release(struct root *root);
+/* For rules matched through a passed descriptor: whether the root's directory is among the ancestors. */
+bool root_holds(const struct root *root, const struct object_id *ancestors, uint32_t n_ancestors);
+/* Closes what was idle for 30 s, and everything idle when the mount table changed. Returns ms until it wants to be
+ * called again, -1 if never. */
+int roots_tick(struct roots *roots, uint64_t now_ms, bool mounts_changed);
+
+#endif
