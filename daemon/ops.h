@@ -46,8 +46,6 @@ struct op_row {
         enum fsop_verb verb;
         const char *group;        /* NULL: in no group; "service" is not for rules */
         enum op_location at, to;
-        op_set at_permission;     /* what a rule must hold for `at`, and for `to` where there is one */
-        op_set to_permission;
         unsigned needs;
         bool changes;             /* alters the filesystem */
         bool elevates;            /* rules can elevate it */
@@ -60,6 +58,11 @@ struct op_row {
 
 /* The row, or NULL for a number that is no operation. */
 const struct op_row *op_row(enum fsop_verb verb);
+
+/* What a rule must hold, all of it, for one end of an operation: usually the verb's own bit; copy-from / copy-to for the ends of
+ * copy-range; an open asks for read, write and truncate besides open as its arguments say. */
+op_set op_permission_at(const struct operation *op);
+op_set op_permission_to(const struct operation *op);
 
 /* The set of a group's or an operation's name as policy `ops` writes it ("xattr", "chown", "copy", "copy-to", "all"); 0 if unknown. */
 op_set op_set_from_name(const char *name, size_t len);

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ops.c: the operation table itself.
+ */
+#include "daemon/ops.h"
+
+#include <string.h>
+
+#include "proto/names.h"
+
+/* Room for the texts and lists that an answer points to. */
+
+static size_t out_none(const struct operation *op) {
+        (void)op;
+        return 0;
+}
+
+static size_t out_read(const struct operation *op) {
+        return op->args.read.length;
+}
+
+static size_t out_readlink(const struct operation *op) {
+        (void)op;
+        return WIRE_PATH_BYTES_MAX + 1;
+}
+
+static size_t out_xattr(const struct operation *op) {
+        uint32_t size = op->args.xattr.size_max;
+
+        return size == 0 || size > WIRE_XATTR_BYTES_MAX ? WIRE_XATTR_BYTES_MAX : size;
+}
+
+static size_t out_ls(const struct operation *op) {
+        uint32_t entries = op->args.ls.entries_max;
+
+        if (entries == 0 || entries > WIRE_LS_ENTRIES_MAX)
+                entries = WIRE_LS_ENTRIES_MAX;
+        /* a page ends early when its names are longer than this on average */
+        return entries * (sizeof(struct entry) + 32) + WIRE_NAME_BYTES_MAX + 1;
+}
+
+static size_t out_walk(const struct operation *op) {
+        bool recursive = op->verb == FSOP_VERB_UNLINK  ? op->args.unlink.recursive
+                         : op->verb == FSOP_VERB_CHMOD ? op->args.chmod.walk.recursive
+                                                       : op->args.chown.walk.recursive;
+
+        return recursive ? 32768 : 0;
+}
+
+static size_t out_info(const struct operation *op) {
+        (void)op;
+        return 64 * sizeof(struct support);
+}
+
+#define SERVICE(v, loc, admin_only, out)                                                                               \
+        [v] = {.verb = v, .group = "service", .at = loc, .to = LOCATE_NONE, .admin = admin_only,                       \
+               .route = ROUTE_SERVICE, .route_why = "answered from memory", .out_bytes = out}
+
+/*
+ * Routes. A hand-over to a worker and back costs 10 to 20 us, a ring submission 2 to 7, most metadata calls 1 to 8: so what is
+ * quick on a local filesystem runs where it is. What frees or moves an unbounded number of blocks never does.
+ */
+static const struct op_row rows[FSOP_VERB_LIMIT] = {
+        SERVICE(FSOP_VERB_PING, LOCATE_NONE, false, out_none),
+        SERVICE(FSOP_VERB_INFO, LOCATE_OPTIONAL, false, out_info),
+        SERVICE(FSOP_VERB_STATUS, LOCATE_NONE, false, out_none),
+        SERVICE(FSOP_VERB_EXPLAIN, LOCATE_NONE, false, out_none),
+        SERVICE(FSOP_VERB_POLICY_RELOAD, LOCATE_NONE, true, out_none),
+
+        [FSOP_VERB_STAT] = {.verb = FSOP_VERB_STAT, .group = "metadata", .at = LOCATE_OBJECT, .elevates = true,
+                .route = ROUTE_INLINE, .route_why = "statx 1.5 us", .audit = true, .out_bytes = out_none},
+        [FSOP_VERB_STATFS] = {.verb = FSOP_VERB_STATFS, .group = "metadata", .at = LOCATE_OBJECT, .elevates = true,
+                .route = ROUTE_INLINE, .route_why = "from the superblock in memory", .audit = true, .out_bytes = out_none},
+        [FSOP_VERB_UTIMENS] = {.verb = FSOP_VERB_UTIMENS, .group = "metadata", .at = LOCATE_EITHER, .changes = true,
+                .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "one inode in memory", .audit = true,
+                .out_bytes = out_none},
+        [FSOP_VERB_CHMOD] = {.verb = FSOP_VERB_CHMOD, .group = "metadata", .at = LOCATE_OBJECT, .changes = true,
+                .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "one inode in memory; walks go to a worker",
+                .audit = true, .out_bytes = out_walk},
+        [FSOP_VERB_CHOWN] = {.verb = FSOP_VERB_CHOWN, .group = "owner", .at = LOCATE_OBJECT, .changes = true,
+                .needs = NEEDS_OWNER, .elevates = true, .route = ROUTE_INLINE, .route_why = "fchownat 3 us; walks go to a worker",
+                .audit = true, .out_bytes = out_walk},
+        [FSOP_VERB_MKNOD] = {.verb = FSOP_VERB_MKNOD, .group = "special", .at = LOCATE_NAME, .changes = true,
+                .needs = NEEDS_DEVICE | NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "a create is 20 to 45 us",
+                .audit = true, .out_bytes = out_none},
+
+        [FSOP_VERB_OPENDIR] = {.verb = FSOP_VERB_OPENDIR, .group = "directories", .at = LOCATE_OBJECT, .elevates = true,
+                .route = ROUTE_INLINE, .route_why = "already pinned", .audit = true, .out_bytes = out_none},
+        [FSOP_VERB_MKDIR] = {.verb = FSOP_VERB_MKDIR, .group = "directories", .at = LOCATE_NAME, .changes = true,
+                .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "a create is 20 to 45 us", .audit = true,
+                .out_bytes = out_none},
+        [FSOP_VERB_RMDIR] = {.verb = FSOP_VERB_RMDIR, .group = "directories", .at = LOCATE_NAME, .changes = true,
+                .elevates = true, .route = ROUTE_INLINE, .route_why = "an empty directory has no blocks to speak of", .audit = true,
+                .out_bytes = out_none},
+        [FSOP_VERB_UNLINK] = {.verb = FSOP_VERB_UNLINK, .group = "directories", .at = LOCATE_NAME, .changes = true,
+                .elevates = true, .route = ROUTE_POOL, .route_why = "freeing a large file's blocks takes as long as it takes",
+                .audit = true, .out_bytes = out_walk},
+        [FSOP_VERB_RENAME] = {.verb = FSOP_VERB_RENAME, .group = "directories", .at = LOCATE_NAME, .to = LOCATE_NAME,
+                .changes = true, .elevates = true, .route = ROUTE_INLINE, .route_why = "two directory entries", .audit = true,
+                .out_bytes = out_none},
+        [FSOP_VERB_LS] = {.verb = FSOP_VERB_LS, .group = "directories", .at = LOCATE_OBJECT, .elevates = true,
+                .route = ROUTE_POOL, .route_why = "as long as the directory is", .audit = true, .out_bytes = out_ls},
+
+        [FSOP_VERB_SYMLINK] = {.verb = FSOP_VERB_SYMLINK, .group = "links", .at = LOCATE_NAME, .changes = true,
+                .elevates = true, .route = ROUTE_INLINE, .route_why = "27 us direct, up to 482 us on the ring at depth 64",
+                .audit = true, .out_bytes = out_none},
+        [FSOP_VERB_LINK] = {.verb = FSOP_VERB_LINK, .group = "links", .at = LOCATE_OBJECT, .to = LOCATE_NAME,
+                .changes = true, .elevates = true, .route = ROUTE_INLINE, .route_why = "one directory entry", .audit = true,
+                .out_bytes = out_none},
+        [FSOP_VERB_READLINK] = {.verb = FSOP_VERB_READLINK, .group = "links", .at = LOCATE_OBJECT, .elevates = true,
+                .route = ROUTE_INLINE, .route_why = "from the inode in memory", .audit = true, .out_bytes = out_readlink},
+
+        [FSOP_VERB_GETXATTR] = {.verb = FSOP_VERB_GETXATTR, .group = "xattr", .at = LOCATE_OBJECT, .needs = NEEDS_XATTR,
+                .elevates = true, .route = ROUTE_INLINE, .route_why = "fgetxattr 0.9 us, 7 on the ring", .audit = true,
+                .out_bytes = out_xattr},
+        [FSOP_VERB_SETXATTR] = {.verb = FSOP_VERB_SETXATTR, .group = "xattr", .at = LOCATE_OBJECT, .changes = true,
+                .needs = NEEDS_XATTR, .elevates = true, .route = ROUTE_INLINE, .route_why = "one inode in memory", .audit = true,
+                .out_bytes = out_none},
+        [FSOP_VERB_LISTXATTR] = {.verb = FSOP_VERB_LISTXATTR, .group = "xattr", .at = LOCATE_OBJECT, .elevates = true,
+                .route = ROUTE_INLINE, .route_why = "no ring opcode; as getxattr", .audit = true, .out_bytes = out_xattr},
+        [FSOP_VERB_REMOVEXATTR] = {.verb = FSOP_VERB_REMOVEXATTR, .group = "xattr", .at = LOCATE_OBJECT, .changes = true,
+                .needs = NEEDS_XATTR, .elevates = true, .route = ROUTE_INLINE, .route_why = "no ring opcode; as setxattr",
+                .audit = true, .out_bytes = out_none},
+
+        [FSOP_VERB_FALLOCATE] = {.verb = FSOP_VERB_FALLOCATE, .group = "space", .at = LOCATE_EITHER, .changes = true,
+                .needs = NEEDS_BYTES | NEEDS_MODE, .elevates = true, .route = ROUTE_ENGINE,
+                .route_why = "8 us direct, 9 to 17 on the ring, but zeroing or shifting can take seconds", .audit = true,
+                .out_bytes = out_none},
+        [FSOP_VERB_TRUNCATE] = {.verb = FSOP_VERB_TRUNCATE, .group = "space", .at = LOCATE_EITHER, .changes = true,
+                .needs = NEEDS_BYTES | NEEDS_MODE, .elevates = true, .route = ROUTE_POOL,
+                .route_why = "freeing a large file's blocks takes as long as it takes", .audit = true, .out_bytes = out_none},
+        [FSOP_VERB_FADVISE] = {.verb = FSOP_VERB_FADVISE, .group = "advice", .at = LOCATE_OBJECT, .elevates = true,
+                .route = ROUTE_ENGINE, .route_why = "willneed starts reads", .audit = true, .out_bytes = out_none},
+
+        [FSOP_VERB_COPY_RANGE] = {.verb = FSOP_VERB_COPY_RANGE, .group = "copy", .at = LOCATE_OBJECT, .to = LOCATE_EITHER,
+                .changes = true, .needs = NEEDS_BYTES | NEEDS_MODE, .elevates = true, .route = ROUTE_POOL,
+                .route_why = "copy_file_range has no ring opcode", .audit = true, .out_bytes = out_none},
+
+        [FSOP_VERB_OPEN] = {.verb = FSOP_VERB_OPEN, .group = "files", .at = LOCATE_EITHER, .changes = true,
+                .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "already pinned; truncating goes to a worker",
+                .audit = true, .out_bytes = out_none},
+        [FSOP_VERB_OPEN_FD] = {.verb = FSOP_VERB_OPEN_FD, .group = NULL, .at = LOCATE_EITHER, .changes = true,
+                .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "as open", .audit = true,
+                .out_bytes = out_none},
+        [FSOP_VERB_CLOSE] = {.verb = FSOP_VERB_CLOSE, .group = "files", .at = LOCATE_HANDLE, .route = ROUTE_SERVICE,
+                .route_why = "the descriptor itself is closed by a worker", .out_bytes = out_none},
+        [FSOP_VERB_READ] = {.verb = FSOP_VERB_READ, .group = "files", .at = LOCATE_HANDLE, .elevates = true,
+                .route = ROUTE_ENGINE, .route_why = "may wait for a disk", .audit = true, .out_bytes = out_read},
+        [FSOP_VERB_WRITE] = {.verb = FSOP_VERB_WRITE, .group = "files", .at = LOCATE_HANDLE, .changes = true,
+                .needs = NEEDS_BYTES, .elevates = true, .route = ROUTE_ENGINE, .route_why = "may wait for a disk", .audit = true,
+                .out_bytes = out_none},
+        [FSOP_VERB_FSYNC] = {.verb = FSOP_VERB_FSYNC, .group = "files", .at = LOCATE_OBJECT, .elevates = true,
+                .route = ROUTE_ENGINE, .route_why = "waits for a disk", .audit = true, .out_bytes = out_none},
+};
+
+const struct op_row *op_row(enum fsop_verb verb) {
+        if ((unsigned)verb >= FSOP_VERB_LIMIT || rows[verb].verb == FSOP_VERB_NONE || !rows[verb].out_bytes)
+                return NULL;
+        return &rows[verb];
+}
+
+static op_set permission_to_open(const struct operation *op) {
+        op_set set = OP_BIT(op->verb);
+
+        if (op->args.open.read)
+                set |= OP_BIT(FSOP_VERB_READ);
+        if (op->args.open.write || op->args.open.append)
+                set |= OP_BIT(FSOP_VERB_WRITE);
+        if (op->args.open.truncate)
+                set |= OP_BIT(FSOP_VERB_TRUNCATE);
+        return set;
+}
+
+op_set op_permission_at(const struct operation *op) {
+        switch (op->verb) {
+        case FSOP_VERB_COPY_RANGE:
+                return OP_COPY_FROM;
+        case FSOP_VERB_OPEN:
+        case FSOP_VERB_OPEN_FD:
+                return permission_to_open(op);
+        default:
+                return OP_BIT(op->verb);
+        }
+}
+
+op_set op_permission_to(const struct operation *op) {
+        return op->verb == FSOP_VERB_COPY_RANGE ? OP_COPY_TO : OP_BIT(op->verb);
+}
+
+static bool name_is(const char *word, const char *name, size_t len) {
+        return word && strlen(word) == len && memcmp(word, name, len) == 0;
+}
+
+/* Rows of a group, or of every group for NULL. open-fd is in none: it must be named. */
+static op_set group_set(const char *group, size_t len) {
+        op_set set = 0;
+
+        for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++)
+                if (rows[verb].elevates && rows[verb].group && (!group || name_is(rows[verb].group, group, len)))
+                        set |= verb == FSOP_VERB_COPY_RANGE ? OP_COPY_FROM | OP_COPY_TO : OP_BIT(verb);
+        return set;
+}
+
+op_set op_set_from_name(const char *name, size_t len) {
+        enum fsop_verb verb;
+
+        if (name_is("all", name, len))
+                return group_set(NULL, 0);
+        if (name_is("copy-from", name, len))
+                return OP_COPY_FROM;
+        if (name_is("copy-to", name, len))
+                return OP_COPY_TO;
+        verb = verb_from_name(name, len);
+        if (verb == FSOP_VERB_COPY_RANGE)
+                return OP_COPY_FROM | OP_COPY_TO;
+        if (verb != FSOP_VERB_NONE)
+                return rows[verb].elevates ? OP_BIT(verb) : 0;
+        return group_set(name, len);
+}
