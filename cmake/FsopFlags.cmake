@@ -2,7 +2,7 @@
 include(CheckCCompilerFlag)
 
 add_library(fsop_flags INTERFACE)
-target_compile_definitions(fsop_flags INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64 FSOP_VERSION="${PROJECT_VERSION}")
+target_compile_definitions(fsop_flags INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64 FSOP_VERSION="${PROJECT_VERSION}" FSOPD_VERSION="${PROJECT_VERSION}")
 # fsop_flags also says where headers are found: everything is included from the project's root, the public headers
 # also by their installed names.
 target_include_directories(fsop_flags INTERFACE

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #if FSOP_HAVE_URING
-#include <liburing/io_uring.h>
+#include <linux/io_uring.h>
 
 int main(void) {
         struct io_uring_params params;
