@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * engine_sockets.c: control messages and passing errors, for both engines.
+ */
+#include "backends/linux/engine_sockets.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/stat.h>
+
+uint32_t socket_take_fds(struct msghdr *message, os_fd *ret_fds) {
+        uint32_t n = 0;
+
+        for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part; part = CMSG_NXTHDR(message, part)) {
+                if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+                        continue;
+                size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                for (size_t i = 0; i < count && n < SOCKET_FDS_MAX; i++) {
+                        int fd;
+
+                        memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
+                        ret_fds[n++] = fd;
+                }
+        }
+        return n;
+}
+
+void socket_put_fds(struct msghdr *message, struct socket_control *control, const os_fd *fds, uint32_t n_fds) {
+        struct cmsghdr *part;
+
+        if (n_fds == 0)
+                return;
+        memset(control, 0, CMSG_SPACE(n_fds * sizeof(int)));
+        message->msg_control = control;
+        message->msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+        part = CMSG_FIRSTHDR(message);
+        part->cmsg_level = SOL_SOCKET;
+        part->cmsg_type = SCM_RIGHTS;
+        part->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+        for (uint32_t i = 0; i < n_fds; i++) {
+                int fd = (int)fds[i];
+
+                memcpy(CMSG_DATA(part) + i * sizeof(int), &fd, sizeof(int));
+        }
+}
+
+bool socket_error_passes(int os_error) {
+        return os_error == EAGAIN || os_error == EINTR || os_error == ECONNABORTED;
+}
+
+short socket_poll_events(os_fd fd) {
+        struct stat st;
+
+        if (fstat((int)fd, &st) == 0 && S_ISREG(st.st_mode))
+                return POLLPRI | POLLERR;
+        return POLLIN | POLLPRI | POLLERR;
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * service.c: the daemon's life under Linux: signals, and what systemd says and wants to hear, without its libraries.
+ */
+#include "backends/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "backends/posix/errors.h"
+
+#define LISTEN_FDS_START 3
+
+static struct {
+        void (*wake)(void *userdata);
+        void *userdata;
+        unsigned requests; /* atomic: set by the handlers */
+} service;
+
+/* ---- signals ------------------------------------------------------------------------------------------------------ */
+
+static void on_signal(int number) {
+        int saved = errno;
+
+        __atomic_fetch_or(&service.requests, number == SIGHUP ? SERVICE_RELOAD : SERVICE_TERMINATE, __ATOMIC_SEQ_CST);
+        service.wake(service.userdata);
+        errno = saved;
+}
+
+int service_start(void (*wake)(void *userdata), void *userdata) {
+        static const int requests[] = {SIGTERM, SIGINT, SIGHUP};
+        struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+        struct sigaction ignore = {.sa_handler = SIG_IGN};
+        sigset_t all;
+
+        service.wake = wake;
+        service.userdata = userdata;
+        sigfillset(&action.sa_mask);
+        sigemptyset(&all);
+        for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+                if (sigaction(requests[i], &action, NULL) < 0)
+                        return error_from_errno(errno);
+                sigaddset(&all, requests[i]);
+        }
+        /* Whoever started us may have had them blocked. */
+        if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &all, NULL) < 0)
+                return error_from_errno(errno);
+        return 0;
+}
+
+unsigned service_take_requests(void) {
+        return __atomic_exchange_n(&service.requests, 0, __ATOMIC_SEQ_CST);
+}
+
+/* ---- the service manager ------------------------------------------------------------------------------------------ */
+
+/* A decimal number and nothing else; -1 if it is none. */
+static long number_of(const char *text) {
+        char *end;
+        long number;
+
+        if (!text || *text < '0' || *text > '9')
+                return -1;
+        errno = 0;
+        number = strtol(text, &end, 10);
+        return errno || *end ? -1 : number;
+}
+
+static bool listens(int fd) {
+        struct sockaddr_storage address;
+        socklen_t len = sizeof(address), size = sizeof(int);
+        int type = 0, accepts = 0;
+
+        return getsockname(fd, (struct sockaddr *)&address, &len) == 0 && address.ss_family == AF_UNIX &&
+               getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+               getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) == 0 && accepts;
+}
+
+int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
+        long count = number_of(getenv("LISTEN_FDS")), pid = number_of(getenv("LISTEN_PID"));
+
+        unsetenv("LISTEN_FDS");
+        unsetenv("LISTEN_PID");
+        unsetenv("LISTEN_FDNAMES");
+        if (count <= 0 || pid != (long)getpid())
+                return 0;
+        if (count > (long)fds_max)
+                return -FSOP_E2BIG;
+        for (int i = 0; i < (int)count; i++) {
+                int fd = LISTEN_FDS_START + i;
+
+                if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+                        return error_from_errno(errno);
+                if (!listens(fd))
+                        return -FSOP_EINVAL;
+                ret_fds[i] = fd;
+        }
+        return (int)count;
+}
+
+/* The address in NOTIFY_SOCKET: a path, or '@' and an abstract name. Its length, or 0. */
+static socklen_t notify_address(struct sockaddr_un *ret_address) {
+        const char *name = getenv("NOTIFY_SOCKET");
+        size_t len = name ? strlen(name) : 0;
+
+        if (len < 2 || len >= sizeof(ret_address->sun_path) || (name[0] != '/' && name[0] != '@'))
+                return 0;
+        *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+        memcpy(ret_address->sun_path, name, len);
+        if (name[0] == '@')
+                ret_address->sun_path[0] = 0;
+        return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (name[0] == '/'));
+}
+
+void service_notify(const char *state) {
+        struct sockaddr_un address;
+        socklen_t len = notify_address(&address);
+        struct timeval patience = {.tv_sec = 1};
+        int fd;
+
+        if (len == 0)
+                return;
+        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+                return;
+        /* A manager that does not read must not hold up the loop. */
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+        while (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0 && errno == EINTR)
+                ;
+        close(fd);
+}
+
+bool service_logs_to_journal(void) {
+        const char *stream = getenv("JOURNAL_STREAM");
+        unsigned long long dev, ino;
+        struct stat st;
+        char rest;
+
+        if (!stream || sscanf(stream, "%llu:%llu%c", &dev, &ino, &rest) != 2)
+                return false;
+        return fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+}
+
+bool service_is_privileged(void) {
+        return geteuid() == 0;
+}
+
+/* ---- default paths -------------------------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 1, 2))) static char *format_path(const char *format, ...) {
+        va_list arguments;
+        char *path;
+
+        va_start(arguments, format);
+        int n = vasprintf(&path, format, arguments);
+        va_end(arguments);
+        return n < 0 ? NULL : path;
+}
+
+/* A directory that is ours alone, not a link. */
+static bool is_ours(const char *path) {
+        struct stat st;
+
+        return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 022) == 0;
+}
+
+static bool is_private(const char *path) {
+        struct stat st;
+
+        return is_ours(path) && stat(path, &st) == 0 && (st.st_mode & 077) == 0;
+}
+
+/* /tmp/fsopd-UID: anyone may have made that name first, so it counts only if it is ours alone. */
+static char *socket_in_tmp(void) {
+        char *directory = format_path("/tmp/fsopd-%u", (unsigned)geteuid()), *path = NULL;
+
+        if (!directory)
+                return NULL;
+        if ((mkdir(directory, 0700) == 0 || errno == EEXIST) && is_private(directory))
+                path = format_path("%s/fsopd.sock", directory);
+        free(directory);
+        return path;
+}
+
+char *service_default_socket(bool private_service) {
+        const char *runtime = getenv("XDG_RUNTIME_DIR");
+        char *directory, *path;
+
+        if (!private_service)
+                return strdup("/run/fsopd/fsopd.sock");
+        if (runtime && runtime[0] == '/')
+                return format_path("%s/fsopd/fsopd.sock", runtime);
+        directory = format_path("/run/user/%u", (unsigned)geteuid());
+        if (!directory)
+                return NULL;
+        path = is_ours(directory) ? format_path("%s/fsopd/fsopd.sock", directory) : socket_in_tmp();
+        free(directory);
+        return path;
+}
+
+char *service_default_state_dir(bool private_service) {
+        const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+
+        if (!private_service)
+                return strdup("/var/lib/fsopd");
+        if (state && state[0] == '/')
+                return format_path("%s/fsopd", state);
+        if (home && home[0] == '/')
+                return format_path("%s/.local/state/fsopd", home);
+        return NULL;
+}

@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pool.c: the worker threads.
+ *
+ * One lock guards the queues, the workers and engine_word of every io that is here. The loop thread takes it to hand over,
+ * to cancel and to collect; a worker takes it between two ios. No system call that can hang is made under it.
+ */
+#include "backends/pool/pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOG_WARNING_LEVEL 4
+#define CLOSE_GRACE_MS 1000
+#define STACK_BYTES ((size_t)1 << 20)
+
+/* engine_word[WORD_STATE]: where the pool has it. */
+enum { POOL_QUEUED = 1, POOL_RUNNING, POOL_FINISHED };
+enum {
+        WORD_STATE,
+        WORD_BEFORE, /* the io before it in its chain; 0 for the first one, which is what stands in the queue */
+        WORD_STAMP,  /* of the first one: order of arrival, and whether it is a long one */
+};
+
+struct worker {
+        struct worker *next;
+        struct pool *pool;
+        pthread_t thread;
+        struct io *current;      /* in a call, or NULL */
+        struct io_list finished; /* of the chain that runs */
+        uint64_t started_ms;     /* when the current call began; of a long one: when it was last seen to do something */
+        uint64_t cpu_ns;         /* of the thread, when last looked at; for long ones */
+        bool is_long, stuck;
+        bool exited; /* to be joined */
+};
+
+struct pool {
+        struct pool_config config;
+        pthread_mutex_t lock;
+        pthread_cond_t work, gone;
+        struct io_list queue, queue_long;
+        uint32_t n_queued; /* chains */
+        uint64_t stamp;
+        struct io_list finished;
+        struct worker *workers;
+        uint32_t n_live;  /* threads, stuck ones included */
+        uint32_t n_stuck;
+        uint32_t n_idle;
+        uint32_t n_long;  /* workers on a long chain that are not stuck */
+        bool closing, abandoned;
+        int has_finished; /* atomic: a look without the lock */
+        /* the loop thread's */
+        uint32_t outstanding;
+        uint64_t next_tick_ms;
+};
+
+static void lock(struct pool *pool) {
+        if (pthread_mutex_lock(&pool->lock) != 0)
+                abort();
+}
+
+static void unlock(struct pool *pool) {
+        if (pthread_mutex_unlock(&pool->lock) != 0)
+                abort();
+}
+
+/* ---- one io ------------------------------------------------------------------------------------------------------ */
+
+static void finish_with(struct io *io, int code) {
+        io->result = code;
+        io->os_error = 0;
+        if (io->kind != IO_CALL)
+                io->u.op->code = code;
+}
+
+/* BEFORE is the io that this worker ran just before it, or NULL. */
+static void run_one(struct io *io, const struct io *before) {
+        struct sys_op *op = io->u.op;
+
+        switch (io->kind) {
+        case IO_CALL:
+                identity_wear_service();
+                io->result = 0;
+                io->os_error = 0;
+                io->u.call(io);
+                return;
+        case IO_RESOLVE:
+                io->result = sys_resolve(op, 0);
+                io->os_error = op->os_error;
+                return;
+        case IO_RUN:
+                if (before && before->kind == IO_RESOLVE && before->u.op == op && before->result < 0)
+                        io->result = before->result;
+                else
+                        io->result = sys_run(op);
+                io->os_error = op->os_error;
+                return;
+        default:
+                io->result = -FSOP_EINVAL;
+                io->os_error = 0;
+        }
+}
+
+/* ---- queues (under the lock) --------------------------------------------------------------------------------------- */
+
+static bool is_long(const struct io *first) {
+        return first->engine_word[WORD_STAMP] & 1;
+}
+
+static struct io_list *queue_of(struct pool *pool, const struct io *first) {
+        return is_long(first) ? &pool->queue_long : &pool->queue;
+}
+
+/* How many workers there may be now that are not stuck. */
+static uint32_t active_max(const struct pool *pool) {
+        uint32_t all = pool->config.workers + pool->config.workers_extra_max;
+        uint32_t rest = all > pool->n_stuck ? all - pool->n_stuck : 0;
+
+        return rest < pool->config.workers ? rest : pool->config.workers;
+}
+
+/* The oldest chain that may run now, off its queue; NULL if there is none. */
+static struct io *pick(struct pool *pool) {
+        struct io *first = pool->queue.first;
+        struct io *first_long = pool->n_long + 1 < active_max(pool) ? pool->queue_long.first : NULL;
+
+        if (first_long && (!first || first_long->engine_word[WORD_STAMP] < first->engine_word[WORD_STAMP]))
+                first = first_long;
+        if (first) {
+                io_list_remove(queue_of(pool, first), first);
+                pool->n_queued--;
+        }
+        return first;
+}
+
+static void enqueue(struct pool *pool, struct io *first) {
+        uint64_t before = 0;
+
+        for (struct io *io = first; io; io = io->chain) {
+                io->engine_word[WORD_STATE] = POOL_QUEUED;
+                io->engine_word[WORD_BEFORE] = before;
+                before = (uint64_t)(uintptr_t)io;
+        }
+        first->engine_word[WORD_STAMP] = ++pool->stamp << 1 | (first->flags & IO_LONG ? 1 : 0);
+        io_list_append(queue_of(pool, first), first);
+        pool->n_queued++;
+}
+
+static void publish(struct pool *pool, struct io_list *finished) {
+        bool first = !pool->finished.first;
+
+        if (!finished->first)
+                return;
+        io_list_move(&pool->finished, finished);
+        __atomic_store_n(&pool->has_finished, 1, __ATOMIC_RELEASE);
+        if (first)
+                pool->config.wake(pool->config.userdata);
+}
+
+/* Takes a queued io out of its chain, and the chain out of the queue if it was alone, and finishes it. */
+static void finish_queued(struct pool *pool, struct io *io, int code) {
+        struct io *before = (struct io *)(uintptr_t)io->engine_word[WORD_BEFORE], *after = io->chain;
+        struct io_list finished = {0};
+
+        if (after)
+                after->engine_word[WORD_BEFORE] = (uint64_t)(uintptr_t)before;
+        if (before) {
+                before->chain = after;
+        } else if (after) {
+                after->engine_word[WORD_STAMP] = io->engine_word[WORD_STAMP];
+                io_list_replace(queue_of(pool, io), io, after);
+        } else {
+                io_list_remove(queue_of(pool, io), io);
+                pool->n_queued--;
+        }
+        io->chain = NULL;
+        io->engine_word[WORD_STATE] = POOL_FINISHED;
+        finish_with(io, code);
+        io_list_append(&finished, io);
+        publish(pool, &finished);
+}
+
+static void fail_queue(struct pool *pool, struct io_list *queue, int code) {
+        while (queue->first)
+                finish_queued(pool, queue->first, code);
+}
+
+/* ---- workers ------------------------------------------------------------------------------------------------------- */
+
+static uint64_t thread_cpu_ns(pthread_t thread) {
+        struct timespec used;
+        clockid_t clock;
+
+        if (pthread_getcpuclockid(thread, &clock) != 0 || clock_gettime(clock, &used) < 0)
+                return 0;
+        return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+/* Under the lock: what came back from a call is no longer stuck. */
+static void back_from_call(struct pool *pool, struct worker *worker) {
+        worker->current = NULL;
+        if (!worker->stuck)
+                return;
+        worker->stuck = false;
+        pool->n_stuck--;
+        pool->n_long += worker->is_long;
+}
+
+/* Called with the lock, returns with it. False: the pool went away meanwhile, and the chain with it. */
+static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
+        struct io *before = NULL;
+
+        worker->is_long = is_long(io);
+        pool->n_long += worker->is_long;
+        worker->cpu_ns = 0;
+        while (io) {
+                worker->current = io;
+                worker->started_ms = sys_monotonic_ms();
+                io->engine_word[WORD_STATE] = POOL_RUNNING;
+                unlock(pool);
+                run_one(io, before);
+                lock(pool);
+                if (pool->abandoned)
+                        return false;
+                back_from_call(pool, worker);
+                struct io *after = io->chain;
+                io->chain = NULL;
+                if (after)
+                        after->engine_word[WORD_BEFORE] = 0;
+                io->engine_word[WORD_STATE] = POOL_FINISHED;
+                io_list_append(&worker->finished, io);
+                before = io;
+                io = after;
+        }
+        pool->n_long -= worker->is_long;
+        publish(pool, &worker->finished);
+        return true;
+}
+
+static void worker_loop(struct pool *pool, struct worker *worker) {
+        while (!pool->closing) {
+                struct io *io = pick(pool);
+
+                if (io) {
+                        if (!run_chain(pool, worker, io))
+                                return;
+                        /* Back from being stuck, with a replacement at work: one of them is too many. */
+                        if (pool->n_live - pool->n_stuck > pool->config.workers)
+                                return;
+                        continue;
+                }
+                pool->n_idle++;
+                pthread_cond_wait(&pool->work, &pool->lock);
+                pool->n_idle--;
+        }
+}
+
+static void pool_free(struct pool *pool) {
+        struct worker *worker;
+
+        while ((worker = pool->workers)) {
+                pool->workers = worker->next;
+                free(worker);
+        }
+        pthread_cond_destroy(&pool->work);
+        pthread_cond_destroy(&pool->gone);
+        pthread_mutex_destroy(&pool->lock);
+        free(pool);
+}
+
+static void *worker_main(void *argument) {
+        struct worker *worker = argument;
+        struct pool *pool = worker->pool;
+        int r = sys_thread_start();
+
+        lock(pool);
+        if (r >= 0)
+                worker_loop(pool, worker);
+        bool abandoned = pool->abandoned;
+        if (!abandoned && r >= 0) {
+                unlock(pool);
+                sys_thread_stop();
+                lock(pool);
+                abandoned = pool->abandoned;
+        }
+        worker->exited = true;
+        bool last = --pool->n_live == 0;
+        if (last && !pool->closing) { /* there is nobody else to run what waits */
+                fail_queue(pool, &pool->queue, r < 0 ? r : -FSOP_EAGAIN);
+                fail_queue(pool, &pool->queue_long, r < 0 ? r : -FSOP_EAGAIN);
+        }
+        pthread_cond_signal(&pool->gone);
+        unlock(pool);
+        if (abandoned && last)
+                pool_free(pool);
+        return NULL;
+}
+
+/* Every signal stays with the loop thread. */
+static int start_thread(struct worker *worker) {
+        pthread_attr_t attributes;
+        sigset_t all, before;
+        int error;
+
+        if (pthread_attr_init(&attributes) != 0)
+                return -FSOP_ENOMEM;
+        pthread_attr_setstacksize(&attributes, STACK_BYTES);
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        error = pthread_create(&worker->thread, &attributes, worker_main, worker);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        pthread_attr_destroy(&attributes);
+        return error == 0 ? 0 : -FSOP_EAGAIN;
+}
+
+static int add_worker(struct pool *pool) {
+        struct worker *worker = calloc(1, sizeof(*worker));
+
+        if (!worker)
+                return -FSOP_ENOMEM;
+        worker->pool = pool;
+        int r = start_thread(worker);
+        if (r < 0) {
+                free(worker);
+                return r;
+        }
+        worker->next = pool->workers;
+        pool->workers = worker;
+        pool->n_live++;
+        return 0;
+}
+
+/* Joins those that ended by themselves. They have let go of the lock or are about to. */
+static void bury_workers(struct pool *pool) {
+        for (struct worker **link = &pool->workers, *worker; (worker = *link);) {
+                if (!worker->exited) {
+                        link = &worker->next;
+                        continue;
+                }
+                *link = worker->next;
+                unlock(pool);
+                pthread_join(worker->thread, NULL);
+                lock(pool);
+                free(worker);
+                link = &pool->workers;
+        }
+}
+
+/* Sees to it that somebody takes what is queued. */
+static void ensure_workers(struct pool *pool) {
+        int r = 0;
+
+        if (pool->n_queued <= pool->n_idle) {
+                pthread_cond_signal(&pool->work);
+                return;
+        }
+        if (pool->n_idle > 0)
+                pthread_cond_signal(&pool->work);
+        if (pool->n_live - pool->n_stuck < active_max(pool))
+                r = add_worker(pool);
+        if (r < 0 && pool->n_live == 0) {
+                fail_queue(pool, &pool->queue, r);
+                fail_queue(pool, &pool->queue_long, r);
+        }
+}
+
+/* ---- stuck workers -------------------------------------------------------------------------------------------------- */
+
+/* A short call is stuck when it has lasted; a long one only if its thread did nothing in all that time. */
+static bool is_stuck(struct pool *pool, struct worker *worker, uint64_t now_ms) {
+        if (!worker->current)
+                return false;
+        if (worker->is_long) {
+                uint64_t used = thread_cpu_ns(worker->thread);
+
+                if (used != worker->cpu_ns)
+                        worker->started_ms = now_ms;
+                worker->cpu_ns = used;
+        }
+        return now_ms >= worker->started_ms + pool->config.stuck_ms;
+}
+
+static void mark_stuck(struct pool *pool, struct worker *worker) {
+        char line[128];
+
+        worker->stuck = true;
+        pool->n_stuck++;
+        pool->n_long -= worker->is_long;
+        publish(pool, &worker->finished);
+        snprintf(line, sizeof(line), "a worker hangs in one call for more than %u s (%u of %u)",
+                 (unsigned)(pool->config.stuck_ms / 1000), (unsigned)pool->n_stuck, (unsigned)pool->n_live);
+        if (pool->config.log)
+                pool->config.log(LOG_WARNING_LEVEL, line);
+}
+
+void pool_tick(struct pool *pool, uint64_t now_ms) {
+        if (now_ms < pool->next_tick_ms)
+                return;
+        pool->next_tick_ms = now_ms + (pool->config.stuck_ms > 10000 ? 1000 : pool->config.stuck_ms / 10);
+        lock(pool);
+        bury_workers(pool);
+        for (struct worker *worker = pool->workers; worker; worker = worker->next)
+                if (!worker->stuck && is_stuck(pool, worker, now_ms))
+                        mark_stuck(pool, worker);
+        if (pool->n_queued > 0)
+                ensure_workers(pool);
+        unlock(pool);
+}
+
+/* ---- the loop thread's side ------------------------------------------------------------------------------------------ */
+
+static uint32_t workers_for_this_machine(void) {
+        long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+        if (n < 2)
+                n = 2;
+        return n > 14 ? 16 : (uint32_t)n + 2;
+}
+
+int pool_new(const struct pool_config *config, struct pool **ret_pool) {
+        struct pool *pool = calloc(1, sizeof(*pool));
+        pthread_condattr_t attributes;
+
+        if (!pool)
+                return -FSOP_ENOMEM;
+        pool->config = *config;
+        if (pool->config.workers == 0)
+                pool->config.workers = workers_for_this_machine();
+        if (pool->config.workers < 2) /* one is for what is not long */
+                pool->config.workers = 2;
+        if (pool->config.stuck_ms == 0)
+                pool->config.stuck_ms = POOL_STUCK_MS;
+        pthread_mutex_init(&pool->lock, NULL);
+        pthread_cond_init(&pool->work, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&pool->gone, &attributes);
+        pthread_condattr_destroy(&attributes);
+        *ret_pool = pool;
+        return 0;
+}
+
+void pool_submit(struct pool *pool, struct io *first) {
+        for (struct io *io = first; io; io = io->chain) {
+                io->engine_state = IO_STATE_POOL;
+                pool->outstanding++;
+        }
+        lock(pool);
+        enqueue(pool, first);
+        ensure_workers(pool);
+        unlock(pool);
+}
+
+void pool_cancel(struct pool *pool, struct io *io) {
+        lock(pool);
+        if (io->engine_word[WORD_STATE] == POOL_RUNNING && io->kind != IO_CALL) {
+                __atomic_store_n(&io->u.op->cancelled, 1, __ATOMIC_RELAXED);
+        } else if (io->engine_word[WORD_STATE] == POOL_QUEUED) {
+                struct io *after = io->chain;
+                bool pair = io->kind == IO_RESOLVE && after && after->kind == IO_RUN && after->u.op == io->u.op;
+
+                finish_queued(pool, io, -FSOP_ECANCELED);
+                if (pair)
+                        finish_queued(pool, after, -FSOP_ECANCELED);
+        }
+        unlock(pool);
+}
+
+void pool_take(struct pool *pool, struct io_list *list) {
+        struct io_list finished = {0};
+
+        if (!__atomic_load_n(&pool->has_finished, __ATOMIC_ACQUIRE))
+                return;
+        lock(pool);
+        io_list_move(&finished, &pool->finished);
+        __atomic_store_n(&pool->has_finished, 0, __ATOMIC_RELAXED);
+        unlock(pool);
+        for (struct io *io = finished.first; io; io = io->next) {
+                io->engine_state = IO_STATE_READY;
+                pool->outstanding--;
+        }
+        io_list_move(list, &finished);
+}
+
+uint32_t pool_outstanding(const struct pool *pool) {
+        return pool->outstanding;
+}
+
+void pool_stats(struct pool *pool, struct engine_stats *ret_stats) {
+        lock(pool);
+        ret_stats->workers = pool->n_live;
+        ret_stats->workers_stuck = pool->n_stuck;
+        unlock(pool);
+}
+
+/* Under the lock. Stuck ones are not waited for. */
+static void wait_for_workers(struct pool *pool) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += CLOSE_GRACE_MS / 1000;
+        while (pool->n_live > pool->n_stuck)
+                if (pthread_cond_timedwait(&pool->gone, &pool->lock, &until) == ETIMEDOUT)
+                        return;
+}
+
+uint32_t pool_close(struct pool *pool) {
+        uint32_t abandoned;
+
+        lock(pool);
+        pool->closing = true;
+        pthread_cond_broadcast(&pool->work);
+        wait_for_workers(pool);
+        bury_workers(pool);
+        abandoned = pool->n_live;
+        pool->abandoned = abandoned > 0;
+        for (struct worker *worker = pool->workers; worker; worker = worker->next)
+                pthread_detach(worker->thread);
+        unlock(pool);
+        if (abandoned == 0)
+                pool_free(pool);
+        return abandoned;
+}
