@@ -153,7 +153,7 @@ loop_mount() {
         local type=$1 directory=$2 size=${3:-512M} image=$images/$1.${#mounts[@]}
         local -a mkfs
         case $type in
-        ext4) mkfs=(mkfs.ext4 -q -F -O ^has_journal) ;;
+        ext4) mkfs=(mkfs.ext4 -q -F -O ^has_journal -N 131072) ;;
         xfs) mkfs=(mkfs.xfs -q -f -m reflink=1) ;;
         btrfs) mkfs=(mkfs.btrfs -q -f) ;;
         esac
@@ -274,3 +274,25 @@ as_user() {
         setpriv --reuid="$uid" --regid="$gid" "${groups[@]}" --inh-caps=-all -- "$@"
 }
 as_nobody() { as_user $nobody_uid $nobody_gid - "$@"; }
+
+# The rule that most tests use: nobody may do everything below DIRECTORY, within limits.
+standard_policy() {
+        local directory=$1
+        shift
+        {
+                cat <<POLICY
+rules:
+  - name: tree
+    effect: allow
+    user: [nobody]
+    path: $directory
+    exclude: [$directory/secret]
+    ops: all
+    chown-to: ["nobody:*", "1234:1234", "2000-2999:*"]
+    devices: ["c 1:3", "b 300:300000"]
+    xattrs: ["user.*"]
+    max-bytes: 10G
+POLICY
+                [ $# -eq 0 ] || printf '    %s\n' "$@"
+        } | write_policy standard
+}

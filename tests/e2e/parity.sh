@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# parity.sh: a generated matrix, done by a user itself and through the daemon as caller: no difference.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+need_root
+helper parity
+
+type=ext4
+[ "$FSOP_TEST_ENGINE" != threads ] || type=xfs # one filesystem with each engine
+loop_mount $type "$scratch/data/fs" 2G || skip_all "needs a filesystem with ACLs of its own"
+start_daemon
+exits 0 "caller is what the kernel gives that user ($type)" "$bin/parity" "$socket" "$scratch/data/fs"
+echo "$output"
+finish
