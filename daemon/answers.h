@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * answers.h: the operations that the daemon answers itself: ping, info, status, explain, policy-reload, close.
+ */
+#ifndef FSOP_ANSWERS_H
+#define FSOP_ANSWERS_H
+
+#include "daemon/task.h"
+
+/* Fills o->result, or fails o; or sends an io on its way (it may ask a user database or a filesystem). */
+void answer(struct task_op *o);
+
+#endif

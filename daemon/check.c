@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.c: reports on settings and rules.
+ */
+#include "daemon/check.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/sys.h"
+#include "daemon/log.h"
+#include "daemon/policy.h"
+
+static int print_report(const struct policy_report *report, bool warnings_fail) {
+        int status = 0;
+
+        for (uint32_t i = 0; i < report->n_notes; i++) {
+                const struct policy_note *note = &report->notes[i];
+
+                printf("%s: %s: %s\n", note->where, note->is_error ? "error" : "warning", note->text);
+                if (note->is_error || warnings_fail)
+                        status = 1;
+        }
+        return status;
+}
+
+static int start_quietly(void) {
+        struct sys_config config = {.private_service = true, .log = log_message};
+        bool own_root;
+
+        return sys_start(&config, &own_root);
+}
+
+/* Directories that rules name and that do not exist: their rules would be inert. */
+int check_config(const struct config *config) {
+        struct policy_config policy_config = {
+                .directories = (const char *const *)config->policy_dirs,
+                .n_directories = config->n_policy_dirs,
+        };
+        struct policy_report report = {0};
+        struct policy *policy = NULL;
+        uint32_t gid = WIRE_NOBODY;
+        int code, status;
+
+        if (start_quietly() < 0) {
+                fprintf(stderr, "fsopd: the system cannot be asked\n");
+                return 1;
+        }
+        code = policy_load(&policy_config, &policy, &report);
+        if (code == 0 && config->socket_group && sys_group_by_name(config->socket_group, &gid) == 0)
+                policy_warn_connect(policy, gid, &report);
+        status = print_report(&report, true);
+        if (code < 0)
+                status = 1;
+        if (status == 0)
+                printf("settings%s%s and %u rules are good\n", config->file ? " in " : "", config->file ? config->file : "",
+                       report.n_rules);
+        policy_report_fini(&report);
+        policy_unref(policy);
+        sys_stop();
+        return status;
+}
+
+int check_policy_files(const char *const *files, uint32_t n_files) {
+        struct policy_report report = {0};
+        struct policy *policy = NULL;
+        int code, status;
+
+        if (n_files == 0) {
+                fprintf(stderr, "fsopd: --check-policy needs at least one file\n");
+                return 2;
+        }
+        if (start_quietly() < 0) {
+                fprintf(stderr, "fsopd: the system cannot be asked\n");
+                return 1;
+        }
+        code = policy_load_files(files, n_files, false, &policy, &report);
+        status = print_report(&report, false);
+        if (code < 0)
+                status = 1;
+        if (status == 0)
+                printf("%u rules are good\n", report.n_rules);
+        policy_report_fini(&report);
+        policy_unref(policy);
+        sys_stop();
+        return status;
+}

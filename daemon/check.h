@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.h: fsopd --check-config and --check-policy: what would be said at start, without starting.
+ */
+#ifndef FSOP_CHECK_H
+#define FSOP_CHECK_H
+
+#include <stdint.h>
+
+#include "daemon/config.h"
+
+/* Loads the policy of these settings; every error and warning on stdout as "FILE:LINE:COLUMN: error: …". Exit status: 0, or 1 for any
+ * error, and for a rule whose user, group or directory does not exist. */
+int check_config(const struct config *config);
+
+/* The same for single files, whoever they belong to. */
+int check_policy_files(const char *const *files, uint32_t n_files);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * graveyard.c: a list of descriptors per round, closed by one hand-over.
+ */
+#include "daemon/graveyard.h"
+
+#include <stdlib.h>
+
+#define GRAVE_FDS 62u
+
+struct grave {
+        struct io io;
+        struct grave *next;
+        uint32_t n_fds;
+        os_fd fds[GRAVE_FDS];
+};
+
+static struct {
+        struct engine *engine;
+        struct grave *open; /* being filled */
+        unsigned pending;
+} graveyard;
+
+static void grave_close(struct io *io) {
+        struct grave *grave = io->owner;
+
+        for (uint32_t i = 0; i < grave->n_fds; i++)
+                sys_close(grave->fds[i]);
+        io->result = 0;
+}
+
+static void grave_done(struct io *io) {
+        graveyard.pending--;
+        free(io->owner);
+}
+
+void graveyard_start(struct engine *engine) {
+        graveyard.engine = engine;
+}
+
+void graveyard_bury(os_fd fd) {
+        struct grave *grave = graveyard.open;
+
+        if (fd == OS_FD_NONE)
+                return;
+        if (!grave || grave->n_fds == GRAVE_FDS) {
+                grave = calloc(1, sizeof(*grave));
+                if (!grave) {
+                        sys_close(fd);
+                        return;
+                }
+                grave->next = graveyard.open;
+                graveyard.open = grave;
+        }
+        grave->fds[grave->n_fds++] = fd;
+}
+
+void graveyard_flush(void) {
+        struct grave *grave;
+
+        while ((grave = graveyard.open)) {
+                graveyard.open = grave->next;
+                grave->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = grave_done, .owner = grave};
+                grave->io.u.call = grave_close;
+                graveyard.pending++;
+                graveyard.engine->ops->submit(graveyard.engine, &grave->io);
+        }
+}
+
+unsigned graveyard_pending(void) {
+        return graveyard.pending;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * record.c: writes the intent of everything elevated before any of it is done. What cannot be recorded is not done.
+ */
+#include "daemon/server.h"
+#include "daemon/session.h"
+#include "daemon/steps.h"
+
+struct audit_record record_of(const struct task_op *o, enum audit_event event) {
+        const struct session *session = o->task->session;
+
+        return (struct audit_record){
+                .event = event,
+                .peer = &session->peer,
+                .session_id = session->id,
+                .batch_id = o->task->batch.id,
+                .index = o->result.index,
+                .op = o->op,
+                .at_path = o->op->at.path.len > 0 || !o->at.handle ? o->op->at.path : o->at.handle->path,
+                .to_path = o->op->to.path,
+                .as = o->result.elevated ? FSOP_AS_ELEVATED : FSOP_AS_CALLER,
+                .rule = o->verdict.rule ? rule_name(o->verdict.rule) : NULL,
+        };
+}
+
+enum flow record_step(struct task *task) {
+        struct audit *audit = task->session->server->audit;
+        bool any = false;
+        int code;
+
+        for_each_op (task, o) {
+                struct audit_record record;
+
+                if (!o->result.elevated || !o->row->audit)
+                        continue;
+                record = record_of(o, AUDIT_INTENT);
+                audit_record(audit, &record);
+                o->recorded = any = true;
+        }
+        if (!any)
+                return FLOW_NEXT;
+        code = audit_flush(audit);
+        if (code == 0)
+                return FLOW_NEXT;
+        for_each_op (task, o)
+                if (o->recorded) {
+                        o->recorded = false;
+                        task_op_fail(o, code, FSOP_CLASS_OS, "not done, because it could not be recorded in the audit log");
+                }
+        return FLOW_NEXT;
+}

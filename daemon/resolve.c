@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resolve.c: opens the directories of the rules that elevate, then has the backend pin what each operation acts on: from the
+ * cache where it is, on the loop; what would have to wait goes to a worker, all of a window in one hand-over.
+ */
+#include <string.h>
+
+#include "daemon/server.h"
+#include "daemon/session.h"
+#include "daemon/steps.h"
+
+static void no_root(struct task_op *o) {
+        /* the same answer whether the directory is missing or unreadable: the caller is not told what exists */
+        o->verdict.code = -FSOP_EPERM;
+        task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "the directory of the rule that allows it could not be opened");
+}
+
+/* Finds the open root of an elevated end, or the entry that must be opened first. */
+static int acquire_root(struct task_op *o, struct task_end *end, const struct end_verdict *verdict) {
+        struct task *task = o->task;
+        const struct peer *peer = &task->session->peer;
+        struct roots *roots = task->session->server->roots;
+
+        if (verdict->kind != VERDICT_ELEVATED)
+                return 0;
+        return root_acquire(roots, verdict->rule, verdict->path_index, peer, &end->root);
+}
+
+static void open_roots_call(struct io *io) {
+        struct task_op *o = io->owner;
+
+        if (o->at.root && !root_is_open(o->at.root))
+                root_open(o->at.root);
+        if (o->to.root && !root_is_open(o->to.root))
+                root_open(o->to.root);
+        identity_wear_service();
+        io->result = 0;
+}
+
+static bool end_is_ready(const struct task_end *end) {
+        return !end->root || root_is_open(end->root);
+}
+
+static struct io **chain_op(struct task_op *o, struct io **link, struct io io) {
+        o->io = io;
+        o->io.done = task_io_done;
+        o->io.owner = o;
+        o->in_flight = true;
+        *link = &o->io;
+        return &o->io.chain;
+}
+
+static enum flow open_roots(struct task *task) {
+        struct io *first = NULL, **link = &first;
+
+        for_each_op (task, o) {
+                if (acquire_root(o, &o->at, &o->verdict.at) < 0 || acquire_root(o, &o->to, &o->verdict.to) < 0) {
+                        no_root(o);
+                        continue;
+                }
+                if (end_is_ready(&o->at) && end_is_ready(&o->to))
+                        continue;
+                link = chain_op(o, link, (struct io){.kind = IO_CALL, .flags = IO_POOL, .u.call = open_roots_call});
+        }
+        if (!first)
+                return FLOW_NEXT;
+        task_submit(task, first);
+        return FLOW_WAIT;
+}
+
+/* Whether a held or passed directory still lies under the rule's. */
+static bool still_beneath(const struct task_end *end) {
+        if (!end->ancestors)
+                return true;
+        return end->n_ancestors > 0 && root_holds(end->root, end->ancestors, (uint32_t)end->n_ancestors);
+}
+
+static bool place_end(struct task_op *o, struct task_end *end, const struct location *location, const struct end_verdict *verdict,
+                      struct place *place) {
+        const struct peer *peer = &o->task->session->peer;
+        uint32_t create_uid = peer->uid, create_gid;
+        bool service = false;
+
+        place->base = place->parent = place->object = OS_FD_NONE;
+        if (location->kind == LOCATION_NONE)
+                return true;
+        place->follow = location->follow;
+        place->path = location->path;
+        if (location->kind != LOCATION_PATH) {
+                place->base = end->handle ? end->handle->fd : end->fd;
+                place->base_is_client_fd = !end->handle;
+        }
+        if (verdict->kind == VERDICT_ELEVATED) {
+                if (!root_is_open(end->root) || !still_beneath(end) ||
+                    rule_create_as(verdict->rule, peer, &create_uid, &create_gid, &service) < 0)
+                        return false;
+                if (root_guard(end->root, peer, o->op, create_uid, &end->guard) < 0)
+                        return false;
+                if (service)
+                        end->guard.create_uid = end->guard.service_uid;
+                place->guard = &end->guard;
+                if (location->kind == LOCATION_PATH) {
+                        place->base = end->guard.root->fd;
+                        place->path = verdict->below;
+                }
+        }
+        place->base_is_object = place->base != OS_FD_NONE && place->path.len == 0;
+        return true;
+}
+
+static enum flow pin(struct task *task) {
+        struct io *first = NULL, **link = &first;
+
+        for_each_op (task, o) {
+                if (o->row->at == LOCATE_NONE || o->op->at.kind == LOCATION_NONE)
+                        continue;
+                if (!place_end(o, &o->at, &o->op->at, &o->verdict.at, &o->sys.at) ||
+                    !place_end(o, &o->to, &o->op->to, &o->verdict.to, &o->sys.to)) {
+                        no_root(o);
+                        continue;
+                }
+                if (o->row->route == ROUTE_SERVICE && o->op->verb != FSOP_VERB_INFO)
+                        continue;
+                o->sys.cache = &task->parents;
+                if (!o->sys.at.base_is_client_fd && !o->sys.to.base_is_client_fd) {
+                        if (sys_resolve(&o->sys, SYS_CACHED_ONLY) == 0) {
+                                o->pinned = true;
+                                continue;
+                        }
+                        if (o->sys.code != -FSOP_EAGAIN) {
+                                o->failed = true;
+                                continue;
+                        }
+                }
+                link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});
+        }
+        identity_wear_service();
+        if (!first)
+                return FLOW_NEXT;
+        task_submit(task, first);
+        return FLOW_WAIT;
+}
+
+static void collect(struct task *task) {
+        for_each_op (task, o) {
+                if (o->io.kind != IO_RESOLVE || o->pinned)
+                        continue;
+                if (o->io.result < 0 && o->sys.code == 0)
+                        o->sys.code = (int32_t)o->io.result; /* cancelled before it ran */
+                o->pinned = o->sys.code == 0;
+                o->failed = !o->pinned;
+        }
+}
+
+/* total-bytes: what it can add at most is charged now that sizes are known; settle refunds what failed. */
+static void charge(struct task *task) {
+        for_each_op (task, o) {
+                bool two = o->row->to != LOCATE_NONE;
+                const struct end_verdict *verdict = two ? &o->verdict.to : &o->verdict.at;
+                const struct place *target = two ? &o->sys.to : &o->sys.at;
+                uint64_t bytes;
+
+                if (verdict->kind != VERDICT_ELEVATED || !(o->row->needs & NEEDS_BYTES))
+                        continue;
+                bytes = policy_growth_max(o->op, target->has_stat ? target->stat.size : 0, o->sys.at.has_stat ? o->sys.at.stat.size : 0);
+                if (policy_account_charge(verdict->rule, task->session->peer.uid, bytes) < 0)
+                        task_op_fail(o, -FSOP_EDQUOT, FSOP_CLASS_DENIED, "the rule's total-bytes would be exceeded");
+                else
+                        o->charged_bytes = bytes;
+        }
+}
+
+enum flow resolve_step(struct task *task) {
+        enum flow flow = FLOW_NEXT;
+
+        if (task->step_phase == 0)
+                flow = open_roots(task);
+        if (task->step_phase == 1 || (task->step_phase == 0 && flow == FLOW_NEXT)) {
+                task->step_phase = 1;
+                flow = pin(task);
+        }
+        if (flow == FLOW_WAIT)
+                return flow;
+        collect(task);
+        charge(task);
+        return FLOW_NEXT;
+}

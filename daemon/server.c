@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.c: start, the loop, timers, reload, and an orderly end.
+ */
+#include "daemon/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "backends/service.h"
+#include "daemon/graveyard.h"
+#include "daemon/log.h"
+#include "proto/names.h"
+
+#define DRAIN_CANCEL_MS 7000u /* after this, what is still in flight is asked to stop */
+#define DRAIN_END_MS 9000u    /* after this, the daemon goes without it */
+
+/* ---- policy ------------------------------------------------------------------------------------------------------------ */
+
+static char *parent_directory(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        if (!slash || slash == path)
+                return strdup("/");
+        return strndup(path, (size_t)(slash - path));
+}
+
+/* The directories that no rule may reach. */
+static int own_paths(const struct config *config, char ***ret_paths, uint32_t *ret_n) {
+        uint32_t n = 0, cap = config->n_policy_dirs + 4;
+        char **paths = calloc(cap, sizeof(*paths));
+
+        if (!paths)
+                return -FSOP_ENOMEM;
+        paths[n++] = parent_directory(config->socket);
+        paths[n++] = strdup(config->state_dir);
+        if (config->file)
+                paths[n++] = parent_directory(config->file);
+        for (uint32_t i = 0; i < config->n_policy_dirs; i++)
+                paths[n++] = strdup(config->policy_dirs[i]);
+        *ret_paths = paths;
+        *ret_n = n;
+        for (uint32_t i = 0; i < n; i++)
+                if (!paths[i])
+                        return -FSOP_ENOMEM;
+        return 0;
+}
+
+static int load_policy(const struct config *config, struct policy **ret_policy, struct policy_report *ret_report) {
+        char **own = NULL;
+        uint32_t n_own = 0;
+        int code = own_paths(config, &own, &n_own);
+
+        memset(ret_report, 0, sizeof(*ret_report));
+        if (code == 0) {
+                struct policy_config policy_config = {
+                        .directories = (const char *const *)config->policy_dirs,
+                        .n_directories = config->n_policy_dirs,
+                        .own_paths = (const char *const *)own,
+                        .n_own_paths = n_own,
+                };
+
+                code = policy_load(&policy_config, ret_policy, ret_report);
+        }
+        for (uint32_t i = 0; i < n_own; i++)
+                free(own[i]);
+        free(own);
+        return code;
+}
+
+static void log_report(const struct policy_report *report) {
+        for (uint32_t i = 0; i < report->n_notes; i++)
+                log_line(report->notes[i].is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "policy: %s: %s", report->notes[i].where,
+                         report->notes[i].text);
+}
+
+int server_reload_policy(struct server *server, struct policy_report *ret_report) {
+        struct audit_record record = {.event = AUDIT_RELOAD};
+        struct policy *policy = NULL;
+        struct roots *roots = NULL;
+        int code;
+
+        identity_wear_service();
+        code = load_policy(server->config, &policy, ret_report);
+        if (code == 0)
+                code = roots_new(policy, &roots);
+        log_report(ret_report);
+        record.code = code;
+        record.message = code < 0 ? "the old policy stays" : NULL;
+        audit_record(server->audit, &record);
+        if (code < 0) {
+                log_line(LOG_LEVEL_ERROR, "policy: the old rules stay (%s)", error_name(-code));
+                policy_unref(policy);
+                return code;
+        }
+        roots_unref(server->roots);
+        policy_unref(server->policy);
+        server->roots = roots;
+        server->policy = policy;
+        log_line(LOG_LEVEL_NOTICE, "policy: %u rules", ret_report->n_rules);
+        return 0;
+}
+
+bool server_is_admin(const struct server *server, const struct peer *peer) {
+        if (server->private_service)
+                return true; /* only its owner can connect */
+        if (peer->uid == 0)
+                return true;
+        if (!server->has_admin_gid)
+                return false;
+        if (peer->gid == server->admin_gid)
+                return true;
+        for (uint32_t i = 0; i < peer->n_groups; i++)
+                if (peer->groups[i] == server->admin_gid)
+                        return true;
+        return false;
+}
+
+/* ---- listening ---------------------------------------------------------------------------------------------------------- */
+
+static void accepted(struct io *io) {
+        struct server *server = io->owner;
+
+        if (!(io->flags & IO_MORE))
+                server->accepting--;
+        if (io->result >= 0) {
+                if (server->draining)
+                        graveyard_bury((os_fd)io->result);
+                else
+                        session_start(server, (os_fd)io->result);
+        } else if (io->result != -FSOP_ECANCELED) {
+                log_line(LOG_LEVEL_WARNING, "a connection could not be accepted: %s", error_name((int)-io->result));
+        }
+        if (!(io->flags & IO_MORE) && !server->draining) {
+                io->flags = 0;
+                server->accepting++;
+                server->engine->ops->submit(server->engine, io);
+        }
+}
+
+static int listen_all(struct server *server) {
+        const struct config *config = server->config;
+        os_fd fds[SERVER_LISTENERS_MAX];
+        int n = service_inherited_sockets(fds, SERVER_LISTENERS_MAX);
+        uint32_t gid = WIRE_NOBODY;
+        const char *why = NULL;
+
+        if (n < 0)
+                return n;
+        server->socket_lock = OS_FD_NONE;
+        if (n == 0) {
+                char *directory = parent_directory(config->socket);
+                int code;
+
+                if (config->socket_group && sys_group_by_name(config->socket_group, &gid) < 0)
+                        log_line(LOG_LEVEL_WARNING, "socket-group %s does not exist: only root may connect", config->socket_group);
+                if (directory)
+                        sys_make_directory(directory, server->private_service ? 0700 : 0755);
+                free(directory);
+                code = sys_listen(config->socket, config->socket_mode, gid, &fds[0], &server->socket_lock, &why);
+                if (code < 0) {
+                        log_line(LOG_LEVEL_ERROR, "cannot listen on %s: %s%s%s", config->socket, error_text(-code), why ? ": " : "",
+                                 why ? why : "");
+                        return code;
+                }
+                server->own_socket = true;
+                n = 1;
+        }
+        for (int i = 0; i < n; i++) {
+                struct io *io = &server->accepts[server->n_listeners++];
+
+                *io = (struct io){.kind = IO_ACCEPT, .done = accepted, .owner = server};
+                io->u.accept.fd = fds[i];
+                server->accepting++;
+                server->engine->ops->submit(server->engine, io);
+        }
+        return 0;
+}
+
+static void stop_listening(struct server *server) {
+        for (uint32_t i = 0; i < server->n_listeners; i++)
+                server->engine->ops->cancel(server->engine, &server->accepts[i]);
+        if (server->own_socket)
+                sys_unlisten(server->config->socket, server->accepts[0].u.accept.fd, server->socket_lock);
+        server->own_socket = false;
+}
+
+/* ---- mounts ---------------------------------------------------------------------------------------------------------------- */
+
+static void watch_mounts(struct server *server, os_fd fd);
+
+static void mounts_changed(struct io *io) {
+        struct server *server = io->owner;
+
+        server->watching_mounts = false;
+        if (io->result < 0 || server->draining)
+                return;
+        sys_mounts_changed();
+        roots_tick(server->roots, server->now_ms, true);
+        watch_mounts(server, io->u.poll.fd);
+}
+
+static void watch_mounts(struct server *server, os_fd fd) {
+        if (fd == OS_FD_NONE)
+                return;
+        server->mount_watch = (struct io){.kind = IO_POLL, .done = mounts_changed, .owner = server};
+        server->mount_watch.u.poll.fd = fd;
+        server->watching_mounts = true;
+        server->engine->ops->submit(server->engine, &server->mount_watch);
+}
+
+/* ---- the loop -------------------------------------------------------------------------------------------------------------- */
+
+static void reload(struct server *server) {
+        struct policy_report report;
+
+        service_notify("RELOADING=1");
+        server_reload_policy(server, &report);
+        policy_report_fini(&report);
+        if (audit_reopen(server->audit) < 0)
+                log_line(LOG_LEVEL_ERROR, "the audit log could not be opened anew; the old file is kept");
+        service_notify("READY=1");
+}
+
+static void drain(struct server *server) {
+        if (server->draining)
+                return;
+        server->draining = true;
+        server->drain_cancel_ms = server->now_ms + DRAIN_CANCEL_MS;
+        server->drain_end_ms = server->now_ms + DRAIN_END_MS;
+        log_line(LOG_LEVEL_NOTICE, "stopping: finishing what is in flight");
+        service_notify("STOPPING=1");
+        stop_listening(server);
+        if (server->watching_mounts)
+                server->engine->ops->cancel(server->engine, &server->mount_watch);
+        for (struct session *session = server->sessions; session; session = session->next)
+                session_drain(session);
+}
+
+static void for_requests(struct server *server) {
+        unsigned requests = service_take_requests();
+
+        if (requests & SERVICE_RELOAD)
+                reload(server);
+        if (requests & SERVICE_TERMINATE)
+                drain(server);
+}
+
+static void expire_deadlines(struct server *server) {
+        uint64_t next = UINT64_MAX;
+
+        if (server->now_ms < server->next_deadline_ms)
+                return;
+        for (struct session *session = server->sessions; session; session = session->next)
+                for (struct task *task = session->tasks; task; task = task->next) {
+                        if (task->deadline_ms == 0 || task->cancelled)
+                                continue;
+                        if (task->deadline_ms <= server->now_ms)
+                                task_cancel(task, -FSOP_ETIMEDOUT);
+                        else if (task->deadline_ms < next)
+                                next = task->deadline_ms;
+                }
+        server->next_deadline_ms = next;
+}
+
+static void expire_hellos(struct server *server) {
+        while (server->hello_first && server->hello_first->hello_deadline_ms <= server->now_ms)
+                session_expire(server->hello_first);
+}
+
+/* Sessions that a drain has nothing more to wait for. */
+static void end_idle_sessions(struct server *server) {
+        for (struct session *session = server->sessions; session; session = session->next) {
+                if (server->now_ms >= server->drain_cancel_ms)
+                        for (struct task *task = session->tasks; task; task = task->next)
+                                task_cancel(task, -FSOP_ECANCELED);
+                if (session->n_tasks == 0 && !session->out_first && session->state != SESSION_CLOSED)
+                        session_close(session);
+        }
+}
+
+static void end_round(struct server *server) {
+        struct session *session;
+
+        while ((session = server->dirty)) {
+                server->dirty = session->dirty_next;
+                session->dirty = false;
+                session_end_round(session);
+        }
+        graveyard_flush();
+        audit_flush(server->audit);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+        return a < b ? a : b;
+}
+
+static int wait_ms(const struct server *server) {
+        uint64_t until = earlier(server->next_deadline_ms, server->next_tick_ms);
+
+        if (server->hello_first)
+                until = earlier(until, server->hello_first->hello_deadline_ms);
+        if (server->draining)
+                until = earlier(until, earlier(server->now_ms < server->drain_cancel_ms ? server->drain_cancel_ms : UINT64_MAX,
+                                               server->drain_end_ms));
+        if (until == UINT64_MAX)
+                return -1;
+        if (until <= server->now_ms)
+                return 0;
+        return until - server->now_ms > 3600000 ? 3600000 : (int)(until - server->now_ms);
+}
+
+static void tick(struct server *server) {
+        int again;
+
+        if (server->now_ms < server->next_tick_ms)
+                return;
+        again = roots_tick(server->roots, server->now_ms, false);
+        server->next_tick_ms = server->now_ms + (again < 0 || again > 30000 ? 30000 : (uint64_t)again + 1);
+}
+
+static bool is_over(const struct server *server) {
+        if (!server->draining)
+                return false;
+        if (server->now_ms >= server->drain_end_ms)
+                return true;
+        return !server->sessions && server->accepting == 0 && graveyard_pending() == 0 && !server->watching_mounts;
+}
+
+static int serve(struct server *server) {
+        while (!is_over(server)) {
+                int code = server->engine->ops->wait(server->engine, wait_ms(server));
+
+                server->now_ms = sys_monotonic_ms();
+                if (code < 0) {
+                        log_line(LOG_LEVEL_CRITICAL, "the engine failed: %s", error_name(-code));
+                        return 1;
+                }
+                for_requests(server);
+                expire_deadlines(server);
+                expire_hellos(server);
+                tick(server);
+                if (server->draining)
+                        end_idle_sessions(server);
+                end_round(server);
+        }
+        return 0;
+}
+
+/* ---- start and end ------------------------------------------------------------------------------------------------------------ */
+
+static void wake(void *userdata) {
+        struct engine *engine = userdata;
+
+        engine->ops->wake(engine);
+}
+
+static void audit_daemon(struct server *server, enum audit_event event) {
+        struct audit_record record = {.event = event};
+
+        audit_record(server->audit, &record);
+        audit_flush(server->audit);
+}
+
+static int open_engine(struct server *server) {
+        const struct config *config = server->config;
+        struct engine_config engine_config = {
+                .workers = config->workers,
+                .workers_extra_max = 16,
+                .force_ring = config->engine == CONFIG_ENGINE_URING,
+                .log = log_message,
+        };
+        const char *name = config_engine_name(config->engine), *why = NULL;
+        int code = engine_open(name, &engine_config, &server->engine, &why);
+
+        if (code < 0)
+                log_line(LOG_LEVEL_ERROR, "engine %s cannot be used here: %s%s%s", name, error_text(-code), why ? ": " : "",
+                         why ? why : "");
+        return code;
+}
+
+static int open_audit(struct server *server) {
+        const char *why = NULL;
+        int code = audit_open(server->config->audit, &server->audit, &why);
+
+        if (code < 0)
+                log_line(LOG_LEVEL_ERROR, "the audit log %s cannot be opened: %s%s%s", server->config->audit, error_text(-code),
+                         why ? ": " : "", why ? why : "");
+        return code;
+}
+
+static int open_policy(struct server *server) {
+        struct policy_report report;
+        int code = load_policy(server->config, &server->policy, &report);
+
+        log_report(&report);
+        if (code == 0)
+                code = roots_new(server->policy, &server->roots);
+        if (code < 0)
+                log_line(LOG_LEVEL_ERROR, "the policy cannot be used: correct it, or move the file away (fsopd --check-config tells)");
+        else
+                log_line(LOG_LEVEL_INFO, "policy: %u rules", report.n_rules);
+        policy_report_fini(&report);
+        return code;
+}
+
+static int server_open(struct server *server) {
+        const struct config *config = server->config;
+        struct sys_config sys_config = {.private_service = server->private_service, .log = log_message};
+        bool own_root;
+        int code = sys_start(&sys_config, &own_root);
+
+        if (code < 0) {
+                log_line(LOG_LEVEL_ERROR, "the identity of the service cannot be taken: %s", error_text(-code));
+                return code;
+        }
+        if (config->admin_group)
+                server->has_admin_gid = sys_group_by_name(config->admin_group, &server->admin_gid) == 0;
+        if (config->admin_group && !server->has_admin_gid)
+                log_line(LOG_LEVEL_WARNING, "admin-group %s does not exist: only uid 0 administrates", config->admin_group);
+        if ((code = open_audit(server)) < 0 || (code = open_policy(server)) < 0 || (code = open_engine(server)) < 0)
+                return code;
+        graveyard_start(server->engine);
+        code = service_start(wake, server->engine);
+        if (code == 0)
+                code = listen_all(server);
+        if (code == 0)
+                watch_mounts(server, sys_mount_watch());
+        return code;
+}
+
+static void server_close(struct server *server) {
+        if (server->audit)
+                audit_daemon(server, AUDIT_STOP);
+        session_free_spares();
+        task_free_spares();
+        if (server->own_socket)
+                sys_unlisten(server->config->socket, server->accepts[0].u.accept.fd, server->socket_lock);
+        if (server->engine)
+                server->engine->ops->close(server->engine);
+        roots_unref(server->roots);
+        policy_unref(server->policy);
+        policy_accounts_fini();
+        audit_free(server->audit);
+        sys_stop();
+}
+
+int server_main(const struct config *config, bool private_service) {
+        static struct server server;
+        int status = 1;
+
+        server.config = config;
+        server.private_service = private_service;
+        server.now_ms = sys_monotonic_ms();
+        server.next_deadline_ms = UINT64_MAX;
+        server.socket_lock = OS_FD_NONE;
+        if (server_open(&server) == 0) {
+                audit_daemon(&server, AUDIT_START);
+                log_line(LOG_LEVEL_NOTICE, "fsopd %s serves on %s (engine %s%s)", FSOPD_VERSION, config->socket,
+                         server.engine->ops->name, private_service ? ", private" : "");
+                service_notify("READY=1");
+                status = serve(&server);
+        }
+        server_close(&server);
+        return status;
+}

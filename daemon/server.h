@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * server.h: the daemon as a whole: what it listens on, its sessions, its policy, its timers, its end.
+ */
+#ifndef FSOP_SERVER_H
+#define FSOP_SERVER_H
+
+#include "backends/engine.h"
+#include "daemon/accounts.h"
+#include "daemon/audit.h"
+#include "daemon/config.h"
+#include "daemon/policy.h"
+#include "daemon/session.h"
+
+#define SERVER_LISTENERS_MAX 4u
+
+struct server {
+        const struct config *config;
+        struct engine *engine;
+        struct audit *audit;
+        struct policy *policy;
+        struct roots *roots;
+        struct accounts accounts;
+        bool private_service;
+        bool has_admin_gid;
+        uint32_t admin_gid;
+
+        struct io accepts[SERVER_LISTENERS_MAX];
+        uint32_t n_listeners;
+        uint32_t accepting;
+        bool own_socket; /* made by us, not inherited */
+        os_fd socket_lock;
+
+        struct io mount_watch;
+        bool watching_mounts;
+
+        struct session *sessions;
+        uint32_t n_sessions;
+        struct session *hello_first, *hello_last;
+        struct session *dirty;
+        uint64_t next_session_id;
+
+        uint64_t now_ms;            /* of this round */
+        uint64_t next_deadline_ms;  /* earliest deadline of a task; UINT64_MAX: none */
+        uint64_t next_tick_ms;
+
+        bool draining;
+        uint64_t drain_cancel_ms, drain_end_ms;
+
+        struct {
+                uint64_t connections, refused, batches, operations, elevated, denied, failed;
+        } totals;
+};
+
+/* Opens everything and serves until told to stop. Returns the exit status. */
+int server_main(const struct config *config, bool private_service);
+
+/* Reads the policy anew; on failure the old one stays. Fills ret_report (to be freed) either way. */
+int server_reload_policy(struct server *server, struct policy_report *ret_report);
+
+/* Whether the peer administrates: uid 0, the admin group, or the owner of a private service. */
+bool server_is_admin(const struct server *server, const struct peer *peer);
+
+#endif

@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.c: a connection's life. Bytes come from the engine, frames become tasks, answers are queued as chunks and sent one
+ * send at a time; a client that does not read is not read from either.
+ */
+#include "daemon/session.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/graveyard.h"
+#include "daemon/log.h"
+#include "daemon/server.h"
+#include "daemon/steps.h"
+#include "proto/codec.h"
+#include "proto/frame.h"
+#include "proto/names.h"
+
+#define IN_PAUSE_BYTES (64u << 10) /* with more than this unread and nothing that may be begun, the socket is left alone */
+#define LAST_WORDS_MS 1000u
+#define SPARE_CHUNKS 8u
+#define SPARE_CHUNK_BYTES (64u << 10)
+
+static struct arena encode_scratch;
+
+/* ---- chunks -------------------------------------------------------------------------------------------------------- */
+
+static struct chunk *spare_chunks;
+static unsigned n_spare_chunks;
+
+static struct chunk *chunk_new(void) {
+        struct chunk *chunk = spare_chunks;
+
+        if (!chunk)
+                return calloc(1, sizeof(*chunk));
+        spare_chunks = chunk->next;
+        n_spare_chunks--;
+        chunk->next = NULL;
+        return chunk;
+}
+
+static void chunk_free(struct chunk *chunk) {
+        for (uint32_t i = 0; i < chunk->n_fds; i++)
+                graveyard_bury(chunk->fds[i]);
+        chunk->n_fds = 0;
+        buffer_consume(&chunk->data, buffer_len(&chunk->data), SPARE_CHUNK_BYTES);
+        if (n_spare_chunks == SPARE_CHUNKS) {
+                buffer_fini(&chunk->data);
+                free(chunk);
+                return;
+        }
+        chunk->next = spare_chunks;
+        spare_chunks = chunk;
+        n_spare_chunks++;
+}
+
+void session_free_spares(void) {
+        struct chunk *chunk;
+
+        while ((chunk = spare_chunks)) {
+                spare_chunks = chunk->next;
+                buffer_fini(&chunk->data);
+                free(chunk);
+        }
+        n_spare_chunks = 0;
+        arena_fini(&encode_scratch);
+}
+
+/* ---- life ----------------------------------------------------------------------------------------------------------- */
+
+static void hello_link(struct session *session, uint64_t deadline_ms) {
+        struct server *server = session->server;
+
+        session->hello_deadline_ms = deadline_ms;
+        session->hello_prev = server->hello_last;
+        session->hello_next = NULL;
+        *(server->hello_last ? &server->hello_last->hello_next : &server->hello_first) = session;
+        server->hello_last = session;
+}
+
+static void hello_unlink(struct session *session) {
+        struct server *server = session->server;
+
+        if (session->hello_deadline_ms == 0)
+                return;
+        *(session->hello_prev ? &session->hello_prev->hello_next : &server->hello_first) = session->hello_next;
+        *(session->hello_next ? &session->hello_next->hello_prev : &server->hello_last) = session->hello_prev;
+        session->hello_deadline_ms = 0;
+}
+
+static void session_free(struct session *session) {
+        struct server *server = session->server;
+        struct chunk *chunk;
+
+        while ((chunk = session->out_first)) {
+                session->out_first = chunk->next;
+                chunk_free(chunk);
+        }
+        for (uint32_t i = 0; i < session->n_in_fds; i++)
+                graveyard_bury(session->in_fds[i]);
+        /* descriptors may still lie in the socket's queue: closing it closes them, which may hang */
+        graveyard_bury(session->fd);
+        buffer_fini(&session->in);
+        handles_fini(&session->handles);
+        identity_unref(session->identity);
+        peer_fini(&session->peer);
+        if (session->account)
+                accounts_disconnect(&server->accounts, session->account);
+        *(session->prev ? &session->prev->next : &server->sessions) = session->next;
+        if (session->next)
+                session->next->prev = session->prev;
+        server->n_sessions--;
+        free(session);
+}
+
+static void mark_dirty(struct session *session) {
+        if (session->dirty)
+                return;
+        session->dirty = true;
+        session->dirty_next = session->server->dirty;
+        session->server->dirty = session;
+}
+
+/* Marks only: whoever is on the stack may still hold the session and its tasks; the end of the round does the rest. */
+void session_close(struct session *session) {
+        struct engine *engine = session->server->engine;
+
+        mark_dirty(session);
+        if (session->state == SESSION_CLOSED)
+                return;
+        session->state = SESSION_CLOSED;
+        hello_unlink(session);
+        if (session->receiving && !session->pausing)
+                engine->ops->cancel(engine, &session->receive);
+        if (session->sending)
+                engine->ops->cancel(engine, &session->send);
+        for (struct task *task = session->tasks; task; task = task->next)
+                task_cancel(task, -FSOP_ECANCELED);
+}
+
+void session_expire(struct session *session) {
+        hello_unlink(session);
+        if (session->state == SESSION_HELLO)
+                session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "no Hello within %u ms of connecting",
+                               session->server->config->limits.hello_timeout_ms);
+        else
+                session_close(session);
+}
+
+void session_drain(struct session *session) {
+        struct engine *engine = session->server->engine;
+
+        if (session->receiving && !session->pausing) {
+                session->pausing = true;
+                engine->ops->cancel(engine, &session->receive);
+        }
+}
+
+/* ---- out ------------------------------------------------------------------------------------------------------------ */
+
+bool session_is_held(const struct session *session) {
+        return session->out_bytes > SESSION_OUT_HIGH_BYTES;
+}
+
+/* Room to append one frame that carries FDS (taken over on success). NULL on lack of memory. */
+static struct buffer *session_out(struct session *session, const os_fd *fds, uint32_t n_fds) {
+        struct chunk *chunk = session->out_last;
+        bool busy = chunk && chunk == session->out_first && session->sending;
+
+        if (!chunk || busy || n_fds > 0) {
+                chunk = chunk_new();
+                if (!chunk)
+                        return NULL;
+                if (n_fds > 0)
+                        memcpy(chunk->fds, fds, n_fds * sizeof(*fds));
+                chunk->n_fds = n_fds;
+                *(session->out_last ? &session->out_last->next : &session->out_first) = chunk;
+                session->out_last = chunk;
+        }
+        mark_dirty(session);
+        return &chunk->data;
+}
+
+void session_send(struct session *session, const struct message *message, const os_fd *fds, uint32_t n_fds) {
+        struct buffer *out;
+        size_t before;
+        int code;
+
+        if (session->state == SESSION_CLOSED) {
+                for (uint32_t i = 0; i < n_fds; i++)
+                        graveyard_bury(fds[i]);
+                return;
+        }
+        out = session_out(session, fds, n_fds);
+        if (!out) {
+                for (uint32_t i = 0; i < n_fds; i++)
+                        graveyard_bury(fds[i]);
+                session_close(session);
+                return;
+        }
+        before = buffer_len(out);
+        if (encode_scratch.cap_bytes == 0)
+                arena_init(&encode_scratch, 4u << 20);
+        code = codec_encode(&encode_scratch, message, (uint16_t)n_fds, session->frame_bytes_max, out);
+        arena_reset(&encode_scratch);
+        if (code < 0) {
+                log_line(LOG_LEVEL_ERROR, "session %llu: an answer could not be encoded (%s); closing",
+                         (unsigned long long)session->id, error_name(-code));
+                session_close(session);
+                return;
+        }
+        session->out_bytes += buffer_len(out) - before;
+}
+
+static void sent(struct io *io) {
+        struct session *session = io->owner;
+        struct chunk *chunk = session->out_first;
+
+        session->sending = false;
+        session->out_bytes -= buffer_len(&chunk->data);
+        session->out_first = chunk->next;
+        if (!session->out_first)
+                session->out_last = NULL;
+        chunk_free(chunk);
+        if (io->result < 0 || session->state == SESSION_CLOSED) {
+                session_close(session);
+                return;
+        }
+        if (!session->out_first && session->state == SESSION_LAST_WORDS)
+                session_close(session);
+        mark_dirty(session);
+}
+
+/* Sends what is queued, if nothing is being sent. */
+static void session_flush(struct session *session) {
+        struct chunk *chunk = session->out_first;
+        struct engine *engine = session->server->engine;
+
+        if (session->sending || !chunk)
+                return;
+        session->sending = true;
+        session->send = (struct io){.kind = IO_SEND, .done = sent, .owner = session};
+        session->send.u.send.fd = session->fd;
+        session->send.u.send.data = chunk->data.data + chunk->data.start;
+        session->send.u.send.len = buffer_len(&chunk->data);
+        session->send.u.send.fds = chunk->fds;
+        session->send.u.send.n_fds = chunk->n_fds;
+        engine->ops->submit(engine, &session->send);
+}
+
+void session_refuse(struct session *session, int code, enum fsop_error_class class_, const char *format, ...) {
+        struct message message = {.kind = MESSAGE_FAILURE};
+        char text[512], quoted[512];
+        va_list args;
+
+        if (session->state == SESSION_CLOSED || session->state == SESSION_LAST_WORDS)
+                return;
+        va_start(args, format);
+        vsnprintf(text, sizeof(text), format, args);
+        va_end(args);
+        message.body.failure.code = (enum fsop_errno)-code;
+        message.body.failure.class_ = class_;
+        message.body.failure.retryable = error_is_retryable(-code);
+        message.body.failure.message = (struct bytes){(const uint8_t *)text, strlen(text)};
+        session->server->totals.refused++;
+        log_line(LOG_LEVEL_NOTICE, "session %llu (uid %u, pid %lld): closing: %s", (unsigned long long)session->id, session->peer.uid,
+                 (long long)session->peer.pid, log_quote(quoted, sizeof(quoted), message.body.failure.message));
+        session_send(session, &message, NULL, 0);
+        if (session->state == SESSION_CLOSED)
+                return;
+        session->state = SESSION_LAST_WORDS;
+        hello_unlink(session);
+        hello_link(session, session->server->now_ms + LAST_WORDS_MS);
+        session_drain(session);
+        for (struct task *task = session->tasks; task; task = task->next)
+                task_cancel(task, -FSOP_ECANCELED);
+}
+
+/* ---- messages -------------------------------------------------------------------------------------------------------- */
+
+static uint32_t negotiated(uint32_t asked, uint32_t least, uint32_t ours) {
+        if (asked == 0 || asked > ours)
+                return ours;
+        return asked < least ? least : asked;
+}
+
+static void take_hello(struct session *session, const struct hello *hello) {
+        const struct config_limits *limits = &session->server->config->limits;
+        struct message message = {.kind = MESSAGE_WELCOME};
+        struct welcome *welcome = &message.body.welcome;
+        const char *engine = session->server->engine->ops->name;
+
+        if (hello->version_min > WIRE_VERSION || hello->version_max < WIRE_VERSION) {
+                session_refuse(session, -FSOP_EPROTO, FSOP_CLASS_UNSUPPORTED,
+                               "the client speaks protocol versions %u to %u, this daemon %u", hello->version_min,
+                               hello->version_max, WIRE_VERSION);
+                return;
+        }
+        session->frame_bytes_max = negotiated(hello->frame_bytes_max, 4096, limits->frame_bytes);
+        session->batch_ops_max = negotiated(hello->batch_ops_max, 1, limits->batch_ops);
+        session->batches_max = negotiated(hello->batches_max, 1, limits->batches_in_flight);
+        session->state = SESSION_OPEN;
+        hello_unlink(session);
+
+        welcome->version = WIRE_VERSION;
+        welcome->features = hello->features & WIRE_FEATURE_FDS;
+        welcome->frame_bytes_max = session->frame_bytes_max;
+        welcome->batch_ops_max = session->batch_ops_max;
+        welcome->batches_max = session->batches_max;
+        welcome->engine = (struct bytes){(const uint8_t *)engine, strlen(engine)};
+        welcome->daemon_version = (struct bytes){(const uint8_t *)FSOPD_VERSION, strlen(FSOPD_VERSION)};
+        welcome->platform = (struct bytes){(const uint8_t *)sys_platform(), strlen(sys_platform())};
+        welcome->foreign = session->peer.foreign;
+        if (hello->want_support)
+                welcome->support = sys_support(&welcome->n_support);
+        session_send(session, &message, NULL, 0);
+}
+
+static struct task *find_task(struct session *session, uint64_t id) {
+        for (struct task *task = session->tasks; task; task = task->next)
+                if (task->batch.id == id)
+                        return task;
+        return NULL;
+}
+
+/* Puts a decoded batch among the session's tasks and begins it. */
+static void take_batch(struct session *session, struct task *task, const struct batch *batch, size_t frame_bytes) {
+        struct server *server = session->server;
+
+        if (find_task(session, batch->id)) {
+                task_free(task);
+                session_refuse(session, -FSOP_EPROTO, FSOP_CLASS_INVALID, "batch %llu is in flight already",
+                               (unsigned long long)batch->id);
+                return;
+        }
+        task->batch = *batch;
+        if (batch->deadline_ms > 0) {
+                task->deadline_ms = server->now_ms + batch->deadline_ms;
+                if (task->deadline_ms < server->next_deadline_ms)
+                        server->next_deadline_ms = task->deadline_ms;
+        }
+        task->charged_bytes = frame_bytes + batch->n_ops * sizeof(struct operation) +
+                              (batch->n_ops < TASK_WINDOW_OPS ? batch->n_ops : TASK_WINDOW_OPS) * sizeof(struct task_op);
+        session->bytes_in_flight += task->charged_bytes;
+        session->account->bytes += task->charged_bytes;
+        task->next = session->tasks;
+        if (task->next)
+                task->next->prev = task;
+        session->tasks = task;
+        session->n_tasks++;
+        server->totals.batches++;
+        server->totals.operations += batch->n_ops;
+        task_run(task);
+}
+
+static void take_cancel(struct session *session, uint64_t id) {
+        struct task *task = find_task(session, id);
+
+        if (task)
+                task_cancel(task, -FSOP_ECANCELED);
+}
+
+void session_task_done(struct session *session, struct task *task) {
+        *(task->prev ? &task->prev->next : &session->tasks) = task->next;
+        if (task->next)
+                task->next->prev = task->prev;
+        session->n_tasks--;
+        session->bytes_in_flight -= task->charged_bytes;
+        session->account->bytes -= task->charged_bytes;
+        task_free(task);
+        mark_dirty(session); /* the end of the round looks for more to do */
+}
+
+/* One whole frame. */
+static void take_frame(struct session *session, const struct frame_header *header, struct bytes body) {
+        struct task *task = task_new(session);
+        struct message message;
+        struct error error = {0};
+        int code;
+
+        if (!task) {
+                session_refuse(session, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
+                return;
+        }
+        memcpy(task->fds, session->in_fds, header->n_fds * sizeof(os_fd));
+        task->n_fds = header->n_fds;
+        session->n_in_fds -= header->n_fds;
+        memmove(session->in_fds, session->in_fds + header->n_fds, session->n_in_fds * sizeof(os_fd));
+
+        code = decode_frame(task, body, &message, &error);
+        if (code < 0) {
+                session_refuse(session, code, FSOP_CLASS_INVALID, "%.*s", (int)error.message.len,
+                               error.message.len > 0 ? (const char *)error.message.data : "");
+                task_free(task);
+                return;
+        }
+        if (message.kind == MESSAGE_BATCH && session->state == SESSION_OPEN) {
+                take_batch(session, task, &message.body.batch, body.len);
+                return;
+        }
+        if (message.kind == MESSAGE_CANCEL && session->state == SESSION_OPEN)
+                take_cancel(session, message.body.cancel_id);
+        else if (message.kind == MESSAGE_HELLO && session->state == SESSION_HELLO)
+                take_hello(session, &message.body.hello);
+        else
+                session_refuse(session, -FSOP_EPROTO, FSOP_CLASS_INVALID,
+                               session->state == SESSION_HELLO ? "Hello must come first" : "Hello came twice");
+        task_free(task);
+}
+
+/* ---- in ---------------------------------------------------------------------------------------------------------------- */
+
+/* Whether another frame may be begun now. */
+static bool may_begin(const struct session *session) {
+        const struct config_limits *limits = &session->server->config->limits;
+
+        if (session->server->draining || session_is_held(session))
+                return false;
+        if (session->n_tasks == 0)
+                return true;
+        return session->n_tasks < session->batches_max && session->bytes_in_flight < limits->bytes_in_flight &&
+               session->account->bytes < limits->bytes_per_uid;
+}
+
+static void refuse_header(struct session *session, int code) {
+        if (code == -FSOP_EMSGSIZE)
+                session_refuse(session, code, FSOP_CLASS_INVALID, "a frame is longer than the limit of %u bytes",
+                               session->frame_bytes_max);
+        else if (code == -FSOP_E2BIG)
+                session_refuse(session, code, FSOP_CLASS_INVALID, "a frame declares more than %u descriptors",
+                               WIRE_FRAME_FDS_MAX);
+        else
+                session_refuse(session, code, FSOP_CLASS_INVALID, "what came is not a frame of this protocol");
+}
+
+/* Cuts and takes whole frames from data; returns how many bytes they were. */
+static size_t take_frames(struct session *session, const uint8_t *data, size_t len) {
+        size_t taken = 0;
+
+        while ((session->state == SESSION_HELLO || session->state == SESSION_OPEN) && may_begin(session)) {
+                struct frame_header header;
+                int ret = frame_read_header(data + taken, len - taken, session->frame_bytes_max, &header);
+
+                if (ret < 0) {
+                        refuse_header(session, ret);
+                        break;
+                }
+                if (ret == 0 || len - taken - FRAME_HEADER_BYTES < header.body_bytes)
+                        break;
+                if (header.n_fds > session->n_in_fds) {
+                        session_refuse(session, -FSOP_EPROTO, FSOP_CLASS_INVALID,
+                                       "a frame declares %u descriptors, %u came", header.n_fds, session->n_in_fds);
+                        break;
+                }
+                taken += FRAME_HEADER_BYTES;
+                take_frame(session, &header, (struct bytes){data + taken, header.body_bytes});
+                taken += header.body_bytes;
+        }
+        if (taken == len && session->n_in_fds > 0)
+                session_refuse(session, -FSOP_EPROTO, FSOP_CLASS_INVALID, "%u descriptors came that no frame declares",
+                               session->n_in_fds);
+        return taken;
+}
+
+static void received(struct io *io);
+
+static void start_receiving(struct session *session) {
+        struct engine *engine = session->server->engine;
+
+        session->receiving = true;
+        session->pausing = false;
+        session->receive = (struct io){.kind = IO_RECEIVE, .done = received, .owner = session};
+        session->receive.u.receive.fd = session->fd;
+        engine->ops->submit(engine, &session->receive);
+}
+
+/* Runs the tasks that wait for nothing but room in the queue. A task that runs may end, so the list is read anew each time. */
+static void run_held_tasks(struct session *session) {
+        struct task *task = session->tasks;
+
+        while (task && (session->state == SESSION_CLOSED || !session_is_held(session))) {
+                if (task->pending > 0) {
+                        task = task->next;
+                        continue;
+                }
+                task_run(task);
+                task = session->tasks;
+        }
+}
+
+/* Cuts what was kept, and begins or stops to read as what is left demands. */
+static void session_resume(struct session *session) {
+        if (buffer_len(&session->in) > 0 && session->state != SESSION_CLOSED) {
+                size_t taken = take_frames(session, session->in.data + session->in.start, buffer_len(&session->in));
+
+                buffer_consume(&session->in, taken, 4096);
+        }
+        if (session->state != SESSION_HELLO && session->state != SESSION_OPEN)
+                return;
+        if (!session->receiving && !session->server->draining && (may_begin(session) || buffer_len(&session->in) < IN_PAUSE_BYTES))
+                start_receiving(session);
+        else if (session->receiving && !may_begin(session) && buffer_len(&session->in) >= IN_PAUSE_BYTES)
+                session_drain(session);
+}
+
+/* Takes over the descriptors of one receive. */
+static bool keep_fds(struct session *session, const struct io *io) {
+        uint32_t n = io->u.receive.n_fds, room = SESSION_FDS_MAX - session->n_in_fds;
+        bool wanted = session->state == SESSION_HELLO || session->state == SESSION_OPEN;
+
+        for (uint32_t i = 0; i < n; i++) {
+                if (wanted && i < room)
+                        session->in_fds[session->n_in_fds++] = io->u.receive.fds[i];
+                else
+                        graveyard_bury(io->u.receive.fds[i]);
+        }
+        return n <= room && !(io->flags & IO_FDS_LOST);
+}
+
+static void take_bytes(struct session *session, const uint8_t *data, size_t len) {
+        size_t taken = 0;
+
+        if (buffer_len(&session->in) == 0)
+                taken = take_frames(session, data, len);
+        if (taken < len && (session->state == SESSION_HELLO || session->state == SESSION_OPEN) &&
+            buffer_append(&session->in, data + taken, len - taken) < 0)
+                session_refuse(session, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
+}
+
+static void received(struct io *io) {
+        struct session *session = io->owner;
+        bool fds_fit = true;
+
+        if (io->result > 0)
+                fds_fit = keep_fds(session, io);
+        if (!(io->flags & IO_MORE))
+                session->receiving = false;
+        mark_dirty(session);
+        if (session->state == SESSION_CLOSED)
+                return;
+        if (io->result == 0 || (io->result < 0 && io->result != -FSOP_ECANCELED)) {
+                session_close(session);
+                return;
+        }
+        if (!fds_fit)
+                session_refuse(session, -FSOP_E2BIG, FSOP_CLASS_INVALID, "more descriptors than the limit of %u", WIRE_FRAME_FDS_MAX);
+        if (io->result > 0 && session->state != SESSION_LAST_WORDS)
+                take_bytes(session, io->u.receive.data, (size_t)io->result);
+}
+
+void session_end_round(struct session *session) {
+        run_held_tasks(session);
+        if (session->state != SESSION_CLOSED) {
+                session_resume(session);
+                session_flush(session);
+        } else if (!session->receiving && !session->sending && session->n_tasks == 0 && !session->dirty)
+                session_free(session);
+}
+
+/* ---- start --------------------------------------------------------------------------------------------------------------- */
+
+static void refuse_unknown(struct server *server, os_fd fd, const struct peer *peer, int code, const char *why) {
+        struct audit_record record = {.event = AUDIT_REFUSED, .peer = peer, .code = code, .message = why};
+
+        server->totals.refused++;
+        audit_record(server->audit, &record);
+        log_line(LOG_LEVEL_WARNING, "a connection was refused: %s (%s)", why, error_name(-code));
+        graveyard_bury(fd);
+}
+
+void session_start(struct server *server, os_fd fd) {
+        const struct config_limits *limits = &server->config->limits;
+        struct session *session = NULL;
+        struct account *account = NULL;
+        struct identity *identity = NULL;
+        struct peer peer;
+        int code;
+
+        code = peer_query(fd, &peer);
+        if (code < 0) {
+                refuse_unknown(server, fd, NULL, code, "the kernel does not say who it is");
+                return;
+        }
+        if (server->n_sessions >= limits->connections) {
+                refuse_unknown(server, fd, &peer, -FSOP_EMFILE, "the daemon has as many connections as its limit allows");
+                goto fail;
+        }
+        account = accounts_connect(&server->accounts, peer.uid, limits->connections_per_uid);
+        if (!account) {
+                refuse_unknown(server, fd, &peer, -FSOP_EMFILE, "this user has as many connections as its limit allows");
+                goto fail;
+        }
+        code = identity_of_peer(&peer, &identity);
+        session = calloc(1, sizeof(*session));
+        if (code < 0 || !session) {
+                refuse_unknown(server, fd, &peer, code < 0 ? code : -FSOP_ENOMEM, "its identity cannot be worn");
+                goto fail;
+        }
+        session->server = server;
+        session->account = account;
+        session->id = ++server->next_session_id;
+        session->fd = fd;
+        session->peer = peer;
+        session->identity = identity;
+        session->state = SESSION_HELLO;
+        session->frame_bytes_max = limits->frame_bytes;
+        session->batch_ops_max = limits->batch_ops;
+        session->batches_max = limits->batches_in_flight;
+        session->next = server->sessions;
+        if (session->next)
+                session->next->prev = session;
+        server->sessions = session;
+        server->n_sessions++;
+        server->totals.connections++;
+        hello_link(session, server->now_ms + limits->hello_timeout_ms);
+        start_receiving(session);
+        return;
+fail:
+        free(session);
+        identity_unref(identity);
+        if (account)
+                accounts_disconnect(&server->accounts, account);
+        peer_fini(&peer);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * session.h: one connection: bytes in, frames cut, tasks begun, answers queued, and the limits that hold a client back.
+ */
+#ifndef FSOP_SESSION_H
+#define FSOP_SESSION_H
+
+#include "backends/engine.h"
+#include "daemon/accounts.h"
+#include "daemon/handles.h"
+#include "daemon/task.h"
+#include "proto/buffer.h"
+
+/* More unsent answers than this: no further task of the connection is begun, no further window. */
+#define SESSION_OUT_HIGH_BYTES (256u << 10)
+#define SESSION_FDS_MAX (2 * WIRE_FRAME_FDS_MAX)
+
+struct server;
+
+enum session_state {
+        SESSION_HELLO, /* waits for Hello */
+        SESSION_OPEN,
+        SESSION_LAST_WORDS, /* a failure is being sent, then it closes */
+        SESSION_CLOSED,     /* the socket is gone; tasks and ios still come back */
+};
+
+/* Frames to be sent with one set of descriptors; those without any are put together. */
+struct chunk {
+        struct chunk *next;
+        struct buffer data;
+        os_fd fds[WIRE_FRAME_FDS_MAX]; /* ours to close */
+        uint32_t n_fds;
+};
+
+struct session {
+        struct session *prev, *next;             /* the server's list */
+        struct session *dirty_next;              /* the server's list of those with something to send */
+        struct session *hello_prev, *hello_next; /* those that owe a Hello, oldest first */
+        struct server *server;
+        struct account *account;
+        uint64_t id;
+        os_fd fd;
+        struct peer peer;
+        struct identity *identity; /* the caller, as worn */
+        enum session_state state;
+        uint64_t hello_deadline_ms;
+        uint32_t frame_bytes_max, batch_ops_max, batches_max;
+
+        struct io receive;
+        bool receiving, pausing;
+        struct buffer in;
+        os_fd in_fds[SESSION_FDS_MAX];
+        uint32_t n_in_fds;
+
+        struct io send;
+        bool sending, dirty;
+        struct chunk *out_first, *out_last; /* first is being sent when `sending` */
+        size_t out_bytes;
+
+        struct task *tasks;
+        uint32_t n_tasks;
+        uint64_t bytes_in_flight;
+        struct handles handles;
+};
+
+/* Takes over the socket. Refuses (closing it) when the peer cannot be told or is over its limits. */
+void session_start(struct server *server, os_fd fd);
+
+/* Encodes and queues a message; on failure the connection closes. */
+void session_send(struct session *session, const struct message *message, const os_fd *fds, uint32_t n_fds);
+/* True while its client has enough unread answers. */
+bool session_is_held(const struct session *session);
+
+/* A task is over: its bytes are given back, the next frame may be cut. */
+void session_task_done(struct session *session, struct task *task);
+
+/* Tells the client why (CODE with a sentence), then closes. */
+__attribute__((format(printf, 4, 5))) void session_refuse(struct session *session, int code, enum fsop_error_class class_,
+                                                          const char *format, ...);
+/* Closes at once: cancels its tasks, closes its handles. The struct goes at the end of the round in which the last io is back. */
+void session_close(struct session *session);
+/* Hello is overdue. */
+void session_expire(struct session *session);
+/* Stops reading; what is in flight goes on. */
+void session_drain(struct session *session);
+/* The end of a loop round for a session that is on the dirty list: goes on with what waited, sends what is queued. */
+void session_end_round(struct session *session);
+/* Gives back what is kept for reuse, at exit. */
+void session_free_spares(void);
+
+#endif

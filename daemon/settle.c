@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * settle.c: what became of each operation: its error in words, its handle, its line in the audit; and everything that was taken
+ * for it is given back. Once per operation, whatever happened before.
+ */
+#include <string.h>
+
+#include "daemon/server.h"
+#include "daemon/session.h"
+#include "daemon/steps.h"
+#include "proto/names.h"
+
+/* Policy did not stand in the way, the kernel did: for `auto` that is a denial like any other. */
+static enum fsop_error_class class_of(const struct task_op *o, int code) {
+        bool permission = code == -FSOP_EPERM || code == -FSOP_EACCES;
+
+        if (o->sys.guarded)
+                return permission ? FSOP_CLASS_DENIED : error_class_of(-code);
+        if (permission)
+                return o->op->as == FSOP_AS_AUTO && !o->result.elevated ? FSOP_CLASS_DENIED : FSOP_CLASS_OS;
+        return error_class_of(-code);
+}
+
+static void explain_failure(struct task_op *o) {
+        int code = o->sys.code;
+        enum fsop_error_class class_ = class_of(o, code);
+        const char *what = error_text(-code);
+
+        if (o->sys.why)
+                task_op_fail(o, code, class_, "%s: %s", what, o->sys.why);
+        else if (class_ == FSOP_CLASS_DENIED && o->verdict.why)
+                task_op_fail(o, code, class_, "%s: %s", what, o->verdict.why);
+        else if (class_ == FSOP_CLASS_DENIED)
+                task_op_fail(o, code, class_, "%s: no rule allows it, and the kernel refuses it to uid %u", what,
+                             o->task->session->peer.uid);
+        else if (code == -FSOP_ECANCELED && o->task->cancel_code == -FSOP_ETIMEDOUT)
+                task_op_fail(o, -FSOP_ETIMEDOUT, class_, "the deadline passed");
+        else
+                task_op_fail(o, code, class_, "%s", what);
+        o->result.error.os_error = o->sys.os_error;
+        if (o->result.elevated && o->verdict.rule) {
+                const char *name = rule_name(o->verdict.rule);
+
+                o->result.error.rule = arena_copy(&o->task->out, (struct bytes){(const uint8_t *)name, strlen(name)});
+        }
+}
+
+/* What was opened becomes a handle; open-fd's descriptor goes out with the answer. */
+static void keep_opened(struct task_op *o) {
+        struct session *session = o->task->session;
+        const struct config_limits *limits = &session->server->config->limits;
+        struct handle like = {.fd = o->sys.opened, .directory = o->op->verb == FSOP_VERB_OPENDIR, .slow = o->sys.at.fs != FS_LOCAL};
+        int code;
+
+        if (o->sys.opened == OS_FD_NONE || o->op->verb == FSOP_VERB_OPEN_FD || o->sys.code != 0)
+                return;
+        if (o->verdict.at.kind == VERDICT_ELEVATED) {
+                like.elevated = true;
+                like.rule = (char *)(uintptr_t)rule_name(o->verdict.at.rule);
+                like.path = o->op->at.path;
+        }
+        if (session->state != SESSION_OPEN)
+                code = -FSOP_ECANCELED;
+        else if (session->account->handles >= limits->handles_per_uid)
+                code = -FSOP_EMFILE;
+        else
+                code = handles_add(&session->handles, limits->handles, &like, &o->result.value.handle);
+        if (code < 0) {
+                task_op_fail(o, code, FSOP_CLASS_BUSY, "no further handle can be held; close some first");
+                return;
+        }
+        session->account->handles++;
+        o->sys.opened = OS_FD_NONE;
+}
+
+static void record_outcome(struct task_op *o) {
+        struct server *server = o->task->session->server;
+        struct audit_record record;
+
+        if (!o->recorded)
+                return;
+        record = record_of(o, AUDIT_OUTCOME);
+        record.code = -(int32_t)o->result.error.code;
+        record.os_error = o->result.error.os_error;
+        record.outcome = o->result.outcome;
+        audit_record(server->audit, &record);
+        server->totals.elevated++;
+}
+
+static void give_back_end(struct task_end *end) {
+        if (end->root)
+                root_release(end->root);
+        end->root = NULL;
+        if (end->handle)
+                handle_unref(end->handle);
+        end->handle = NULL;
+}
+
+static void refund(struct task_op *o) {
+        const struct end_verdict *verdict = o->row->to != LOCATE_NONE ? &o->verdict.to : &o->verdict.at;
+
+        if (o->charged_bytes > 0 && o->result.error.code != 0 && o->result.outcome != FSOP_OUTCOME_UNKNOWN)
+                policy_account_refund(verdict->rule, o->task->session->peer.uid, o->charged_bytes);
+        o->charged_bytes = 0;
+}
+
+static void settle_op(struct task_op *o) {
+        if (o->result.error.code == 0 && o->sys.code != 0)
+                explain_failure(o);
+        if (o->result.error.code == 0)
+                keep_opened(o);
+        refund(o);
+        record_outcome(o);
+        if (o->result.error.code != 0) {
+                o->task->session->server->totals.failed++;
+                if (o->task->batch.mode == FSOP_BATCH_ORDERED_STOP)
+                        o->task->stopped = true;
+        }
+        if (o->pinned)
+                sys_release(&o->sys);
+        o->pinned = false;
+        give_back_end(&o->at);
+        give_back_end(&o->to);
+        identity_unref(o->identity);
+        o->identity = NULL;
+}
+
+/* Later operations of an ordered batch see what the earlier ones did to names. */
+static bool parents_are_stale(const struct task *task) {
+        if (task->batch.mode != FSOP_BATCH_PARALLEL)
+                return task->window_count > 0 && task->ops[0].row->changes;
+        return false;
+}
+
+enum flow settle_step(struct task *task) {
+        bool last = task->window_first + task->window_count >= task->batch.n_ops;
+
+        for (uint32_t i = 0; i < task->window_count; i++)
+                settle_op(&task->ops[i]);
+        for (uint32_t i = 0; i < task->n_candidates; i++)
+                root_release(task->candidates[i]);
+        task->n_candidates = 0;
+        task->candidates = NULL;
+        if (last || parents_are_stale(task))
+                parent_cache_clear(&task->parents);
+        audit_flush(task->session->server->audit);
+        return FLOW_NEXT;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * task.h: a batch on its way through the daemon. A single operation is a batch of one.
+ *
+ * A task is worked through in windows: a parallel batch in runs of up to TASK_WINDOW_OPS operations whose answers fit the
+ * reserve, an ordered one operation by operation. Every step of steps.h handles the whole window. All on the loop thread.
+ */
+#ifndef FSOP_TASK_H
+#define FSOP_TASK_H
+
+#include "backends/engine.h"
+#include "daemon/ops.h"
+#include "daemon/policy.h"
+#include "proto/arena.h"
+#include "proto/message.h"
+
+#define TASK_WINDOW_OPS 128u
+#define TASK_WINDOW_OUT_BYTES (768u << 10) /* of answers' texts and data, beside one operation's own worst case */
+#define TASK_ANCESTORS_MAX 128u
+#define TASK_FDS_MAX WIRE_FRAME_FDS_MAX
+
+struct session;
+struct handle;
+
+/* One end of an operation on its way: where it is and what that allows. */
+struct task_end {
+        struct handle *handle;       /* counted, or NULL */
+        os_fd fd;                    /* of the frame, or OS_FD_NONE; the task's */
+        struct root *root;           /* counted, or NULL */
+        struct guard guard;
+        struct object_id *ancestors; /* of a directory that was passed or opened before */
+        int n_ancestors;             /* or -FSOP_E… */
+};
+
+struct task_op {
+        const struct operation *op;
+        const struct op_row *row;
+        struct task *task;
+        struct task_end at, to;
+        struct verdict verdict;
+        struct sys_op sys;
+        struct result result;
+        struct io io;
+        struct identity *identity; /* counted: as whom it runs when elevated */
+        uint64_t charged_bytes;    /* to the rule's total-bytes */
+        bool failed;               /* nothing more is done to it before settle */
+        bool pinned;               /* sys_release is owed */
+        bool recorded;             /* an intent stands in the audit: an outcome is owed */
+        bool in_flight;            /* its io is with the engine */
+};
+
+struct task {
+        struct task *prev, *next; /* the session's list */
+        struct session *session;
+        struct arena arena; /* what was decoded */
+        struct arena out;   /* what the window answers with */
+        struct batch batch;
+        uint64_t deadline_ms; /* monotonic; 0: none */
+        uint64_t charged_bytes;
+        os_fd fds[TASK_FDS_MAX]; /* what came with the frame */
+        uint32_t n_fds;
+
+        const struct step *step;
+        uint32_t step_phase; /* for steps that wait: how often they did */
+        uint32_t pending;    /* ios out */
+        bool cancelled;
+        bool stopped;        /* ordered-stop met a failure */
+        int cancel_code;     /* -FSOP_ECANCELED or -FSOP_ETIMEDOUT */
+
+        uint32_t window_first, window_count;
+        struct task_op *ops; /* the window's */
+        uint32_t ops_cap;
+        struct parent_cache parents;
+        struct root **candidates; /* roots that a passed descriptor may lie under; counted */
+        uint32_t n_candidates;
+};
+
+struct task *task_new(struct session *session);
+/* Closes what came with the frame, uncharges, frees. Nothing may be in flight. */
+void task_free(struct task *task);
+
+/* Gives back what is kept for reuse, at exit. */
+void task_free_spares(void);
+
+/* Makes room for a window of N operations. 0 or -FSOP_ENOMEM. */
+int task_reserve_ops(struct task *task, uint32_t n);
+
+/* Walks the task through the steps until it must wait or is done (then it is freed). */
+void task_run(struct task *task);
+
+/* Hands an io of one operation, or a chain of them, to the engine and counts it; task_io_done is its done. */
+void task_submit(struct task *task, struct io *io);
+void task_io_done(struct io *io);
+
+/* Nothing new is begun; what runs is asked to stop. CODE: why, for what was not done. */
+void task_cancel(struct task *task, int code);
+
+/* Marks an operation failed with a code, a class and a sentence. The sentence may be formatted. */
+__attribute__((format(printf, 4, 5))) void task_op_fail(struct task_op *op, int code, enum fsop_error_class class_,
+                                                        const char *format, ...);
+
+#endif
