@@ -146,16 +146,21 @@ static void deny(struct task_op *o, const struct rule *rule) {
 }
 
 static void authorize_op(struct task_op *o) {
-        struct server *server = o->task->session->server;
-        struct question question = {.peer = &o->task->session->peer, .roots = server->roots, .op = o->op};
+        struct question question = {.peer = &o->task->session->peer, .roots = o->task->roots, .op = o->op};
 
+        if (!o->row->elevates && o->op->as == FSOP_AS_ELEVATED && o->row->at == LOCATE_OPTIONAL && o->op->at.kind != LOCATION_NONE) {
+                o->verdict.code = -FSOP_EPERM;
+                o->verdict.why = "this operation never runs elevated";
+                deny(o, NULL);
+                return;
+        }
         if (!o->row->elevates) {
                 o->verdict.kind = o->verdict.at.kind = o->verdict.to.kind = VERDICT_CALLER;
         } else if (!describe_end(o, &o->at, &o->op->at, &question.at) || !describe_end(o, &o->to, &o->op->to, &question.to)) {
                 task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
                 return;
         } else {
-                policy_decide(server->policy, &question, &o->verdict);
+                policy_decide(o->task->policy, &question, &o->verdict);
         }
         if (o->verdict.audited)
                 audit_decision(o, AUDIT_WOULD_ALLOW, o->verdict.audited);

@@ -82,8 +82,7 @@ static enum flow ask_the_kernel(struct task *task) {
 static int collect_candidates(struct task *task, op_set ops) {
         enum { RULES_MAX = 256 };
         const struct rule *rules[RULES_MAX];
-        struct server *server = task->session->server;
-        uint32_t n = policy_rules_of(server->policy, &task->session->peer, ops, rules, RULES_MAX), n_roots = 0;
+        uint32_t n = policy_rules_of(task->policy, &task->session->peer, ops, rules, RULES_MAX), n_roots = 0;
 
         if (n > RULES_MAX)
                 return -FSOP_E2BIG;
@@ -96,7 +95,7 @@ static int collect_candidates(struct task *task, op_set ops) {
                 return -FSOP_ENOMEM;
         for (uint32_t i = 0; i < n; i++)
                 for (uint32_t path = 0; path < rule_path_count(rules[i]); path++) {
-                        int code = root_acquire(server->roots, rules[i], path, &task->session->peer,
+                        int code = root_acquire(task->roots, rules[i], path, &task->session->peer,
                                                 &task->candidates[task->n_candidates]);
 
                         if (code < 0)
@@ -146,9 +145,16 @@ static enum flow open_candidates(struct task *task) {
         return FLOW_WAIT;
 }
 
+/* The rules that this window is judged by, whatever is loaded meanwhile. */
+static void hold_policy(struct task *task) {
+        task->policy = policy_ref(task->session->server->policy);
+        task->roots = roots_ref(task->session->server->roots);
+}
+
 enum flow locate_step(struct task *task) {
         switch (task->step_phase) {
         case 0:
+                hold_policy(task);
                 return ask_the_kernel(task);
         case 1:
                 return open_candidates(task);

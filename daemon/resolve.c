@@ -18,12 +18,10 @@ static void no_root(struct task_op *o) {
 /* Finds the open root of an elevated end, or the entry that must be opened first. */
 static int acquire_root(struct task_op *o, struct task_end *end, const struct end_verdict *verdict) {
         struct task *task = o->task;
-        const struct peer *peer = &task->session->peer;
-        struct roots *roots = task->session->server->roots;
 
         if (verdict->kind != VERDICT_ELEVATED)
                 return 0;
-        return root_acquire(roots, verdict->rule, verdict->path_index, peer, &end->root);
+        return root_acquire(task->roots, verdict->rule, verdict->path_index, &task->session->peer, &end->root);
 }
 
 static void open_roots_call(struct io *io) {

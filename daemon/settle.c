@@ -141,6 +141,8 @@ enum flow settle_step(struct task *task) {
                 root_release(task->candidates[i]);
         task->n_candidates = 0;
         task->candidates = NULL;
+        task->roots = roots_unref(task->roots);
+        task->policy = policy_unref(task->policy);
         if (last || parents_are_stale(task))
                 parent_cache_clear(&task->parents);
         audit_flush(task->session->server->audit);

@@ -71,6 +71,8 @@ struct task {
         struct task_op *ops; /* the window's */
         uint32_t ops_cap;
         struct parent_cache parents;
+        struct policy *policy; /* counted for the window: a reload does not pull the rules from under it */
+        struct roots *roots;
         struct root **candidates; /* roots that a passed descriptor may lie under; counted */
         uint32_t n_candidates;
 };
