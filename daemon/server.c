@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 #include "proto/names.h"
 
+#define ACCEPT_PAUSE_MS 100u
 #define DRAIN_CANCEL_MS 7000u /* after this, what is still in flight is asked to stop */
 #define DRAIN_END_MS 9000u    /* after this, the daemon goes without it */
 
@@ -118,24 +119,43 @@ bool server_is_admin(const struct server *server, const struct peer *peer) {
 
 /* ---- listening ---------------------------------------------------------------------------------------------------------- */
 
+static void accept_on(struct server *server, struct io *io) {
+        io->flags = 0;
+        io->result = 0;
+        server->accepting++;
+        server->engine->ops->submit(server->engine, io);
+}
+
+/* Who cannot be accepted stays in the queue: asking again at once would only spin. */
+static void accept_failed(struct server *server, int code) {
+        if (server->accept_again_ms == 0)
+                log_line(LOG_LEVEL_WARNING, "a connection could not be accepted (%s); trying again in %u ms", error_name(-code),
+                         ACCEPT_PAUSE_MS);
+        server->accept_again_ms = server->now_ms + ACCEPT_PAUSE_MS;
+}
+
 static void accepted(struct io *io) {
         struct server *server = io->owner;
 
         if (!(io->flags & IO_MORE))
                 server->accepting--;
-        if (io->result >= 0) {
-                if (server->draining)
-                        graveyard_bury((os_fd)io->result);
-                else
-                        session_start(server, (os_fd)io->result);
-        } else if (io->result != -FSOP_ECANCELED) {
-                log_line(LOG_LEVEL_WARNING, "a connection could not be accepted: %s", error_name((int)-io->result));
-        }
-        if (!(io->flags & IO_MORE) && !server->draining) {
-                io->flags = 0;
-                server->accepting++;
-                server->engine->ops->submit(server->engine, io);
-        }
+        if (io->result >= 0 && server->draining)
+                graveyard_bury((os_fd)io->result);
+        else if (io->result >= 0)
+                session_start(server, (os_fd)io->result);
+        else if (io->result != -FSOP_ECANCELED)
+                accept_failed(server, (int)io->result);
+        if (!(io->flags & IO_MORE) && !server->draining && server->accept_again_ms == 0)
+                accept_on(server, io);
+}
+
+static void accept_again(struct server *server) {
+        if (server->accept_again_ms == 0 || server->now_ms < server->accept_again_ms || server->draining)
+                return;
+        server->accept_again_ms = 0;
+        for (uint32_t i = 0; i < server->n_listeners; i++)
+                if (server->accepts[i].result < 0)
+                        accept_on(server, &server->accepts[i]);
 }
 
 static int listen_all(struct server *server) {
@@ -171,8 +191,7 @@ static int listen_all(struct server *server) {
 
                 *io = (struct io){.kind = IO_ACCEPT, .done = accepted, .owner = server};
                 io->u.accept.fd = fds[i];
-                server->accepting++;
-                server->engine->ops->submit(server->engine, io);
+                accept_on(server, io);
         }
         return 0;
 }
@@ -298,6 +317,8 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 static int wait_ms(const struct server *server) {
         uint64_t until = earlier(server->next_deadline_ms, server->next_tick_ms);
 
+        if (server->accept_again_ms > 0)
+                until = earlier(until, server->accept_again_ms);
         if (server->hello_first)
                 until = earlier(until, server->hello_first->hello_deadline_ms);
         if (server->draining)
@@ -339,6 +360,7 @@ static int serve(struct server *server) {
                 for_requests(server);
                 expire_deadlines(server);
                 expire_hellos(server);
+                accept_again(server);
                 tick(server);
                 if (server->draining)
                         end_idle_sessions(server);

@@ -28,6 +28,7 @@ struct server {
         struct io accepts[SERVER_LISTENERS_MAX];
         uint32_t n_listeners;
         uint32_t accepting;
+        uint64_t accept_again_ms; /* out of descriptors: not before; 0: accepting as usual */
         bool own_socket; /* made by us, not inherited */
         os_fd socket_lock;
 
