@@ -99,22 +99,22 @@ need_engine() {
 # ---- a place to work --------------------------------------------------------------------------------------------
 
 # Below /run where we are root: what steers a privileged daemon may not lie below a directory that others can write,
-# which /tmp is. Images go to /tmp: /run is often memory.
+# which /tmp is. Images and programs go to /tmp: /run is often memory, and mounted noexec.
 if [ "$(id -u)" = 0 ]; then
         scratch=$(mktemp -d /run/fsop-test.XXXXXX)
 else
         scratch=$(mktemp -d "${TMPDIR:-/tmp}/fsop-test.XXXXXX")
 fi
 images=$(mktemp -d "${TMPDIR:-/tmp}/fsop-images.XXXXXX")
-chmod 755 "$scratch"
-mkdir -p "$scratch"/{bin,etc,etc/policy.d,run,state,data}
+chmod 755 "$scratch" "$images"
+mkdir -p "$images/bin" "$scratch"/{etc,etc/policy.d,run,state,data}
 socket=$scratch/run/fsopd.sock
 audit=$scratch/state/audit.log
 daemon_log=$scratch/state/fsopd.log
 export FSOP_SOCKET=$socket
 
 # Other users may not reach the build directory (a clone in /root), so what they run is copied.
-bin=$scratch/bin
+bin=$images/bin
 for program in fsop fsopd; do
         [ ! -x "$FSOP_BUILD_DIR/$program" ] || install -m 755 "$FSOP_BUILD_DIR/$program" "$bin/$program"
 done

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# hung.sh: a FUSE filesystem that never answers takes neither the service nor its end away.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+need_root
+helper hungfs
+mkdir -p "$scratch/data/hung" "$scratch/data/tree"
+standard_policy "$scratch/data"
+
+mkfifo "$scratch/said"
+"$bin/hungfs" "$scratch/data/hung" >"$scratch/said" &
+children+=($!)
+read -r said <"$scratch/said"
+case $said in SKIP*) skip_all "${said#SKIP: }" ;; esac
+mounts+=("$scratch/data/hung")
+start_daemon
+
+# More operations than there are workers, elevated and not, by path; each hangs.
+for i in $(seq 12); do
+        as_nobody fsop stat "$scratch/data/hung/file$i" >/dev/null 2>&1 &
+        children+=($!)
+        as_nobody fsop --as caller chmod 600 "$scratch/data/hung/file$i" >/dev/null 2>&1 &
+        children+=($!)
+done
+sleep 1 # nothing to wait for: they are silent
+started=$SECONDS
+exits 0 "ping is answered meanwhile" as_nobody timeout 10 fsop ping
+exits 0 "a stat elsewhere is answered meanwhile" as_nobody timeout 30 fsop stat "$scratch/data/tree"
+exits 0 "a mkdir elsewhere is answered meanwhile" as_nobody timeout 30 fsop mkdir "$scratch/data/tree/dir"
+echo "within $((SECONDS - started)) s"
+exits 1 "a deadline is kept" as_nobody timeout 20 fsop --timeout 1 stat "$scratch/data/hung/late"
+
+# fstatfs on and close of a descriptor that a client passed may hang as well.
+exits 0 "still answered" as_nobody timeout 10 fsop status
+
+started=$SECONDS
+kill -TERM "$daemon_pid"
+wait_until "the daemon ends in spite of it" gone "$daemon_pid" || fail "TERM ends it"
+[ $((SECONDS - started)) -le 11 ] && ok "within 10 s of TERM ($((SECONDS - started)) s)" || fail "within 10 s of TERM" "$((SECONDS - started)) s"
+finish

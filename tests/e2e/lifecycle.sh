@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# lifecycle.sh: starting, being told to end, clients that vanish, a second daemon.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+need_root
+helper drain
+helper hold
+
+tree=$scratch/data/tree
+mkdir -p "$tree"
+chown $nobody_uid "$tree"
+standard_policy "$tree"
+start_daemon
+
+# A second daemon on the same socket is refused and disturbs nothing.
+status=0
+"$bin/fsopd" --config "$scratch/etc/fsopd.yaml" >"$scratch/second" 2>&1 </dev/null || status=$?
+[ "$status" != 0 ] && ok "a second daemon is refused" || fail "a second daemon is refused"
+contains "it says where" "$socket" "$(cat "$scratch/second")"
+exits 0 "the first still serves" as_nobody fsop ping
+
+# A client that is killed: its handles are closed.
+fds=$(daemon_fds)
+mkfifo "$scratch/said"
+as_nobody hold "$socket" "$tree" 40 >"$scratch/said" &
+holder=$!
+children+=("$holder")
+read -r said <"$scratch/said"
+equal "the client holds its handles" holding "$said"
+[ "$(daemon_fds)" -ge $((fds + 80)) ] && ok "the daemon keeps them open" || fail "the daemon keeps them open" "$(daemon_fds)"
+kill -KILL "$holder"
+wait "$holder" 2>/dev/null
+back_to_before() { [ "$(daemon_fds)" -le "$fds" ]; }
+wait_until "its handles are closed" back_to_before
+equal "as many descriptors as before" "$fds" "$(daemon_fds)"
+
+# Many clients, one after the other: nothing is left of them.
+for _ in $(seq 100); do as_nobody fsop stat "$tree" >/dev/null; done
+wait_until "their descriptors are closed" back_to_before
+equal "after a hundred clients, as many descriptors" "$fds" "$(daemon_fds)"
+
+# TERM while operations are in flight.
+exits 0 "TERM finishes what is in flight" drain "$socket" "$tree" "$daemon_pid"
+echo "$output"
+stop_daemon
+[ ! -e "$socket" ] && ok "the socket is gone" || fail "the socket is gone"
+exits 4 "without a daemon" as_nobody fsop ping
+
+# A dead socket of a daemon that was killed does not keep the next one from starting.
+start_daemon
+kill -KILL "$daemon_pid"
+wait "$daemon_pid" 2>/dev/null
+[ -e "$socket" ] && ok "a killed daemon leaves its socket" || fail "a killed daemon leaves its socket"
+start_daemon
+exits 0 "the next one starts" as_nobody fsop ping
+
+# INT does as TERM does.
+kill -INT "$daemon_pid"
+wait_until "INT ends it" gone "$daemon_pid"
+stop_daemon
+
+exits 0 "--version" "$bin/fsopd" --version
+exits 2 "an unknown option" "$bin/fsopd" --no-such-option
+exits 2 "an unknown engine" "$bin/fsopd" --engine steam --socket "$scratch/run/x"
+finish
