@@ -22,7 +22,7 @@
 
 #include "backends/linux/engine_sockets.h"
 #include "backends/pool/pool.h"
-#include "backends/posix/posix.h"
+#include "backends/posix/errors.h"
 
 #define RECEIVE_BYTES (64u << 10)
 #define EVENTS_MAX 64
@@ -72,7 +72,7 @@ static void make_ready(struct threads_engine *e, struct io *io, int64_t result, 
 }
 
 static void make_failed(struct threads_engine *e, struct io *io, int os_error) {
-        make_ready(e, io, posix_error(os_error), os_error);
+        make_ready(e, io, error_from_errno(os_error), os_error);
 }
 
 static int deliver(struct threads_engine *e) {
@@ -173,7 +173,7 @@ static int accept_one(struct threads_engine *e, struct io *io) {
                 return report(e, io, fd, r, 0, true);
         if (socket_error_passes(errno))
                 return 0;
-        return report(e, io, fd, posix_error(errno), errno, false);
+        return report(e, io, fd, error_from_errno(errno), errno, false);
 }
 
 static int receive_once(struct threads_engine *e, struct io *io) {
@@ -186,7 +186,7 @@ static int receive_once(struct threads_engine *e, struct io *io) {
         if (n < 0 && socket_error_passes(errno))
                 return 0;
         if (n < 0)
-                return report(e, io, fd, posix_error(errno), errno, false);
+                return report(e, io, fd, error_from_errno(errno), errno, false);
         io->flags &= ~(unsigned)IO_FDS_LOST;
         if (message.msg_flags & MSG_CTRUNC)
                 io->flags |= IO_FDS_LOST;
@@ -215,7 +215,7 @@ static bool send_some(struct io *io, int64_t *ret_result, int *ret_error) {
                         return false;
                 } else if (errno != EINTR) {
                         *ret_error = errno;
-                        *ret_result = posix_error(errno);
+                        *ret_result = error_from_errno(errno);
                         return true;
                 }
         }
@@ -407,7 +407,7 @@ static int gather(struct threads_engine *e, int timeout_ms) {
         }
         int n = epoll_wait(e->epoll_fd, events, EVENTS_MAX, timeout_ms);
         if (n < 0)
-                return errno == EINTR ? 0 : posix_error(errno);
+                return errno == EINTR ? 0 : error_from_errno(errno);
         for (int i = 0; i < n; i++)
                 if (events[i].data.fd == e->wake_fd)
                         take_wake(e);
@@ -483,10 +483,10 @@ static int open_parts(struct threads_engine *e, const struct engine_config *conf
         e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         e->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (e->epoll_fd < 0 || e->wake_fd < 0)
-                return posix_error(errno);
+                return error_from_errno(errno);
         event.data.fd = e->wake_fd;
         if (epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wake_fd, &event) < 0)
-                return posix_error(errno);
+                return error_from_errno(errno);
         return pool_new(&pool, &e->pool);
 }
 

@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "backends/posix/posix.h"
+#include "backends/posix/errors.h"
 
 #define LISTEN_FDS_START 3
 
@@ -49,12 +49,12 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
         sigemptyset(&all);
         for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
                 if (sigaction(requests[i], &action, NULL) < 0)
-                        return posix_error(errno);
+                        return error_from_errno(errno);
                 sigaddset(&all, requests[i]);
         }
         /* Whoever started us may have had them blocked. */
         if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &all, NULL) < 0)
-                return posix_error(errno);
+                return error_from_errno(errno);
         return 0;
 }
 
@@ -100,7 +100,7 @@ int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
                 int fd = LISTEN_FDS_START + i;
 
                 if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-                        return posix_error(errno);
+                        return error_from_errno(errno);
                 if (!listens(fd))
                         return -FSOP_EINVAL;
                 ret_fds[i] = fd;
