@@ -52,6 +52,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility push(default)
+#endif
 
 struct fsop_client; /* a connection to a daemon */
 struct fsop_batch;  /* a request: one or more operations, later with their results */
@@ -761,6 +764,9 @@ int fsop_ls_next(struct fsop_ls *ls, const struct fsop_entry **ret_entry);
 /* NULL is fine. */
 void fsop_ls_close(struct fsop_ls *ls);
 
+#if defined(__GNUC__) && !defined(_WIN32)
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/* commands.c: the table of commands. Parser, help and completions know nothing that does not stand here. */
+#include "client/cli/cli.h"
+#include "client/cli/options.h"
+
+const struct option global_options[] = {
+        {OPT_SOCKET, 0, "socket", "PATH", "the daemon's socket (else $FSOP_SOCKET, else the usual places)", COMPLETE_FILE},
+        {OPT_JSON, 0, "json", .help = "print one JSON object a line"},
+        {OPT_AS, 0, "as", "WHO", "ask to run as the caller, elevated, or elevated where a rule allows it", COMPLETE_WORDS,
+         "auto caller elevated"},
+        {OPT_TIMEOUT, 0, "timeout", "SECONDS", "give up after this time"},
+        {OPT_HELP, 0, "help", .help = "show this help"},
+        {OPT_VERSION, 0, "version", .help = "show the version"},
+        {0},
+};
+
+#define RECURSIVE(text) {OPT_RECURSIVE, 'R', "recursive", .help = text}
+#define NO_DEREFERENCE {OPT_NO_DEREFERENCE, 'h', "no-dereference", .help = "act on a symbolic link, not on what it points to"}
+#define MODE(text) {OPT_MODE, 'm', "mode", "MODE", text}
+#define OFFSET {OPT_OFFSET, 'o', "offset", "OFFSET", "where the range begins (0)"}
+#define ONE_FILESYSTEM(c) {OPT_ONE_FILESYSTEM, c, "one-file-system", .help = "do not enter other filesystems"}
+#define FOLLOW                                                                                                         \
+        {OPT_FOLLOW, 'H', NULL, .help = "with -R: follow a symbolic link given as PATH", .sets = "H"},                 \
+                {OPT_FOLLOW, 'L', NULL, .help = "with -R: follow all symbolic links", .sets = "L"},                    \
+                {OPT_FOLLOW, 'P', NULL, .help = "with -R: follow none", .sets = "P"}
+#define ENCODING(text) {OPT_ENCODING, 'e', "encoding", "ENCODING", text, COMPLETE_WORDS, "hex base64"}
+
+static const struct option explain_options[] = {
+        {OPT_USER, 'u', "user", "USER", "what would be said to this user (administrators only)", COMPLETE_USER}, {0}};
+static const struct option stat_options[] = {
+        {OPT_DEREFERENCE, 'L', "dereference", .help = "follow a symbolic link"}, {0}};
+static const struct option ls_options[] = {
+        {OPT_LONG, 'l', "long", .help = "with type, mode, links, owner, group, size and time"},
+        {OPT_ALL, 'a', "all", .help = "changes nothing: names that begin with a dot are always shown"},
+        {OPT_ALL, 'A', "almost-all", .help = "likewise"},
+        {0}};
+static const struct option mkdir_options[] = {
+        {OPT_PARENTS, 'p', "parents", .help = "make missing parents, and do not mind an existing directory"},
+        MODE("the mode, as chmod takes it; the umask is not applied then"),
+        {0}};
+static const struct option rm_options[] = {
+        {OPT_RECURSIVE, 'r', "recursive", .help = "remove directories and what is in them"},
+        {OPT_RECURSIVE, 'R', NULL, .help = "likewise"},
+        {OPT_FORCE, 'f', "force", .help = "do not mind what does not exist"},
+        ONE_FILESYSTEM(0),
+        {0}};
+static const struct option mv_options[] = {
+        {OPT_NO_CLOBBER, 'n', "no-clobber", .help = "fail where the target exists"},
+        {OPT_NO_TARGET_DIRECTORY, 'T', "no-target-directory", .help = "DST is the new name, even if it is a directory"},
+        {OPT_EXCHANGE, 0, "exchange", .help = "swap SRC and DST"},
+        {0}};
+static const struct option ln_options[] = {
+        {OPT_SYMBOLIC, 's', "symbolic", .help = "make a symbolic link; TARGET is its text"},
+        {OPT_FORCE, 'f', "force", .help = "replace an existing LINK"},
+        {OPT_NO_TARGET_DIRECTORY, 'T', "no-target-directory", .help = "LINK is the name, even if it is a directory"},
+        {0}};
+static const struct option touch_options[] = {
+        {OPT_ACCESS, 'a', NULL, .help = "only the access time"},
+        {OPT_MODIFICATION, 'm', NULL, .help = "only the modification time"},
+        {OPT_NO_CREATE, 'c', "no-create", .help = "do not make files"},
+        NO_DEREFERENCE,
+        {OPT_DATE, 'd', "date", "TIME", "this time instead of now: ISO 8601, or @SECONDS.FRACTION"},
+        {OPT_REFERENCE, 'r', "reference", "FILE", "the times of FILE", COMPLETE_FILE},
+        {0}};
+static const struct option chmod_options[] = {RECURSIVE("everything beneath, too"), ONE_FILESYSTEM(0), {0}};
+static const struct option chown_options[] = {
+        NO_DEREFERENCE,
+        RECURSIVE("everything beneath, too"),
+        {OPT_FROM, 0, "from", "OWNER:GROUP", "only what belongs to these now", COMPLETE_OWNER},
+        FOLLOW,
+        ONE_FILESYSTEM(0),
+        {0}};
+static const struct option make_options[] = {MODE("the mode, as chmod takes it; the umask is not applied then"), {0}};
+static const struct option truncate_options[] = {
+        {OPT_NO_CREATE, 'c', "no-create", .help = "do not make files"},
+        {OPT_SIZE, 's', "size", "SIZE", "the size; +SIZE -SIZE by as much, <SIZE >SIZE at most, at least, /SIZE %SIZE rounded"},
+        {0}};
+static const struct option fallocate_options[] = {
+        OFFSET,
+        {OPT_LENGTH, 'l', "length", "LENGTH", "how long the range is"},
+        {OPT_KEEP_SIZE, 'n', "keep-size", .help = "do not change the size of the file"},
+        {OPT_PUNCH, 'p', "punch-hole", .help = "free the range; it reads as zeros"},
+        {OPT_ZERO, 'z', "zero-range", .help = "make the range zeros without writing them"},
+        {OPT_COLLAPSE, 'c', "collapse-range", .help = "cut the range out; what follows moves down"},
+        {OPT_INSERT, 'i', "insert-range", .help = "insert a hole; what follows moves up"},
+        {OPT_UNSHARE, 0, "unshare-range", .help = "give the range blocks of its own"},
+        {OPT_DIG, 'd', "dig-holes", .help = "not offered: it means reading the whole file"},
+        {0}};
+static const struct option sync_options[] = {
+        {OPT_DATA, 'd', "data", .help = "only data and what is needed to read it"},
+        {OPT_FILESYSTEM, 'f', "file-system", .help = "the whole filesystem on which PATH is"},
+        {0}};
+static const struct option fadvise_options[] = {
+        {OPT_ADVICE, 'a', "advice", "ADVICE", "how the range will be used", COMPLETE_WORDS,
+         "normal sequential random willneed dontneed noreuse"},
+        OFFSET,
+        {OPT_LENGTH, 'l', "length", "LENGTH", "how long the range is (to the end)"},
+        {0}};
+static const struct option getxattr_options[] = {NO_DEREFERENCE, ENCODING("print the value encoded, with a newline"), {0}};
+static const struct option xattr_options[] = {NO_DEREFERENCE, {0}};
+static const struct option setxattr_options[] = {
+        NO_DEREFERENCE,
+        {OPT_CREATE, 0, "create", .help = "fail if the attribute exists"},
+        {OPT_REPLACE, 0, "replace", .help = "fail if it does not"},
+        ENCODING("VALUE is encoded so"),
+        {0}};
+static const struct option copy_range_options[] = {
+        {OPT_SRC_OFFSET, 0, "src-offset", "OFFSET", "where to begin in SRC (0)"},
+        {OPT_DST_OFFSET, 0, "dst-offset", "OFFSET", "where to begin in DST (0)"},
+        {OPT_LENGTH, 0, "length", "LENGTH", "how many bytes (to the end of SRC)"},
+        {OPT_CLONE, 0, "clone", "WHEN", "share the blocks instead of copying", COMPLETE_WORDS, "auto always never"},
+        {0}};
+static const struct option batch_options[] = {
+        {OPT_NUL, '0', "null", .help = "commands end with NUL instead of newline"},
+        {OPT_PARALLEL, 0, "parallel", .help = "in any order, several at once"},
+        {OPT_STOP_ON_ERROR, 0, "stop-on-error", .help = "do nothing more after the first failure"},
+        {0}};
+
+static const char batch_more[] =
+        "Each line is a command as it would be typed, without `fsop`. '…' keeps everything, \"…\" everything but backslashes\n"
+        "before \" and \\, \\ keeps the next character, and $'…' knows \\n, \\t, \\xHH and \\OOO, for names with odd bytes.\n"
+        "Nothing else is special: no variables, no patterns. # begins a comment. With -0 a newline is an ordinary character.\n";
+static const char truncate_more[] = "SIZE takes K, M, G, T (powers of 1024) and KB, MB, GB, TB (powers of 1000).\n";
+static const char chown_more[] =
+        "Owners are names or numbers; +NUMBER is always a number. OWNER: also gives the owner's login group.\n";
+static const char touch_more[] =
+        "TIME is YYYY-MM-DD, YYYY-MM-DDTHH:MM[:SS[.FRACTION]] with Z or +HH:MM behind it or in local time, or @SECONDS[.FRACTION].\n";
+
+#define FILES COMPLETE_FILE
+
+const struct command commands[] = {
+        {"ping", "", "ask the daemon for a sign of life", NULL, 0, 0, .plan = plan_ping},
+        {"info", "[PATH]", "show what the daemon, and the filesystem at PATH, can do", NULL, 0, 1, FILES, .plan = plan_info},
+        {"status", "", "show the daemon's counters and limits", NULL, 0, 0, .plan = plan_status},
+        {"explain", "COMMAND…", "tell what policy says to a command, without running it", explain_options, 1, -1,
+         COMPLETE_COMMAND, .nested = true, .alone = true, .plan = plan_explain},
+        {"policy check", "FILE…", "look for mistakes in policy files; needs no running daemon", NULL, 1, -1, FILES,
+         .alone = true, .plan = plan_policy_check},
+        {"policy reload", "", "have the daemon read its policy again", NULL, 0, 0, .plan = plan_policy_reload},
+        {"completion", "SHELL", "print the completions for a shell", NULL, 1, 1, COMPLETE_WORDS, "bash zsh fish",
+         .alone = true, .plan = plan_completion},
+        {"stat", "PATH…", "show everything the inode says", stat_options, 1, -1, FILES, .plan = plan_stat},
+        {"ls", "PATH", "list a directory", ls_options, 1, 1, FILES, .plan = plan_ls},
+        {"statfs", "PATH", "show the filesystem's size and limits", NULL, 1, -1, FILES, .plan = plan_statfs},
+        {"readlink", "PATH…", "print where symbolic links lead", NULL, 1, -1, FILES, .plan = plan_readlink},
+        {"mkdir", "PATH…", "make directories", mkdir_options, 1, -1, FILES, .plan = plan_mkdir},
+        {"rmdir", "PATH…", "remove empty directories", NULL, 1, -1, FILES, .plan = plan_rmdir},
+        {"rm", "PATH…", "remove files", rm_options, 1, -1, FILES, .plan = plan_rm},
+        {"mv", "SRC… DST", "rename", mv_options, 2, -1, FILES, .plan = plan_mv},
+        {"ln", "TARGET LINK", "make a link", ln_options, 2, 2, FILES, .plan = plan_ln},
+        {"touch", "PATH…", "set times, make empty files", touch_options, 1, -1, FILES, .plan = plan_touch,
+         .more = touch_more},
+        {"chmod", "MODE PATH…", "change modes", chmod_options, 2, -1, FILES, .dash_letters = "rwxXstugoa,+=01234567-",
+         .plan = plan_chmod},
+        {"chown", "[OWNER][:GROUP] PATH…", "change owners", chown_options, 2, -1, COMPLETE_OWNER, .plan = plan_chown,
+         .more = chown_more},
+        {"mknod", "PATH p|s|b MAJOR MINOR|c MAJOR MINOR", "make a device node, FIFO or socket", make_options, 2, 4, FILES,
+         .plan = plan_mknod},
+        {"mkfifo", "PATH…", "make FIFOs", make_options, 1, -1, FILES, .plan = plan_mkfifo},
+        {"truncate", "-s SIZE PATH…", "set the size of files", truncate_options, 1, -1, FILES, .plan = plan_truncate,
+         .more = truncate_more},
+        {"fallocate", "-l LENGTH PATH", "allocate or free space in a file", fallocate_options, 1, 1, FILES,
+         .plan = plan_fallocate},
+        {"sync", "PATH…", "have files written to their disk", sync_options, 1, -1, FILES, .plan = plan_sync},
+        {"fadvise", "-a ADVICE PATH", "tell how a file will be used", fadvise_options, 1, 1, FILES, .plan = plan_fadvise},
+        {"getxattr", "NAME PATH", "print an extended attribute", getxattr_options, 2, 2, FILES, .plan = plan_getxattr},
+        {"setxattr", "NAME VALUE PATH", "set an extended attribute; VALUE - is standard input", setxattr_options, 3, 3, FILES,
+         .plan = plan_setxattr},
+        {"listxattr", "PATH", "list extended attributes", xattr_options, 1, 1, FILES, .plan = plan_listxattr},
+        {"removexattr", "NAME PATH", "remove an extended attribute", xattr_options, 2, 2, FILES, .plan = plan_removexattr},
+        {"copy-range", "SRC DST", "copy or share a part of a file", copy_range_options, 2, 2, FILES, .plan = plan_copy_range},
+        {"batch", "[FILE|-]", "run commands from a file, in batches", batch_options, 0, 1, FILES, .alone = true,
+         .plan = plan_batch, .more = batch_more},
+        {0},
+};

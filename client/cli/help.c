@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* help.c: --help, from the table of commands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "client/cli/options.h"
+
+#define COLUMN 27
+
+void help_synopsis(const struct command *command, struct text *text) {
+        text_addf(text, "fsop %s", command->name);
+        for (const struct option *option = command->options; option && option->key; option++) {
+                char form[64];
+                if (option->letter)
+                        snprintf(form, sizeof(form), "-%c", option->letter);
+                else
+                        snprintf(form, sizeof(form), "--%s", option->name);
+                /* What the synopsis of the operands shows already is mandatory. */
+                if (strncmp(command->operands, form, strlen(form)) != 0)
+                        text_addf(text, " [%s%s%s]", form, option->value ? " " : "", option->value ? option->value : "");
+        }
+        if (*command->operands)
+                text_addf(text, " %s", command->operands);
+}
+
+/* Columns a UTF-8 text takes: its characters, as ours are all one wide. */
+static int width(const char *text) {
+        int n = 0;
+        for (; *text; text++)
+                n += ((unsigned char)*text & 0xc0) != 0x80;
+        return n;
+}
+
+static void add_row(struct text *text, const char *left, const char *right) {
+        int pad = COLUMN - width(left);
+        text_addf(text, "  %s", left);
+        if (pad < 2)
+                text_addf(text, "\n%*s", COLUMN + 2, "");
+        else
+                text_addf(text, "%*s", pad, "");
+        text_addf(text, "%s\n", right);
+}
+
+static void add_options(struct text *text, const struct option *options) {
+        for (const struct option *option = options; option && option->key; option++) {
+                char left[96], letter[8] = "    ";
+                if (option->letter)
+                        snprintf(letter, sizeof(letter), "-%c%s", option->letter, option->name ? ", " : "  ");
+                snprintf(left, sizeof(left), "%s%s%s%s%s", letter, option->name ? "--" : "", option->name ? option->name : "",
+                         !option->value ? "" : option->name ? "=" : " ", option->value ? option->value : "");
+                add_row(text, left, option->help);
+                if (option->words && option->value)
+                        text_addf(text, "%*s%s\n", COLUMN + 2, "", option->words);
+        }
+}
+
+void help_command(const struct command *command, struct text *text) {
+        text_adds(text, "usage: ");
+        help_synopsis(command, text);
+        text_addf(text, "\n\n%c%s.\n", *command->help - 'a' + 'A', command->help + 1);
+        if (command->more)
+                text_addf(text, "%s", command->more);
+        if (command->options) {
+                text_adds(text, "\noptions:\n");
+                add_options(text, command->options);
+        }
+        text_adds(text, "\n`fsop --help` lists the options that every command takes.\n");
+}
+
+void help_all(struct text *text) {
+        text_adds(text, "usage: fsop [OPTION]… COMMAND …\n\nAsks fsopd to do something with files.\n\ncommands:\n");
+        for (const struct command *command = commands; command->name; command++) {
+                char left[96];
+                snprintf(left, sizeof(left), "%s%s%s", command->name, *command->operands ? " " : "", command->operands);
+                add_row(text, left, command->help);
+        }
+        text_adds(text, "\noptions:\n");
+        add_options(text, global_options);
+        text_adds(text, "\n`fsop COMMAND --help` tells more about one.\n"
+                        "Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 no daemon, 5 some of several failed.\n");
+}

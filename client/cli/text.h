@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * text.h: growing text, and names of files shown so that no byte of them can do harm to a terminal or a log. Memory that
+ * cannot be had ends the program with a message: there is nothing a command line could do instead.
+ */
+#ifndef CLI_TEXT_H
+#define CLI_TEXT_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/fsop.h"
+
+void *cli_alloc(size_t bytes); /* cleared */
+void *cli_realloc(void *old, size_t bytes);
+char *cli_copy(const char *text, size_t len); /* NUL-terminated */
+
+struct text {
+        char *data; /* NUL-terminated; NULL while empty */
+        size_t len, cap;
+};
+
+void text_add(struct text *text, const char *bytes, size_t len);
+void text_adds(struct text *text, const char *string);
+__attribute__((format(printf, 2, 3))) void text_addf(struct text *text, const char *format, ...);
+void text_addv(struct text *text, const char *format, va_list ap);
+void text_free(struct text *text);
+
+/*
+ * A name as a shell would take it back: as it is where that is safe, else in quotes, with control characters, bytes that
+ * are no UTF-8, and characters that steer a terminal as $'\n' or $'\377'.
+ */
+void text_add_name(struct text *text, const char *name, size_t len);
+
+/* A sentence from elsewhere: as it is, except that what text_add_name would escape becomes \n or \377. */
+void text_add_sentence(struct text *text, const char *sentence, size_t len);
+
+/* How many bytes the UTF-8 character at p has; 0 if it is none. *ret_printable: it may be shown. */
+size_t text_character(const char *p, size_t len, bool *ret_printable);
+
+/* "-rw-r--r--": 10 characters and a NUL. */
+void text_mode(uint32_t mode, char out[11]);
+
+/* Local time with zone: "2024-05-01 12:00:00.000000000 +0200", or to the minute. */
+void text_add_time(struct text *text, struct fsop_time time, bool full);
+
+/* Edits it takes to make one word of the other, at most 99: for suggestions. */
+unsigned text_distance(const char *a, const char *b);
+
+#endif
