@@ -208,12 +208,13 @@ static void batch_drop_fds(struct fsop_batch *batch, uint32_t n_fds) {
 }
 
 static int batch_check_bytes(struct fsop_batch *batch, const struct operation *op) {
-        size_t bytes = pack_bytes(op), bytes_max = batch->client->info.frame_bytes_max;
+        size_t bytes = pack_bytes(op);
+        uint32_t bytes_max = batch->client->info.frame_bytes_max;
         if (bytes + BATCH_BYTES > bytes_max)
-                return client_fail(batch->client, FSOP_EMSGSIZE, 0, "%s: larger than the %zu bytes of a request",
+                return client_fail(batch->client, FSOP_EMSGSIZE, 0, "%s: larger than the %u bytes of a request",
                                    verb_name(op->verb), bytes_max);
         if (batch->body_bytes + bytes > bytes_max)
-                return client_fail(batch->client, FSOP_E2BIG, 0, "the batch is full: %zu bytes of a request", bytes_max);
+                return client_fail(batch->client, FSOP_E2BIG, 0, "the batch is full: %u bytes of a request", bytes_max);
         batch->body_bytes += bytes;
         return 0;
 }
