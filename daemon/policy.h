@@ -161,11 +161,11 @@ bool root_is_open(const struct root *root);
  * is kept of a failure: the next call tries again. */
 int root_open(struct root *root);
 /*
- * Fills the guard for one operation of a peer. Excluded are the rule's own exclusions, the daemon's own directories, and the
+ * Fills the guard for one end of an operation of a peer; PERMISSION is op_permission_at or op_permission_to. Excluded are the rule's own exclusions, the daemon's own directories, and the
  * directories of all deny rules that mean this peer and this operation: links do not lead around a deny.
  * 0; -FSOP_EPERM when the root itself lies in such a directory; -FSOP_ENOMEM; -FSOP_EAGAIN when it is not open.
  */
-int root_guard(struct root *root, const struct peer *peer, const struct operation *op, uint32_t create_uid,
+int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, uint32_t create_uid,
                struct guard *ret_guard);
 void root_release(struct root *root);
 /* For rules matched through a passed descriptor: whether the root's directory is among the ancestors. */

@@ -92,7 +92,8 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
                 if (!root_is_open(end->root) || !still_beneath(end) ||
                     rule_create_as(verdict->rule, peer, &create_uid, &create_gid, &service) < 0)
                         return false;
-                if (root_guard(end->root, peer, o->op, create_uid, &end->guard) < 0)
+                if (root_guard(end->root, peer, o->op, end == &o->to ? op_permission_to(o->op) : op_permission_at(o->op), create_uid,
+                               &end->guard) < 0)
                         return false;
                 if (service)
                         end->guard.create_uid = end->guard.service_uid;

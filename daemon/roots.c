@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * roots.c: the directories that rules name, held open while operations use them.
+ *
+ * The loop owns everything here but one pointer: what a root is when open is made on a worker and published by one atomic
+ * exchange. It is never changed afterwards, so workers may read it through the guards that borrow from it. A root that
+ * may be out of date (its age, an exclusion that did not exist, a changed mount table) is taken out of the table; those who
+ * use it finish with it, the next one makes a new one.
+ */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/policy_internal.h"
+
+#define BUCKETS 64u
+#define IDLE_MS 30000u       /* an unused root is closed after this */
+#define AGE_MS 30000u        /* any root is opened again after this: its directory may have been replaced */
+#define INCOMPLETE_AGE_MS 1000u /* … if an exclusion did not exist: it may now */
+#define VARIANTS_MAX 64u
+#define ANCESTORS_MAX 256u
+
+enum spec_kind { SPEC_EXCLUDED, SPEC_OWN, SPEC_DENY };
+
+/* A directory that is to be kept out of a root, by its path. */
+struct spec {
+        enum spec_kind kind;
+        char *path;
+        const struct rule *deny;
+};
+
+/* A root while it is open. */
+struct opened {
+        struct directory root;
+        struct directory *directories; /* held open, in the order of ids */
+        struct object_id *ids;
+        os_fd *fds;
+        const struct rule **denies; /* of each: NULL, always excluded; those come first */
+        uint32_t n, n_always;
+        const struct rule **above; /* denies whose directory is the root or holds it */
+        uint32_t n_above;
+        bool forbidden;  /* the root is one of the daemon's own directories, or excluded itself */
+        bool incomplete; /* a directory to exclude does not exist */
+        uint64_t opened_ms;
+};
+
+/* The exclusions for operations that a certain set of denies means. */
+struct variant {
+        struct variant *next;
+        struct object_id *ids;
+        os_fd *fds;
+        uint32_t n;
+        uint8_t picked[]; /* one for each of opened's denies */
+};
+
+struct root {
+        struct root *next;
+        struct roots *roots;
+        const struct rule *rule;
+        uint32_t path_index;
+        uint32_t uid; /* WIRE_NOBODY: for everyone */
+        uint32_t refs;
+        bool stale; /* no longer in the table */
+        uint64_t idle_since_ms; /* 0: not seen idle yet */
+        char *path;
+        struct spec *specs;
+        uint32_t n_specs;
+        struct variant *variants;
+        uint32_t n_variants;
+        _Atomic(struct opened *) opened;
+        atomic_int failure; /* of the last try to open it */
+};
+
+struct roots {
+        uint32_t refs;
+        struct policy *policy;
+        struct root *buckets[BUCKETS];
+};
+
+/* ---- what is opened, on a worker ------------------------------------------------------------------------------------- */
+
+static void opened_free(struct opened *opened) {
+        if (!opened)
+                return;
+        for (uint32_t i = 0; i < opened->n; i++)
+                directory_close(&opened->directories[i]);
+        directory_close(&opened->root);
+        free(opened->directories);
+        free(opened->ids);
+        free(opened->fds);
+        free(opened->denies);
+        free(opened->above);
+        free(opened);
+}
+
+static struct opened *opened_new(uint32_t n_max) {
+        struct opened *opened = calloc(1, sizeof(*opened));
+
+        if (!opened)
+                return NULL;
+        opened->root.fd = OS_FD_NONE;
+        opened->directories = calloc(n_max + 1, sizeof(*opened->directories));
+        opened->ids = calloc(n_max + 1, sizeof(*opened->ids));
+        opened->fds = calloc(n_max + 1, sizeof(*opened->fds));
+        opened->denies = calloc(n_max + 1, sizeof(*opened->denies));
+        opened->above = calloc(n_max + 1, sizeof(*opened->above));
+        if (!opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->above) {
+                opened_free(opened);
+                return NULL;
+        }
+        return opened;
+}
+
+static bool contains(const struct object_id *ids, uint32_t n_ids, uint64_t dev, uint64_t ino) {
+        for (uint32_t i = 0; i < n_ids; i++)
+                if (ids[i].ino == ino && ids[i].dev == dev)
+                        return true;
+        return false;
+}
+
+static bool lies_above(const struct directory *above, const struct directory *directory, bool *ret_known) {
+        struct object_id ids[ANCESTORS_MAX];
+        int n = sys_ancestors(directory->fd, ids, ANCESTORS_MAX, 0);
+
+        *ret_known = n >= 0;
+        return n > 0 && contains(ids, (uint32_t)n, above->dev, above->ino);
+}
+
+/* Whether one of the directories that PATH names above its last component is this one: finds it across mounts too. */
+static bool path_passes(const char *path, const struct directory *directory) {
+        char *text = strdup(path);
+        bool passes = !text; /* not known: as if */
+
+        while (text && !passes && text[0]) {
+                struct directory above;
+                char *slash = strrchr(text, '/');
+
+                *slash = '\0';
+                if (directory_open(text[0] ? text : "/", &above) < 0)
+                        continue;
+                passes = above.dev == directory->dev && above.ino == directory->ino;
+                directory_close(&above);
+        }
+        free(text);
+        return passes;
+}
+
+enum relation { APART, BENEATH_ROOT, ABOVE_ROOT };
+
+/* How a directory lies to the root. Where it cannot be told, as if it were beneath: that only costs time. */
+static enum relation relation_to_root(const struct root *root, const struct opened *opened, const struct spec *spec,
+                                      const struct directory *directory) {
+        bool root_known, directory_known;
+
+        if (lies_above(directory, &opened->root, &root_known) || path_passes(root->path, directory))
+                return ABOVE_ROOT;
+        if (lies_above(&opened->root, directory, &directory_known) || path_passes(spec->path, &opened->root))
+                return BENEATH_ROOT;
+        return directory_known ? APART : BENEATH_ROOT;
+}
+
+static void hold(struct opened *opened, const struct spec *spec, const struct directory *directory) {
+        opened->directories[opened->n] = *directory;
+        opened->ids[opened->n] = (struct object_id){directory->dev, directory->ino};
+        opened->fds[opened->n] = directory->fd;
+        opened->denies[opened->n++] = spec->deny;
+        if (!spec->deny)
+                opened->n_always++;
+}
+
+static int open_spec(const struct root *root, struct opened *opened, const struct spec *spec) {
+        struct directory directory;
+        int code = directory_open(spec->path, &directory);
+
+        if (code == -FSOP_ENOENT || code == -FSOP_ENOTDIR) {
+                opened->incomplete = true;
+                return 0;
+        }
+        if (code < 0)
+                return code;
+        switch (relation_to_root(root, opened, spec, &directory)) {
+        case BENEATH_ROOT:
+                hold(opened, spec, &directory);
+                return 0;
+        case ABOVE_ROOT:
+                if (spec->deny)
+                        opened->above[opened->n_above++] = spec->deny;
+                else
+                        opened->forbidden = true;
+                break;
+        case APART:
+                break;
+        }
+        directory_close(&directory);
+        return 0;
+}
+
+static int open_all(const struct root *root, struct opened *opened) {
+        int code = directory_open(root->path, &opened->root);
+
+        if (code < 0)
+                opened->root.fd = OS_FD_NONE;
+        for (uint32_t i = 0; i < root->n_specs && code == 0; i++)
+                code = open_spec(root, opened, &root->specs[i]);
+        opened->opened_ms = sys_monotonic_ms();
+        return code;
+}
+
+int root_open(struct root *root) {
+        struct opened *opened, *nothing = NULL;
+        int code;
+
+        if (root_is_open(root))
+                return 0;
+        opened = opened_new(root->n_specs);
+        if (!opened)
+                return -FSOP_ENOMEM;
+        identity_wear_service();
+        code = open_all(root, opened);
+        atomic_store(&root->failure, code);
+        if (code < 0 || !atomic_compare_exchange_strong(&root->opened, &nothing, opened))
+                opened_free(opened); /* failed, or another worker was faster */
+        return root_is_open(root) ? 0 : code;
+}
+
+bool root_is_open(const struct root *root) {
+        return atomic_load_explicit(&root->opened, memory_order_acquire) != NULL;
+}
+
+bool root_is_absent(const struct root *root) {
+        int failure = atomic_load(&root->failure);
+
+        return failure == -FSOP_ENOENT || failure == -FSOP_ENOTDIR;
+}
+
+bool root_holds(const struct root *root, const struct object_id *ancestors, uint32_t n_ancestors) {
+        const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
+
+        return opened && contains(ancestors, n_ancestors, opened->root.dev, opened->root.ino);
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------------ */
+
+int roots_new(const struct policy *policy, struct roots **ret_roots) {
+        struct roots *roots = calloc(1, sizeof(*roots));
+
+        *ret_roots = roots;
+        if (!roots)
+                return -FSOP_ENOMEM;
+        roots->refs = 1;
+        roots->policy = policy_ref((struct policy *)(uintptr_t)policy);
+        return 0;
+}
+
+struct roots *roots_ref(struct roots *roots) {
+        roots->refs++;
+        return roots;
+}
+
+static struct root *root_free(struct root *root) {
+        while (root->variants) {
+                struct variant *next = root->variants->next;
+
+                free(root->variants->ids);
+                free(root->variants->fds);
+                free(root->variants);
+                root->variants = next;
+        }
+        for (uint32_t i = 0; i < root->n_specs; i++)
+                free(root->specs[i].path);
+        free(root->specs);
+        free(root->path);
+        opened_free(atomic_load(&root->opened));
+        free(root);
+        return NULL;
+}
+
+struct roots *roots_unref(struct roots *roots) {
+        if (!roots || --roots->refs > 0)
+                return NULL;
+        for (uint32_t i = 0; i < BUCKETS; i++)
+                while (roots->buckets[i]) {
+                        struct root *root = roots->buckets[i];
+
+                        roots->buckets[i] = root->next;
+                        root_free(root);
+                }
+        policy_unref(roots->policy);
+        free(roots);
+        return NULL;
+}
+
+/* Whose root it is: one for everyone, unless names are to be filled in anywhere. */
+static uint32_t uid_of_root(const struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer) {
+        bool per_user = rule->paths[path_index].per_user || roots->policy->any_deny_per_user;
+
+        for (uint32_t i = 0; i < rule->n_excluded; i++)
+                per_user |= rule->excluded[i].per_user;
+        return per_user ? peer->uid : WIRE_NOBODY;
+}
+
+static struct root **find_slot(struct roots *roots, const struct rule *rule, uint32_t path_index, uint32_t uid) {
+        uintptr_t hash = (uintptr_t)rule / sizeof(*rule) + path_index + uid;
+        struct root **slot = &roots->buckets[hash % BUCKETS];
+
+        while (*slot && ((*slot)->rule != rule || (*slot)->path_index != path_index || (*slot)->uid != uid))
+                slot = &(*slot)->next;
+        return slot;
+}
+
+struct root *roots_find(struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer) {
+        return *find_slot(roots, rule, path_index, uid_of_root(roots, rule, path_index, peer));
+}
+
+static char *expand(const struct policy *policy, const struct rule_path *path, const struct peer *peer, int *ret_code) {
+        char buffer[WIRE_PATH_BYTES_MAX + 1], *text;
+        size_t len = 0;
+
+        *ret_code = rule_path_expand(policy, path, peer, buffer, &len);
+        if (*ret_code < 0)
+                return NULL;
+        text = strdup(len ? buffer : "/");
+        if (!text)
+                *ret_code = -FSOP_ENOMEM;
+        return text;
+}
+
+static int add_spec(struct root *root, const struct rule_path *path, const struct peer *peer, enum spec_kind kind,
+                    const struct rule *deny) {
+        struct spec *spec = &root->specs[root->n_specs];
+        int code;
+
+        spec->path = expand(root->roots->policy, path, peer, &code);
+        if (!spec->path)
+                return code;
+        spec->kind = kind;
+        spec->deny = deny;
+        root->n_specs++;
+        return 0;
+}
+
+static int add_denies(struct root *root, const struct peer *peer) {
+        const struct policy *policy = root->roots->policy;
+
+        for (uint32_t i = 0; i < policy->n_rules; i++) {
+                const struct rule *rule = policy->rules[i];
+
+                for (uint32_t j = 0; rule->effect == EFFECT_DENY && j < rule->n_paths; j++) {
+                        int code = add_spec(root, &rule->paths[j], peer, SPEC_DENY, rule);
+
+                        if (code < 0 && code != -FSOP_ENOENT) /* nobody's name: the text of every path meets that deny */
+                                return code;
+                }
+        }
+        return 0;
+}
+
+static uint32_t count_specs(const struct policy *policy, const struct rule *rule) {
+        uint32_t n = rule->n_excluded + policy->n_own;
+
+        for (uint32_t i = 0; i < policy->n_rules; i++)
+                if (policy->rules[i]->effect == EFFECT_DENY)
+                        n += policy->rules[i]->n_paths;
+        return n;
+}
+
+static int fill_root(struct root *root, const struct peer *peer) {
+        const struct policy *policy = root->roots->policy;
+        const struct rule *rule = root->rule;
+        int code;
+
+        root->path = expand(policy, &rule->paths[root->path_index], peer, &code);
+        if (!root->path)
+                return code;
+        root->specs = calloc(count_specs(policy, rule) + 1, sizeof(*root->specs));
+        if (!root->specs)
+                return -FSOP_ENOMEM;
+        for (uint32_t i = 0; i < rule->n_excluded && code == 0; i++)
+                code = add_spec(root, &rule->excluded[i], peer, SPEC_EXCLUDED, NULL);
+        for (uint32_t i = 0; i < policy->n_own && code == 0; i++)
+                code = add_spec(root, &policy->own[i], peer, SPEC_OWN, NULL);
+        /* only rules that let something run as the service have use for the denies */
+        if (code == 0 && rule->effect == EFFECT_ALLOW)
+                code = add_denies(root, peer);
+        return code;
+}
+
+static int root_new(struct roots *roots, const struct rule *rule, uint32_t path_index, uint32_t uid, const struct peer *peer,
+                    struct root **ret_root) {
+        struct root *root = calloc(1, sizeof(*root));
+        int code;
+
+        if (!root)
+                return -FSOP_ENOMEM;
+        root->roots = roots;
+        root->rule = rule;
+        root->path_index = path_index;
+        root->uid = uid;
+        code = fill_root(root, peer);
+        if (code < 0)
+                root = root_free(root);
+        *ret_root = root;
+        return code;
+}
+
+int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer,
+                 struct root **ret_root) {
+        uint32_t uid = uid_of_root(roots, rule, path_index, peer);
+        struct root **slot = find_slot(roots, rule, path_index, uid);
+
+        *ret_root = NULL;
+        if (!*slot) {
+                int code = root_new(roots, rule, path_index, uid, peer, slot);
+
+                if (code < 0)
+                        return code;
+        }
+        *ret_root = *slot;
+        (*ret_root)->refs++;
+        (*ret_root)->idle_since_ms = 0;
+        roots_ref(roots);
+        return 0;
+}
+
+void root_release(struct root *root) {
+        struct roots *roots = root->roots;
+
+        if (--root->refs == 0 && root->stale)
+                root_free(root);
+        roots_unref(roots);
+}
+
+/* ---- guards --------------------------------------------------------------------------------------------------------- */
+
+/* Copies the exclusions that are picked to arrays of their own. */
+static int variant_new(const struct opened *opened, const uint8_t *picked, struct variant **ret_variant) {
+        uint32_t n_denies = opened->n - opened->n_always;
+        struct variant *variant = calloc(1, sizeof(*variant) + n_denies);
+
+        *ret_variant = variant;
+        if (!variant)
+                return -FSOP_ENOMEM;
+        variant->ids = calloc(opened->n + 1, sizeof(*variant->ids));
+        variant->fds = calloc(opened->n + 1, sizeof(*variant->fds));
+        if (!variant->ids || !variant->fds) {
+                free(variant->ids);
+                free(variant->fds);
+                free(variant);
+                return -FSOP_ENOMEM;
+        }
+        memcpy(variant->picked, picked, n_denies);
+        for (uint32_t i = 0; i < opened->n; i++)
+                if (i < opened->n_always || picked[i - opened->n_always]) {
+                        variant->ids[variant->n] = opened->ids[i];
+                        variant->fds[variant->n++] = opened->fds[i];
+                }
+        return 0;
+}
+
+/* The exclusions for this choice of denies; remembered, as guards borrow them. */
+static int find_variant(struct root *root, const struct opened *opened, const uint8_t *picked, struct guard *guard) {
+        uint32_t n_denies = opened->n - opened->n_always;
+        struct variant *variant = root->variants;
+        int code;
+
+        while (variant && memcmp(variant->picked, picked, n_denies) != 0)
+                variant = variant->next;
+        if (!variant && root->n_variants == VARIANTS_MAX) {
+                /* so many different choices are unheard of: all denies then, which refuses too much rather than too little */
+                guard->excluded = opened->ids;
+                guard->excluded_fds = opened->fds;
+                guard->n_excluded = opened->n;
+                return 0;
+        }
+        if (!variant) {
+                code = variant_new(opened, picked, &variant);
+                if (code < 0)
+                        return code;
+                variant->next = root->variants;
+                root->variants = variant;
+                root->n_variants++;
+        }
+        guard->excluded = variant->ids;
+        guard->excluded_fds = variant->fds;
+        guard->n_excluded = variant->n;
+        return 0;
+}
+
+static int pick_excluded(struct root *root, const struct opened *opened, const struct peer *peer, const struct operation *op,
+                         op_set permission, struct guard *guard) {
+        uint32_t n_denies = opened->n - opened->n_always, n_picked = 0;
+        uint8_t *picked, few[64];
+        int code = 0;
+
+        guard->excluded = opened->ids;
+        guard->excluded_fds = opened->fds;
+        guard->n_excluded = opened->n_always;
+        if (n_denies == 0)
+                return 0;
+        picked = n_denies <= sizeof(few) ? few : malloc(n_denies);
+        if (!picked)
+                return -FSOP_ENOMEM;
+        for (uint32_t i = 0; i < n_denies; i++) {
+                picked[i] = rule_denies(opened->denies[opened->n_always + i], peer, op, permission);
+                n_picked += picked[i];
+        }
+        if (n_picked)
+                code = find_variant(root, opened, picked, guard);
+        if (picked != few)
+                free(picked);
+        return code;
+}
+
+int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, uint32_t create_uid,
+               struct guard *ret_guard) {
+        const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
+        const struct rule *rule = root->rule;
+
+        if (!opened)
+                return -FSOP_EAGAIN;
+        if (opened->forbidden)
+                return -FSOP_EPERM;
+        for (uint32_t i = 0; i < opened->n_above; i++)
+                if (rule_denies(opened->above[i], peer, op, permission))
+                        return -FSOP_EPERM;
+        *ret_guard = (struct guard){
+                .root = &opened->root,
+                .one_filesystem = rule->one_filesystem,
+                .links_any = rule->links_any,
+                .set_id = rule->set_id,
+                .foreign_parent = rule->foreign_parent,
+                .owned_by_caller = rule->owned_by_caller,
+                .caller_uid = peer->uid,
+                .create_uid = create_uid,
+                .service_uid = 0, /* only a daemon that is root has rules */
+                .has_bytes_max = rule->has_bytes_max,
+                .bytes_max = rule->bytes_max,
+        };
+        return pick_excluded(root, opened, peer, op, permission, ret_guard);
+}
+
+/* ---- time passes ---------------------------------------------------------------------------------------------------- */
+
+static bool is_out_of_date(const struct root *root, uint64_t now_ms, bool mounts_changed) {
+        const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
+        uint64_t age_ms = opened && now_ms > opened->opened_ms ? now_ms - opened->opened_ms : 0;
+
+        if (mounts_changed || (root->refs == 0 && root->idle_since_ms && now_ms - root->idle_since_ms >= IDLE_MS))
+                return true;
+        return age_ms >= AGE_MS || (opened && opened->incomplete && age_ms >= INCOMPLETE_AGE_MS);
+}
+
+int roots_tick(struct roots *roots, uint64_t now_ms, bool mounts_changed) {
+        int again = -1;
+
+        for (uint32_t i = 0; i < BUCKETS; i++)
+                for (struct root **slot = &roots->buckets[i]; *slot;) {
+                        struct root *root = *slot;
+                        const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
+
+                        if (root->refs == 0 && root->idle_since_ms == 0)
+                                root->idle_since_ms = now_ms ? now_ms : 1;
+                        if (!is_out_of_date(root, now_ms, mounts_changed)) {
+                                int wait = opened && opened->incomplete ? (int)INCOMPLETE_AGE_MS : (int)IDLE_MS / 3;
+
+                                again = again < 0 || wait < again ? wait : again;
+                                slot = &root->next;
+                                continue;
+                        }
+                        *slot = root->next;
+                        root->next = NULL;
+                        root->stale = true;
+                        if (root->refs == 0)
+                                root_free(root);
+                }
+        return again;
+}
