@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * place.c: where it is measured: directories that are gone afterwards, the files in them, the daemon's settings and rule, on request
+ * a filesystem in an image of its own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "tests/bench/bench.h"
+
+#define IMAGE_BYTES ((off_t)2 << 30)
+#define OWNER_A 20001u
+#define OWNER_B 20002u
+#define OWNER_GROUP 20000u
+
+static int write_file(const char *path, const char *text) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644), ret;
+
+        if (fd < 0)
+                return bench_fail("%s: %s", path, strerror(errno));
+        ret = bench_write_all(fd, text, strlen(text));
+        close(fd);
+        return ret < 0 ? bench_fail("%s: cannot be written", path) : 0;
+}
+
+/* A new directory that everyone may look into; its name is in *ret also after a failure, if it was made. */
+static int make_scratch(const char *parent, char **ret) {
+        char *path = bench_format("%s/fsop-bench.XXXXXX", parent);
+
+        if (!mkdtemp(path)) {
+                free(path);
+                return bench_fail("cannot make a directory in %s: %s", parent, strerror(errno));
+        }
+        *ret = path;
+        return chmod(path, 0755) < 0 ? bench_fail("%s: %s", path, strerror(errno)) : 0;
+}
+
+static int make_directory(const char *parent, const char *name) {
+        char *path = bench_format("%s/%s", parent, name);
+        int ret = mkdir(path, 0755);
+
+        if (ret < 0)
+                bench_fail("%s: %s", path, strerror(errno));
+        free(path);
+        return ret;
+}
+
+static int mount_image(struct place *place, const char *fs) {
+        const char *xfs[] = {"mkfs.xfs", "-q", "-f", place->image, NULL};
+        const char *ext4[] = {"mkfs.ext4", "-q", "-F", place->image, NULL};
+        const char *mounting[] = {"mount", "-o", "loop", place->image, NULL, NULL};
+        char *directory = bench_format("%s/mnt", place->control);
+        int fd = open(place->image, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        int ret = -1;
+
+        mounting[4] = directory;
+        if (fd < 0 || ftruncate(fd, IMAGE_BYTES) < 0)
+                bench_fail("%s: %s", place->image, strerror(errno));
+        else if (mkdir(directory, 0755) < 0)
+                bench_fail("%s: %s", directory, strerror(errno));
+        else
+                ret = process_run(strcmp(fs, "xfs") == 0 ? xfs : ext4);
+        if (fd >= 0)
+                close(fd);
+        if (ret == 0)
+                ret = process_run(mounting);
+        if (ret == 0) {
+                place->mount = directory;
+                return 0;
+        }
+        free(directory);
+        return -1;
+}
+
+static int make_files(struct place *place) {
+        struct files *files = &place->files;
+
+        if (make_directory(place->scratch, "data") < 0)
+                return -1;
+        files->owners[0] = OWNER_A;
+        files->owners[1] = OWNER_B;
+        files->group = OWNER_GROUP;
+        files->paths = bench_alloc(BENCH_FILES, sizeof(*files->paths));
+        for (uint32_t i = 0; i < BENCH_FILES; i++) {
+                char *path = bench_format("%s/data/file-%04u", place->scratch, i);
+
+                files->paths[files->n++] = path;
+                if (write_file(path, "something\n") < 0)
+                        return -1;
+                if (chown(path, OWNER_B, OWNER_GROUP) < 0)
+                        return bench_fail("%s: %s", path, strerror(errno));
+        }
+        return 0;
+}
+
+static int write_settings(struct place *place, const char *user) {
+        char *rule = bench_format("%s/policy.d/bench.yaml", place->control);
+        char *text = bench_format("socket: %s\nsocket-mode: 0666\nstate-dir: %s/state\npolicy-dir: %s/policy.d\n"
+                                  "audit: file:%s\nlog-level: warning\n",
+                                  place->socket, place->control, place->control, place->audit);
+        int ret = write_file(place->config, text);
+
+        free(text);
+        text = bench_format("rules:\n  - name: bench\n    effect: allow\n    user: [%s]\n    path: %s/data\n"
+                            "    ops: [stat, chown, xattr]\n    chown-to: [\"%u:%u\", \"%u:%u\"]\n    xattrs: [\"user.*\"]\n",
+                            user, place->scratch, OWNER_A, OWNER_GROUP, OWNER_B, OWNER_GROUP);
+        if (ret == 0)
+                ret = write_file(rule, text);
+        free(text);
+        free(rule);
+        return ret;
+}
+
+static int make_control(struct place *place) {
+        const char *parent = access("/run", W_OK) == 0 ? "/run" : "/var/lib";
+
+        if (make_scratch(parent, &place->control) < 0 || make_directory(place->control, "policy.d") < 0 ||
+            make_directory(place->control, "state") < 0)
+                return -1;
+        place->socket = bench_format("%s/fsopd.sock", place->control);
+        place->config = bench_format("%s/fsopd.yaml", place->control);
+        place->log = bench_format("%s/fsopd.log", place->control);
+        return 0;
+}
+
+int place_init(struct place *place, const char *dir, const char *fs, bool follow) {
+        const struct passwd *user = getpwnam("nobody");
+        char *parent = realpath(dir ? dir : "/var/tmp", NULL);
+        int ret = -1;
+
+        if (!user)
+                bench_fail("there is no user nobody");
+        else if (!parent)
+                bench_fail("%s: %s", dir ? dir : "/var/tmp", strerror(errno));
+        else
+                ret = make_control(place);
+        if (ret == 0) {
+                place->client_uid = user->pw_uid;
+                place->client_gid = user->pw_gid;
+                place->files.follow = follow;
+        }
+        if (ret == 0 && fs) {
+                place->image = bench_format("%s/fsop-bench.%ld.img", parent, (long)getpid());
+                ret = mount_image(place, fs);
+        }
+        if (ret == 0)
+                ret = make_scratch(place->mount ? place->mount : parent, &place->scratch);
+        if (ret == 0) {
+                place->audit = bench_format("%s/audit.log", place->scratch);
+                ret = make_files(place);
+        }
+        if (ret == 0)
+                ret = write_settings(place, user->pw_name);
+        free(parent);
+        return ret;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        (void)st;
+        (void)type;
+        (void)ftw;
+        if (remove(path) < 0)
+                bench_fail("%s: %s", path, strerror(errno));
+        return 0;
+}
+
+static void remove_tree(const char *path) {
+        if (path)
+                nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+void place_fini(struct place *place) {
+        remove_tree(place->scratch);
+        if (place->mount && umount(place->mount) < 0)
+                bench_fail("%s: %s", place->mount, strerror(errno));
+        if (place->image && unlink(place->image) < 0 && errno != ENOENT)
+                bench_fail("%s: %s", place->image, strerror(errno));
+        remove_tree(place->control);
+        for (uint32_t i = 0; i < place->files.n; i++)
+                free(place->files.paths[i]);
+        free(place->files.paths);
+        free(place->control);
+        free(place->scratch);
+        free(place->image);
+        free(place->mount);
+        free(place->socket);
+        free(place->config);
+        free(place->audit);
+        free(place->log);
+        *place = (struct place){0};
+}
+
+/* ---- the machine ------------------------------------------------------------------------------------------------------ */
+
+/* The type of the filesystem that holds PATH: that of the mount with the longest fitting name. */
+static void filesystem_of(const char *path, char *type, size_t type_bytes) {
+        char line[4096], point[2048], name[64];
+        FILE *mounts = fopen("/proc/self/mounts", "re");
+        size_t best = 0;
+
+        snprintf(type, type_bytes, "unknown");
+        while (mounts && fgets(line, sizeof(line), mounts)) {
+                size_t len;
+
+                if (sscanf(line, "%*s %2047s %63s", point, name) != 2)
+                        continue;
+                len = strcmp(point, "/") == 0 ? 0 : strlen(point);
+                if (len >= best && strncmp(path, point, len) == 0 && (path[len] == '/' || path[len] == 0)) {
+                        best = len;
+                        snprintf(type, type_bytes, "%s", name);
+                }
+        }
+        if (mounts)
+                fclose(mounts);
+}
+
+static void processor(char *model, size_t model_bytes) {
+        char line[256];
+        FILE *info = fopen("/proc/cpuinfo", "re");
+
+        snprintf(model, model_bytes, "unknown processor");
+        while (info && fgets(line, sizeof(line), info)) {
+                const char *value = strchr(line, ':');
+
+                if (!value || strncmp(line, "model name", 10) != 0)
+                        continue;
+                snprintf(model, model_bytes, "%.*s", (int)strcspn(value + 2, "\n"), value + 2);
+                break;
+        }
+        if (info)
+                fclose(info);
+}
+
+void place_describe(const struct place *place, FILE *stream) {
+        struct utsname system;
+        char type[64], model[128];
+
+        uname(&system);
+        filesystem_of(place->scratch, type, sizeof(type));
+        processor(model, sizeof(model));
+        fprintf(stream, "%s %s, %ld x %s, files on %s%s\n", system.sysname, system.release, sysconf(_SC_NPROCESSORS_ONLN),
+                model, type, place->mount ? " in an image of its own" : "");
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.c: other processes: the daemon, the servers it is compared with, and commands. All of them die with this one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/bench/bench.h"
+
+#define DAEMON_START_MS 10000u
+#define DAEMON_END_MS 12000u
+
+pid_t process_fork(void) {
+        pid_t parent = getpid(), pid;
+
+        fflush(NULL);
+        pid = fork();
+        if (pid < 0)
+                bench_fail("fork: %s", strerror(errno));
+        if (pid != 0)
+                return pid;
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        signal(SIGHUP, SIG_DFL);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent)
+                _exit(1);
+        return 0;
+}
+
+int process_become(uid_t uid, gid_t gid) {
+        if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+                return bench_fail("cannot become uid %u: %s", uid, strerror(errno));
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* forgotten when the uid changes */
+        return 0;
+}
+
+/* Reaps a child within a time. Whether it is gone. */
+static bool reap(pid_t pid, unsigned ms) {
+        for (unsigned waited = 0;; waited += 10) {
+                pid_t ret = waitpid(pid, NULL, WNOHANG);
+
+                if (ret == pid || (ret < 0 && errno != EINTR))
+                        return true;
+                if (waited >= ms)
+                        return false;
+                bench_sleep_ms(10);
+        }
+}
+
+void process_end(pid_t *pid, int sig) {
+        if (*pid <= 0)
+                return;
+        kill(*pid, sig);
+        if (!reap(*pid, DAEMON_END_MS)) {
+                kill(*pid, SIGKILL);
+                waitpid(*pid, NULL, 0);
+        }
+        *pid = 0;
+}
+
+static int wait_for(pid_t pid, const char *name) {
+        int status;
+
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return bench_fail("waitpid: %s", strerror(errno));
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+                return bench_fail("%s failed", name);
+        return 0;
+}
+
+int process_run(const char *const *argv) {
+        pid_t pid = process_fork();
+
+        if (pid < 0)
+                return -1;
+        if (pid == 0) {
+                dup2(STDERR_FILENO, STDOUT_FILENO);
+                execvp(argv[0], (char *const *)(uintptr_t)argv);
+                fprintf(stderr, "fsop-bench: %s: %s\n", argv[0], strerror(errno));
+                _exit(127);
+        }
+        return wait_for(pid, argv[0]);
+}
+
+/* ---- the daemon ------------------------------------------------------------------------------------------------------- */
+
+static void show_log(const char *path) {
+        char line[512];
+        FILE *log = fopen(path, "re");
+
+        if (!log)
+                return;
+        while (fgets(line, sizeof(line), log))
+                fprintf(stderr, "  fsopd: %s", line);
+        fclose(log);
+}
+
+static bool daemon_listens(const char *path) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        bool listens;
+
+        if (fd < 0)
+                return false;
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+        listens = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+        close(fd);
+        return listens;
+}
+
+static void daemon_exec(const struct place *place, const char *fsopd, const char *engine) {
+        int log = open(place->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+        int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        if (log >= 0 && null >= 0) {
+                dup2(null, STDIN_FILENO);
+                dup2(log, STDOUT_FILENO);
+                dup2(log, STDERR_FILENO);
+        }
+        execl(fsopd, "fsopd", "--config", place->config, "--engine", engine, (char *)NULL);
+        fprintf(stderr, "cannot run %s: %s\n", fsopd, strerror(errno));
+        _exit(127);
+}
+
+int daemon_start(const struct place *place, const char *fsopd, const char *engine, pid_t *ret_pid) {
+        pid_t pid = process_fork();
+
+        if (pid < 0)
+                return -1;
+        if (pid == 0)
+                daemon_exec(place, fsopd, engine);
+        for (unsigned waited = 0; waited < DAEMON_START_MS && !bench_stop; waited += 10) {
+                if (daemon_listens(place->socket)) {
+                        *ret_pid = pid;
+                        return 0;
+                }
+                if (reap(pid, 0)) {
+                        show_log(place->log);
+                        return bench_fail("the daemon did not start");
+                }
+                bench_sleep_ms(10);
+        }
+        process_end(&pid, SIGKILL);
+        if (bench_stop)
+                return -1;
+        show_log(place->log);
+        return bench_fail("the daemon does not listen");
+}
+
+/* ---- the others ------------------------------------------------------------------------------------------------------- */
+
+/* Forks with a stream socket between. In the child, 0 and its end. */
+static pid_t fork_with_socket(int *ret_fd) {
+        int fds[2];
+        pid_t pid;
+
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+                return bench_fail("socketpair: %s", strerror(errno));
+        pid = process_fork();
+        close(fds[pid == 0 ? 0 : 1]);
+        *ret_fd = fds[pid == 0 ? 1 : 0];
+        if (pid < 0)
+                close(*ret_fd);
+        return pid;
+}
+
+int echo_start(pid_t *ret_pid, int *ret_fd) {
+        pid_t pid = fork_with_socket(ret_fd);
+
+        if (pid == 0) {
+                echo_serve(*ret_fd);
+                _exit(0);
+        }
+        *ret_pid = pid;
+        return pid < 0 ? -1 : 0;
+}
+
+int sftp_start(const char *program, pid_t *ret_pid, int *ret_fd) {
+        static const char *const places[] = {"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server",
+                                             "/usr/lib/ssh/sftp-server", "/usr/libexec/sftp-server"};
+        pid_t pid;
+
+        for (size_t i = 0; !program && i < sizeof(places) / sizeof(places[0]); i++)
+                if (access(places[i], X_OK) == 0)
+                        program = places[i];
+        if (!program)
+                return 1;
+        pid = fork_with_socket(ret_fd);
+        if (pid == 0) {
+                dup2(*ret_fd, STDIN_FILENO);
+                dup2(*ret_fd, STDOUT_FILENO);
+                execl(program, "sftp-server", (char *)NULL);
+                fprintf(stderr, "fsop-bench: %s: %s\n", program, strerror(errno));
+                _exit(127);
+        }
+        *ret_pid = pid;
+        return pid < 0 ? -1 : 0;
+}

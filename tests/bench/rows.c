@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rows.c: what is measured against what, and the bars.
+ */
+#include <string.h>
+
+#include "tests/bench/bench.h"
+
+enum {
+        ONE_STAT,
+        ONE_STAT_CALLER,
+        ONE_CHOWN,
+        BATCH_STAT,
+        BATCH_STAT_CALLER,
+        BATCH_CHOWN,
+        BATCH_SETXATTR,
+};
+
+#define ONE_PASSES 2
+#define BATCH_PASSES 8
+
+const struct contest contests[] = {
+        [ONE_STAT] = {"stat, one in flight", WHAT_STAT, FSOP_AS_AUTO, ONE_PASSES, 3, {SIDE_OURS_ONE, SIDE_ECHO, SIDE_SFTP_ONE}},
+        [ONE_STAT_CALLER] = {"stat as caller, one in flight", WHAT_STAT, FSOP_AS_CALLER, ONE_PASSES, 2,
+                             {SIDE_OURS_ONE, SIDE_ECHO}},
+        [ONE_CHOWN] = {"chown, one in flight", WHAT_CHOWN, FSOP_AS_AUTO, ONE_PASSES, 3,
+                       {SIDE_OURS_ONE, SIDE_ECHO, SIDE_SFTP_ONE}},
+        [BATCH_STAT] = {"stat, batches", WHAT_STAT, FSOP_AS_AUTO, BATCH_PASSES, 3,
+                        {SIDE_OURS_BATCH, SIDE_LOOP, SIDE_SFTP_WINDOW}},
+        [BATCH_STAT_CALLER] = {"stat as caller, batches", WHAT_STAT, FSOP_AS_CALLER, BATCH_PASSES, 2,
+                               {SIDE_OURS_BATCH, SIDE_LOOP}},
+        [BATCH_CHOWN] = {"chown, batches", WHAT_CHOWN, FSOP_AS_AUTO, BATCH_PASSES, 3,
+                         {SIDE_OURS_BATCH, SIDE_LOOP, SIDE_SFTP_WINDOW}},
+        [BATCH_SETXATTR] = {"setxattr, batches", WHAT_SETXATTR, FSOP_AS_AUTO, BATCH_PASSES, 2, {SIDE_OURS_BATCH, SIDE_LOOP}},
+};
+const uint32_t n_contests = sizeof(contests) / sizeof(contests[0]);
+
+const struct row rows[] = {
+        {"rtt-stat", "round trip of a stat : echo + statx", ONE_STAT, SIDE_ECHO, RATIO_COST, 1.3},
+        {"rtt-stat-caller", "... run as the caller", ONE_STAT_CALLER, SIDE_ECHO, RATIO_COST, 1.3},
+        {"rtt-chown", "round trip of a chown : echo + fchownat", ONE_CHOWN, SIDE_ECHO, RATIO_COST, 1.5},
+        {"sftp1-stat", "stat one by one : sftp-server", ONE_STAT, SIDE_SFTP_ONE, RATIO_FASTER, 1.0},
+        {"sftp1-chown", "chown one by one : sftp-server", ONE_CHOWN, SIDE_SFTP_ONE, RATIO_FASTER, 1.0},
+        {"batch-stat", "stat in batches : plain loop", BATCH_STAT, SIDE_LOOP, RATIO_RATE, 1.0},
+        {"batch-stat-caller", "... run as the caller", BATCH_STAT_CALLER, SIDE_LOOP, RATIO_RATE, 1.0},
+        {"batch-chown", "chown in batches : plain loop", BATCH_CHOWN, SIDE_LOOP, RATIO_RATE, 1.0},
+        {"batch-setxattr", "setxattr in batches : plain loop", BATCH_SETXATTR, SIDE_LOOP, RATIO_RATE, 0.8},
+        {"sftp64-stat", "stat in batches : sftp-server, 64 in flight", BATCH_STAT, SIDE_SFTP_WINDOW, RATIO_RATE, 3.0},
+        {"sftp64-chown", "chown in batches : sftp-server, 64 in flight", BATCH_CHOWN, SIDE_SFTP_WINDOW, RATIO_RATE, 3.0},
+        {"memory-idle", "the daemon after its first request", -1, SIDE_OURS_ONE, RATIO_COST, 6 * 1024},
+        {"memory-connection", "a connection after Hello", -1, SIDE_OURS_ONE, RATIO_COST, 16},
+};
+const uint32_t n_rows = sizeof(rows) / sizeof(rows[0]);
+
+bool row_is_chosen(const struct row *row, char *const *words, int n_words) {
+        for (int i = 0; i < n_words; i++)
+                if (strncmp(row->name, words[i], strlen(words[i])) == 0)
+                        return true;
+        return n_words == 0;
+}
