@@ -13,6 +13,7 @@ set(warnings
         -Wpointer-arith -Wundef -Wvla -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough -Wcast-align -Wnested-externs
         -Wredundant-decls -Wdate-time -Werror=implicit-function-declaration -Werror=incompatible-pointer-types
         -Werror=int-conversion -Werror=return-type
+        -Wno-missing-field-initializers # a row of a table leaves out what it does not need
         # said by one compiler only; asked for where it knows them
         -Wlogical-op -Wduplicated-cond -Wduplicated-branches)
 foreach(flag IN LISTS warnings)
