@@ -147,7 +147,7 @@ void policy_accounts_fini(void);
 /*
  * The directory of one of a rule's paths (with %u filled in for the peer) and its excluded ones, opened when used, held while
  * busy, released when idle. Acquire finds or makes the entry, counted, on the loop; if it is not open yet, run
- * root_open on a worker (IO_CALL) and then go on; root_guard fills a guard for a peer. The guard borrows from the root.
+ * root_open on a worker (IO_CALL) and then go on; root_guard has a guard for a peer, which the root owns.
  */
 struct root;
 int roots_new(const struct policy *policy, struct roots **ret_roots); /* one per policy; holds a reference to it */
@@ -161,12 +161,15 @@ bool root_is_open(const struct root *root);
  * is kept of a failure: the next call tries again. */
 int root_open(struct root *root);
 /*
- * Fills the guard for one end of an operation of a peer; PERMISSION is op_permission_at or op_permission_to. Excluded are the rule's own exclusions, the daemon's own directories, and the
- * directories of all deny rules that mean this peer and this operation: links do not lead around a deny.
+ * The guard for one end of an operation of a peer; PERMISSION is op_permission_at or op_permission_to. Excluded are the rule's own
+ * exclusions, the daemon's own directories, and the directories of all deny rules that mean this peer and this operation:
+ * links do not lead around a deny. create_uid: the owner of what is created, 0 where that is the service.
+ * The guard is the root's, lives until its release, and is the same one for the same peer, owner and exclusions: what is
+ * remembered per guard (struct parent_cache) is found again by the next operation.
  * 0; -FSOP_EPERM when the root itself lies in such a directory; -FSOP_ENOMEM; -FSOP_EAGAIN when it is not open.
  */
 int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, uint32_t create_uid,
-               struct guard *ret_guard);
+               const struct guard **ret_guard);
 void root_release(struct root *root);
 /* For rules matched through a passed descriptor: whether the root's directory is among the ancestors. */
 bool root_holds(const struct root *root, const struct object_id *ancestors, uint32_t n_ancestors);

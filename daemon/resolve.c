@@ -73,12 +73,33 @@ static bool still_beneath(const struct task_end *end) {
         return end->n_ancestors > 0 && root_holds(end->root, end->ancestors, (uint32_t)end->n_ancestors);
 }
 
+/* The guard for an end; one serves all operations of the task that are alike in rule and verb. NULL: the end is refused. */
+static const struct guard *guard_of(struct task_op *o, const struct task_end *end, const struct end_verdict *verdict) {
+        struct task *task = o->task;
+        const struct peer *peer = &task->session->peer;
+        struct task_guard *known = task->guards;
+        uint32_t create_uid, create_gid;
+        bool service;
+
+        while (known && !(known->root == end->root && known->verb == o->op->verb))
+                known = known->next;
+        if (known)
+                return &known->guard;
+        known = arena_calloc(&task->arena, 1, sizeof(*known));
+        if (!known || rule_create_as(verdict->rule, peer, &create_uid, &create_gid, &service) < 0 ||
+            root_guard(end->root, peer, o->op, create_uid, &known->guard) < 0)
+                return NULL;
+        if (service)
+                known->guard.create_uid = known->guard.service_uid;
+        known->root = root_ref(end->root);
+        known->verb = o->op->verb;
+        known->next = task->guards;
+        task->guards = known;
+        return &known->guard;
+}
+
 static bool place_end(struct task_op *o, struct task_end *end, const struct location *location, const struct end_verdict *verdict,
                       struct place *place) {
-        const struct peer *peer = &o->task->session->peer;
-        uint32_t create_uid = peer->uid, create_gid;
-        bool service = false;
-
         place->base = place->parent = place->object = OS_FD_NONE;
         if (location->kind == LOCATION_NONE)
                 return true;
@@ -92,14 +113,11 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
                 if (!root_is_open(end->root) || !still_beneath(end) ||
                     rule_create_as(verdict->rule, peer, &create_uid, &create_gid, &service) < 0)
                         return false;
-                if (root_guard(end->root, peer, o->op, end == &o->to ? op_permission_to(o->op) : op_permission_at(o->op), create_uid,
-                               &end->guard) < 0)
+                if (root_guard(end->root, peer, o->op, end == &o->to ? op_permission_to(o->op) : op_permission_at(o->op),
+                               service ? 0 : create_uid, &place->guard) < 0)
                         return false;
-                if (service)
-                        end->guard.create_uid = end->guard.service_uid;
-                place->guard = &end->guard;
                 if (location->kind == LOCATION_PATH) {
-                        place->base = end->guard.root->fd;
+                        place->base = place->guard->root->fd;
                         place->path = verdict->below;
                 }
         }

@@ -53,6 +53,12 @@ struct variant {
         uint8_t picked[]; /* one for each of opened's denies */
 };
 
+/* A guard that was given out. */
+struct given {
+        struct given *next;
+        struct guard guard;
+};
+
 struct root {
         struct root *next;
         struct roots *roots;
@@ -67,6 +73,7 @@ struct root {
         uint32_t n_specs;
         struct variant *variants;
         uint32_t n_variants;
+        struct given *given; /* the last one used comes first */
         _Atomic(struct opened *) opened;
         atomic_int failure; /* of the last try to open it */
 };
@@ -265,6 +272,12 @@ static struct root *root_free(struct root *root) {
                 free(root->variants->fds);
                 free(root->variants);
                 root->variants = next;
+        }
+        while (root->given) {
+                struct given *next = root->given->next;
+
+                free(root->given);
+                root->given = next;
         }
         for (uint32_t i = 0; i < root->n_specs; i++)
                 free(root->specs[i].path);
@@ -511,10 +524,34 @@ static int pick_excluded(struct root *root, const struct opened *opened, const s
         return code;
 }
 
+/* The guard that was given out for the same before, or a new one. */
+static int find_given(struct root *root, const struct guard *guard, const struct guard **ret_guard) {
+        struct given **link = &root->given, *given;
+
+        while (*link && ((*link)->guard.caller_uid != guard->caller_uid || (*link)->guard.create_uid != guard->create_uid ||
+                         (*link)->guard.excluded != guard->excluded || (*link)->guard.n_excluded != guard->n_excluded))
+                link = &(*link)->next;
+        given = *link;
+        if (given) {
+                *link = given->next;
+        } else {
+                given = malloc(sizeof(*given));
+                if (!given)
+                        return -FSOP_ENOMEM;
+                given->guard = *guard;
+        }
+        given->next = root->given;
+        root->given = given;
+        *ret_guard = &given->guard;
+        return 0;
+}
+
 int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, uint32_t create_uid,
-               struct guard *ret_guard) {
+               const struct guard **ret_guard) {
         const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
         const struct rule *rule = root->rule;
+        struct guard guard;
+        int code;
 
         if (!opened)
                 return -FSOP_EAGAIN;
@@ -523,7 +560,7 @@ int root_guard(struct root *root, const struct peer *peer, const struct operatio
         for (uint32_t i = 0; i < opened->n_above; i++)
                 if (rule_denies(opened->above[i], peer, op, permission))
                         return -FSOP_EPERM;
-        *ret_guard = (struct guard){
+        guard = (struct guard){
                 .root = &opened->root,
                 .one_filesystem = rule->one_filesystem,
                 .links_any = rule->links_any,
@@ -536,7 +573,8 @@ int root_guard(struct root *root, const struct peer *peer, const struct operatio
                 .has_bytes_max = rule->has_bytes_max,
                 .bytes_max = rule->bytes_max,
         };
-        return pick_excluded(root, opened, peer, op, permission, ret_guard);
+        code = pick_excluded(root, opened, peer, op, permission, &guard);
+        return code < 0 ? code : find_given(root, &guard, ret_guard);
 }
 
 /* ---- time passes ---------------------------------------------------------------------------------------------------- */

@@ -27,7 +27,6 @@ struct task_end {
         struct handle *handle;       /* counted, or NULL */
         os_fd fd;                    /* of the frame, or OS_FD_NONE; the task's */
         struct root *root;           /* counted, or NULL */
-        struct guard guard;
         struct object_id *ancestors; /* of a directory that was passed or opened before */
         int n_ancestors;             /* or -FSOP_E… */
 };
@@ -47,6 +46,14 @@ struct task_op {
         bool pinned;               /* sys_release is owed */
         bool recorded;             /* an intent stands in the audit: an outcome is owed */
         bool in_flight;            /* its io is with the engine */
+};
+
+/* What a rule demands, shared by the operations of a task that it carries: the parent cache knows it by its address, so it
+ * lives as long as the task. */
+struct task_guard {
+        struct task_guard *next;
+        struct root *root; /* counted */
+        enum fsop_verb verb;
 };
 
 struct task {
@@ -71,6 +78,7 @@ struct task {
         struct task_op *ops; /* the window's */
         uint32_t ops_cap;
         struct parent_cache parents;
+        struct task_guard *guards;
         struct policy *policy; /* counted for the window: a reload does not pull the rules from under it */
         struct roots *roots;
         struct root **candidates; /* roots that a passed descriptor may lie under; counted */
