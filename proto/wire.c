@@ -8,20 +8,31 @@
 
 #define WIRE_FIELD_MAX 536870911u /* 2^29 - 1, as protobuf says */
 
-/* Returns whether a varint of at most 64 bits stood there. */
-static bool read_varint(struct wire_reader *reader, uint64_t *ret_value) {
+/* The rest of a varint whose first byte said that more follows. */
+static bool read_varint_rest(struct wire_reader *reader, uint64_t *ret_value) {
+        const uint8_t *at = reader->at;
+        /* Ten bytes at most, and no look at the end for each of them where there are ten. */
+        const uint8_t *end = reader->end - at > 10 ? at + 10 : reader->end;
         uint64_t value = 0;
-        for (unsigned shift = 0; shift < 70 && reader->at < reader->end; shift += 7) {
-                uint8_t byte = *reader->at++;
-                if (shift == 63 && byte > 1)
-                        return false;
-                value |= (uint64_t)(byte & 0x7f) << shift;
+        for (unsigned shift = 0; at < end; shift += 7) {
+                uint64_t byte = *at++;
+                value |= (byte & 0x7f) << shift;
                 if (byte < 0x80) {
+                        reader->at = at;
                         *ret_value = value;
-                        return true;
+                        return shift < 63 || byte <= 1;
                 }
         }
         return false;
+}
+
+/* Returns whether a varint of at most 64 bits stood there. */
+static inline bool read_varint(struct wire_reader *reader, uint64_t *ret_value) {
+        if (reader->at < reader->end && *reader->at < 0x80) {
+                *ret_value = *reader->at++;
+                return true;
+        }
+        return read_varint_rest(reader, ret_value);
 }
 
 static bool read_bytes(struct wire_reader *reader, uint64_t len, struct bytes *ret_bytes) {

@@ -1,0 +1,688 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * codec_samples.c: the samples are made once, at first use, out of static memory.
+ */
+#include "tests/support/codec_samples.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/codec.h"
+#include "proto/frame.h"
+
+#define TEXT(text)                                                                                                     \
+        { .data = (const uint8_t *)(text), .len = sizeof(text) - 1 }
+#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
+
+static uint8_t long_path[WIRE_PATH_BYTES_MAX];
+static uint8_t long_name[1 + WIRE_NAME_BYTES_MAX];
+static uint8_t large_value[WIRE_XATTR_BYTES_MAX];
+static uint8_t large_data[WIRE_IO_BYTES_MAX];
+
+#define PATH(text)                                                                                                     \
+        { .kind = LOCATION_PATH, .path = TEXT(text) }
+#define ODD_PATH PATH("/new\nline/\xff\xfe invalid \xc0\x80/%s%n; rm -rf ~")
+#define LONG_PATH                                                                                                      \
+        { .kind = LOCATION_PATH, .path = {long_path, sizeof(long_path)}, .follow = true }
+#define LONG_NAME                                                                                                      \
+        {                                                                                                              \
+                .kind = LOCATION_PATH, .path = { long_name, sizeof(long_name) }                                        \
+        }
+#define HANDLE(number, text)                                                                                           \
+        { .kind = LOCATION_HANDLE, .handle = (number), .path = TEXT(text) }
+#define DESCRIPTOR(number, text)                                                                                       \
+        { .kind = LOCATION_FD, .fd_index = (number), .path = TEXT(text) }
+#define CREATE(m, u)                                                                                                   \
+        { .create = true, .mode = (m), .umask = (u) }
+#define NEVER_1969                                                                                                     \
+        { .sec = -1, .nsec = 999999999 }
+
+static void fill(void) {
+        memset(long_path, 'p', sizeof(long_path));
+        for (size_t i = 0; i < sizeof(long_path); i += 200)
+                long_path[i] = '/';
+        memset(long_name, 0xff, sizeof(long_name));
+        long_name[0] = '/';
+        for (size_t i = 0; i < sizeof(large_value); i++)
+                large_value[i] = (uint8_t)(i * 7);
+        for (size_t i = 0; i < sizeof(large_data); i++)
+                large_data[i] = (uint8_t)(i * 13 >> 3);
+}
+
+/* ---- operations ----------------------------------------------------------------------------------------------------
+ */
+
+const struct operation *sample_operations(uint32_t *ret_n) {
+        static struct operation explained;
+        static struct operation ops[] = {
+                {.verb = FSOP_VERB_PING, .args.ping = TEXT("\0any \xff bytes\n")},
+                {.verb = FSOP_VERB_PING, .as = FSOP_AS_CALLER},
+                {.verb = FSOP_VERB_INFO},
+                {.verb = FSOP_VERB_INFO, .at = PATH("/")},
+                {.verb = FSOP_VERB_STATUS},
+                {.verb = FSOP_VERB_EXPLAIN, .args.explain = {.user = TEXT("builder"), .op = &explained}},
+                {.verb = FSOP_VERB_EXPLAIN, .args.explain = {.op = &explained}},
+                {.verb = FSOP_VERB_POLICY_RELOAD},
+                {.verb = FSOP_VERB_STAT, .as = FSOP_AS_ELEVATED, .at = LONG_PATH},
+                {.verb = FSOP_VERB_STAT, .at = DESCRIPTOR(0, "")},
+                {.verb = FSOP_VERB_STATFS, .at = ODD_PATH},
+                {.verb = FSOP_VERB_UTIMENS,
+                 .at = LONG_NAME,
+                 .args.utimens = {.atime_change = TIME_SET,
+                                  .atime = NEVER_1969,
+                                  .mtime_change = TIME_SET,
+                                  .mtime = {.sec = INT64_MIN},
+                                  .create = CREATE(07777, 0777)}},
+                {.verb = FSOP_VERB_UTIMENS,
+                 .at = PATH("/t"),
+                 .args.utimens = {.atime_change = TIME_NOW, .mtime_change = TIME_OMIT}},
+                {.verb = FSOP_VERB_UTIMENS,
+                 .at = PATH("/t"),
+                 .args.utimens = {.atime_change = TIME_OMIT, .mtime_change = TIME_SET, .mtime = {.sec = INT64_MAX}}},
+                {.verb = FSOP_VERB_CHMOD,
+                 .at = PATH("/c"),
+                 .args.chmod = {.set = 07777,
+                                .clear = 07000,
+                                .set_x = 0111,
+                                .clear_x = 01,
+                                .dir_keep = 06000,
+                                .walk = {.recursive = true, .follow = FSOP_FOLLOW_ALWAYS, .one_filesystem = true}}},
+                {.verb = FSOP_VERB_CHMOD, .at = PATH("/c")},
+                {.verb = FSOP_VERB_CHOWN,
+                 .at = ODD_PATH,
+                 .args.chown = {.has_uid = true,
+                                .has_gid = true,
+                                .has_from_uid = true,
+                                .has_from_gid = true,
+                                .uid = 0xfffffffe,
+                                .gid = 0x80000000,
+                                .from_uid = 0,
+                                .from_gid = 1}},
+                {.verb = FSOP_VERB_CHOWN, .at = HANDLE(UINT64_MAX, "below"), .args.chown = {.has_uid = true, .uid = 0}},
+                {.verb = FSOP_VERB_CHOWN,
+                 .at = HANDLE(1, ""),
+                 .args.chown = {.has_gid = true, .walk = {.follow = FSOP_FOLLOW_ARGUMENT}}},
+                {.verb = FSOP_VERB_MKNOD,
+                 .at = PATH("/dev"),
+                 .args.mknod = {.type = FSOP_TYPE_BLOCK, .major = 300, .minor = 300000, .create = CREATE(0660, 022)}},
+                {.verb = FSOP_VERB_MKNOD,
+                 .at = PATH("/dev"),
+                 .args.mknod = {.type = FSOP_TYPE_CHAR, .major = UINT32_MAX, .minor = 0, .create = CREATE(0, 0)}},
+                {.verb = FSOP_VERB_MKNOD,
+                 .at = PATH("/fifo"),
+                 .args.mknod = {.type = FSOP_TYPE_FIFO, .create = CREATE(0666, 022)}},
+                {.verb = FSOP_VERB_MKNOD,
+                 .at = PATH("/socket"),
+                 .args.mknod = {.type = FSOP_TYPE_SOCKET, .create = CREATE(0666, 022)}},
+                {.verb = FSOP_VERB_OPENDIR, .at = PATH("/")},
+                {.verb = FSOP_VERB_MKDIR, .at = LONG_NAME, .args.mkdir = CREATE(01777, 0)},
+                {.verb = FSOP_VERB_RMDIR, .at = HANDLE(7, "a/../b")},
+                {.verb = FSOP_VERB_UNLINK, .at = PATH("/u"), .args.unlink = {.recursive = true}},
+                {.verb = FSOP_VERB_UNLINK, .at = PATH("/u")},
+                {.verb = FSOP_VERB_RENAME, .at = PATH("/a"), .to = LONG_NAME, .args.rename = {.no_replace = true}},
+                {.verb = FSOP_VERB_RENAME,
+                 .at = DESCRIPTOR(1, "a"),
+                 .to = DESCRIPTOR(2, "\n"),
+                 .args.rename = {.exchange = true}},
+                {.verb = FSOP_VERB_LS,
+                 .at = PATH("/l"),
+                 .args.ls = {.cookie = UINT64_MAX, .entries_max = WIRE_LS_ENTRIES_MAX, .with_stat = true}},
+                {.verb = FSOP_VERB_LS, .at = PATH("/l"), .args.ls = {.entries_max = 1}},
+                {.verb = FSOP_VERB_SYMLINK, .at = PATH("/s"), .args.symlink = {long_path, sizeof(long_path)}},
+                {.verb = FSOP_VERB_SYMLINK, .at = PATH("/s"), .args.symlink = TEXT("\xff")},
+                {.verb = FSOP_VERB_LINK, .at = DESCRIPTOR(2, ""), .to = PATH("/new")},
+                {.verb = FSOP_VERB_READLINK, .at = PATH("/r")},
+                {.verb = FSOP_VERB_GETXATTR,
+                 .at = PATH("/x"),
+                 .args.xattr = {.name = {long_name + 1, WIRE_NAME_BYTES_MAX}, .size_max = WIRE_XATTR_BYTES_MAX}},
+                {.verb = FSOP_VERB_SETXATTR,
+                 .at = PATH("/x"),
+                 .args.xattr = {.name = TEXT("user.large"),
+                                .value = {large_value, sizeof(large_value)},
+                                .create = true}},
+                {.verb = FSOP_VERB_SETXATTR,
+                 .at = PATH("/x"),
+                 .args.xattr = {.name = TEXT("user.empty"), .replace = true}},
+                {.verb = FSOP_VERB_LISTXATTR, .at = PATH("/x"), .args.xattr = {.size_max = 1}},
+                {.verb = FSOP_VERB_REMOVEXATTR,
+                 .at = PATH("/x"),
+                 .args.xattr = {.name = TEXT("system.posix_acl_access")}},
+                {.verb = FSOP_VERB_FALLOCATE,
+                 .at = PATH("/f"),
+                 .args.fallocate = {.mode = FSOP_FALLOCATE_UNSHARE_RANGE,
+                                    .keep_size = true,
+                                    .offset = INT64_MAX - 1,
+                                    .length = 1,
+                                    .create = CREATE(0644, 022)}},
+                {.verb = FSOP_VERB_FALLOCATE, .at = PATH("/f"), .args.fallocate = {.length = INT64_MAX}},
+                {.verb = FSOP_VERB_TRUNCATE,
+                 .at = PATH("/f"),
+                 .args.truncate = {.size = INT64_MAX, .create = CREATE(0600, 077)}},
+                {.verb = FSOP_VERB_TRUNCATE, .at = PATH("/f")},
+                {.verb = FSOP_VERB_FADVISE,
+                 .at = HANDLE(3, ""),
+                 .args.fadvise = {.advice = FSOP_ADVICE_NOREUSE, .offset = 1, .length = INT64_MAX - 1}},
+                {.verb = FSOP_VERB_FADVISE, .at = PATH("/f")},
+                {.verb = FSOP_VERB_COPY_RANGE,
+                 .at = PATH("/from"),
+                 .to = HANDLE(4, ""),
+                 .args.copy_range = {.src_offset = 1ull << 40,
+                                     .dst_offset = INT64_MAX - 5,
+                                     .has_length = true,
+                                     .length = 5,
+                                     .clone = FSOP_CLONE_NEVER}},
+                {.verb = FSOP_VERB_COPY_RANGE,
+                 .at = PATH("/from"),
+                 .to = PATH("/to"),
+                 .args.copy_range = {.clone = FSOP_CLONE_ALWAYS, .create = CREATE(0644, 022)}},
+                {.verb = FSOP_VERB_OPEN,
+                 .at = PATH("/o"),
+                 .args.open = {.read = true,
+                               .write = true,
+                               .append = true,
+                               .truncate = true,
+                               .exclusive = true,
+                               .hint = FSOP_ADVICE_RANDOM,
+                               .create = CREATE(04755, 022)}},
+                {.verb = FSOP_VERB_OPEN, .at = PATH("/o"), .args.open = {.read = true}},
+                {.verb = FSOP_VERB_OPEN_FD, .at = DESCRIPTOR(0, "o"), .args.open = {.write = true}},
+                {.verb = FSOP_VERB_CLOSE, .at = HANDLE(9, "")},
+                {.verb = FSOP_VERB_READ,
+                 .at = HANDLE(9, ""),
+                 .args.read = {.offset = INT64_MAX - WIRE_IO_BYTES_MAX, .length = WIRE_IO_BYTES_MAX}},
+                {.verb = FSOP_VERB_WRITE,
+                 .at = DESCRIPTOR(0, ""),
+                 .args.write = {.offset = 5ull << 30, .data = {large_data, sizeof(large_data)}}},
+                {.verb = FSOP_VERB_WRITE, .at = HANDLE(9, "")},
+                {.verb = FSOP_VERB_FSYNC, .at = PATH("/f"), .args.fsync = {.filesystem = true}},
+                {.verb = FSOP_VERB_FSYNC, .at = HANDLE(9, ""), .args.fsync = {.data_only = true}},
+        };
+        static bool filled;
+        if (!filled) {
+                fill();
+                explained = (struct operation){
+                        .verb = FSOP_VERB_CHOWN,
+                        .as = FSOP_AS_ELEVATED,
+                        .at = ODD_PATH,
+                        .args.chown = {.has_uid = true, .uid = 1000},
+                };
+                filled = true;
+        }
+        *ret_n = COUNT(ops);
+        return ops;
+}
+
+/* ---- answers -------------------------------------------------------------------------------------------------------
+ */
+
+static const struct support some_support[] = {
+        {.verb = FSOP_VERB_CHOWN,
+         .feature = TEXT("chown"),
+         .level = FSOP_SUPPORT_NATIVE,
+         .note = TEXT("by descriptor")},
+        {.feature = TEXT("reflink"), .level = FSOP_SUPPORT_UNKNOWN},
+        {.verb = FSOP_VERB_FSYNC, .level = FSOP_SUPPORT_UNSUPPORTED, .note = TEXT("\xe2\x80\xa6")},
+};
+static const struct bytes some_texts[] = {TEXT("first"), TEXT(""), TEXT("line\n\xc3\xa9")};
+static const struct counter some_counters[] = {
+        {.name = TEXT("connections"), .value = 3, .has_limit = true, .limit = 0},
+        {.name = TEXT("bytes"), .value = UINT64_MAX, .has_limit = true, .limit = UINT64_MAX},
+        {.name = TEXT("zero")},
+};
+
+#define EXTREME_STAT                                                                                                   \
+        {                                                                                                              \
+                .mask = UINT32_MAX, .mode = UINT32_MAX, .nlink = UINT32_MAX, .uid = UINT32_MAX, .gid = UINT32_MAX,     \
+                .blksize = UINT32_MAX, .attributes = UINT64_MAX, .attributes_mask = UINT64_MAX, .ino = UINT64_MAX,     \
+                .size = UINT64_MAX, .blocks = UINT64_MAX, .atime = {INT64_MIN, 999999999},                             \
+                .btime = {INT64_MAX, UINT32_MAX}, .ctime = {-1, 1}, .mtime = {INT64_MIN, 0}, .rdev_major = UINT32_MAX, \
+                .rdev_minor = UINT32_MAX, .dev_major = UINT32_MAX, .dev_minor = UINT32_MAX, .mnt_id = UINT64_MAX       \
+        }
+
+struct error sample_error(void) {
+        return (struct error){
+                .code = FSOP_EPERM,
+                .class_ = FSOP_CLASS_DENIED,
+                .retryable = true,
+                .os_error = INT32_MIN,
+                .rule = TEXT("build-tree"),
+                .message = TEXT("chown of /srv/build/x: no rule allows it"),
+        };
+}
+
+static struct entry some_entries[WIRE_LS_ENTRIES_MAX];
+
+static void fill_entries(void) {
+        const struct fsop_stat extreme = EXTREME_STAT;
+        fill();
+        for (uint32_t i = 0; i < WIRE_LS_ENTRIES_MAX; i++)
+                some_entries[i] = (struct entry){
+                        .name = {long_name + 1, 1 + i % WIRE_NAME_BYTES_MAX},
+                        .type = (enum fsop_file_type)(i % 8),
+                        .ino = i % 3 ? UINT64_MAX - i : 0,
+                        .has_stat = i % 2,
+                        .stat = i % 2 ? extreme : (struct fsop_stat){0},
+                };
+}
+
+const struct result *sample_results(uint32_t *ret_n) {
+        static struct walk_failure failures[WIRE_WALK_FAILURES_MAX];
+        static struct result results[] = {
+                {.verb = FSOP_VERB_PING, .outcome = FSOP_OUTCOME_DONE, .value.data = TEXT("\0x")},
+                {.index = 1, .verb = FSOP_VERB_PING, .outcome = FSOP_OUTCOME_DONE},
+                {.index = 2,
+                 .verb = FSOP_VERB_INFO,
+                 .value.info = {.version = TEXT("1.0.0"),
+                                .platform = TEXT("Linux"),
+                                .engine = TEXT("uring"),
+                                .support = some_support,
+                                .n_support = COUNT(some_support),
+                                .has_filesystem = true,
+                                .filesystem = TEXT("xfs"),
+                                .features = some_support,
+                                .n_features = 2}},
+                {.verb = FSOP_VERB_INFO},
+                {.verb = FSOP_VERB_STATUS,
+                 .value.status = {.counters = some_counters, .n_counters = COUNT(some_counters)}},
+                {.verb = FSOP_VERB_EXPLAIN,
+                 .value.explain = {.allowed = true,
+                                   .as = FSOP_AS_ELEVATED,
+                                   .rule = TEXT("r"),
+                                   .where = TEXT("/etc/fsopd/policy.d/a.yaml:3"),
+                                   .reason = TEXT("why"),
+                                   .notes = some_texts,
+                                   .n_notes = COUNT(some_texts)}},
+                {.verb = FSOP_VERB_POLICY_RELOAD,
+                 .value.reload = {.rules = UINT32_MAX, .warnings = some_texts, .n_warnings = COUNT(some_texts)}},
+                {.verb = FSOP_VERB_STAT, .outcome = FSOP_OUTCOME_DONE, .elevated = true, .value.stat = EXTREME_STAT},
+                {.verb = FSOP_VERB_STAT, .outcome = FSOP_OUTCOME_DONE},
+                {.verb = FSOP_VERB_STATFS,
+                 .value.statfs = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
+                                  UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}},
+                {.verb = FSOP_VERB_UTIMENS, .outcome = FSOP_OUTCOME_DONE},
+                {.verb = FSOP_VERB_CHMOD, .value.walk = {.visited = 1, .changed = 1}},
+                {.verb = FSOP_VERB_CHOWN,
+                 .outcome = FSOP_OUTCOME_DONE,
+                 .elevated = true,
+                 .value.walk = {.visited = UINT64_MAX,
+                                .changed = UINT64_MAX,
+                                .failed = UINT64_MAX,
+                                .failures = failures,
+                                .n_failures = COUNT(failures)}},
+                {.verb = FSOP_VERB_CHOWN, .outcome = FSOP_OUTCOME_DONE},
+                {.verb = FSOP_VERB_MKNOD, .outcome = FSOP_OUTCOME_DONE},
+                {.verb = FSOP_VERB_OPENDIR, .value.handle = UINT64_MAX},
+                {.verb = FSOP_VERB_MKDIR, .outcome = FSOP_OUTCOME_UNKNOWN},
+                {.verb = FSOP_VERB_RMDIR},
+                {.verb = FSOP_VERB_UNLINK},
+                {.verb = FSOP_VERB_RENAME},
+                {.verb = FSOP_VERB_LS,
+                 .value.ls = {.entries = some_entries,
+                              .n_entries = WIRE_LS_ENTRIES_MAX,
+                              .end = true,
+                              .cookie = UINT64_MAX}},
+                {.verb = FSOP_VERB_LS},
+                {.verb = FSOP_VERB_SYMLINK},
+                {.verb = FSOP_VERB_LINK},
+                {.verb = FSOP_VERB_READLINK, .value.data = {long_path, sizeof(long_path)}},
+                {.verb = FSOP_VERB_GETXATTR, .value.data = {large_value, sizeof(large_value)}},
+                {.verb = FSOP_VERB_SETXATTR},
+                {.verb = FSOP_VERB_LISTXATTR, .value.data = TEXT("user.a\0user.b\0")},
+                {.verb = FSOP_VERB_REMOVEXATTR},
+                {.verb = FSOP_VERB_FALLOCATE},
+                {.verb = FSOP_VERB_TRUNCATE},
+                {.verb = FSOP_VERB_FADVISE},
+                {.verb = FSOP_VERB_COPY_RANGE, .value.count = UINT64_MAX, .cloned = true},
+                {.verb = FSOP_VERB_OPEN, .value.handle = 1},
+                {.verb = FSOP_VERB_OPEN_FD, .value.fd_index = SAMPLE_FDS - 1},
+                {.verb = FSOP_VERB_CLOSE},
+                {.verb = FSOP_VERB_READ, .value.data = {large_data, sizeof(large_data)}},
+                {.verb = FSOP_VERB_WRITE, .value.count = 0},
+                {.verb = FSOP_VERB_FSYNC},
+                /* failures: a walk may stand beside one, no other value does */
+                {.index = UINT32_MAX, .verb = FSOP_VERB_STAT, .outcome = FSOP_OUTCOME_NOT_STARTED},
+                {.index = 41, .verb = FSOP_VERB_CHOWN, .outcome = FSOP_OUTCOME_DONE, .value.walk = {.visited = 9}},
+                {.index = 42, .verb = FSOP_VERB_OPEN_FD},
+        };
+        static bool filled;
+        if (!filled) {
+                fill_entries();
+                for (uint32_t i = 0; i < COUNT(failures); i++)
+                        failures[i] = (struct walk_failure){
+                                .path = {long_path, i * 40},
+                                .code = (enum fsop_errno)(FSOP_EPERM + i % 50),
+                                .os_error = -(int32_t)i,
+                        };
+                for (uint32_t i = COUNT(results) - 3; i < COUNT(results); i++)
+                        results[i].error = sample_error();
+                filled = true;
+        }
+        *ret_n = COUNT(results);
+        return results;
+}
+
+struct hello sample_hello(void) {
+        return (struct hello){
+                .version_min = 1,
+                .version_max = UINT32_MAX,
+                .features = UINT64_MAX,
+                .frame_bytes_max = UINT32_MAX,
+                .batch_ops_max = 1,
+                .batches_max = 2,
+                .want_support = true,
+                .client = TEXT("odd \xff name\n"),
+        };
+}
+
+struct welcome sample_welcome(void) {
+        return (struct welcome){
+                .version = 1,
+                .features = WIRE_FEATURE_FDS,
+                .frame_bytes_max = WIRE_FRAME_BYTES_MAX,
+                .batch_ops_max = WIRE_BATCH_OPS_MAX,
+                .batches_max = WIRE_BATCHES_MAX,
+                .engine = TEXT("threads"),
+                .daemon_version = TEXT("1.0.0"),
+                .platform = TEXT("Linux 6.1.0 x86_64"),
+                .foreign = true,
+                .support = some_support,
+                .n_support = COUNT(some_support),
+        };
+}
+
+/* ---- encoding -----------------------------------------------------------------------------------------------------
+ */
+
+struct bytes sample_encode(const struct message *message) {
+        struct arena scratch;
+        struct buffer buffer = {0};
+        arena_init(&scratch, 16u << 20);
+        int r = codec_encode(&scratch, message, 0, 16u << 20, &buffer);
+        size_t len = r == 0 ? buffer_len(&buffer) - FRAME_HEADER_BYTES : 0;
+        uint8_t *body = r == 0 ? malloc(len) : NULL;
+        if (!body) {
+                fprintf(stderr, "a sample cannot be encoded: %d\n", r);
+                abort();
+        }
+        memcpy(body, buffer.data + buffer.start + FRAME_HEADER_BYTES, len);
+        buffer_fini(&buffer);
+        arena_fini(&scratch);
+        return (struct bytes){.data = body, .len = len};
+}
+
+struct bytes sample_encode_operation(const struct operation *op) {
+        struct operation copy = *op;
+        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.id = 7, .ops = &copy, .n_ops = 1}};
+        return sample_encode(&message);
+}
+
+struct bytes sample_encode_result(const struct result *result) {
+        struct message message = {.kind = MESSAGE_RESULTS,
+                                  .body.results = {.id = 7, .results = result, .n_results = 1}};
+        return sample_encode(&message);
+}
+
+/* ---- comparisons ---------------------------------------------------------------------------------------------------
+ */
+
+bool bytes_equal(struct bytes a, struct bytes b) {
+        return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static bool time_equal(struct fsop_time a, struct fsop_time b) {
+        return a.sec == b.sec && a.nsec == b.nsec;
+}
+
+static bool create_equal(struct create_args a, struct create_args b) {
+        return a.create == b.create && (!a.create || (a.mode == b.mode && a.umask == b.umask));
+}
+
+static bool walk_args_equal(struct walk_args a, struct walk_args b) {
+        return a.recursive == b.recursive && a.follow == b.follow && a.one_filesystem == b.one_filesystem;
+}
+
+static bool location_equal(const struct location *a, const struct location *b) {
+        return a->kind == b->kind && a->follow == b->follow && a->fd_index == b->fd_index && a->handle == b->handle &&
+               bytes_equal(a->path, b->path);
+}
+
+static bool chmod_equal(const struct chmod_args *a, const struct chmod_args *b) {
+        return a->set == b->set && a->clear == b->clear && a->set_x == b->set_x && a->clear_x == b->clear_x &&
+               a->dir_keep == b->dir_keep && walk_args_equal(a->walk, b->walk);
+}
+
+static bool chown_equal(const struct chown_args *a, const struct chown_args *b) {
+        return a->has_uid == b->has_uid && a->has_gid == b->has_gid && a->has_from_uid == b->has_from_uid &&
+               a->has_from_gid == b->has_from_gid && a->uid == b->uid && a->gid == b->gid &&
+               a->from_uid == b->from_uid && a->from_gid == b->from_gid && walk_args_equal(a->walk, b->walk);
+}
+
+static bool utimens_equal(const struct utimens_args *a, const struct utimens_args *b) {
+        return a->atime_change == b->atime_change && a->mtime_change == b->mtime_change &&
+               time_equal(a->atime, b->atime) && time_equal(a->mtime, b->mtime) && create_equal(a->create, b->create);
+}
+
+static bool open_equal(const struct open_args *a, const struct open_args *b) {
+        return a->read == b->read && a->write == b->write && a->append == b->append && a->truncate == b->truncate &&
+               a->exclusive == b->exclusive && a->hint == b->hint && create_equal(a->create, b->create);
+}
+
+static bool copy_range_equal(const struct copy_range_args *a, const struct copy_range_args *b) {
+        return a->src_offset == b->src_offset && a->dst_offset == b->dst_offset && a->has_length == b->has_length &&
+               a->length == b->length && a->clone == b->clone && create_equal(a->create, b->create);
+}
+
+static bool fallocate_equal(const struct fallocate_args *a, const struct fallocate_args *b) {
+        return a->mode == b->mode && a->keep_size == b->keep_size && a->offset == b->offset && a->length == b->length &&
+               create_equal(a->create, b->create);
+}
+
+static bool xattr_equal(enum fsop_verb verb, const struct xattr_args *a, const struct xattr_args *b) {
+        bool size = verb == FSOP_VERB_GETXATTR || verb == FSOP_VERB_LISTXATTR;
+        return bytes_equal(a->name, b->name) && bytes_equal(a->value, b->value) && a->create == b->create &&
+               a->replace == b->replace && (!size || a->size_max == b->size_max);
+}
+
+static bool args_equal(const struct operation *a, const struct operation *b) {
+        switch (a->verb) {
+        case FSOP_VERB_PING:
+                return bytes_equal(a->args.ping, b->args.ping);
+        case FSOP_VERB_EXPLAIN:
+                return bytes_equal(a->args.explain.user, b->args.explain.user) &&
+                       operation_equal(a->args.explain.op, b->args.explain.op);
+        case FSOP_VERB_UTIMENS:
+                return utimens_equal(&a->args.utimens, &b->args.utimens);
+        case FSOP_VERB_CHMOD:
+                return chmod_equal(&a->args.chmod, &b->args.chmod);
+        case FSOP_VERB_CHOWN:
+                return chown_equal(&a->args.chown, &b->args.chown);
+        case FSOP_VERB_MKNOD:
+                return a->args.mknod.type == b->args.mknod.type && a->args.mknod.major == b->args.mknod.major &&
+                       a->args.mknod.minor == b->args.mknod.minor &&
+                       create_equal(a->args.mknod.create, b->args.mknod.create);
+        case FSOP_VERB_MKDIR:
+                return create_equal(a->args.mkdir, b->args.mkdir);
+        case FSOP_VERB_UNLINK:
+                return walk_args_equal(a->args.unlink, b->args.unlink);
+        case FSOP_VERB_RENAME:
+                return a->args.rename.no_replace == b->args.rename.no_replace &&
+                       a->args.rename.exchange == b->args.rename.exchange;
+        case FSOP_VERB_LS:
+                return a->args.ls.cookie == b->args.ls.cookie && a->args.ls.entries_max == b->args.ls.entries_max &&
+                       a->args.ls.with_stat == b->args.ls.with_stat;
+        case FSOP_VERB_SYMLINK:
+                return bytes_equal(a->args.symlink, b->args.symlink);
+        case FSOP_VERB_GETXATTR:
+        case FSOP_VERB_SETXATTR:
+        case FSOP_VERB_LISTXATTR:
+        case FSOP_VERB_REMOVEXATTR:
+                return xattr_equal(a->verb, &a->args.xattr, &b->args.xattr);
+        case FSOP_VERB_FALLOCATE:
+                return fallocate_equal(&a->args.fallocate, &b->args.fallocate);
+        case FSOP_VERB_TRUNCATE:
+                return a->args.truncate.size == b->args.truncate.size &&
+                       create_equal(a->args.truncate.create, b->args.truncate.create);
+        case FSOP_VERB_FADVISE:
+                return a->args.fadvise.advice == b->args.fadvise.advice &&
+                       a->args.fadvise.offset == b->args.fadvise.offset &&
+                       a->args.fadvise.length == b->args.fadvise.length;
+        case FSOP_VERB_COPY_RANGE:
+                return copy_range_equal(&a->args.copy_range, &b->args.copy_range);
+        case FSOP_VERB_OPEN:
+        case FSOP_VERB_OPEN_FD:
+                return open_equal(&a->args.open, &b->args.open);
+        case FSOP_VERB_READ:
+                return a->args.read.offset == b->args.read.offset && a->args.read.length == b->args.read.length;
+        case FSOP_VERB_WRITE:
+                return a->args.write.offset == b->args.write.offset &&
+                       bytes_equal(a->args.write.data, b->args.write.data);
+        case FSOP_VERB_FSYNC:
+                return a->args.fsync.data_only == b->args.fsync.data_only &&
+                       a->args.fsync.filesystem == b->args.fsync.filesystem;
+        default:
+                return true;
+        }
+}
+
+bool operation_equal(const struct operation *a, const struct operation *b) {
+        return a->verb == b->verb && a->as == b->as && location_equal(&a->at, &b->at) &&
+               location_equal(&a->to, &b->to) && args_equal(a, b);
+}
+
+bool error_equal(const struct error *a, const struct error *b) {
+        return a->code == b->code && a->class_ == b->class_ && a->retryable == b->retryable &&
+               a->os_error == b->os_error && bytes_equal(a->rule, b->rule) && bytes_equal(a->message, b->message);
+}
+
+static bool stat_equal(const struct fsop_stat *a, const struct fsop_stat *b) {
+        return a->mask == b->mask && a->mode == b->mode && a->nlink == b->nlink && a->uid == b->uid &&
+               a->gid == b->gid && a->blksize == b->blksize && a->attributes == b->attributes &&
+               a->attributes_mask == b->attributes_mask && a->ino == b->ino && a->size == b->size &&
+               a->blocks == b->blocks && time_equal(a->atime, b->atime) && time_equal(a->btime, b->btime) &&
+               time_equal(a->ctime, b->ctime) && time_equal(a->mtime, b->mtime) && a->rdev_major == b->rdev_major &&
+               a->rdev_minor == b->rdev_minor && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor &&
+               a->mnt_id == b->mnt_id;
+}
+
+static bool listing_equal(const struct result *a, const struct result *b) {
+        if (a->value.ls.n_entries != b->value.ls.n_entries || a->value.ls.end != b->value.ls.end ||
+            a->value.ls.cookie != b->value.ls.cookie)
+                return false;
+        for (uint32_t i = 0; i < a->value.ls.n_entries; i++) {
+                const struct entry *x = &a->value.ls.entries[i], *y = &b->value.ls.entries[i];
+                if (!bytes_equal(x->name, y->name) || x->type != y->type || x->ino != y->ino ||
+                    x->has_stat != y->has_stat || !stat_equal(&x->stat, &y->stat))
+                        return false;
+        }
+        return true;
+}
+
+static bool walk_equal(const struct walk_result *a, const struct walk_result *b) {
+        if (a->visited != b->visited || a->changed != b->changed || a->failed != b->failed ||
+            a->n_failures != b->n_failures)
+                return false;
+        for (uint32_t i = 0; i < a->n_failures; i++)
+                if (!bytes_equal(a->failures[i].path, b->failures[i].path) ||
+                    a->failures[i].code != b->failures[i].code || a->failures[i].os_error != b->failures[i].os_error)
+                        return false;
+        return true;
+}
+
+bool support_equal(const struct support *a, uint32_t n_a, const struct support *b, uint32_t n_b) {
+        if (n_a != n_b)
+                return false;
+        for (uint32_t i = 0; i < n_a; i++)
+                if (a[i].verb != b[i].verb || a[i].level != b[i].level || !bytes_equal(a[i].feature, b[i].feature) ||
+                    !bytes_equal(a[i].note, b[i].note))
+                        return false;
+        return true;
+}
+
+static bool texts_equal(const struct bytes *a, uint32_t n_a, const struct bytes *b, uint32_t n_b) {
+        if (n_a != n_b)
+                return false;
+        for (uint32_t i = 0; i < n_a; i++)
+                if (!bytes_equal(a[i], b[i]))
+                        return false;
+        return true;
+}
+
+static bool info_equal(const struct info_result *a, const struct info_result *b) {
+        return bytes_equal(a->version, b->version) && bytes_equal(a->platform, b->platform) &&
+               bytes_equal(a->engine, b->engine) && a->has_filesystem == b->has_filesystem &&
+               bytes_equal(a->filesystem, b->filesystem) &&
+               support_equal(a->support, a->n_support, b->support, b->n_support) &&
+               support_equal(a->features, a->n_features, b->features, b->n_features);
+}
+
+static bool status_equal(const struct result *a, const struct result *b) {
+        if (a->value.status.n_counters != b->value.status.n_counters)
+                return false;
+        for (uint32_t i = 0; i < a->value.status.n_counters; i++) {
+                const struct counter *x = &a->value.status.counters[i], *y = &b->value.status.counters[i];
+                if (!bytes_equal(x->name, y->name) || x->value != y->value || x->has_limit != y->has_limit ||
+                    x->limit != y->limit)
+                        return false;
+        }
+        return true;
+}
+
+static bool explain_equal(const struct explain_result *a, const struct explain_result *b) {
+        return a->allowed == b->allowed && a->as == b->as && bytes_equal(a->rule, b->rule) &&
+               bytes_equal(a->where, b->where) && bytes_equal(a->reason, b->reason) &&
+               texts_equal(a->notes, a->n_notes, b->notes, b->n_notes);
+}
+
+static bool statfs_equal(const struct fsop_statfs *a, const struct fsop_statfs *b) {
+        return a->type == b->type && a->bsize == b->bsize && a->frsize == b->frsize && a->blocks == b->blocks &&
+               a->bfree == b->bfree && a->bavail == b->bavail && a->files == b->files && a->ffree == b->ffree &&
+               a->fsid == b->fsid && a->namelen == b->namelen && a->flags == b->flags;
+}
+
+static bool value_equal(const struct result *a, const struct result *b) {
+        switch (a->verb) {
+        case FSOP_VERB_STAT:
+                return stat_equal(&a->value.stat, &b->value.stat);
+        case FSOP_VERB_STATFS:
+                return statfs_equal(&a->value.statfs, &b->value.statfs);
+        case FSOP_VERB_PING:
+        case FSOP_VERB_READLINK:
+        case FSOP_VERB_GETXATTR:
+        case FSOP_VERB_LISTXATTR:
+        case FSOP_VERB_READ:
+                return bytes_equal(a->value.data, b->value.data);
+        case FSOP_VERB_OPEN:
+        case FSOP_VERB_OPENDIR:
+                return a->value.handle == b->value.handle;
+        case FSOP_VERB_WRITE:
+        case FSOP_VERB_COPY_RANGE:
+                return a->value.count == b->value.count;
+        case FSOP_VERB_LS:
+                return listing_equal(a, b);
+        case FSOP_VERB_INFO:
+                return info_equal(&a->value.info, &b->value.info);
+        case FSOP_VERB_STATUS:
+                return status_equal(a, b);
+        case FSOP_VERB_EXPLAIN:
+                return explain_equal(&a->value.explain, &b->value.explain);
+        case FSOP_VERB_POLICY_RELOAD:
+                return a->value.reload.rules == b->value.reload.rules &&
+                       texts_equal(a->value.reload.warnings, a->value.reload.n_warnings, b->value.reload.warnings,
+                                   b->value.reload.n_warnings);
+        case FSOP_VERB_OPEN_FD:
+                return a->value.fd_index == b->value.fd_index;
+        default:
+                return true;
+        }
+}
+
+bool result_equal(const struct result *a, const struct result *b) {
+        bool walks = a->verb == FSOP_VERB_CHMOD || a->verb == FSOP_VERB_CHOWN || a->verb == FSOP_VERB_UNLINK;
+        if (a->index != b->index || a->verb != b->verb || a->outcome != b->outcome || a->elevated != b->elevated ||
+            a->cloned != b->cloned || !error_equal(&a->error, &b->error))
+                return false;
+        if (walks)
+                return walk_equal(&a->value.walk, &b->value.walk);
+        return a->error.code || value_equal(a, b);
+}

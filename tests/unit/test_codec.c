@@ -1,0 +1,762 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_codec.c: requests. What goes round comes back; the bytes are those protobuf-c itself would make of the schema;
+ * every value that can never be right is refused, with a sentence that says where.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fsop.pb-c.h"
+#include "proto/codec.h"
+#include "proto/frame.h"
+#include "proto/names.h"
+#include "tests/support/codec_samples.h"
+
+#define TEXT(text) ((struct bytes){.data = (const uint8_t *)(text), .len = sizeof(text) - 1})
+#define PATH(text)                                                                                                     \
+        {                                                                                                              \
+                .kind = LOCATION_PATH, .path = {.data = (const uint8_t *)(text), .len = sizeof(text) - 1 }             \
+        }
+
+static struct arena arena;
+static struct message message;
+static struct error error;
+static uint64_t batch_id;
+
+static void setup(void) {
+        arena_init(&arena, 4u << 20);
+}
+
+static void teardown(void) {
+        arena_fini(&arena);
+}
+
+static int decode(struct bytes body, uint32_t fds) {
+        struct codec_limits limits = {.batch_ops_max = WIRE_BATCH_OPS_MAX, .fds = fds};
+        arena_reset(&arena);
+        return codec_decode_request(&arena, body, &limits, &message, &error, &batch_id);
+}
+
+static void free_bytes(struct bytes bytes) {
+        free((void *)(uintptr_t)bytes.data);
+}
+
+/* ---- round trips ----------------------------------------------------------------------------------------------------
+ */
+
+START_TEST(every_operation_comes_back) {
+        uint32_t n;
+        const struct operation *ops = sample_operations(&n);
+        bool seen[FSOP_VERB_LIMIT] = {false};
+        for (uint32_t i = 0; i < n; i++) {
+                struct bytes body = sample_encode_operation(&ops[i]);
+                int r = decode(body, SAMPLE_FDS);
+                ck_assert_msg(r == 0, "sample %u (%s): %s", i, verb_name(ops[i].verb),
+                              (const char *)error.message.data);
+                ck_assert_uint_eq(message.body.batch.n_ops, 1);
+                ck_assert_msg(operation_equal(&ops[i], &message.body.batch.ops[0]), "sample %u (%s) differs", i,
+                              verb_name(ops[i].verb));
+                ck_assert_uint_eq(batch_id, 7);
+                seen[ops[i].verb] = true;
+                free_bytes(body);
+        }
+        for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++)
+                ck_assert_msg(seen[verb] || !verb_name((enum fsop_verb)verb), "no sample of %s",
+                              verb_name((enum fsop_verb)verb));
+}
+END_TEST
+
+START_TEST(a_batch_of_everything_comes_back) {
+        uint32_t n;
+        const struct operation *ops = sample_operations(&n);
+        struct message sent = {.kind = MESSAGE_BATCH,
+                               .body.batch = {.id = UINT64_MAX,
+                                              .mode = FSOP_BATCH_ORDERED_STOP,
+                                              .deadline_ms = UINT64_MAX,
+                                              .ops = (struct operation *)(uintptr_t)ops,
+                                              .n_ops = n}};
+        struct bytes body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, SAMPLE_FDS), 0);
+        free_bytes(body); /* what came out must not point into it */
+        ck_assert_int_eq(message.kind, MESSAGE_BATCH);
+        ck_assert(message.body.batch.id == UINT64_MAX && message.body.batch.deadline_ms == UINT64_MAX);
+        ck_assert_int_eq(message.body.batch.mode, FSOP_BATCH_ORDERED_STOP);
+        ck_assert_uint_eq(message.body.batch.n_ops, n);
+        for (uint32_t i = 0; i < n; i++)
+                ck_assert(operation_equal(&ops[i], &message.body.batch.ops[i]));
+}
+END_TEST
+
+START_TEST(hello_and_cancel_come_back) {
+        struct message sent = {.kind = MESSAGE_HELLO, .body.hello = sample_hello()};
+        struct bytes body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, 0), 0);
+        free_bytes(body);
+        const struct hello *a = &sent.body.hello, *b = &message.body.hello;
+        ck_assert_int_eq(message.kind, MESSAGE_HELLO);
+        ck_assert(a->version_min == b->version_min && a->version_max == b->version_max && a->features == b->features);
+        ck_assert(a->frame_bytes_max == b->frame_bytes_max && a->batch_ops_max == b->batch_ops_max);
+        ck_assert(a->batches_max == b->batches_max && a->want_support == b->want_support);
+        ck_assert(bytes_equal(a->client, b->client));
+
+        sent = (struct message){.kind = MESSAGE_CANCEL, .body.cancel_id = UINT64_MAX};
+        body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, 0), 0);
+        ck_assert(message.kind == MESSAGE_CANCEL && message.body.cancel_id == UINT64_MAX);
+        free_bytes(body);
+}
+END_TEST
+
+START_TEST(paths_and_names_end_in_nul) {
+        uint32_t n;
+        const struct operation *ops = sample_operations(&n);
+        for (uint32_t i = 0; i < n; i++) {
+                struct bytes body = sample_encode_operation(&ops[i]);
+                ck_assert_int_eq(decode(body, SAMPLE_FDS), 0);
+                const struct operation *op = &message.body.batch.ops[0];
+                const struct bytes *ends[] = {&op->at.path, &op->to.path, &op->args.xattr.name, &op->args.symlink};
+                unsigned checked = op->at.kind == LOCATION_NONE ? 0 : op->to.kind == LOCATION_NONE ? 1 : 2;
+                for (unsigned e = 0; e < checked; e++)
+                        ck_assert_int_eq(ends[e]->data[ends[e]->len], 0);
+                if (op->verb == FSOP_VERB_GETXATTR || op->verb == FSOP_VERB_SETXATTR ||
+                    op->verb == FSOP_VERB_REMOVEXATTR)
+                        ck_assert_int_eq(op->args.xattr.name.data[op->args.xattr.name.len], 0);
+                if (op->verb == FSOP_VERB_SYMLINK)
+                        ck_assert_int_eq(op->args.symlink.data[op->args.symlink.len], 0);
+                free_bytes(body);
+        }
+}
+END_TEST
+
+START_TEST(defaults_are_filled_in) {
+        const struct operation ls = {.verb = FSOP_VERB_LS, .at = PATH("/l"), .args.ls = {.entries_max = UINT32_MAX}};
+        const struct operation get = {
+                .verb = FSOP_VERB_GETXATTR, .at = PATH("/l"), .args.xattr = {.name = {(const uint8_t *)"user.a", 6}}};
+        struct bytes body = sample_encode_operation(&ls);
+        ck_assert_int_eq(decode(body, 0), 0);
+        ck_assert_uint_eq(message.body.batch.ops[0].args.ls.entries_max, WIRE_LS_ENTRIES_MAX);
+        free_bytes(body);
+        body = sample_encode_operation(&get);
+        ck_assert_int_eq(decode(body, 0), 0);
+        ck_assert_uint_eq(message.body.batch.ops[0].args.xattr.size_max, WIRE_XATTR_BYTES_MAX);
+        free_bytes(body);
+}
+END_TEST
+
+/* ---- against protobuf-c itself --------------------------------------------------------------------------------------
+ */
+
+/* protobuf-c reads BODY by the schema and writes it again: the same bytes. */
+static void check_against_protobuf(struct bytes body, const char *what) {
+        Fsop__V1__ClientMessage *read = fsop__v1__client_message__unpack(NULL, body.len, body.data);
+        ck_assert_msg(read, "protobuf-c does not understand %s", what);
+        size_t size = fsop__v1__client_message__get_packed_size(read);
+        ck_assert_msg(size == body.len, "%s: %zu bytes, protobuf-c makes %zu", what, body.len, size);
+        uint8_t *again = malloc(size);
+        fsop__v1__client_message__pack(read, again);
+        ck_assert_msg(memcmp(again, body.data, size) == 0, "%s: other bytes than protobuf-c's", what);
+        free(again);
+        fsop__v1__client_message__free_unpacked(read, NULL);
+}
+
+START_TEST(bytes_are_those_of_the_schema) {
+        uint32_t n;
+        const struct operation *ops = sample_operations(&n);
+        for (uint32_t i = 0; i < n; i++) {
+                struct bytes body = sample_encode_operation(&ops[i]);
+                check_against_protobuf(body, verb_name(ops[i].verb));
+                free_bytes(body);
+        }
+        struct message sent = {.kind = MESSAGE_HELLO, .body.hello = sample_hello()};
+        struct bytes body = sample_encode(&sent);
+        check_against_protobuf(body, "Hello");
+        free_bytes(body);
+}
+END_TEST
+
+/* "copy-range" is copy_range there. */
+static bool same_name(const char *field, const char *name) {
+        size_t i = 0;
+        for (; name[i]; i++)
+                if (field[i] != (name[i] == '-' ? '_' : name[i]))
+                        return false;
+        return field[i] == 0;
+}
+
+START_TEST(schema_numbers_operations_by_the_rule) {
+        const ProtobufCMessageDescriptor *descriptor = &fsop__v1__operation__descriptor;
+        unsigned verbs = 0, members = 0;
+        for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++) {
+                const char *name = verb_name((enum fsop_verb)verb);
+                const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(descriptor, 100 + verb);
+                ck_assert_msg(!name == !field, "field %u", 100 + verb);
+                ck_assert(!name || same_name(field->name, name));
+                ck_assert(!name || protobuf_c_enum_descriptor_get_value(&fsop__v1__verb__descriptor, (int)verb));
+                verbs += name != NULL;
+        }
+        for (unsigned i = 0; i < descriptor->n_fields; i++)
+                members += (descriptor->fields[i].flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0;
+        ck_assert_uint_eq(verbs, members);
+        ck_assert_uint_eq(fsop__v1__verb__descriptor.n_values, verbs + 1);
+}
+END_TEST
+
+START_TEST(schema_numbers_enumerations_as_the_headers) {
+        const struct {
+                const ProtobufCEnumDescriptor *descriptor;
+                const char *name;
+                int value;
+        } rows[] = {
+                {&fsop__v1__as__descriptor, "AS_ELEVATED", FSOP_AS_ELEVATED},
+                {&fsop__v1__as__descriptor, "AS_CALLER", FSOP_AS_CALLER},
+                {&fsop__v1__batch_mode__descriptor, "BATCH_ORDERED", FSOP_BATCH_ORDERED},
+                {&fsop__v1__batch_mode__descriptor, "BATCH_ORDERED_STOP", FSOP_BATCH_ORDERED_STOP},
+                {&fsop__v1__outcome__descriptor, "OUTCOME_NOT_STARTED", FSOP_OUTCOME_NOT_STARTED},
+                {&fsop__v1__outcome__descriptor, "OUTCOME_DONE", FSOP_OUTCOME_DONE},
+                {&fsop__v1__outcome__descriptor, "OUTCOME_UNKNOWN", FSOP_OUTCOME_UNKNOWN},
+                {&fsop__v1__file_type__descriptor, "TYPE_CHAR", FSOP_TYPE_CHAR},
+                {&fsop__v1__file_type__descriptor, "TYPE_BLOCK", FSOP_TYPE_BLOCK},
+                {&fsop__v1__file_type__descriptor, "TYPE_FIFO", FSOP_TYPE_FIFO},
+                {&fsop__v1__file_type__descriptor, "TYPE_SOCKET", FSOP_TYPE_SOCKET},
+                {&fsop__v1__file_type__descriptor, "TYPE_SYMLINK", FSOP_TYPE_SYMLINK},
+                {&fsop__v1__follow__descriptor, "FOLLOW_ARGUMENT", FSOP_FOLLOW_ARGUMENT},
+                {&fsop__v1__follow__descriptor, "FOLLOW_ALWAYS", FSOP_FOLLOW_ALWAYS},
+                {&fsop__v1__time_change__descriptor, "TIME_NOW", TIME_NOW},
+                {&fsop__v1__time_change__descriptor, "TIME_SET", TIME_SET},
+                {&fsop__v1__fallocate_mode__descriptor, "FALLOCATE_PUNCH_HOLE", FSOP_FALLOCATE_PUNCH_HOLE},
+                {&fsop__v1__fallocate_mode__descriptor, "FALLOCATE_ZERO_RANGE", FSOP_FALLOCATE_ZERO_RANGE},
+                {&fsop__v1__fallocate_mode__descriptor, "FALLOCATE_COLLAPSE_RANGE", FSOP_FALLOCATE_COLLAPSE_RANGE},
+                {&fsop__v1__fallocate_mode__descriptor, "FALLOCATE_INSERT_RANGE", FSOP_FALLOCATE_INSERT_RANGE},
+                {&fsop__v1__fallocate_mode__descriptor, "FALLOCATE_UNSHARE_RANGE", FSOP_FALLOCATE_UNSHARE_RANGE},
+                {&fsop__v1__advice__descriptor, "ADVICE_SEQUENTIAL", FSOP_ADVICE_SEQUENTIAL},
+                {&fsop__v1__advice__descriptor, "ADVICE_RANDOM", FSOP_ADVICE_RANDOM},
+                {&fsop__v1__advice__descriptor, "ADVICE_WILLNEED", FSOP_ADVICE_WILLNEED},
+                {&fsop__v1__advice__descriptor, "ADVICE_DONTNEED", FSOP_ADVICE_DONTNEED},
+                {&fsop__v1__advice__descriptor, "ADVICE_NOREUSE", FSOP_ADVICE_NOREUSE},
+                {&fsop__v1__clone__descriptor, "CLONE_ALWAYS", FSOP_CLONE_ALWAYS},
+                {&fsop__v1__clone__descriptor, "CLONE_NEVER", FSOP_CLONE_NEVER},
+                {&fsop__v1__support_level__descriptor, "SUPPORT_EMULATED", FSOP_SUPPORT_EMULATED},
+                {&fsop__v1__support_level__descriptor, "SUPPORT_NATIVE", FSOP_SUPPORT_NATIVE},
+                {&fsop__v1__support_level__descriptor, "SUPPORT_UNKNOWN", FSOP_SUPPORT_UNKNOWN},
+                {&fsop__v1__error_class__descriptor, "CLASS_DENIED", FSOP_CLASS_DENIED},
+                {&fsop__v1__error_class__descriptor, "CLASS_CANCELLED", FSOP_CLASS_CANCELLED},
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                const ProtobufCEnumValue *value =
+                        protobuf_c_enum_descriptor_get_value_by_name(rows[i].descriptor, rows[i].name);
+                ck_assert_msg(value && value->value == rows[i].value, "%s", rows[i].name);
+        }
+}
+END_TEST
+
+/* ---- refusals: values -----------------------------------------------------------------------------------------------
+ */
+
+static uint8_t long_path[WIRE_PATH_BYTES_MAX + 1], long_name[WIRE_NAME_BYTES_MAX + 1];
+static uint8_t large[WIRE_IO_BYTES_MAX + 1];
+#define CREATE(m, u)                                                                                                   \
+        { .create = true, .mode = (m), .umask = (u) }
+#define AT .at = PATH("/x")
+
+static const struct refusal {
+        struct operation op;
+        int code;
+        const char *says;
+} refusals[] = {
+        /* locations */
+        {{.verb = FSOP_VERB_STAT}, FSOP_EINVAL, "needs `at`"},
+        {{.verb = FSOP_VERB_STAT, AT, .to = PATH("/y")}, FSOP_EINVAL, "takes no `to`"},
+        {{.verb = FSOP_VERB_PING, AT}, FSOP_EINVAL, "takes no `at`"},
+        {{.verb = FSOP_VERB_RENAME, AT}, FSOP_EINVAL, "needs `to`"},
+        {{.verb = FSOP_VERB_LINK, AT}, FSOP_EINVAL, "needs `to`"},
+        {{.verb = FSOP_VERB_COPY_RANGE, .to = PATH("/y")}, FSOP_EINVAL, "needs `at`"},
+        {{.verb = FSOP_VERB_STAT, .at = PATH("")}, FSOP_EINVAL, "an empty path"},
+        {{.verb = FSOP_VERB_STAT, .at = PATH("x/y")}, FSOP_EINVAL, "starts with /"},
+        {{.verb = FSOP_VERB_STAT, .at = PATH("/a\0b")}, FSOP_EINVAL, "a path with a NUL"},
+        {{.verb = FSOP_VERB_STAT, .at = {.kind = LOCATION_PATH, .path = {long_path, sizeof(long_path)}}},
+         FSOP_ENAMETOOLONG,
+         "4096 bytes"},
+        {{.verb = FSOP_VERB_STAT, .at = {.kind = LOCATION_HANDLE, .handle = 1, .path = {(const uint8_t *)"/x", 2}}},
+         FSOP_EINVAL,
+         "cannot start with /"},
+        {{.verb = FSOP_VERB_STAT, .at = {.kind = LOCATION_FD, .fd_index = SAMPLE_FDS}}, FSOP_EINVAL, "descriptor 3"},
+        {{.verb = FSOP_VERB_STAT, .at = {.kind = LOCATION_FD, .fd_index = UINT32_MAX}}, FSOP_EINVAL, "descriptor"},
+        {{.verb = FSOP_VERB_RMDIR, .at = {.kind = LOCATION_HANDLE, .handle = 1}}, FSOP_EINVAL, "needs a name"},
+        {{.verb = FSOP_VERB_RENAME, AT, .to = {.kind = LOCATION_FD}}, FSOP_EINVAL, "`to` needs a name"},
+        {{.verb = FSOP_VERB_CLOSE, AT}, FSOP_EINVAL, "takes an open handle"},
+        {{.verb = FSOP_VERB_CLOSE, .at = {.kind = LOCATION_FD}}, FSOP_EINVAL, "not a descriptor"},
+        {{.verb = FSOP_VERB_READ, AT}, FSOP_EINVAL, "takes an open handle"},
+        {{.verb = FSOP_VERB_WRITE, .at = {.kind = LOCATION_HANDLE, .path = {(const uint8_t *)"x", 1}}},
+         FSOP_EINVAL,
+         "takes an open handle"},
+        {{.verb = FSOP_VERB_STAT, .as = (enum fsop_as)3, AT}, FSOP_EINVAL, "`as` cannot be 3"},
+        /* service */
+        {{.verb = FSOP_VERB_PING, .args.ping = {large, sizeof(large)}}, FSOP_EINVAL, "524288 is the most"},
+        {{.verb = FSOP_VERB_EXPLAIN}, FSOP_EINVAL, "needs the operation"},
+        /* metadata */
+        {{.verb = FSOP_VERB_CHOWN, AT, .args.chown = {.has_uid = true, .uid = WIRE_NOBODY}},
+         FSOP_EINVAL,
+         "operation 0 (chown): uid 4294967295 means 'nobody' and is never an owner"},
+        {{.verb = FSOP_VERB_CHOWN, AT, .args.chown = {.has_gid = true, .gid = WIRE_NOBODY}},
+         FSOP_EINVAL,
+         "gid 4294967295"},
+        {{.verb = FSOP_VERB_CHOWN, AT, .args.chown = {.has_from_uid = true, .from_uid = WIRE_NOBODY}},
+         FSOP_EINVAL,
+         "from_uid 4294967295"},
+        {{.verb = FSOP_VERB_CHOWN, AT, .args.chown = {.has_from_gid = true, .from_gid = WIRE_NOBODY}},
+         FSOP_EINVAL,
+         "from_gid 4294967295"},
+        {{.verb = FSOP_VERB_CHOWN, AT, .args.chown = {.walk = {.follow = (enum fsop_follow)3}}}, FSOP_EINVAL, "follow"},
+        {{.verb = FSOP_VERB_CHMOD, AT, .args.chmod = {.set = 010000}}, FSOP_EINVAL, "010000"},
+        {{.verb = FSOP_VERB_CHMOD, AT, .args.chmod = {.clear = 010000}}, FSOP_EINVAL, "010000"},
+        {{.verb = FSOP_VERB_CHMOD, AT, .args.chmod = {.set_x = 010000}}, FSOP_EINVAL, "010000"},
+        {{.verb = FSOP_VERB_CHMOD, AT, .args.chmod = {.clear_x = 010000}}, FSOP_EINVAL, "010000"},
+        {{.verb = FSOP_VERB_CHMOD, AT, .args.chmod = {.dir_keep = UINT32_MAX}}, FSOP_EINVAL, "mode"},
+        {{.verb = FSOP_VERB_UTIMENS, AT, .args.utimens = {.atime_change = TIME_SET, .atime = {0, 1000000000}}},
+         FSOP_EINVAL,
+         "atime with 1000000000 nanoseconds"},
+        {{.verb = FSOP_VERB_UTIMENS, AT, .args.utimens = {.mtime_change = TIME_SET, .mtime = {0, UINT32_MAX}}},
+         FSOP_EINVAL,
+         "mtime"},
+        {{.verb = FSOP_VERB_UTIMENS, AT, .args.utimens = {.mtime_change = (enum time_change)3}},
+         FSOP_EINVAL,
+         "mtime cannot be 3"},
+        {{.verb = FSOP_VERB_UTIMENS, AT, .args.utimens = {.create = CREATE(010000, 0)}}, FSOP_EINVAL, "mode 010000"},
+        /* special, directories, links */
+        {{.verb = FSOP_VERB_MKNOD, AT, .args.mknod = {.type = FSOP_TYPE_REGULAR}}, FSOP_EINVAL, "type 1"},
+        {{.verb = FSOP_VERB_MKNOD, AT, .args.mknod = {.type = FSOP_TYPE_UNKNOWN}}, FSOP_EINVAL, "type 0"},
+        {{.verb = FSOP_VERB_MKNOD, AT, .args.mknod = {.type = (enum fsop_file_type)9}}, FSOP_EINVAL, "type 9"},
+        {{.verb = FSOP_VERB_MKNOD, AT, .args.mknod = {.type = FSOP_TYPE_FIFO, .major = 1}},
+         FSOP_EINVAL,
+         "only devices"},
+        {{.verb = FSOP_VERB_MKNOD, AT, .args.mknod = {.type = FSOP_TYPE_CHAR, .create = CREATE(0, 01000)}},
+         FSOP_EINVAL,
+         "umask 01000"},
+        {{.verb = FSOP_VERB_MKDIR, AT, .args.mkdir = CREATE(010000, 0)}, FSOP_EINVAL, "mode 010000"},
+        {{.verb = FSOP_VERB_RENAME, AT, .to = PATH("/y"), .args.rename = {.no_replace = true, .exchange = true}},
+         FSOP_EINVAL,
+         "exclude each other"},
+        {{.verb = FSOP_VERB_UNLINK, AT, .args.unlink = {.follow = (enum fsop_follow)7}},
+         FSOP_EINVAL,
+         "follow cannot be 7"},
+        {{.verb = FSOP_VERB_SYMLINK, AT}, FSOP_EINVAL, "needs the link's text"},
+        {{.verb = FSOP_VERB_SYMLINK, AT, .args.symlink = {(const uint8_t *)"a\0b", 3}}, FSOP_EINVAL, "NUL"},
+        {{.verb = FSOP_VERB_SYMLINK, AT, .args.symlink = {long_path, sizeof(long_path)}},
+         FSOP_ENAMETOOLONG,
+         "4096 bytes"},
+        /* xattr */
+        {{.verb = FSOP_VERB_GETXATTR, AT}, FSOP_EINVAL, "needs the attribute's name"},
+        {{.verb = FSOP_VERB_REMOVEXATTR, AT, .args.xattr = {.name = {long_name, sizeof(long_name)}}},
+         FSOP_ERANGE,
+         "256 bytes"},
+        {{.verb = FSOP_VERB_REMOVEXATTR, AT, .args.xattr = {.name = {(const uint8_t *)"a\0b", 3}}}, FSOP_EINVAL, "NUL"},
+        {{.verb = FSOP_VERB_SETXATTR, AT}, FSOP_EINVAL, "needs the attribute's name"},
+        {{.verb = FSOP_VERB_SETXATTR,
+          AT,
+          .args.xattr = {.name = {long_name, 1}, .value = {large, WIRE_XATTR_BYTES_MAX + 1}}},
+         FSOP_E2BIG,
+         "65536 is the most"},
+        {{.verb = FSOP_VERB_SETXATTR, AT, .args.xattr = {.name = {long_name, 1}, .create = true, .replace = true}},
+         FSOP_EINVAL,
+         "exclude each other"},
+        /* space, advice, copy */
+        {{.verb = FSOP_VERB_FALLOCATE, AT}, FSOP_EINVAL, "length of at least 1"},
+        {{.verb = FSOP_VERB_FALLOCATE, AT, .args.fallocate = {.length = 1ull << 63}},
+         FSOP_EINVAL,
+         "length 9223372036854775808"},
+        {{.verb = FSOP_VERB_FALLOCATE, AT, .args.fallocate = {.offset = 1ull << 63, .length = 1}},
+         FSOP_EINVAL,
+         "offset"},
+        {{.verb = FSOP_VERB_FALLOCATE, AT, .args.fallocate = {.offset = INT64_MAX, .length = 1}},
+         FSOP_EINVAL,
+         "reach beyond"},
+        {{.verb = FSOP_VERB_FALLOCATE, AT, .args.fallocate = {.mode = (enum fsop_fallocate_mode)6, .length = 1}},
+         FSOP_EINVAL,
+         "mode cannot be 6"},
+        {{.verb = FSOP_VERB_TRUNCATE, AT, .args.truncate = {.size = UINT64_MAX}}, FSOP_EINVAL, "size"},
+        {{.verb = FSOP_VERB_TRUNCATE, AT, .args.truncate = {.create = CREATE(0, UINT32_MAX)}}, FSOP_EINVAL, "umask"},
+        {{.verb = FSOP_VERB_FADVISE, AT, .args.fadvise = {.advice = (enum fsop_advice)6}},
+         FSOP_EINVAL,
+         "advice cannot be 6"},
+        {{.verb = FSOP_VERB_FADVISE, AT, .args.fadvise = {.offset = 2, .length = INT64_MAX}},
+         FSOP_EINVAL,
+         "reach beyond"},
+        {{.verb = FSOP_VERB_COPY_RANGE, AT, .to = PATH("/y"), .args.copy_range = {.clone = (enum fsop_clone)3}},
+         FSOP_EINVAL,
+         "clone cannot be 3"},
+        {{.verb = FSOP_VERB_COPY_RANGE, AT, .to = PATH("/y"), .args.copy_range = {.src_offset = 1ull << 63}},
+         FSOP_EINVAL,
+         "offset"},
+        {{.verb = FSOP_VERB_COPY_RANGE,
+          AT,
+          .to = PATH("/y"),
+          .args.copy_range = {.dst_offset = 2, .has_length = true, .length = INT64_MAX - 1}},
+         FSOP_EINVAL,
+         "reach beyond"},
+        /* files */
+        {{.verb = FSOP_VERB_OPEN, AT}, FSOP_EINVAL, "needs read, write or both"},
+        {{.verb = FSOP_VERB_OPEN, AT, .args.open = {.read = true, .append = true}}, FSOP_EINVAL, "go with write"},
+        {{.verb = FSOP_VERB_OPEN_FD, AT, .args.open = {.read = true, .truncate = true}}, FSOP_EINVAL, "go with write"},
+        {{.verb = FSOP_VERB_OPEN, AT, .args.open = {.write = true, .exclusive = true}}, FSOP_EINVAL, "exclusive"},
+        {{.verb = FSOP_VERB_OPEN, AT, .args.open = {.read = true, .hint = FSOP_ADVICE_WILLNEED}},
+         FSOP_EINVAL,
+         "hint cannot be 3"},
+        {{.verb = FSOP_VERB_READ, .at = {.kind = LOCATION_HANDLE}, .args.read = {.length = WIRE_IO_BYTES_MAX + 1}},
+         FSOP_EINVAL,
+         "524288 is the most"},
+        {{.verb = FSOP_VERB_READ, .at = {.kind = LOCATION_HANDLE}, .args.read = {.offset = INT64_MAX, .length = 1}},
+         FSOP_EINVAL,
+         "reach beyond"},
+        {{.verb = FSOP_VERB_WRITE, .at = {.kind = LOCATION_HANDLE}, .args.write = {.data = {large, sizeof(large)}}},
+         FSOP_EINVAL,
+         "524288 is the most"},
+        {{.verb = FSOP_VERB_WRITE,
+          .at = {.kind = LOCATION_HANDLE},
+          .args.write = {.offset = INT64_MAX, .data = {large, 1}}},
+         FSOP_EINVAL,
+         "reach beyond"},
+        {{.verb = FSOP_VERB_FSYNC, AT, .args.fsync = {.data_only = true, .filesystem = true}},
+         FSOP_EINVAL,
+         "exclude each other"},
+};
+
+static void check_refused(int r, int code, const char *says, const char *what) {
+        const char *text = (const char *)error.message.data;
+        ck_assert_msg(r == -code, "%s: %d (%s) instead of -%d", what, r, text ? text : "", code);
+        ck_assert_int_eq(error.code, code);
+        ck_assert_int_eq(error.class_, FSOP_CLASS_INVALID);
+        ck_assert_msg(text && strstr(text, says), "%s: \"%s\" does not say \"%s\"", what, text ? text : "", says);
+        ck_assert_int_eq(message.kind, MESSAGE_NONE);
+}
+
+START_TEST(wrong_values_are_refused) {
+        memset(long_path, '/', sizeof(long_path));
+        memset(long_name, 'n', sizeof(long_name));
+        for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+                char what[64];
+                snprintf(what, sizeof(what), "refusal %zu (%s)", i, verb_name(refusals[i].op.verb));
+                struct bytes body = sample_encode_operation(&refusals[i].op);
+                check_refused(decode(body, SAMPLE_FDS), refusals[i].code, refusals[i].says, what);
+                ck_assert_uint_eq(batch_id, 7);
+                free_bytes(body);
+        }
+}
+END_TEST
+
+START_TEST(an_error_names_the_operation) {
+        struct operation ops[4] = {
+                {.verb = FSOP_VERB_STAT, AT},
+                {.verb = FSOP_VERB_STAT, AT},
+                {.verb = FSOP_VERB_STAT, AT},
+                {.verb = FSOP_VERB_CHOWN, AT, .args.chown = {.has_uid = true, .uid = WIRE_NOBODY}},
+        };
+        struct message sent = {.kind = MESSAGE_BATCH, .body.batch = {.id = 99, .ops = ops, .n_ops = 4}};
+        struct bytes body = sample_encode(&sent);
+        check_refused(decode(body, 0), FSOP_EINVAL,
+                      "operation 3 (chown): uid 4294967295 means 'nobody' and is never an owner", "chown");
+        ck_assert_uint_eq(batch_id, 99);
+        free_bytes(body);
+
+        struct operation explain = {.verb = FSOP_VERB_EXPLAIN, .args.explain = {.op = &ops[3]}};
+        body = sample_encode_operation(&explain);
+        check_refused(decode(body, 0), FSOP_EINVAL, "operation 0 (explain chown): uid", "explained chown");
+        free_bytes(body);
+}
+END_TEST
+
+START_TEST(explain_does_not_nest) {
+        struct operation inner = {.verb = FSOP_VERB_EXPLAIN}, stat = {.verb = FSOP_VERB_STAT, AT};
+        struct operation outer = {.verb = FSOP_VERB_EXPLAIN, .args.explain = {.op = &inner}};
+        inner.args.explain.op = &stat;
+        struct bytes body = sample_encode_operation(&outer);
+        check_refused(decode(body, 0), FSOP_EINVAL, "explain cannot explain itself", "explain explain");
+        free_bytes(body);
+        stat = (struct operation){.verb = FSOP_VERB_EXPLAIN};
+        outer = (struct operation){.verb = FSOP_VERB_EXPLAIN,
+                                   .args.explain = {.op = &inner, .user = {(const uint8_t *)"a\0b", 3}}};
+        inner = (struct operation){.verb = FSOP_VERB_STAT, AT};
+        body = sample_encode_operation(&outer);
+        check_refused(decode(body, 0), FSOP_EINVAL, "no user's name", "explain user");
+        free_bytes(body);
+}
+END_TEST
+
+START_TEST(batches_have_an_id_a_mode_and_operations) {
+        struct operation op = {.verb = FSOP_VERB_PING};
+        struct message sent = {.kind = MESSAGE_BATCH, .body.batch = {.ops = &op, .n_ops = 1}};
+        struct bytes body = sample_encode(&sent);
+        check_refused(decode(body, 0), FSOP_EINVAL, "an id other than 0", "id");
+        free_bytes(body);
+        sent.body.batch = (struct batch){.id = 1, .ops = &op, .n_ops = 0};
+        body = sample_encode(&sent);
+        check_refused(decode(body, 0), FSOP_EINVAL, "without operations", "no operations");
+        ck_assert_uint_eq(batch_id, 1);
+        free_bytes(body);
+        sent.body.batch = (struct batch){.id = 1, .mode = (enum fsop_batch_mode)3, .ops = &op, .n_ops = 1};
+        body = sample_encode(&sent);
+        check_refused(decode(body, 0), FSOP_EINVAL, "Batch.mode cannot be 3", "mode");
+        free_bytes(body);
+        sent = (struct message){.kind = MESSAGE_CANCEL};
+        body = sample_encode(&sent);
+        check_refused(decode(body, 0), FSOP_EINVAL, "needs the id", "cancel");
+        free_bytes(body);
+}
+END_TEST
+
+START_TEST(hello_is_checked) {
+        struct message sent = {.kind = MESSAGE_HELLO, .body.hello = {.version_min = 2, .version_max = 1}};
+        struct bytes body = sample_encode(&sent);
+        check_refused(decode(body, 0), FSOP_EINVAL, "version_min and version_max", "versions");
+        free_bytes(body);
+        sent.body.hello = (struct hello){.version_max = 1};
+        body = sample_encode(&sent);
+        check_refused(decode(body, 0), FSOP_EINVAL, "version_min and version_max", "version 0");
+        free_bytes(body);
+        memset(long_name, 'n', sizeof(long_name));
+        sent.body.hello = (struct hello){.version_min = 1, .version_max = 1, .client = {long_name, sizeof(long_name)}};
+        body = sample_encode(&sent);
+        check_refused(decode(body, 0), FSOP_EINVAL, "255 bytes", "client");
+        free_bytes(body);
+}
+END_TEST
+
+/* The count is refused before memory is taken for the operations: the arena would have room for hardly any. */
+START_TEST(too_many_operations_are_refused_before_allocating) {
+        static struct operation ops[WIRE_BATCH_OPS_MAX + 1];
+        for (size_t i = 0; i < WIRE_BATCH_OPS_MAX + 1; i++)
+                ops[i].verb = FSOP_VERB_PING;
+        struct message sent = {.kind = MESSAGE_BATCH,
+                               .body.batch = {.id = 5, .ops = ops, .n_ops = WIRE_BATCH_OPS_MAX + 1}};
+        struct bytes body = sample_encode(&sent);
+        struct codec_limits limits = {.batch_ops_max = WIRE_BATCH_OPS_MAX};
+        struct arena small;
+        arena_init(&small, 2048);
+        int r = codec_decode_request(&small, body, &limits, &message, &error, &batch_id);
+        check_refused(r, FSOP_E2BIG, "a batch of 1025 operations: 1024 is the most", "count");
+        ck_assert_uint_eq(batch_id, 5);
+        arena_fini(&small);
+        free_bytes(body);
+        sent.body.batch.n_ops = WIRE_BATCH_OPS_MAX;
+        body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, 0), 0);
+        free_bytes(body);
+}
+END_TEST
+
+/* ---- refusals: bytes ------------------------------------------------------------------------------------------------
+ */
+
+/* Bodies by hand: ClientMessage{ batch(2) { id(1) = 7, operations(4) = OP } } around the bytes of an operation. */
+static struct bytes wrap(const uint8_t *op, size_t len) {
+        size_t inner = 2 + 2 + len;
+        uint8_t *body = malloc(2 + inner);
+        ck_assert(body && inner < 128);
+        const uint8_t head[] = {2 << 3 | 2, (uint8_t)inner, 1 << 3, 7, 4 << 3 | 2, (uint8_t)len};
+        memcpy(body, head, sizeof(head));
+        if (len)
+                memcpy(body + sizeof(head), op, len);
+        return (struct bytes){.data = body, .len = sizeof(head) + len};
+}
+
+#define AT_X 0x12, 0x04, 0x1a, 0x02, '/', 'x'                                           /* at { path "/x" } */
+#define ARGS(number, len) (uint8_t)((number) << 3 | 2 | 0x80), (uint8_t)((number) >> 4), (len) /* a member of args */
+
+static const struct {
+        const char *what;
+        uint8_t op[48];
+        uint8_t len;
+        int code;
+        const char *says;
+} raw[] = {
+        {"no args", {AT_X}, 6, FSOP_EINVAL, "unknown operation"},
+        {"nothing at all", {0}, 0, FSOP_EINVAL, "operation 0: unknown operation"},
+        {"a verb that is none", {AT_X, ARGS(106, 0)}, 9, FSOP_EINVAL, "no field 106"},
+        {"a reserved number", {AT_X, ARGS(160, 0)}, 9, FSOP_EINVAL, "no field 160"},
+        {"two members of args", {AT_X, ARGS(110, 0), ARGS(111, 0)}, 12, FSOP_EPROTO, "two operations in one"},
+        {"the same member twice", {AT_X, ARGS(110, 0), ARGS(110, 0)}, 12, FSOP_EPROTO, "two operations in one"},
+        {"at twice", {AT_X, AT_X, ARGS(110, 0)}, 15, FSOP_EPROTO, "field 2 is there twice"},
+        {"args as a number", {AT_X, 0xf0, 0x06, 0x01}, 9, FSOP_EPROTO, "wrong type"},
+        {"at as a number", {0x10, 0x01, ARGS(110, 0)}, 5, FSOP_EPROTO, "wrong type"},
+        {"a group", {AT_X, 0x0b, 0x0c}, 8, FSOP_EPROTO, "malformed"},
+        {"field number 0", {AT_X, 0x00, 0x01}, 8, FSOP_EPROTO, "malformed"},
+        {"stat with an unknown argument",
+         {AT_X, ARGS(110, 2), 0x08, 0x01},
+         11,
+         FSOP_EPROTO,
+         "field 1 that is not known"},
+        {"uid 2^32, which is not 0",
+         {AT_X, ARGS(114, 6), 0x08, 0x80, 0x80, 0x80, 0x80, 0x10},
+         15,
+         FSOP_EINVAL,
+         "uid: 4294967296 is out of range"},
+        {"uid -1 in ten bytes",
+         {AT_X, ARGS(114, 11), 0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01},
+         20,
+         FSOP_EINVAL,
+         "out of range"},
+        {"uid as bytes", {AT_X, ARGS(114, 3), 0x0a, 0x01, 0x00}, 12, FSOP_EPROTO, "uid has the wrong type"},
+        {"uid twice", {AT_X, ARGS(114, 4), 0x08, 0x00, 0x08, 0x01}, 13, FSOP_EPROTO, "uid is there twice"},
+        {"walk twice", {AT_X, ARGS(114, 4), 0x2a, 0x00, 0x2a, 0x00}, 13, FSOP_EPROTO, "walk is there twice"},
+        {"a flag of 2", {AT_X, ARGS(114, 4), 0x2a, 0x02, 0x08, 0x02}, 13, FSOP_EINVAL, "recursive: 2 is out of range"},
+        {"an unknown field in a walk", {AT_X, ARGS(114, 4), 0x2a, 0x02, 0x20, 0x02}, 13, FSOP_EPROTO, "field 4"},
+        {"a varint without an end", {AT_X, ARGS(114, 2), 0x08, 0x80}, 11, FSOP_EPROTO, "malformed"},
+        {"a varint of 65 bits",
+         {AT_X, ARGS(140, 11), 0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02},
+         20,
+         FSOP_EPROTO,
+         "malformed"},
+        {"a length beyond the end", {AT_X, ARGS(130, 2), 0x0a, 0x7f}, 11, FSOP_EPROTO, "malformed"},
+        {"a length of 2^63",
+         {AT_X, ARGS(130, 11), 0x0a, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01},
+         20,
+         FSOP_EPROTO,
+         "malformed"},
+        {"mkdir without Create", {AT_X, ARGS(121, 0)}, 9, FSOP_EINVAL, "needs mode and umask"},
+        {"mkdir without umask", {AT_X, ARGS(121, 4), 0x0a, 0x02, 0x08, 0x01}, 13, FSOP_EINVAL, "both mode and umask"},
+        {"mkdir without mode", {AT_X, ARGS(121, 4), 0x0a, 0x02, 0x10, 0x01}, 13, FSOP_EINVAL, "both mode and umask"},
+        {"mknod without numbers", {AT_X, ARGS(115, 2), 0x08, 0x04}, 11, FSOP_EINVAL, "needs major and minor"},
+        {"mknod without Create", {AT_X, ARGS(115, 2), 0x08, 0x06}, 11, FSOP_EINVAL, "needs mode and umask"},
+        {"truncate without a size", {AT_X, ARGS(141, 0)}, 9, FSOP_EINVAL, "needs a size"},
+        {"setxattr without a value", {AT_X, ARGS(136, 3), 0x0a, 0x01, 'a'}, 12, FSOP_EINVAL, "needs a value"},
+        {"write without data", {0x12, 0x02, 0x08, 0x01, ARGS(154, 0)}, 7, FSOP_EINVAL, "needs data"},
+        {"times without times", {AT_X, ARGS(112, 2), 0x08, 0x02}, 11, FSOP_EINVAL, "atime is to be set"},
+        {"a location with two bases", {0x12, 0x04, 0x08, 0x01, 0x10, 0x00, ARGS(110, 0)}, 9, FSOP_EPROTO, "one base"},
+        {"a location with an unknown field", {0x12, 0x02, 0x28, 0x01, ARGS(110, 0)}, 7, FSOP_EPROTO, "field 5"},
+        {"follow of 2", {0x12, 0x02, 0x20, 0x02, ARGS(110, 0)}, 7, FSOP_EINVAL, "out of range"},
+        {"a path as a number", {0x12, 0x02, 0x18, 0x02, ARGS(110, 0)}, 7, FSOP_EPROTO, "wrong type"},
+        {"an empty location", {0x12, 0x00, ARGS(110, 0)}, 5, FSOP_EINVAL, "an empty path"},
+        {"as of 2^32", {0x08, 0x80, 0x80, 0x80, 0x80, 0x10, AT_X, ARGS(110, 0)}, 15, FSOP_EINVAL, "out of range"},
+        {"explain with an unknown field", {ARGS(104, 2), 0x18, 0x01}, 5, FSOP_EPROTO, "field 3"},
+        {"explain of nothing known", {ARGS(104, 2), 0x12, 0x00}, 5, FSOP_EINVAL, "unknown operation"},
+};
+
+START_TEST(wrong_bytes_are_refused) {
+        for (size_t i = 0; i < sizeof(raw) / sizeof(raw[0]); i++) {
+                struct bytes body = wrap(raw[i].op, raw[i].len);
+                check_refused(decode(body, 1), raw[i].code, raw[i].says, raw[i].what);
+                ck_assert_uint_eq(batch_id, 7);
+                free_bytes(body);
+        }
+}
+END_TEST
+
+START_TEST(wrong_envelopes_are_refused) {
+        static const struct {
+                const char *what, *bytes;
+                size_t len;
+        } rows[] = {
+                {"nothing", "", 0},
+                {"garbage", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11},
+                {"an unknown message", "\x52\x00", 2},
+                {"a message of the daemon's kind", "\x0a\x04\x08\x01\x10\x01\x12\x00", 8},
+                {"batch as a number", "\x10\x01", 2},
+                {"two messages", "\x1a\x02\x08\x01\x1a\x02\x08\x01", 8},
+                {"an unknown field in Batch", "\x12\x04\x08\x07\x28\x01", 6},
+                {"Batch.id twice", "\x12\x04\x08\x07\x08\x08", 6},
+                {"operations as a number", "\x12\x04\x08\x07\x20\x01", 6},
+                {"an unknown field in Cancel", "\x1a\x04\x08\x07\x10\x01", 6},
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                uint8_t *copy = malloc(rows[i].len + 1);
+                memcpy(copy, rows[i].bytes, rows[i].len);
+                int r = decode((struct bytes){.data = copy, .len = rows[i].len}, 0);
+                check_refused(r, FSOP_EPROTO, "", rows[i].what);
+                free(copy);
+        }
+        ck_assert_int_eq(decode((struct bytes){0}, 0), -FSOP_EPROTO);
+}
+END_TEST
+
+START_TEST(hello_tolerates_what_is_newer) {
+        /* version 1 to 1, and up to sixteen fields that nobody knows yet */
+        uint8_t body[64] = {0x0a, 0, 0x08, 0x01, 0x10, 0x01};
+        for (unsigned n = 1; n <= 17; n++) {
+                body[1] = (uint8_t)(4 + 3 * n);
+                memcpy(body + 6 + 3 * (n - 1), "\xf8\x01\x01", 3);
+                int r = decode((struct bytes){.data = body, .len = 6 + 3 * n}, 0);
+                ck_assert_int_eq(r, n <= 16 ? 0 : -FSOP_EPROTO);
+        }
+}
+END_TEST
+
+/* ---- encoding -------------------------------------------------------------------------------------------------------
+ */
+
+START_TEST(frames_follow_each_other_in_a_buffer) {
+        struct arena scratch;
+        struct buffer buffer = {0};
+        arena_init(&scratch, 1u << 20);
+        for (uint64_t i = 1; i <= 3000; i++) {
+                struct message sent = {.kind = MESSAGE_CANCEL, .body.cancel_id = i};
+                ck_assert_int_eq(codec_encode(&scratch, &sent, (uint16_t)(i % 60), 100, &buffer), 0);
+                if (i % 7 == 0) /* half-read streams move inside their buffer */
+                        buffer_consume(&buffer, 0, 0);
+        }
+        for (uint64_t i = 1; i <= 3000; i++) {
+                struct frame_header header;
+                const uint8_t *at = buffer.data + buffer.start;
+                ck_assert_int_eq(frame_read_header(at, buffer_len(&buffer), 100, &header), 1);
+                ck_assert_uint_eq(header.n_fds, i % 60);
+                ck_assert_int_eq(decode((struct bytes){at + FRAME_HEADER_BYTES, header.body_bytes}, 0), 0);
+                ck_assert(message.body.cancel_id == i);
+                buffer_consume(&buffer, FRAME_HEADER_BYTES + header.body_bytes, 0);
+        }
+        ck_assert_uint_eq(buffer_len(&buffer), 0);
+        buffer_fini(&buffer);
+        arena_fini(&scratch);
+}
+END_TEST
+
+START_TEST(what_is_too_long_leaves_the_buffer_alone) {
+        struct arena scratch;
+        struct buffer buffer = {0};
+        struct operation op = {.verb = FSOP_VERB_STAT, AT};
+        struct message sent = {.kind = MESSAGE_BATCH, .body.batch = {.id = 1, .ops = &op, .n_ops = 1}};
+        arena_init(&scratch, 1u << 20);
+        ck_assert_int_eq(buffer_append(&buffer, "before", 6), 0);
+        ck_assert_int_eq(codec_encode(&scratch, &sent, 0, 12, &buffer), -FSOP_EMSGSIZE);
+        ck_assert_uint_eq(buffer_len(&buffer), 6);
+        ck_assert_int_eq(memcmp(buffer.data + buffer.start, "before", 6), 0);
+        struct bytes body = sample_encode_operation(&op);
+        size_t body_bytes = body.len;
+        free_bytes(body);
+        ck_assert_int_eq(codec_encode(&scratch, &sent, 0, (uint32_t)body_bytes - 1, &buffer), -FSOP_EMSGSIZE);
+        ck_assert_int_eq(codec_encode(&scratch, &sent, 0, (uint32_t)body_bytes, &buffer), 0);
+        ck_assert_uint_eq(buffer_len(&buffer), 6 + FRAME_HEADER_BYTES + body_bytes);
+        buffer_fini(&buffer);
+        arena_fini(&scratch);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("codec");
+        TCase *tcase = tcase_create("requests");
+        tcase_add_checked_fixture(tcase, setup, teardown);
+        tcase_add_test(tcase, every_operation_comes_back);
+        tcase_add_test(tcase, a_batch_of_everything_comes_back);
+        tcase_add_test(tcase, hello_and_cancel_come_back);
+        tcase_add_test(tcase, paths_and_names_end_in_nul);
+        tcase_add_test(tcase, defaults_are_filled_in);
+        tcase_add_test(tcase, bytes_are_those_of_the_schema);
+        tcase_add_test(tcase, schema_numbers_operations_by_the_rule);
+        tcase_add_test(tcase, schema_numbers_enumerations_as_the_headers);
+        tcase_add_test(tcase, wrong_values_are_refused);
+        tcase_add_test(tcase, an_error_names_the_operation);
+        tcase_add_test(tcase, explain_does_not_nest);
+        tcase_add_test(tcase, batches_have_an_id_a_mode_and_operations);
+        tcase_add_test(tcase, hello_is_checked);
+        tcase_add_test(tcase, too_many_operations_are_refused_before_allocating);
+        tcase_add_test(tcase, wrong_bytes_are_refused);
+        tcase_add_test(tcase, wrong_envelopes_are_refused);
+        tcase_add_test(tcase, hello_tolerates_what_is_newer);
+        tcase_add_test(tcase, frames_follow_each_other_in_a_buffer);
+        tcase_add_test(tcase, what_is_too_long_leaves_the_buffer_alone);
+        suite_add_tcase(suite, tcase);
+        SRunner *runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        int failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
