@@ -109,8 +109,16 @@ void place_describe(const struct place *place, FILE *stream);
 
 /* ---- process.c ------------------------------------------------------------------------------------------------------ */
 
-/* Forks. In the child, which dies with its parent, 0. */
-pid_t process_fork(void);
+/* Forks. In the child, which dies with its parent, 0. A server's place follows process_pin. */
+pid_t process_fork(bool is_server);
+/* Where processes may run: servers and client wherever the kernel likes, on one processor together, or apart. */
+enum pin {
+        PIN_NOT,
+        PIN_TOGETHER,
+        PIN_APART,
+};
+extern enum pin process_pin;
+
 /* Becomes an unprivileged user for good. */
 int process_become(uid_t uid, gid_t gid);
 /* Ends a child; NULL-safe in the sense that pids below 1 are left alone. Sets *pid to 0. */
@@ -173,7 +181,8 @@ struct contest {
         const char *name;
         enum what what;
         enum fsop_as as;
-        uint32_t passes;
+        uint32_t turns; /* of everybody in a round */
+        uint32_t n_files, passes; /* of a turn */
         uint32_t n_sides;
         enum side sides[BENCH_SIDES_MAX];
 };
@@ -210,7 +219,8 @@ struct bench {
 double bench_do(struct bench *bench, struct job job);
 
 struct outcome {
-        double *ns[BENCH_SIDES_MAX]; /* per side: rounds figures; NULL: that side is not there */
+        uint32_t n;                  /* turns that everybody had */
+        double *ns[BENCH_SIDES_MAX]; /* per side: n figures; NULL: that side is not there */
 };
 
 int contest_run(struct bench *bench, const struct contest *contest, struct outcome *ret_outcome);
@@ -224,7 +234,7 @@ int memory_measure(struct bench *bench, struct memory *ret_memory);
 /* ---- report.c ------------------------------------------------------------------------------------------------------- */
 
 void report_head(bool json);
-void report_row(const struct row *row, const struct contest *contest, const struct outcome *outcome, uint32_t rounds, bool json);
+void report_row(const struct row *row, const struct contest *contest, const struct outcome *outcome, bool json);
 void report_memory(const struct row *row, double kib, bool json);
 void report_skipped(const struct row *row, const char *why, bool json);
 

@@ -51,15 +51,15 @@ double bench_do(struct bench *bench, struct job job) {
         return check_effect(bench, &job, bench->phase - 1) < 0 ? -1 : ns;
 }
 
-static int run_round(struct bench *bench, const struct contest *contest, struct outcome *outcome, uint32_t passes,
-                     uint32_t round, bool keep) {
+/* Everybody once, beginning with another one each time; not kept where it is for warming up. */
+static int take_turns(struct bench *bench, const struct contest *contest, struct outcome *outcome, uint32_t round, bool warm_up) {
         for (uint32_t turn = 0; turn < contest->n_sides; turn++) {
                 uint32_t i = (turn + round) % contest->n_sides;
                 struct job job = {.side = contest->sides[i],
                                   .what = contest->what,
                                   .as = contest->as,
-                                  .n_files = bench->place.files.n,
-                                  .passes = passes};
+                                  .n_files = warm_up ? bench->place.files.n : contest->n_files,
+                                  .passes = warm_up ? 1 : contest->passes};
                 double ns;
 
                 if (!side_is_there(bench, job.side))
@@ -67,7 +67,7 @@ static int run_round(struct bench *bench, const struct contest *contest, struct 
                 ns = bench_do(bench, job);
                 if (ns < 0)
                         return -1;
-                if (keep)
+                if (!warm_up)
                         outcome->ns[i][round] = ns;
         }
         return 0;
@@ -88,15 +88,15 @@ static int check_audit(const struct bench *bench, const struct contest *contest)
 }
 
 int contest_run(struct bench *bench, const struct contest *contest, struct outcome *ret_outcome) {
-        struct outcome outcome = {0};
+        struct outcome outcome = {.n = bench->rounds * contest->turns};
 
         for (uint32_t i = 0; i < contest->n_sides; i++)
                 if (side_is_there(bench, contest->sides[i]))
-                        outcome.ns[i] = bench_alloc(bench->rounds, sizeof(double));
-        if (run_round(bench, contest, &outcome, 1, 0, false) < 0)
+                        outcome.ns[i] = bench_alloc(outcome.n, sizeof(double));
+        if (take_turns(bench, contest, &outcome, 0, true) < 0)
                 goto fail;
-        for (uint32_t round = 0; round < bench->rounds; round++)
-                if (run_round(bench, contest, &outcome, contest->passes, round, true) < 0)
+        for (uint32_t i = 0; i < outcome.n; i++)
+                if (take_turns(bench, contest, &outcome, i, false) < 0)
                         goto fail;
         if (check_audit(bench, contest) < 0)
                 goto fail;

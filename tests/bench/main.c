@@ -36,14 +36,15 @@ static const char usage[] =
         "      --engine NAME       auto, uring or threads\n"
         "      --sftp-server PATH  default: where distributions have it\n"
         "      --follow            paths are followed through symbolic links in the last component\n"
+        "      --pin WHERE         together: client and servers on one processor; apart: on two; default: as the kernel likes\n"
         "      --json              one object a line: name, ours, theirs, ratio, bar, met, unit\n"
         "      --list              the names of the rows\n"
         "      --profile-op OP     only keep fsopd busy with stat, chown or setxattr, in batches, and say its process id\n"
         "      --one               ... one operation at a time\n"
         "      --seconds S         ... for so long (default 10)\n"
         "\n"
-        "ours and theirs are medians over the rounds, of the median time of an operation where one is in flight, else of the rate;\n"
-        "ratio is the median of the rounds' ratios. Exit status 0 whatever they are; 1 when it can't be measured.\n";
+        "ours and theirs are medians over all turns, of the median time of an operation where one is in flight, else of the rate;\n"
+        "ratio is the median of the turns' ratios. Exit status 0 whatever they are; 1 when it can't be measured.\n";
 
 volatile sig_atomic_t bench_stop;
 
@@ -129,7 +130,7 @@ int bench_read_all(int fd, void *data, size_t len) {
 
 /* ---- the command line -------------------------------------------------------------------------------------------------- */
 
-enum { OPT_FSOPD = 256, OPT_DIR, OPT_FS, OPT_ROUNDS, OPT_ENGINE, OPT_SFTP, OPT_FOLLOW, OPT_JSON, OPT_LIST, OPT_PROFILE, OPT_ONE,
+enum { OPT_FSOPD = 256, OPT_DIR, OPT_FS, OPT_ROUNDS, OPT_ENGINE, OPT_SFTP, OPT_FOLLOW, OPT_PIN, OPT_JSON, OPT_LIST, OPT_PROFILE, OPT_ONE,
        OPT_SECONDS };
 
 static const struct option long_options[] = {
@@ -140,6 +141,7 @@ static const struct option long_options[] = {
         {"engine", required_argument, NULL, OPT_ENGINE},
         {"sftp-server", required_argument, NULL, OPT_SFTP},
         {"follow", no_argument, NULL, OPT_FOLLOW},
+        {"pin", required_argument, NULL, OPT_PIN},
         {"json", no_argument, NULL, OPT_JSON},
         {"list", no_argument, NULL, OPT_LIST},
         {"profile-op", required_argument, NULL, OPT_PROFILE},
@@ -172,6 +174,9 @@ static int take_option(struct options *options, int option) {
         case OPT_FOLLOW:
                 options->follow = true;
                 return 0;
+        case OPT_PIN:
+                process_pin = strcmp(optarg, "together") == 0 ? PIN_TOGETHER : PIN_APART;
+                return process_pin == PIN_TOGETHER || strcmp(optarg, "apart") == 0 ? 0 : -1;
         case OPT_JSON:
                 options->json = true;
                 return 0;
@@ -311,7 +316,7 @@ static int run_contests(struct bench *bench, const struct options *options) {
 
                 if (row->contest < 0 || !row_is_chosen(row, options->words, options->n_words) || !outcomes[row->contest].ns[0])
                         continue;
-                report_row(row, &contests[row->contest], &outcomes[row->contest], bench->rounds, options->json);
+                report_row(row, &contests[row->contest], &outcomes[row->contest], options->json);
         }
         for (uint32_t i = 0; i < n_contests; i++)
                 outcome_fini(&outcomes[i]);

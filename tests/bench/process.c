@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,18 @@
 #define DAEMON_START_MS 10000u
 #define DAEMON_END_MS 12000u
 
-pid_t process_fork(void) {
+enum pin process_pin;
+
+static void stay(unsigned processor) {
+        cpu_set_t set;
+
+        CPU_ZERO(&set);
+        CPU_SET(processor, &set);
+        if (sched_setaffinity(0, sizeof(set), &set) < 0)
+                bench_fail("cannot stay on processor %u: %s", processor, strerror(errno));
+}
+
+pid_t process_fork(bool is_server) {
         pid_t parent = getpid(), pid;
 
         fflush(NULL);
@@ -35,6 +47,8 @@ pid_t process_fork(void) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 _exit(1);
+        if (process_pin != PIN_NOT)
+                stay(is_server && process_pin == PIN_APART ? 1 : 0);
         return 0;
 }
 
@@ -81,7 +95,7 @@ static int wait_for(pid_t pid, const char *name) {
 }
 
 int process_run(const char *const *argv) {
-        pid_t pid = process_fork();
+        pid_t pid = process_fork(true);
 
         if (pid < 0)
                 return -1;
@@ -135,7 +149,7 @@ static void daemon_exec(const struct place *place, const char *fsopd, const char
 }
 
 int daemon_start(const struct place *place, const char *fsopd, const char *engine, pid_t *ret_pid) {
-        pid_t pid = process_fork();
+        pid_t pid = process_fork(true);
 
         if (pid < 0)
                 return -1;
@@ -168,7 +182,7 @@ static pid_t fork_with_socket(int *ret_fd) {
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
                 return bench_fail("socketpair: %s", strerror(errno));
-        pid = process_fork();
+        pid = process_fork(true);
         close(fds[pid == 0 ? 0 : 1]);
         *ret_fd = fds[pid == 0 ? 1 : 0];
         if (pid < 0)

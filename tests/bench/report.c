@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.c: figures become lines: of a table for people, or of JSON, one object each. `ours` and `theirs` are medians over the rounds,
- * `ratio` is the median of each round's ratio.
+ * report.c: figures become lines: of a table for people, or of JSON, one object each. `ours` and `theirs` are medians over all turns,
+ * `ratio` is the median of the turns' ratios.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,16 +37,16 @@ void report_head(bool json) {
                        "met", "what");
 }
 
-static struct line line_of(const struct row *row, const double *ours, const double *theirs, uint32_t rounds) {
-        double *ratios = bench_alloc(rounds, sizeof(*ratios));
-        struct line line = {.ours = bench_median(ours, rounds), .theirs = bench_median(theirs, rounds)};
+static struct line line_of(const struct row *row, const double *ours, const double *theirs, uint32_t n) {
+        double *ratios = bench_alloc(n, sizeof(*ratios));
+        struct line line = {.ours = bench_median(ours, n), .theirs = bench_median(theirs, n)};
 
-        for (uint32_t i = 0; i < rounds; i++) {
+        for (uint32_t i = 0; i < n; i++) {
                 ratios[i] = row->ratio == RATIO_COST ? ours[i] / theirs[i] : theirs[i] / ours[i];
                 line.low = i == 0 || ratios[i] < line.low ? ratios[i] : line.low;
                 line.high = i == 0 || ratios[i] > line.high ? ratios[i] : line.high;
         }
-        line.ratio = bench_median(ratios, rounds);
+        line.ratio = bench_median(ratios, n);
         free(ratios);
         line.met = row->ratio == RATIO_COST ? line.ratio <= row->bar : line.ratio >= row->bar;
         if (row->ratio == RATIO_RATE) {
@@ -61,7 +61,7 @@ static struct line line_of(const struct row *row, const double *ours, const doub
         return line;
 }
 
-void report_row(const struct row *row, const struct contest *contest, const struct outcome *outcome, uint32_t rounds, bool json) {
+void report_row(const struct row *row, const struct contest *contest, const struct outcome *outcome, bool json) {
         const double *theirs = NULL;
         struct line line;
 
@@ -72,7 +72,7 @@ void report_row(const struct row *row, const struct contest *contest, const stru
                 report_skipped(row, "sftp-server is not installed", json);
                 return;
         }
-        line = line_of(row, outcome->ns[0], theirs, rounds);
+        line = line_of(row, outcome->ns[0], theirs, outcome->n);
         if (json)
                 printf("{\"name\":\"%s\",\"ours\":%.3f,\"theirs\":%.3f,\"ratio\":%.4f,\"bar\":%g,\"met\":%s,\"unit\":\"%s\"}\n",
                        row->name, line.ours, line.theirs, line.ratio, row->bar, line.met ? "true" : "false", line.unit);

@@ -16,22 +16,23 @@ enum {
         BATCH_SETXATTR,
 };
 
-#define ONE_PASSES 2
-#define BATCH_PASSES 8
+/* turns, files, passes. Where one operation is in flight, turns are short: it matters much on which processors two processes happen to be. */
+#define ONE_TURN 4, 512, 1
+#define BATCH_TURN 1, BENCH_FILES, 8
 
 const struct contest contests[] = {
-        [ONE_STAT] = {"stat, one in flight", WHAT_STAT, FSOP_AS_AUTO, ONE_PASSES, 3, {SIDE_OURS_ONE, SIDE_ECHO, SIDE_SFTP_ONE}},
-        [ONE_STAT_CALLER] = {"stat as caller, one in flight", WHAT_STAT, FSOP_AS_CALLER, ONE_PASSES, 2,
+        [ONE_STAT] = {"stat, one in flight", WHAT_STAT, FSOP_AS_AUTO, ONE_TURN, 3, {SIDE_OURS_ONE, SIDE_ECHO, SIDE_SFTP_ONE}},
+        [ONE_STAT_CALLER] = {"stat as caller, one in flight", WHAT_STAT, FSOP_AS_CALLER, ONE_TURN, 2,
                              {SIDE_OURS_ONE, SIDE_ECHO}},
-        [ONE_CHOWN] = {"chown, one in flight", WHAT_CHOWN, FSOP_AS_AUTO, ONE_PASSES, 3,
+        [ONE_CHOWN] = {"chown, one in flight", WHAT_CHOWN, FSOP_AS_AUTO, ONE_TURN, 3,
                        {SIDE_OURS_ONE, SIDE_ECHO, SIDE_SFTP_ONE}},
-        [BATCH_STAT] = {"stat, batches", WHAT_STAT, FSOP_AS_AUTO, BATCH_PASSES, 3,
+        [BATCH_STAT] = {"stat, batches", WHAT_STAT, FSOP_AS_AUTO, BATCH_TURN, 3,
                         {SIDE_OURS_BATCH, SIDE_LOOP, SIDE_SFTP_WINDOW}},
-        [BATCH_STAT_CALLER] = {"stat as caller, batches", WHAT_STAT, FSOP_AS_CALLER, BATCH_PASSES, 2,
+        [BATCH_STAT_CALLER] = {"stat as caller, batches", WHAT_STAT, FSOP_AS_CALLER, BATCH_TURN, 2,
                                {SIDE_OURS_BATCH, SIDE_LOOP}},
-        [BATCH_CHOWN] = {"chown, batches", WHAT_CHOWN, FSOP_AS_AUTO, BATCH_PASSES, 3,
+        [BATCH_CHOWN] = {"chown, batches", WHAT_CHOWN, FSOP_AS_AUTO, BATCH_TURN, 3,
                          {SIDE_OURS_BATCH, SIDE_LOOP, SIDE_SFTP_WINDOW}},
-        [BATCH_SETXATTR] = {"setxattr, batches", WHAT_SETXATTR, FSOP_AS_AUTO, BATCH_PASSES, 2, {SIDE_OURS_BATCH, SIDE_LOOP}},
+        [BATCH_SETXATTR] = {"setxattr, batches", WHAT_SETXATTR, FSOP_AS_AUTO, BATCH_TURN, 2, {SIDE_OURS_BATCH, SIDE_LOOP}},
 };
 const uint32_t n_contests = sizeof(contests) / sizeof(contests[0]);
 

@@ -153,7 +153,7 @@ int worker_start(struct worker *worker, const struct place *place, int echo_fd, 
 
         if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
                 return bench_fail("socketpair: %s", strerror(errno));
-        worker->pid = process_fork();
+        worker->pid = process_fork(false);
         if (worker->pid == 0) {
                 close(fds[0]);
                 _exit(child_main(place, fds[1], echo_fd, sftp_fd));
