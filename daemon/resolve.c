@@ -73,29 +73,36 @@ static bool still_beneath(const struct task_end *end) {
         return end->n_ancestors > 0 && root_holds(end->root, end->ancestors, (uint32_t)end->n_ancestors);
 }
 
-/* The guard for an end; one serves all operations of the task that are alike in rule and verb. NULL: the end is refused. */
+/* The task keeps the root as long as its parent cache, which knows guards by their address. */
+static bool keep_root(struct task *task, struct root *root) {
+        struct task_root *kept = task->roots_kept;
+
+        while (kept && kept->root != root)
+                kept = kept->next;
+        if (kept)
+                return true;
+        kept = arena_calloc(&task->arena, 1, sizeof(*kept));
+        if (!kept)
+                return false;
+        kept->root = root_ref(root);
+        kept->next = task->roots_kept;
+        task->roots_kept = kept;
+        return true;
+}
+
+/* The guard for an end. NULL: the end is refused. */
 static const struct guard *guard_of(struct task_op *o, const struct task_end *end, const struct end_verdict *verdict) {
-        struct task *task = o->task;
-        const struct peer *peer = &task->session->peer;
-        struct task_guard *known = task->guards;
+        const struct peer *peer = &o->task->session->peer;
+        op_set permission = end == &o->to ? op_permission_to(o->op) : op_permission_at(o->op);
+        const struct guard *guard;
         uint32_t create_uid, create_gid;
         bool service;
 
-        while (known && !(known->root == end->root && known->verb == o->op->verb))
-                known = known->next;
-        if (known)
-                return &known->guard;
-        known = arena_calloc(&task->arena, 1, sizeof(*known));
-        if (!known || rule_create_as(verdict->rule, peer, &create_uid, &create_gid, &service) < 0 ||
-            root_guard(end->root, peer, o->op, create_uid, &known->guard) < 0)
+        if (rule_create_as(verdict->rule, peer, &create_uid, &create_gid, &service) < 0 ||
+            root_guard(end->root, peer, o->op, permission, service ? 0 : create_uid, &guard) < 0 ||
+            !keep_root(o->task, end->root))
                 return NULL;
-        if (service)
-                known->guard.create_uid = known->guard.service_uid;
-        known->root = root_ref(end->root);
-        known->verb = o->op->verb;
-        known->next = task->guards;
-        task->guards = known;
-        return &known->guard;
+        return guard;
 }
 
 static bool place_end(struct task_op *o, struct task_end *end, const struct location *location, const struct end_verdict *verdict,
@@ -110,11 +117,10 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
                 place->base_is_client_fd = !end->handle;
         }
         if (verdict->kind == VERDICT_ELEVATED) {
-                if (!root_is_open(end->root) || !still_beneath(end) ||
-                    rule_create_as(verdict->rule, peer, &create_uid, &create_gid, &service) < 0)
+                if (!root_is_open(end->root) || !still_beneath(end))
                         return false;
-                if (root_guard(end->root, peer, o->op, end == &o->to ? op_permission_to(o->op) : op_permission_at(o->op),
-                               service ? 0 : create_uid, &place->guard) < 0)
+                place->guard = guard_of(o, end, verdict);
+                if (!place->guard)
                         return false;
                 if (location->kind == LOCATION_PATH) {
                         place->base = place->guard->root->fd;

@@ -48,12 +48,10 @@ struct task_op {
         bool in_flight;            /* its io is with the engine */
 };
 
-/* What a rule demands, shared by the operations of a task that it carries: the parent cache knows it by its address, so it
- * lives as long as the task. */
-struct task_guard {
-        struct task_guard *next;
-        struct root *root; /* counted */
-        enum fsop_verb verb;
+/* A root whose guards the task's parent cache may know: counted as long as the task lives. */
+struct task_root {
+        struct task_root *next;
+        struct root *root;
 };
 
 struct task {
@@ -78,7 +76,7 @@ struct task {
         struct task_op *ops; /* the window's */
         uint32_t ops_cap;
         struct parent_cache parents;
-        struct task_guard *guards;
+        struct task_root *roots_kept;
         struct policy *policy; /* counted for the window: a reload does not pull the rules from under it */
         struct roots *roots;
         struct root **candidates; /* roots that a passed descriptor may lie under; counted */
