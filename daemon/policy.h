@@ -155,6 +155,7 @@ struct roots *roots_unref(struct roots *roots);
 struct roots *roots_ref(struct roots *roots);
 int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer,
                  struct root **ret_root);
+struct root *root_ref(struct root *root);
 bool root_is_open(const struct root *root);
 /* [any] Opens it, unless it is open: 0, or -FSOP_E… (a rule whose directory does not exist is inert: the operation is then
  * denied). Threads that open the same root at once do not wait for each other: the first to finish counts. Nothing

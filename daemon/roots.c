@@ -416,6 +416,13 @@ static int root_new(struct roots *roots, const struct rule *rule, uint32_t path_
         return code;
 }
 
+struct root *root_ref(struct root *root) {
+        root->refs++;
+        root->idle_since_ms = 0;
+        roots_ref(root->roots);
+        return root;
+}
+
 int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer,
                  struct root **ret_root) {
         uint32_t uid = uid_of_root(roots, rule, path_index, peer);
@@ -428,10 +435,7 @@ int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_ind
                 if (code < 0)
                         return code;
         }
-        *ret_root = *slot;
-        (*ret_root)->refs++;
-        (*ret_root)->idle_since_ms = 0;
-        roots_ref(roots);
+        *ret_root = root_ref(*slot);
         return 0;
 }
 

@@ -143,8 +143,11 @@ enum flow settle_step(struct task *task) {
         task->candidates = NULL;
         task->roots = roots_unref(task->roots);
         task->policy = policy_unref(task->policy);
-        if (last || parents_are_stale(task))
+        if (last || parents_are_stale(task)) {
                 parent_cache_clear(&task->parents);
+                for (; task->roots_kept; task->roots_kept = task->roots_kept->next)
+                        root_release(task->roots_kept->root);
+        }
         audit_flush(task->session->server->audit);
         return FLOW_NEXT;
 }
