@@ -64,6 +64,11 @@ void step_to(struct step *step, const char *path, bool follow) {
         step->has_to = true;
 }
 
+void *step_args(struct step *step, size_t size) {
+        step->args.size = size;
+        return &step->args;
+}
+
 void action_clear_steps(struct action *action) {
         action->n_steps = 0;
 }

@@ -21,6 +21,7 @@ enum {
         EXIT_SOME_FAILED = 5,
 };
 
+struct action;
 struct runner;
 
 /* The run of the program. */
@@ -84,6 +85,7 @@ struct step {
         struct fsop_at at, to;
         union step_args args; /* size 0: the operation takes none */
         int tolerated;        /* FSOP_E…: this error is as good as success; 0: none is */
+        size_t user;          /* the action's own */
 };
 
 enum verdict {
@@ -130,8 +132,8 @@ struct step *action_step(struct action *action, enum fsop_verb verb, bool follow
 /* Adds a step on another path, which must be kept. */
 struct step *action_step_at(struct action *action, enum fsop_verb verb, const char *path, bool follow);
 void step_to(struct step *step, const char *path, bool follow);
-/* Sets the size of arguments and returns them: step_args(step, chmod). */
-#define step_args(step, member) ((step)->args.size = sizeof((step)->args.member), &(step)->args.member)
+/* Gives a step arguments of SIZE bytes, all 0 so far but their size. struct fsop_chmod_args *args = step_args(step, sizeof(*args)); */
+void *step_args(struct step *step, size_t size);
 void action_clear_steps(struct action *action);
 
 /* Takes the action, which runs as soon as a batch is full or cli_flush is called; ordered unless the runner is parallel. */
@@ -139,6 +141,12 @@ void cli_submit(struct cli *cli, struct action *action);
 
 /* Something needed to plan: the object's stat, after everything submitted before it in an ordered run. False on any error. */
 bool cli_query_stat(struct cli *cli, const char *path, bool follow, struct fsop_stat *ret_stat);
+
+/* The same for something without which the command makes no sense: takes the action, which names it, and shows a failure. */
+bool cli_ask_stat(struct cli *cli, struct action *action, bool follow, struct fsop_stat *ret_stat);
+
+/* The paths of this command do not depend on each other: their order is free (not in batch files, which have their own). */
+void cli_unordered(struct cli *cli, const struct invocation *invocation);
 
 /* Whether PATH is, or leads to, a directory. */
 bool cli_is_directory(struct cli *cli, const char *path);

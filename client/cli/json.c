@@ -294,15 +294,13 @@ void json_failure(const struct action *action, const char *op, const struct fail
 
 /* ---- listings, ping, policy check --------------------------------------------------------------------------------- */
 
-void json_entry(const struct action *action, const struct fsop_entry *entry, const struct fsop_bytes *link) {
+void json_entry(const struct action *action, const struct fsop_entry *entry) {
         json_t *object = begin(action, "ls", true);
         put_bytes(object, "name", entry->name);
         put_string(object, "type", fsop_file_type_name(entry->type));
         put_u64(object, "ino", entry->ino);
         if (entry->has_stat)
                 put_stat(object, &entry->stat);
-        if (link)
-                put_bytes(object, "target", *link);
         emit(object);
 }
 
@@ -330,8 +328,6 @@ void json_policy_note(const char *path, unsigned line, unsigned column, bool is_
         emit(object);
 }
 
-void json_policy_end(const char *path, bool ok) {
-        json_t *object = begin(NULL, "policy-check", ok);
-        put_bytes(object, "path", fsop_bytes_of(path));
-        emit(object);
+void json_policy_end(bool ok) {
+        emit(begin(NULL, "policy-check", ok));
 }

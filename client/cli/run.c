@@ -379,7 +379,7 @@ static void submit_explanations(struct cli *cli, struct action *action) {
         for (unsigned i = 0; i < action->n_steps; i++) {
                 const struct step *step = &action->steps[i];
                 struct action *explain = action_new(cli, &invocation, FSOP_VERB_EXPLAIN, NULL);
-                struct fsop_explain_args *args = step_args(action_step(explain, FSOP_VERB_EXPLAIN, false), explain);
+                struct fsop_explain_args *args = step_args(action_step(explain, FSOP_VERB_EXPLAIN, false), sizeof(*args));
                 explain->path = action->path ? action_keep(explain, action->path, strlen(action->path)) : NULL;
                 explain->to = action->to ? action_keep(explain, action->to, strlen(action->to)) : NULL;
                 explain->as = action->as;
@@ -418,6 +418,21 @@ bool cli_query_stat(struct cli *cli, const char *path, bool follow, struct fsop_
         if (!cli_goes_on(cli) || cli_connect(cli, NULL) < 0)
                 return false;
         return fsop_stat(cli->client, &at, ret_stat) >= 0;
+}
+
+bool cli_ask_stat(struct cli *cli, struct action *action, bool follow, struct fsop_stat *ret_stat) {
+        bool ok = cli_query_stat(cli, action->path, follow, ret_stat);
+        if (!ok && cli->client && cli_goes_on(cli))
+                settle_unsent(cli, action, -fsop_last_error(cli->client)->code);
+        else
+                action_free(action);
+        return ok;
+}
+
+void cli_unordered(struct cli *cli, const struct invocation *invocation) {
+        const struct runner_options unordered = {.parallel = true};
+        if (!invocation->line)
+                runner_start(cli, &unordered);
 }
 
 bool cli_is_directory(struct cli *cli, const char *path) {

@@ -223,7 +223,7 @@ void show_no_daemon(struct cli *cli, const struct action *action, int code, int3
 void show_success(struct cli *cli, const struct action *action, const struct fsop_result *result) {
         if (cli->json && !action->shows_json)
                 json_success(action, result);
-        else if (action->show && result->error.code == 0)
+        else if (action->show)
                 action->show(cli, action, result);
 }
 

@@ -56,12 +56,12 @@ void show_add_name(const struct cli *cli, struct text *text, const char *name, s
 void json_success(const struct action *action, const struct fsop_result *result);
 void json_failure(const struct action *action, const char *op, const struct failure *failure);
 /* One line of ls. */
-void json_entry(const struct action *action, const struct fsop_entry *entry, const struct fsop_bytes *link);
+void json_entry(const struct action *action, const struct fsop_entry *entry);
 /* Ends a listing. */
 void json_entries_end(const struct action *action, uint64_t n);
 void json_ping(const struct action *action, uint64_t us);
 /* One remark of policy check; line 0: none. */
 void json_policy_note(const char *path, unsigned line, unsigned column, bool is_error, const char *message);
-void json_policy_end(const char *path, bool ok);
+void json_policy_end(bool ok);
 
 #endif

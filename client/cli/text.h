@@ -25,7 +25,7 @@ struct text {
 void text_add(struct text *text, const char *bytes, size_t len);
 void text_adds(struct text *text, const char *string);
 __attribute__((format(printf, 2, 3))) void text_addf(struct text *text, const char *format, ...);
-void text_addv(struct text *text, const char *format, va_list ap);
+__attribute__((format(printf, 2, 0))) void text_addv(struct text *text, const char *format, va_list ap);
 void text_free(struct text *text);
 
 /*
