@@ -115,6 +115,7 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
         if (location->kind != LOCATION_PATH) {
                 place->base = end->handle ? end->handle->fd : end->fd;
                 place->base_is_client_fd = !end->handle;
+                place->may_leave_base = !o->task->session->peer.foreign;
         }
         if (verdict->kind == VERDICT_ELEVATED) {
                 if (!root_is_open(end->root) || !still_beneath(end))

@@ -125,11 +125,10 @@ static void settle_op(struct task_op *o) {
         o->identity = NULL;
 }
 
-/* Later operations of an ordered batch see what the earlier ones did to names. */
-static bool parents_are_stale(const struct task *task) {
-        if (task->batch.mode != FSOP_BATCH_PARALLEL)
-                return task->window_count > 0 && task->ops[0].row->changes;
-        return false;
+static void forget_parents(struct task *task) {
+        parent_cache_clear(&task->parents);
+        for (; task->roots_kept; task->roots_kept = task->roots_kept->next)
+                root_release(task->roots_kept->root);
 }
 
 enum flow settle_step(struct task *task) {
@@ -143,11 +142,8 @@ enum flow settle_step(struct task *task) {
         task->candidates = NULL;
         task->roots = roots_unref(task->roots);
         task->policy = policy_unref(task->policy);
-        if (last || parents_are_stale(task)) {
-                parent_cache_clear(&task->parents);
-                for (; task->roots_kept; task->roots_kept = task->roots_kept->next)
-                        root_release(task->roots_kept->root);
-        }
+        if (last)
+                forget_parents(task);
         audit_flush(task->session->server->audit);
         return FLOW_NEXT;
 }
