@@ -20,14 +20,14 @@ static enum value_encoding encoding_of(const struct invocation *invocation) {
 
 static void show_encoded(const struct fsop_result *result, enum value_encoding encoding) {
         char *encoded = value_encode(encoding, result->value.data.data, result->value.data.len);
-        show_bytes(encoded ? encoded : "", encoded ? strlen(encoded) : 0);
-        show_bytes("\n", 1);
+        show_raw(encoded ? encoded : "", encoded ? strlen(encoded) : 0);
+        show_raw("\n", 1);
         free(encoded);
 }
 
 static void show_value(struct cli *cli, const struct action *action, const struct fsop_result *result) {
         (void)cli, (void)action;
-        show_bytes(result->value.data.data, result->value.data.len);
+        show_raw(result->value.data.data, result->value.data.len);
 }
 
 static void show_value_hex(struct cli *cli, const struct action *action, const struct fsop_result *result) {

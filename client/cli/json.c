@@ -72,8 +72,8 @@ static void emit(json_t *object) {
         char *line = json_dumps(object, JSON_COMPACT);
         json_decref(object);
         if (line) {
-                show_bytes(line, strlen(line));
-                show_bytes("\n", 1);
+                show_raw(line, strlen(line));
+                show_raw("\n", 1);
         }
         free(line);
 }

@@ -162,7 +162,7 @@ static int begin(struct cli *cli, const char *const *words, int n_words) {
                 n = -1;
         } else if (values[OPT_VERSION]) {
                 text_addf(&why, "fsop %s\n", fsop_version());
-                show_bytes(why.data, why.len);
+                show_raw(why.data, why.len);
                 n = -1;
         } else if (n == n_words) {
                 text_adds(&why, "a command is missing");

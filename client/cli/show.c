@@ -11,13 +11,13 @@
 
 static const char *output_error; /* why the first write that failed did so */
 
-void show_bytes(const char *data, size_t len) {
+void show_raw(const char *data, size_t len) {
         if (len && !output_error && fwrite(data, 1, len, stdout) != len)
                 output_error = terminal_why();
 }
 
 void show_text(struct text *text) {
-        show_bytes(text->data, text->len);
+        show_raw(text->data, text->len);
         text_free(text);
 }
 
@@ -212,8 +212,10 @@ void show_no_daemon(struct cli *cli, const struct action *action, int code, int3
                 json_failure(action, action ? fsop_verb_name(action->verb) : "connect", &failure);
                 return;
         }
-        text_adds(&text, "fsop: no connection to fsopd: ");
-        text_add_sentence(&text, message, strlen(message));
+        /* The library's own hint, in parentheses at the end, gives way to the longer one. */
+        const char *end = message + strlen(message), *hint = end > message && end[-1] == ')' ? strrchr(message, '(') : NULL;
+        text_adds(&text, "fsop: ");
+        text_add_sentence(&text, message, (size_t)((hint && hint > message ? hint - 1 : end) - message));
         text_addf(&text, " (%s); %s", fsop_error_name(code) ? fsop_error_name(code) : "?", no_daemon_hint(code));
         complain(&text);
 }
@@ -229,8 +231,8 @@ void show_success(struct cli *cli, const struct action *action, const struct fso
 
 void show_line(struct cli *cli, const struct action *action, const struct fsop_result *result) {
         (void)cli, (void)action;
-        show_bytes(result->value.data.data, result->value.data.len);
-        show_bytes("\n", 1);
+        show_raw(result->value.data.data, result->value.data.len);
+        show_raw("\n", 1);
 }
 
 void show_names(struct cli *cli, const struct action *action, const struct fsop_result *result) {

@@ -28,7 +28,7 @@ void show_no_daemon(struct cli *cli, const struct action *action, int code, int3
 __attribute__((format(printf, 1, 2))) void show_note(const char *format, ...);
 
 /* Writes to standard output. Failures are remembered for show_finish. */
-void show_bytes(const char *data, size_t len);
+void show_raw(const char *data, size_t len);
 void show_text(struct text *text); /* and frees it */
 /* Flushes. False after saying that standard output could not be written. */
 bool show_finish(void);

@@ -192,20 +192,25 @@ void text_add_time(struct text *text, struct fsop_time time, bool full) {
 
 unsigned text_distance(const char *a, const char *b) {
         enum { LETTERS_MAX = 32 };
-        unsigned row[LETTERS_MAX + 1];
+        unsigned row[LETTERS_MAX + 1], above[LETTERS_MAX + 1] = {0}; /* above: the row before, for swapped letters */
         size_t a_len = strlen(a), b_len = strlen(b);
         if (a_len > LETTERS_MAX || b_len > LETTERS_MAX)
                 return 99;
         for (size_t k = 0; k <= b_len; k++)
                 row[k] = (unsigned)k;
         for (size_t i = 1; i <= a_len; i++) {
-                unsigned diagonal = row[0];
+                unsigned before[LETTERS_MAX + 1], diagonal = row[0];
+                memcpy(before, above, sizeof(before));
+                memcpy(above, row, sizeof(above));
                 row[0] = (unsigned)i;
                 for (size_t k = 1; k <= b_len; k++) {
                         unsigned best = diagonal + (a[i - 1] != b[k - 1]);
                         diagonal = row[k];
                         best = diagonal + 1 < best ? diagonal + 1 : best;
-                        row[k] = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
+                        best = row[k - 1] + 1 < best ? row[k - 1] + 1 : best;
+                        if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] && before[k - 2] + 1 < best)
+                                best = before[k - 2] + 1;
+                        row[k] = best;
                 }
         }
         return row[b_len];
