@@ -125,15 +125,7 @@ static void settle_op(struct task_op *o) {
         o->identity = NULL;
 }
 
-static void forget_parents(struct task *task) {
-        parent_cache_clear(&task->parents);
-        for (; task->roots_kept; task->roots_kept = task->roots_kept->next)
-                root_release(task->roots_kept->root);
-}
-
 enum flow settle_step(struct task *task) {
-        bool last = task->window_first + task->window_count >= task->batch.n_ops;
-
         for (uint32_t i = 0; i < task->window_count; i++)
                 settle_op(&task->ops[i]);
         for (uint32_t i = 0; i < task->n_candidates; i++)
@@ -142,8 +134,6 @@ enum flow settle_step(struct task *task) {
         task->candidates = NULL;
         task->roots = roots_unref(task->roots);
         task->policy = policy_unref(task->policy);
-        if (last)
-                forget_parents(task);
         audit_flush(task->session->server->audit);
         return FLOW_NEXT;
 }

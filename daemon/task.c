@@ -61,6 +61,9 @@ static void task_destroy(struct task *task) {
 }
 
 void task_free(struct task *task) {
+        parent_cache_clear(&task->parents);
+        for (; task->roots_kept; task->roots_kept = task->roots_kept->next)
+                root_release(task->roots_kept->root);
         for (uint32_t i = 0; i < task->n_fds; i++)
                 graveyard_bury(task->fds[i]);
         task->n_fds = 0;
