@@ -163,6 +163,8 @@ struct place {
         os_fd base;                 /* start of a relative path; OS_FD_NONE: the reference root */
         bool base_is_object;        /* path is empty: base itself is meant */
         bool base_is_client_fd;     /* base came from a client: may be anything, may hang */
+        bool may_leave_base;        /* as caller, from a base: "..", absolute links and the like may lead out of it, because the
+                                       caller sees the same tree as the reference (it is not foreign) */
         struct bytes path;          /* NUL-terminated (len does not count it) */
         bool follow;
         /* filled by sys_resolve */
@@ -171,15 +173,22 @@ struct place {
         const char *leaf;       /* name in parent, points into path */
         os_fd object;           /* O_PATH, or OS_FD_NONE where it does not exist (yet) */
         bool object_borrowed;   /* it is base */
+        bool through_link;      /* leaf is a link to nothing, through which the kernel is to create (as caller only) */
         enum fs_class fs;
         bool has_stat;
         struct fsop_stat stat; /* of object: type, mode, nlink, uid, gid, ino, dev, size, mnt_id */
 };
 
-/* Parents that several operations of a batch share. Used by one thread at a time. */
+/*
+ * Parents that several operations of a batch share. Resolve and release use it, one thread at a time; run, on any thread, only
+ * marks it as stale when it may have changed what a path means.
+ */
 struct parent_cache {
-        struct {
+        struct parent_slot {
                 os_fd base, fd;
+                uint32_t users; /* places that borrow fd; a slot in use is not given away */
+                bool stale;     /* not to be found any more; closed with its last user */
+                bool may_leave_base;
                 struct identity *identity;
                 const struct guard *guard;
                 struct bytes path;
@@ -187,6 +196,7 @@ struct parent_cache {
                 enum fs_class fs;
         } slots[4];
         uint32_t next;
+        int stale; /* atomic: all slots are */
 };
 /* Makes an empty cache (all slots OS_FD_NONE). */
 void parent_cache_init(struct parent_cache *cache);
@@ -232,9 +242,10 @@ int sys_run(struct sys_op *op);
 void sys_release(struct sys_op *op);
 
 /*
- * From a directory descriptor that a client passed (or a handle opened as caller) upwards, without crossing a mount:
- * the directories above it, itself first. For finding the rule it lies under. Returns their number, or -FSOP_E…;
- * -FSOP_EXDEV when a mount is in the way, -FSOP_ENOTDIR if it is none. Wears the service. [any]
+ * From a directory descriptor that a client passed (or a handle opened as caller) upwards, as far as its mount reaches:
+ * the directories above it, itself first. For finding the rule it lies under: a rule's directory on the other side of
+ * a mount is not among them. Returns their number, or -FSOP_E…; -FSOP_E2BIG when there are more than ids_max,
+ * -FSOP_ENOTDIR if it is none. Wears the service. [any]
  */
 int sys_ancestors(os_fd directory, struct object_id *ret_ids, uint32_t ids_max, unsigned flags);
 
@@ -246,7 +257,8 @@ const struct support *sys_support(uint32_t *ret_n);
 
 /* Closes a descriptor; may block where a FUSE server is behind it, so a client's own go through IO_CLOSE. [any] */
 void sys_close(os_fd fd);
-/* Whether a descriptor that a client passed may be used at all (no procfs, O_PATH, access mode), with what it is. [any] */
+/* What a descriptor that a client passed is good for. Never blocks: -FSOP_EACCES for one known to be on procfs; on a mount that was
+ * never seen before, sys_resolve is the one to tell. [any] */
 int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_path_only);
 
 /* ---- odds and ends ---------------------------------------------------------------------------------------------- */

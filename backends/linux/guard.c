@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * guard.c: what a rule demands of the objects that an elevated operation meets, checked on what is pinned. Each demand stands
+ * here once; resolve.c and walk.c ask.
+ */
+#include "backends/linux/sys_linux.h"
+
+#include <errno.h>
+#include <string.h>
+
+bool guard_accepts_path(const struct bytes *path) {
+        const char *p = (const char *)path->data, *end = p + path->len;
+
+        while (p <= end) {
+                const char *slash = memchr(p, '/', (size_t)(end - p));
+                size_t len = (size_t)((slash != NULL ? slash : end) - p);
+
+                if (len == 0 || (len == 1 && p[0] == '.') || (len == 2 && p[0] == '.' && p[1] == '.'))
+                        return false;
+                p += len + 1;
+        }
+        return true;
+}
+
+static bool is_excluded(const struct guard *guard, const struct fsop_stat *stat) {
+        for (uint32_t i = 0; i < guard->n_excluded; i++)
+                if (guard->excluded[i].ino != 0 && same_object(stat, guard->excluded[i].dev, guard->excluded[i].ino))
+                        return true;
+        return false;
+}
+
+/*
+ * Up from a pinned directory to the rule's. Being opened beneath it is not enough: what is pinned may have been moved
+ * away since, or been brought here by a mount of the client's own.
+ */
+int guard_check_directory(struct sys_op *op, const struct place *place, os_fd fd, const struct fsop_stat *stat) {
+#ifdef FSOP_TEST_WEAK_RESOLVER
+        (void)op, (void)place, (void)fd, (void)stat;
+        return 0;
+#else
+        const struct guard *guard = place->guard;
+        struct fsop_stat here = *stat, above;
+
+        for (unsigned level = 1;; level++) {
+                int r;
+
+                if (is_excluded(guard, &here))
+                        return op_guarded(op, -FSOP_EPERM, "it is, or lies in, a directory that the rule excludes");
+                if (same_object(&here, guard->root->dev, guard->root->ino))
+                        return 0;
+                r = lookup_stat_above((int)fd, level, &above);
+                if (r < 0)
+                        return op_failed(op, -r);
+                if (place->base_is_client_fd && above.mnt_id != here.mnt_id)
+                        return op_guarded(op, -FSOP_EXDEV, "a mount lies between it and the rule's directory");
+                if (above.mnt_id == here.mnt_id && same_object(&above, stat_dev(&here), here.ino))
+                        return op_guarded(op, -FSOP_EXDEV, "it is no longer beneath the rule's directory");
+                here = above;
+        }
+#endif
+}
+
+static bool is_trusted_owner(const struct guard *guard, uint32_t uid) {
+        return uid == 0 || uid == guard->service_uid || uid == guard->caller_uid || uid == guard->create_uid;
+}
+
+int guard_check_parent_owner(struct sys_op *op, const struct place *place, const struct fsop_stat *parent) {
+        const struct guard *guard = place->guard;
+
+        if (guard->foreign_parent || is_trusted_owner(guard, parent->uid))
+                return 0;
+        return op_guarded(op, -FSOP_EPERM, "the directory belongs to somebody else, and the rule does not allow creating there");
+}
+
+const char *guard_object_fault(const struct guard *guard, const struct fsop_stat *stat, bool changes) {
+        if (stat_is_directory(stat) && is_excluded(guard, stat))
+                return "the rule excludes this directory";
+        if (guard->owned_by_caller && stat->uid != guard->caller_uid)
+                return "the rule is for objects that belong to the caller";
+#ifndef FSOP_TEST_WEAK_RESOLVER
+        if (changes && !guard->links_any && !stat_is_directory(stat) && stat->nlink > 1)
+                return "the file has several links, and the rule is for files with one";
+#else
+        (void)changes;
+#endif
+        return NULL;
+}
+
+/* In a sticky directory that others may write to, a file that is there already may be a trap: the kernel's protected_regular. */
+static bool is_trap(const struct sys_op *op, const struct guard *guard, const struct fsop_stat *stat,
+                    const struct fsop_stat *parent) {
+        const struct create_args *args = create_args_of(op->op);
+
+        if (args == NULL || !args->create || parent == NULL || guard->foreign_parent)
+                return false;
+        if (!(parent->mode & S_ISVTX) || !(parent->mode & (S_IWOTH | S_IWGRP)))
+                return false;
+        return !is_trusted_owner(guard, stat->uid) && stat->uid != parent->uid;
+}
+
+int guard_check_object(struct sys_op *op, const struct place *place, const struct fsop_stat *stat,
+                       const struct fsop_stat *parent) {
+        const struct guard *guard = place->guard;
+        struct shape shape = shape_of(op->op);
+        bool changes = place == &op->at ? shape.at_changes : shape.to_changes;
+        const char *fault = guard_object_fault(guard, stat, changes);
+
+        if (fault != NULL)
+                return op_guarded(op, -FSOP_EPERM, fault);
+        if (op->op->verb == FSOP_VERB_LINK && place == &op->at && stat->uid != guard->caller_uid)
+                return op_guarded(op, -FSOP_EPERM, "only a file that belongs to the caller can be linked with a rule's rights");
+        if (is_trap(op, guard, stat, parent))
+                return op_guarded(op, -FSOP_EPERM, "the file belongs to somebody else, in a sticky directory");
+        if (op->op->verb == FSOP_VERB_CHMOD && !op->op->args.chmod.walk.recursive &&
+            !guard_accepts_mode(guard, new_mode(&op->op->args.chmod, stat->mode), stat))
+                return op_guarded(op, -FSOP_EPERM, "the rule does not let set-id bits be set or survive");
+        return 0;
+}
+
+bool guard_accepts_mode(const struct guard *guard, uint32_t mode, const struct fsop_stat *old) {
+        uint32_t bits = mode & (S_ISUID | S_ISGID);
+
+        if (guard->set_id || bits == 0)
+                return true;
+        /* On a directory they mean inheritance, and stay. */
+        return old != NULL && stat_is_directory(old) && (bits & ~old->mode) == 0;
+}
+
+/* The modes with which things are made. */
+int guard_check_arguments(struct sys_op *op) {
+        struct shape shape = shape_of(op->op);
+        const struct place *place = shape.to != PIN_NOTHING ? &op->to : &op->at;
+        const struct create_args *args = create_args_of(op->op);
+
+        if (place->guard == NULL || args == NULL || !args->create)
+                return 0;
+        if (guard_accepts_mode(place->guard, args->mode, NULL))
+                return 0;
+        return op_guarded(op, -FSOP_EPERM, "the rule does not let set-id bits be set");
+}
+
+int guard_check_holds_none(struct sys_op *op, const struct place *place) {
+        const struct guard *guard = place->guard;
+
+        if (guard == NULL || !place->has_stat || !stat_is_directory(&place->stat))
+                return 0;
+        for (uint32_t i = 0; i < guard->n_excluded; i++) {
+                struct fsop_stat here, above;
+                int fd = (int)guard->excluded_fds[i];
+
+                if (guard->excluded_fds[i] == OS_FD_NONE || lookup_stat(fd, "", false, &here) < 0)
+                        continue;
+                for (unsigned level = 1;; level++) {
+                        if (same_object(&here, stat_dev(&place->stat), place->stat.ino))
+                                return op_guarded(op, -FSOP_EPERM, "a directory that the rule excludes lies inside it");
+                        if (same_object(&here, guard->root->dev, guard->root->ino))
+                                break;
+                        if (lookup_stat_above(fd, level, &above) < 0)
+                                return op_guarded(op, -FSOP_EPERM, "where an excluded directory lies could not be told");
+                        if (above.mnt_id == here.mnt_id && same_object(&above, stat_dev(&here), here.ino))
+                                break;
+                        here = above;
+                }
+        }
+        return 0;
+}
+
+int guard_check_bytes(struct sys_op *op, const struct place *place, uint64_t offset, uint64_t length) {
+        const struct guard *guard = place->guard;
+
+        if (guard == NULL || !guard->has_bytes_max)
+                return 0;
+        if (offset <= guard->bytes_max && length <= guard->bytes_max - offset)
+                return 0;
+        return op_guarded(op, -FSOP_EPERM, "the file would become larger than the rule's max-bytes");
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mounts.c: what kind of filesystem a mount holds: answers at once, may hang, or not to be touched. Found out once per mount by
+ * whoever may block, then known by the mount's id.
+ *
+ * Kernels since 6.8 give ids that never come again. Before, a client could have an id recycled in a mount namespace
+ * of its own, where nobody tells us of it: there, what a client passed is never answered from the cache.
+ */
+#include "backends/linux/sys_linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x1000U
+#endif
+
+#define SLOTS 512u /* a power of two */
+
+/* A filesystem's nature; client-made mounts of a stacked one may lie upon anything. */
+enum nature { NATURE_LOCAL, NATURE_STACKED, NATURE_SLOW, NATURE_FORBIDDEN };
+
+static const struct {
+        uint64_t magic;
+        const char *name;
+        enum nature nature;
+} filesystems[] = {
+        {0xef53, "ext4", NATURE_LOCAL},
+        {0x58465342, "xfs", NATURE_LOCAL},
+        {0x9123683e, "btrfs", NATURE_LOCAL},
+        {0x01021994, "tmpfs", NATURE_LOCAL},
+        {0x858458f6, "ramfs", NATURE_LOCAL},
+        {0xf2f52010, "f2fs", NATURE_LOCAL},
+        {0x2fc12fc1, "zfs", NATURE_LOCAL},
+        {0xca451a4e, "bcachefs", NATURE_LOCAL},
+        {0x73717368, "squashfs", NATURE_LOCAL},
+        {0xe0f5e1e2, "erofs", NATURE_LOCAL},
+        {0x9660, "iso9660", NATURE_LOCAL},
+        {0x15013346, "udf", NATURE_LOCAL},
+        {0x4d44, "vfat", NATURE_LOCAL},
+        {0x2011bab0, "exfat", NATURE_LOCAL},
+        {0x7366746e, "ntfs3", NATURE_LOCAL},
+        {0x3153464a, "jfs", NATURE_LOCAL},
+        {0x3434, "nilfs2", NATURE_LOCAL},
+        {0x958458f6, "hugetlbfs", NATURE_LOCAL},
+        {0x62656572, "sysfs", NATURE_LOCAL},
+        {0x27e0eb, "cgroup", NATURE_LOCAL},
+        {0x63677270, "cgroup2", NATURE_LOCAL},
+        {0x1cd1, "devpts", NATURE_LOCAL},
+        {0x50495045, "pipefs", NATURE_LOCAL},
+        {0x534f434b, "sockfs", NATURE_LOCAL},
+        {0x794c7630, "overlay", NATURE_STACKED},
+        {0xf15f, "ecryptfs", NATURE_STACKED},
+        {0x9fa0, "proc", NATURE_FORBIDDEN},
+        {0x65735546, "fuse", NATURE_SLOW},
+        {0x6969, "nfs", NATURE_SLOW},
+        {0xff534d42, "cifs", NATURE_SLOW},
+        {0xfe534d42, "smb3", NATURE_SLOW},
+        {0x01021997, "9p", NATURE_SLOW},
+        {0x00c36400, "ceph", NATURE_SLOW},
+        {0x5346414f, "afs", NATURE_SLOW},
+        {0x6b414653, "afs", NATURE_SLOW},
+        {0x0bd00bd0, "lustre", NATURE_SLOW},
+        {0x73757245, "coda", NATURE_SLOW},
+        {0x7461636f, "ocfs2", NATURE_SLOW},
+        {0x01161970, "gfs2", NATURE_SLOW},
+        {0x47504653, "gpfs", NATURE_SLOW},
+        {0x0187, "autofs", NATURE_SLOW},
+};
+
+static struct {
+        uint64_t mnt_id; /* 0: free */
+        uint64_t plain_id;
+        enum nature nature;
+} slots[SLOTS];
+static uint32_t n_used;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Unique ids begin beyond 32 bits (fs/namespace.c starts them at 2^32 - or at 2^31 since 6.15), plain ones far below. */
+static bool id_is_unique(uint64_t mnt_id) {
+        return mnt_id >= UINT64_C(1) << 31;
+}
+
+static const char *name_and_nature(uint64_t magic, enum nature *ret_nature) {
+        for (size_t i = 0; i < sizeof(filesystems) / sizeof(filesystems[0]); i++)
+                if (filesystems[i].magic == magic) {
+                        *ret_nature = filesystems[i].nature;
+                        return filesystems[i].name;
+                }
+        *ret_nature = NATURE_SLOW; /* whoever is not known may hang */
+        return NULL;
+}
+
+const char *mounts_fs_name(uint64_t magic) {
+        enum nature nature;
+
+        return name_and_nature(magic, &nature);
+}
+
+static enum fs_class class_of(enum nature nature, bool client) {
+        switch (nature) {
+        case NATURE_LOCAL:
+                return FS_LOCAL;
+        case NATURE_STACKED:
+                return client ? FS_SLOW : FS_LOCAL;
+        case NATURE_FORBIDDEN:
+                return FS_FORBIDDEN;
+        case NATURE_SLOW:
+                break;
+        }
+        return FS_SLOW;
+}
+
+static uint32_t slot_of(uint64_t mnt_id) {
+        uint32_t i = (uint32_t)(mnt_id * UINT64_C(0x9e3779b97f4a7c15) >> 40) & (SLOTS - 1);
+
+        while (slots[i].mnt_id != 0 && slots[i].mnt_id != mnt_id)
+                i = (i + 1) & (SLOTS - 1);
+        return i;
+}
+
+enum fs_class mounts_class(uint64_t mnt_id, bool client) {
+        enum fs_class class_ = FS_UNKNOWN;
+        uint32_t i;
+
+        if (mnt_id == 0 || (client && !id_is_unique(mnt_id)))
+                return FS_UNKNOWN;
+        pthread_mutex_lock(&lock);
+        i = slot_of(mnt_id);
+        if (slots[i].mnt_id == mnt_id)
+                class_ = class_of(slots[i].nature, client);
+        pthread_mutex_unlock(&lock);
+        return class_;
+}
+
+uint64_t mounts_plain_id(uint64_t mnt_id) {
+        uint64_t plain_id = 0;
+        uint32_t i;
+
+        if (!id_is_unique(mnt_id))
+                return mnt_id;
+        pthread_mutex_lock(&lock);
+        i = slot_of(mnt_id);
+        if (slots[i].mnt_id == mnt_id)
+                plain_id = slots[i].plain_id;
+        pthread_mutex_unlock(&lock);
+        return plain_id;
+}
+
+static void remember(uint64_t mnt_id, uint64_t plain_id, enum nature nature) {
+        uint32_t i;
+
+        pthread_mutex_lock(&lock);
+        if (n_used > SLOTS / 2) {
+                memset(slots, 0, sizeof(slots));
+                n_used = 0;
+        }
+        i = slot_of(mnt_id);
+        if (slots[i].mnt_id == 0)
+                n_used++;
+        slots[i].mnt_id = mnt_id;
+        slots[i].plain_id = plain_id;
+        slots[i].nature = nature;
+        pthread_mutex_unlock(&lock);
+}
+
+enum fs_class mounts_learn(int fd, uint64_t mnt_id, bool client) {
+        struct statfs fs;
+        struct statx sx;
+        enum nature nature;
+
+        if (fstatfs(fd, &fs) < 0)
+                return FS_UNKNOWN;
+        name_and_nature((uint64_t)(unsigned long)fs.f_type & UINT32_MAX, &nature);
+        if (mnt_id != 0 && statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID, &sx) == 0)
+                remember(mnt_id, sx.stx_mnt_id, nature);
+        return class_of(nature, client);
+}
+
+os_fd sys_mount_watch(void) {
+        int fd = -1;
+
+        identity_wear_service();
+        if (!service.own_root)
+                fd = open("/proc/1/mountinfo", O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? OS_FD_NONE : fd;
+}
+
+void sys_mounts_changed(void) {
+        pthread_mutex_lock(&lock);
+        if (n_used > 0 && !id_is_unique(service.root_mnt_id)) {
+                memset(slots, 0, sizeof(slots));
+                n_used = 0;
+        }
+        pthread_mutex_unlock(&lock);
+}
+
+void mounts_stop(void) {
+        pthread_mutex_lock(&lock);
+        memset(slots, 0, sizeof(slots));
+        n_used = 0;
+        pthread_mutex_unlock(&lock);
+}

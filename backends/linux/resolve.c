@@ -1,0 +1,806 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * resolve.c: locations to pinned objects, as the caller or with a rule's rights.
+ *
+ * As caller the kernel resolves the whole path with the caller's credentials; all that is added is that magic links are not
+ * followed and that "/" is the reference root. With a rule's rights everything starts at a held directory and stays beneath
+ * it, the last component is opened without following, and what guard.c demands is checked on what is pinned.
+ */
+#include "backends/linux/sys_linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LINKS_MAX 40
+
+#ifdef FSOP_TEST_WEAK_RESOLVER /* only for the test that shows what the protection is good for */
+#define STAY_BENEATH 0
+#define LEAF_FLAGS (uint64_t)O_PATH
+#else
+#define STAY_BENEATH (uint64_t)RESOLVE_BENEATH
+#define LEAF_FLAGS (uint64_t)(O_PATH | O_NOFOLLOW)
+#endif
+
+/* ---- what a verb needs ------------------------------------------------------------------------------------------- */
+
+static const struct shape shapes[FSOP_VERB_LIMIT] = {
+        [FSOP_VERB_INFO] = {.at = PIN_OBJECT},
+        [FSOP_VERB_STAT] = {.at = PIN_OBJECT},
+        [FSOP_VERB_STATFS] = {.at = PIN_OBJECT},
+        [FSOP_VERB_UTIMENS] = {.at = PIN_EITHER, .at_changes = true},
+        [FSOP_VERB_CHMOD] = {.at = PIN_OBJECT, .at_changes = true},
+        [FSOP_VERB_CHOWN] = {.at = PIN_OBJECT, .at_changes = true},
+        [FSOP_VERB_MKNOD] = {.at = PIN_NAME, .at_creates = true},
+        [FSOP_VERB_OPENDIR] = {.at = PIN_OBJECT},
+        [FSOP_VERB_MKDIR] = {.at = PIN_NAME, .at_creates = true},
+        [FSOP_VERB_RMDIR] = {.at = PIN_NAME, .at_removes = true},
+        [FSOP_VERB_UNLINK] = {.at = PIN_NAME, .at_removes = true},
+        [FSOP_VERB_RENAME] = {.at = PIN_NAME, .to = PIN_NAME, .at_removes = true, .to_creates = true, .to_removes = true},
+        [FSOP_VERB_LS] = {.at = PIN_OBJECT},
+        [FSOP_VERB_SYMLINK] = {.at = PIN_NAME, .at_creates = true},
+        [FSOP_VERB_LINK] = {.at = PIN_OBJECT, .to = PIN_NAME, .to_creates = true},
+        [FSOP_VERB_READLINK] = {.at = PIN_OBJECT},
+        [FSOP_VERB_GETXATTR] = {.at = PIN_OBJECT},
+        [FSOP_VERB_SETXATTR] = {.at = PIN_OBJECT, .at_changes = true},
+        [FSOP_VERB_LISTXATTR] = {.at = PIN_OBJECT},
+        [FSOP_VERB_REMOVEXATTR] = {.at = PIN_OBJECT, .at_changes = true},
+        [FSOP_VERB_FALLOCATE] = {.at = PIN_EITHER, .at_changes = true},
+        [FSOP_VERB_TRUNCATE] = {.at = PIN_EITHER, .at_changes = true},
+        [FSOP_VERB_FADVISE] = {.at = PIN_OBJECT},
+        [FSOP_VERB_COPY_RANGE] = {.at = PIN_OBJECT, .to = PIN_EITHER, .to_changes = true},
+        [FSOP_VERB_OPEN] = {.at = PIN_EITHER},
+        [FSOP_VERB_OPEN_FD] = {.at = PIN_EITHER},
+        [FSOP_VERB_READ] = {.at = PIN_OBJECT},
+        [FSOP_VERB_WRITE] = {.at = PIN_OBJECT, .at_changes = true},
+        [FSOP_VERB_FSYNC] = {.at = PIN_OBJECT},
+};
+
+struct shape shape_of(const struct operation *op) {
+        struct shape shape = {0};
+
+        if ((unsigned)op->verb >= FSOP_VERB_LIMIT)
+                return shape;
+        shape = shapes[op->verb];
+        if (op->verb == FSOP_VERB_OPEN || op->verb == FSOP_VERB_OPEN_FD)
+                shape.at_changes = op->args.open.write || op->args.open.append || op->args.open.truncate;
+        if (op->verb == FSOP_VERB_RENAME)
+                shape.at_creates = op->args.rename.exchange;
+        return shape;
+}
+
+const struct create_args *create_args_of(const struct operation *op) {
+        switch (op->verb) {
+        case FSOP_VERB_UTIMENS:
+                return &op->args.utimens.create;
+        case FSOP_VERB_MKNOD:
+                return &op->args.mknod.create;
+        case FSOP_VERB_MKDIR:
+                return &op->args.mkdir;
+        case FSOP_VERB_FALLOCATE:
+                return &op->args.fallocate.create;
+        case FSOP_VERB_TRUNCATE:
+                return &op->args.truncate.create;
+        case FSOP_VERB_COPY_RANGE:
+                return &op->args.copy_range.create;
+        case FSOP_VERB_OPEN:
+        case FSOP_VERB_OPEN_FD:
+                return &op->args.open.create;
+        default:
+                return NULL;
+        }
+}
+
+static bool may_create(const struct sys_op *op) {
+        const struct create_args *args = create_args_of(op->op);
+
+        return args != NULL && args->create;
+}
+
+static bool is_exclusive(const struct operation *op) {
+        return (op->verb == FSOP_VERB_OPEN || op->verb == FSOP_VERB_OPEN_FD) && op->args.open.create.create &&
+               op->args.open.exclusive;
+}
+
+static bool wants_directory(const struct operation *op) {
+        return op->verb == FSOP_VERB_OPENDIR || op->verb == FSOP_VERB_LS;
+}
+
+/* Whether a link as the last component is followed. A walk says for itself. */
+static bool follows(const struct operation *op, const struct place *place) {
+        switch (op->verb) {
+        case FSOP_VERB_READLINK:
+                return false;
+        case FSOP_VERB_CHMOD:
+                return op->args.chmod.walk.recursive ? op->args.chmod.walk.follow != FSOP_FOLLOW_NEVER : place->follow;
+        case FSOP_VERB_CHOWN:
+                return op->args.chown.walk.recursive ? op->args.chown.walk.follow != FSOP_FOLLOW_NEVER : place->follow;
+        default:
+                return place->follow && !is_exclusive(op);
+        }
+}
+
+/* ---- the batch's parents ------------------------------------------------------------------------------------------ */
+
+void parent_cache_init(struct parent_cache *cache) {
+        *cache = (struct parent_cache){0};
+        for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++)
+                cache->slots[i].fd = cache->slots[i].base = OS_FD_NONE;
+}
+
+static void slot_empty(struct parent_slot *slot) {
+        sys_close(slot->fd);
+        *slot = (struct parent_slot){.fd = OS_FD_NONE, .base = OS_FD_NONE};
+}
+
+void parent_cache_clear(struct parent_cache *cache) {
+        for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++)
+                slot_empty(&cache->slots[i]);
+        cache->next = 0;
+        cache->stale = 0;
+}
+
+static void cache_drop_stale(struct parent_cache *cache) {
+        if (!__atomic_exchange_n(&cache->stale, 0, __ATOMIC_ACQUIRE))
+                return;
+        for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++) {
+                cache->slots[i].stale = true;
+                if (cache->slots[i].users == 0)
+                        slot_empty(&cache->slots[i]);
+        }
+}
+
+static struct parent_slot *cache_find(struct parent_cache *cache, const struct place *place, const char *path, size_t len) {
+        if (cache == NULL)
+                return NULL;
+        cache_drop_stale(cache);
+        for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++) {
+                struct parent_slot *slot = &cache->slots[i];
+
+                if (slot->fd != OS_FD_NONE && !slot->stale && slot->base == place->base && slot->identity == place->identity &&
+                    slot->guard == place->guard && slot->may_leave_base == place->may_leave_base && slot->path.len == len &&
+                    memcmp(slot->path.data, path, len) == 0)
+                        return slot;
+        }
+        return NULL;
+}
+
+/* Keeps a parent that was just opened; false if there is no room, and then it stays the place's own. */
+static bool cache_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat,
+                       enum fs_class fs) {
+        const uint32_t n = sizeof(cache->slots) / sizeof(cache->slots[0]);
+
+        if (cache == NULL)
+                return false;
+        for (uint32_t tried = 0; tried < n; tried++) {
+                struct parent_slot *slot = &cache->slots[cache->next++ % n];
+
+                if (slot->users > 0)
+                        continue;
+                slot_empty(slot);
+                *slot = (struct parent_slot){.base = place->base, .fd = fd, .users = 1, .identity = place->identity,
+                                             .may_leave_base = place->may_leave_base, .guard = place->guard,
+                                             .path = {place->path.data, len}, .stat = *stat, .fs = fs};
+                return true;
+        }
+        return false;
+}
+
+static void cache_give_back(struct parent_cache *cache, os_fd fd) {
+        for (size_t i = 0; cache != NULL && i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++) {
+                struct parent_slot *slot = &cache->slots[i];
+
+                if (slot->fd != fd || slot->users == 0)
+                        continue;
+                if (--slot->users == 0 && slot->stale)
+                        slot_empty(slot);
+                return;
+        }
+}
+
+/* ---- what is on the way -------------------------------------------------------------------------------------------- */
+
+/* Which kind of filesystem it is; nothing is done on procfs. */
+static int check_filesystem(struct sys_op *op, struct place *place, int fd, struct fsop_stat *stat, unsigned flags) {
+        enum fs_class fs = mounts_class(stat->mnt_id, place->base_is_client_fd);
+        int r;
+
+        if (fs == FS_UNKNOWN) {
+                if (flags & SYS_CACHED_ONLY)
+                        return op->code = -FSOP_EAGAIN;
+                fs = mounts_learn(fd, stat->mnt_id, place->base_is_client_fd);
+        }
+        if (fs == FS_FORBIDDEN)
+                return op_refused(op, -FSOP_EACCES, "procfs is out of reach");
+        if (fs != FS_LOCAL) {
+                if (flags & SYS_CACHED_ONLY)
+                        return op->code = -FSOP_EAGAIN;
+                r = lookup_stat(fd, "", true, stat);
+                if (r < 0)
+                        return op_failed(op, -r);
+        }
+        place->fs = fs;
+        return 0;
+}
+
+/* Takes fd as the place's object. */
+static int take_object(struct sys_op *op, struct place *place, int fd, bool borrowed, unsigned flags) {
+        int r;
+
+        place->object = fd;
+        place->object_borrowed = borrowed;
+        r = lookup_stat(fd, "", false, &place->stat);
+        if (r < 0)
+                return op_failed(op, -r);
+        r = check_filesystem(op, place, fd, &place->stat, flags);
+        if (r < 0)
+                return r;
+        place->has_stat = true;
+        return 0;
+}
+
+static void place_close_object(struct place *place) {
+        if (!place->object_borrowed)
+                sys_close(place->object);
+        place->object = OS_FD_NONE;
+        place->object_borrowed = false;
+        place->has_stat = false;
+}
+
+static int wear(struct sys_op *op, struct identity *identity) {
+        int r = identity_wear(identity);
+
+        return r < 0 ? op_refused(op, r, "the identity could not be taken") : 0;
+}
+
+/* ---- paths ---------------------------------------------------------------------------------------------------------- */
+
+/* Where the last component begins; it keeps its slashes behind, so that the kernel judges them. */
+static size_t leaf_offset(const char *path, size_t len) {
+        while (len > 0 && path[len - 1] == '/')
+                len--;
+        while (len > 0 && path[len - 1] != '/')
+                len--;
+        return len;
+}
+
+static bool is_plain_name(const char *name) {
+        return name[0] != 0 && strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static int start_of(const struct place *place, uint64_t *ret_resolve) {
+        *ret_resolve = RESOLVE_NO_MAGICLINKS;
+        if (place->base == OS_FD_NONE) {
+                *ret_resolve |= RESOLVE_IN_ROOT;
+                return service.root_fd;
+        }
+        if (place->guard != NULL) {
+                *ret_resolve |= STAY_BENEATH;
+                if (place->base_is_client_fd || place->guard->one_filesystem)
+                        *ret_resolve |= RESOLVE_NO_XDEV;
+        } else if (!place->may_leave_base || !service.own_root) {
+                *ret_resolve |= RESOLVE_BENEATH;
+        }
+        return (int)place->base;
+}
+
+static uint64_t leaf_resolve(const struct place *place) {
+        uint64_t resolve = RESOLVE_NO_MAGICLINKS;
+
+        if (place->guard == NULL)
+                return resolve | (place->base == OS_FD_NONE || !place->may_leave_base ? RESOLVE_BENEATH : 0);
+        return resolve | STAY_BENEATH | (place->base_is_client_fd || place->guard->one_filesystem ? RESOLVE_NO_XDEV : 0);
+}
+
+/* A failure on the way. Leaving the rule's directory is the guard's refusal. */
+static int lookup_failed(struct sys_op *op, const struct place *place, int error) {
+        if (error == EXDEV && place->guard != NULL)
+                return op_guarded(op, -FSOP_EXDEV, "it leads out of the rule's directory, or to another filesystem");
+        if (error == EXDEV)
+                return op_failed(op, error), op->why = "it leads out of the directory it starts in", op->code;
+        return op_failed(op, error);
+}
+
+/* ---- parents --------------------------------------------------------------------------------------------------------- */
+
+static int check_parent(struct sys_op *op, struct place *place, struct fsop_stat *stat, unsigned flags) {
+        int r = check_filesystem(op, place, (int)place->parent, stat, flags);
+
+        if (r < 0 || place->guard == NULL)
+                return r;
+        return guard_check_directory(op, place, place->parent, stat);
+}
+
+/* Pins the directory that the first LEN bytes of PATH name. place's own path is what the cache knows. */
+static int pin_parent(struct sys_op *op, struct place *place, const char *path, size_t len, bool cacheable, unsigned flags,
+                      struct fsop_stat *ret_stat) {
+        struct parent_slot *slot = cacheable ? cache_find(op->cache, place, path, len) : NULL;
+        char directory[PATH_MAX];
+        uint64_t resolve;
+        int start = start_of(place, &resolve), fd, r;
+
+        if (slot != NULL) {
+                slot->users++;
+                place->parent = slot->fd;
+                place->parent_borrowed = true;
+                place->fs = slot->fs;
+                *ret_stat = slot->stat;
+                return 0;
+        }
+        if (len == 0) {
+                place->parent = start;
+                place->parent_borrowed = true;
+        } else {
+                if (len >= sizeof(directory))
+                        return op_failed(op, ENAMETOOLONG);
+                memcpy(directory, path, len);
+                directory[len] = 0;
+                fd = lookup_open(start, directory, O_PATH | O_DIRECTORY, 0, resolve, flags);
+                if (fd < 0)
+                        return lookup_failed(op, place, -fd);
+                place->parent = fd;
+        }
+        r = lookup_stat((int)place->parent, "", false, ret_stat);
+        if (r < 0)
+                return op_failed(op, -r);
+        r = check_parent(op, place, ret_stat, flags);
+        if (r < 0)
+                return r;
+        if (len > 0 && cacheable)
+                place->parent_borrowed = cache_keep(op->cache, place, len, (int)place->parent, ret_stat, place->fs);
+        return 0;
+}
+
+static void place_close_parent(struct sys_op *op, struct place *place) {
+        if (place->parent_borrowed)
+                cache_give_back(op->cache, place->parent);
+        else
+                sys_close(place->parent);
+        place->parent = OS_FD_NONE;
+        place->parent_borrowed = false;
+}
+
+/* ---- as caller ------------------------------------------------------------------------------------------------------- */
+
+/* Path names nothing but the root: what each call says of a name that is none. */
+static int refuse_root(struct sys_op *op) {
+        switch (op->op->verb) {
+        case FSOP_VERB_UNLINK:
+                return op_failed(op, EISDIR);
+        case FSOP_VERB_RMDIR:
+        case FSOP_VERB_RENAME:
+                return op_failed(op, EBUSY);
+        default:
+                return op_failed(op, EEXIST);
+        }
+}
+
+static int caller_pin_name(struct sys_op *op, struct place *place, unsigned flags) {
+        const char *path = (const char *)place->path.data;
+        size_t offset = leaf_offset(path, place->path.len);
+        struct fsop_stat stat;
+
+        if (place->path.len == 0)
+                return op_failed(op, ENOENT);
+        if (offset < place->path.len && path[offset] != '/')
+                place->leaf = path + offset;
+        if (place->leaf == NULL)
+                return refuse_root(op);
+        return pin_parent(op, place, path, offset, true, flags, &stat);
+}
+
+/* One statx in the parent is all a stat needs, if the name is no link to follow. */
+static int caller_stat_in_parent(struct sys_op *op, struct place *place, const struct fsop_stat *parent, bool *ret_done) {
+        int r = lookup_stat((int)place->parent, place->leaf, place->fs != FS_LOCAL, &place->stat);
+
+        *ret_done = false;
+        if (r < 0)
+                return lookup_failed(op, place, -r);
+        if (place->stat.mnt_id != parent->mnt_id || (stat_is_link(&place->stat) && place->follow))
+                return 0;
+        place->has_stat = *ret_done = true;
+        return 0;
+}
+
+/* By way of a parent that the batch shares. *ret_done false: the whole path must be walked after all. */
+static int caller_pin_by_parent(struct sys_op *op, struct place *place, unsigned flags, bool *ret_done) {
+        const char *path = (const char *)place->path.data;
+        size_t offset = leaf_offset(path, place->path.len);
+        struct fsop_stat parent;
+        int fd, r;
+
+        *ret_done = false;
+        if (op->cache == NULL || offset == 0 || !is_plain_name(path + offset))
+                return 0;
+        r = pin_parent(op, place, path, offset, true, flags, &parent);
+        if (r < 0)
+                return r;
+        place->leaf = path + offset;
+        if (op->op->verb == FSOP_VERB_STAT && !(flags & SYS_CACHED_ONLY)) {
+                r = caller_stat_in_parent(op, place, &parent, ret_done);
+                if (r < 0 || *ret_done)
+                        return r;
+        }
+        fd = lookup_open((int)place->parent, place->leaf, O_PATH | O_NOFOLLOW, 0, leaf_resolve(place), flags);
+        if (fd < 0)
+                return lookup_failed(op, place, -fd);
+        r = take_object(op, place, fd, false, flags);
+        if (r < 0)
+                return r;
+        if (stat_is_link(&place->stat) && follows(op->op, place)) {
+                place_close_object(place);
+                place_close_parent(op, place);
+                place->leaf = NULL;
+                return 0;
+        }
+        if (wants_directory(op->op) && !stat_is_directory(&place->stat))
+                return op_failed(op, ENOTDIR);
+        *ret_done = true;
+        return 0;
+}
+
+static int caller_pin_object(struct sys_op *op, struct place *place, unsigned flags) {
+        uint64_t resolve, open_flags = O_PATH;
+        int start = start_of(place, &resolve), fd, r;
+        bool done;
+
+        r = caller_pin_by_parent(op, place, flags, &done);
+        if (r < 0 || done)
+                return r;
+        if (!follows(op->op, place))
+                open_flags |= O_NOFOLLOW;
+        if (wants_directory(op->op))
+                open_flags |= O_DIRECTORY;
+        fd = lookup_open(start, (const char *)place->path.data, open_flags, 0, resolve, flags);
+        if (fd < 0)
+                return lookup_failed(op, place, -fd);
+        return take_object(op, place, fd, false, flags);
+}
+
+static void place_reset(struct place *place) {
+        place->parent = place->object = OS_FD_NONE;
+        place->parent_borrowed = place->object_borrowed = place->through_link = place->has_stat = false;
+        place->leaf = NULL;
+        place->fs = FS_UNKNOWN;
+}
+
+static void place_release(struct sys_op *op, struct place *place) {
+        place_close_object(place);
+        place_close_parent(op, place);
+        place->leaf = NULL;
+}
+
+static void forget_failure(struct sys_op *op) {
+        op->code = 0;
+        op->os_error = 0;
+        op->why = NULL;
+        op->guarded = false;
+}
+
+/* What is not there but may be made: its parent, and whether a link to nothing has its name. */
+static int caller_pin_missing(struct sys_op *op, struct place *place, unsigned flags) {
+        int fd, r;
+
+        place_release(op, place);
+        forget_failure(op);
+        r = caller_pin_name(op, place, flags);
+        if (r < 0)
+                return r;
+        fd = lookup_open((int)place->parent, place->leaf, O_PATH | O_NOFOLLOW, 0, leaf_resolve(place), flags);
+        if (fd == -ENOENT || fd == -ENOTDIR || fd == -EXDEV)
+                return 0; /* the creating call will say */
+        if (fd < 0)
+                return lookup_failed(op, place, -fd);
+        r = take_object(op, place, fd, false, flags);
+        if (r < 0)
+                return r;
+        if (stat_is_link(&place->stat) && follows(op->op, place)) {
+                place_close_object(place);
+                place->through_link = true;
+        }
+        return 0;
+}
+
+static int resolve_as_caller(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
+        int r;
+
+        if (place->base != OS_FD_NONE && place->path.len > 0 && place->path.data[0] == '/')
+                return op_refused(op, -FSOP_EINVAL, "a path below a handle or descriptor must be relative");
+        r = wear(op, place->identity);
+        if (r < 0)
+                return r;
+        if (pin == PIN_NAME)
+                return caller_pin_name(op, place, flags);
+        r = caller_pin_object(op, place, flags);
+        if (r == -FSOP_ENOENT && pin == PIN_EITHER && may_create(op) && place->path.len > 0)
+                return caller_pin_missing(op, place, flags);
+        return r;
+}
+
+/* ---- with a rule's rights ---------------------------------------------------------------------------------------------- */
+
+/* Puts a link's text in the place of the link's name. */
+static int replace_leaf(struct sys_op *op, char *path, size_t offset, int link_fd) {
+        char text[PATH_MAX];
+        int len = lookup_read_link(link_fd, text, sizeof(text));
+
+        if (len < 0)
+                return op_failed(op, -len);
+        if (len == 0)
+                return op_failed(op, ENOENT);
+        if (text[0] == '/')
+                return op_guarded(op, -FSOP_EXDEV, "it is a link that leads out of the rule's directory");
+        if (offset + (size_t)len >= PATH_MAX)
+                return op_failed(op, ENAMETOOLONG);
+        memcpy(path + offset, text, (size_t)len + 1);
+        return 0;
+}
+
+/* A link's text may end in a slash, "." or "..": then a directory is meant. */
+static int guarded_pin_directory(struct sys_op *op, struct place *place, const char *path, unsigned flags) {
+        uint64_t resolve;
+        int start = start_of(place, &resolve);
+        int fd = lookup_open(start, path, O_PATH | O_DIRECTORY, 0, resolve, flags), r;
+
+        if (fd < 0)
+                return lookup_failed(op, place, -fd);
+        r = take_object(op, place, fd, false, flags);
+        return r < 0 ? r : guard_check_directory(op, place, place->object, &place->stat);
+}
+
+/* The object of one name in the parent. *ret_missing: there is none, and that is fine. */
+static int guarded_pin_leaf(struct sys_op *op, struct place *place, const char *name, enum pin pin, unsigned flags,
+                            bool *ret_missing) {
+        int fd = lookup_open((int)place->parent, name, LEAF_FLAGS, 0, leaf_resolve(place), flags);
+
+        *ret_missing = fd == -ENOENT && (pin == PIN_NAME || may_create(op));
+        if (*ret_missing)
+                return 0;
+        if (fd < 0)
+                return lookup_failed(op, place, -fd);
+        return take_object(op, place, fd, false, flags);
+}
+
+static int guarded_creates(struct sys_op *op, const struct place *place, enum pin pin) {
+        struct shape shape = shape_of(op->op);
+
+        return pin == PIN_EITHER || (place == &op->at ? shape.at_creates : shape.to_creates);
+}
+
+/* Everything about the end that was found. */
+static int guarded_check(struct sys_op *op, struct place *place, enum pin pin, const struct fsop_stat *parent) {
+        int r;
+
+        if (guarded_creates(op, place, pin) && (pin == PIN_NAME || !place->has_stat)) {
+                r = guard_check_parent_owner(op, place, parent);
+                if (r < 0)
+                        return r;
+        }
+        if (!place->has_stat)
+                return 0;
+        if (wants_directory(op->op) && !stat_is_directory(&place->stat))
+                return op_failed(op, ENOTDIR);
+        return guard_check_object(op, place, &place->stat, parent);
+}
+
+/* Whatever has the name already is in the way, and the kernel says so. */
+static bool only_creates(const struct sys_op *op, const struct place *place, enum pin pin) {
+        struct shape shape = shape_of(op->op);
+
+        return pin == PIN_NAME && !(place == &op->at ? shape.at_removes : shape.to_removes);
+}
+
+static int guarded_pin(struct sys_op *op, struct place *place, enum pin pin, bool follow, char *path, unsigned flags) {
+        struct fsop_stat parent;
+        bool missing;
+        int r;
+
+        for (int links = 0; links <= LINKS_MAX; links++) {
+                size_t len = strlen(path), offset = leaf_offset(path, len);
+
+                if (!is_plain_name(path + offset))
+                        return guarded_pin_directory(op, place, path, flags);
+                r = pin_parent(op, place, path, offset, links == 0, flags, &parent);
+                if (r < 0)
+                        return r;
+                if (only_creates(op, place, pin)) {
+                        place->leaf = (const char *)place->path.data + offset;
+                        return guarded_check(op, place, pin, &parent);
+                }
+                r = guarded_pin_leaf(op, place, path + offset, pin, flags, &missing);
+                if (r < 0)
+                        return r;
+                if (missing && links > 0)
+                        return op_refused(op, -FSOP_ELOOP, "nothing is created through a link with a rule's rights");
+                if (missing || !follow || !stat_is_link(&place->stat)) {
+                        if (links == 0)
+                                place->leaf = (const char *)place->path.data + offset;
+                        return guarded_check(op, place, pin, &parent);
+                }
+                r = replace_leaf(op, path, offset, (int)place->object);
+                if (r < 0)
+                        return r;
+                place_close_object(place);
+                place_close_parent(op, place);
+        }
+        return op_failed(op, ELOOP);
+}
+
+static int resolve_guarded(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
+        char path[PATH_MAX];
+        int r;
+
+        if (place->base == OS_FD_NONE)
+                place->base = place->guard->root->fd;
+        if (place->path.len >= sizeof(path))
+                return op_failed(op, ENAMETOOLONG);
+        if (!guard_accepts_path(&place->path))
+                return op_refused(op, -FSOP_EINVAL, "with a rule's rights a path has no \"..\", \".\" or empty components");
+        memcpy(path, place->path.data, place->path.len);
+        path[place->path.len] = 0;
+        r = wear(op, place->identity);
+        if (r < 0)
+                return r;
+        return guarded_pin(op, place, pin, pin != PIN_NAME && follows(op->op, place), path, flags);
+}
+
+/* ---- places ------------------------------------------------------------------------------------------------------------ */
+
+/* The path is empty: base itself. */
+static int pin_base(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
+        int r;
+
+        if (pin == PIN_NAME && place->guard != NULL)
+                return op_guarded(op, -FSOP_EPERM, "the directory that the rule is about is not removed, renamed or replaced");
+        if (pin == PIN_NAME)
+                return op_failed(op, ENOENT);
+        r = take_object(op, place, (int)place->base, true, flags);
+        if (r < 0)
+                return r;
+        if (wants_directory(op->op) && !stat_is_directory(&place->stat))
+                return op_failed(op, ENOTDIR);
+        if (place->guard == NULL)
+                return 0;
+        r = wear(op, place->identity);
+        if (r >= 0 && stat_is_directory(&place->stat))
+                r = guard_check_directory(op, place, place->object, &place->stat);
+        return r < 0 ? r : guard_check_object(op, place, &place->stat, NULL);
+}
+
+static int resolve_place(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
+        if (pin == PIN_NOTHING)
+                return 0;
+        if (place->guard != NULL && place->base == OS_FD_NONE && place->path.len == 0) {
+                place->base = place->guard->root->fd;
+                place->base_is_object = true;
+        }
+        if (place->base_is_object || (place->base != OS_FD_NONE && place->path.len == 0))
+                return pin_base(op, place, pin, flags);
+        if (place->guard != NULL)
+                return resolve_guarded(op, place, pin, flags);
+        return resolve_as_caller(op, place, pin, flags);
+}
+
+/* What concerns both ends, or the arguments and the object. */
+static int check_together(struct sys_op *op) {
+        const struct operation *o = op->op;
+        int r = guard_check_arguments(op);
+
+        if (r < 0)
+                return r;
+        switch (o->verb) {
+        case FSOP_VERB_RENAME:
+                r = guard_check_holds_none(op, &op->at);
+                return r < 0 ? r : guard_check_holds_none(op, &op->to);
+        case FSOP_VERB_TRUNCATE:
+                return guard_check_bytes(op, &op->at, o->args.truncate.size, 0);
+        case FSOP_VERB_WRITE:
+                return guard_check_bytes(op, &op->at, o->args.write.offset, o->args.write.data.len);
+        case FSOP_VERB_FALLOCATE:
+                switch (o->args.fallocate.mode) {
+                case FSOP_FALLOCATE_ALLOCATE:
+                case FSOP_FALLOCATE_ZERO_RANGE:
+                        return guard_check_bytes(op, &op->at, o->args.fallocate.offset, o->args.fallocate.length);
+                case FSOP_FALLOCATE_INSERT_RANGE:
+                        return guard_check_bytes(op, &op->at, op->at.has_stat ? op->at.stat.size : 0, o->args.fallocate.length);
+                default:
+                        return 0;
+                }
+        default:
+                return 0;
+        }
+}
+
+int sys_resolve(struct sys_op *op, unsigned flags) {
+        struct shape shape = shape_of(op->op);
+        int r;
+
+        place_reset(&op->at);
+        place_reset(&op->to);
+        op->opened = OS_FD_NONE;
+        forget_failure(op);
+        r = resolve_place(op, &op->at, shape.at, flags);
+        if (r >= 0)
+                r = resolve_place(op, &op->to, shape.to, flags);
+        if (r >= 0)
+                r = check_together(op);
+        if (r < 0)
+                sys_release(op);
+        return op->code;
+}
+
+void sys_release(struct sys_op *op) {
+        place_release(op, &op->at);
+        place_release(op, &op->to);
+}
+
+/* ---- for runs ------------------------------------------------------------------------------------------------------------ */
+
+int resolve_leaf_again(struct sys_op *op, struct place *place) {
+        struct fsop_stat parent;
+        int fd, r = wear(op, place->identity);
+
+        if (r < 0)
+                return r;
+        fd = lookup_open((int)place->parent, place->leaf, LEAF_FLAGS, 0, leaf_resolve(place), 0);
+        if (fd < 0)
+                return lookup_failed(op, place, -fd);
+        r = take_object(op, place, fd, false, 0);
+        if (r < 0)
+                return r;
+        if (stat_is_link(&place->stat) && place->follow)
+                return op_refused(op, -FSOP_EAGAIN, "the name was taken by a link just now");
+        if (place->guard == NULL)
+                return 0;
+        r = lookup_stat((int)place->parent, "", false, &parent);
+        return r < 0 ? op_failed(op, -r) : guard_check_object(op, place, &place->stat, &parent);
+}
+
+int resolve_create_through_link(struct place *place, int open_flags, uint32_t mode) {
+        uint64_t resolve;
+        int start = start_of(place, &resolve);
+
+        return lookup_open(start, (const char *)place->path.data, (uint64_t)(open_flags | O_CREAT | O_NONBLOCK | O_NOCTTY), mode,
+                           resolve, 0);
+}
+
+/* Beneath the rule's directory, by the walk's own path. */
+static int link_met_guarded(struct sys_op *op, struct place *place, const char *trail) {
+        char path[PATH_MAX];
+        int n = snprintf(path, sizeof(path), "%.*s%s%s", (int)place->path.len, (const char *)place->path.data,
+                         place->path.len > 0 ? "/" : "", trail);
+
+        if (n < 0 || (size_t)n >= sizeof(path))
+                return op_failed(op, ENAMETOOLONG);
+        return guarded_pin(op, place, PIN_OBJECT, true, path, 0);
+}
+
+static int link_met_as_caller(struct sys_op *op, struct place *place, int dir_fd, const char *name) {
+        bool may_leave = service.own_root && (place->base == OS_FD_NONE || place->may_leave_base);
+        int fd = lookup_open(dir_fd, name, O_PATH, 0, RESOLVE_NO_MAGICLINKS | (may_leave ? 0 : RESOLVE_BENEATH), 0);
+
+        return fd < 0 ? lookup_failed(op, place, -fd) : take_object(op, place, fd, false, 0);
+}
+
+int resolve_link_met(struct sys_op *op, int dir_fd, const char *name, const char *trail, os_fd *ret_object,
+                     struct fsop_stat *ret_stat) {
+        struct parent_cache *cache = op->cache; /* not for threads that run */
+        struct place place = op->at;            /* what the operation has pinned stays as it is */
+        int r;
+
+        op->cache = NULL;
+        place_reset(&place);
+        forget_failure(op);
+        r = place.guard != NULL ? link_met_guarded(op, &place, trail) : link_met_as_caller(op, &place, dir_fd, name);
+        if (r >= 0) {
+                *ret_object = place.object;
+                *ret_stat = place.stat;
+                place.object = OS_FD_NONE;
+        }
+        place_release(op, &place);
+        op->cache = cache;
+        return r;
+}

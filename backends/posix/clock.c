@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * clock.c: time.
+ */
+#include <time.h>
+
+#include "backends/posix/posix.h"
+
+uint64_t sys_monotonic_ms(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+struct fsop_time sys_realtime(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (struct fsop_time){.sec = now.tv_sec, .nsec = (uint32_t)now.tv_nsec};
+}
