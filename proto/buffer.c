@@ -5,6 +5,7 @@
  */
 #include "proto/buffer.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,15 +19,16 @@ int buffer_reserve(struct buffer *buffer, size_t extra) {
                 return 0;
         if (extra > SIZE_MAX / 2 - len)
                 return -FSOP_ENOMEM;
-        /* Move down only where it copies less than it gains: else a long buffer would be moved again and again. */
-        if (len + extra <= buffer->cap && len <= buffer->start) {
+        /* Move down only where that gains a good deal: else a long queue would be copied at every append. */
+        bool fits = len + extra <= buffer->cap;
+        if (fits && len / 4 <= buffer->start) {
                 memmove(buffer->data, buffer->data + buffer->start, len);
                 buffer->start = 0;
                 buffer->end = len;
                 return 0;
         }
         size_t cap = buffer->cap ? buffer->cap : BUFFER_FIRST_BYTES;
-        while (cap < len + extra)
+        while (cap < len + extra || (fits && cap == buffer->cap))
                 cap *= 2;
         uint8_t *data = malloc(cap);
         if (!data)

@@ -40,6 +40,10 @@ int decoder_refuse(struct decoder *decoder, enum fsop_errno code, const char *fo
         else
                 message = arena_printf(decoder->arena, "operation %u (%s%s): %s", decoder->index,
                                        decoder->explained ? "explain " : "", verb, text);
+        if (message.len == 0) { /* no memory for the sentence */
+                const char *few_words = error_text((int)code);
+                message = (struct bytes){.data = (const uint8_t *)few_words, .len = strlen(few_words)};
+        }
         decoder_fail(decoder, code, message);
         decoder->error->class_ = FSOP_CLASS_INVALID;
         return -(int)code;

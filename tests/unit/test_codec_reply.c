@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_codec_reply.c: Welcome, results and failures. What goes round comes back, as the bytes protobuf-c would make of
+ * the schema, and never longer than codec_result_bytes promised.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fsop.pb-c.h"
+#include "proto/codec.h"
+#include "proto/names.h"
+#include "tests/support/codec_samples.h"
+
+static struct arena arena;
+static struct message message;
+static struct error error;
+
+static void setup(void) {
+        arena_init(&arena, 8u << 20);
+}
+
+static void teardown(void) {
+        arena_fini(&arena);
+}
+
+static int decode(struct bytes body, uint32_t fds) {
+        arena_reset(&arena);
+        return codec_decode_reply(&arena, body, fds, &message, &error);
+}
+
+static void free_bytes(struct bytes bytes) {
+        free((void *)(uintptr_t)bytes.data);
+}
+
+START_TEST(every_result_comes_back) {
+        uint32_t n;
+        const struct result *results = sample_results(&n);
+        bool seen[FSOP_VERB_LIMIT] = {false};
+        for (uint32_t i = 0; i < n; i++) {
+                struct bytes body = sample_encode_result(&results[i]);
+                int r = decode(body, SAMPLE_FDS);
+                free_bytes(body); /* what came out must not point into it */
+                ck_assert_msg(r == 0, "sample %u (%s): %s", i, verb_name(results[i].verb),
+                              r ? (const char *)error.message.data : "");
+                ck_assert_int_eq(message.kind, MESSAGE_RESULTS);
+                ck_assert(message.body.results.id == 7 && !message.body.results.last);
+                ck_assert_uint_eq(message.body.results.n_results, 1);
+                ck_assert_msg(result_equal(&results[i], &message.body.results.results[0]), "sample %u (%s) differs", i,
+                              verb_name(results[i].verb));
+                seen[results[i].verb] = true;
+        }
+        for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++)
+                ck_assert_msg(seen[verb] || !verb_name((enum fsop_verb)verb), "no sample of %s",
+                              verb_name((enum fsop_verb)verb));
+}
+END_TEST
+
+START_TEST(results_of_a_batch_come_back) {
+        uint32_t n;
+        const struct result *results = sample_results(&n);
+        struct message sent = {.kind = MESSAGE_RESULTS,
+                               .body.results = {.id = UINT64_MAX, .results = results, .n_results = n, .last = true}};
+        struct bytes body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, SAMPLE_FDS), 0);
+        ck_assert(message.body.results.id == UINT64_MAX && message.body.results.last);
+        ck_assert_uint_eq(message.body.results.n_results, n);
+        for (uint32_t i = 0; i < n; i++)
+                ck_assert(result_equal(&results[i], &message.body.results.results[i]));
+        free_bytes(body);
+
+        sent.body.results = (struct results){.id = 1, .last = true}; /* an end without results */
+        body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, 0), 0);
+        ck_assert(message.body.results.n_results == 0 && message.body.results.last);
+        free_bytes(body);
+}
+END_TEST
+
+START_TEST(welcome_and_failure_come_back) {
+        struct message sent = {.kind = MESSAGE_WELCOME, .body.welcome = sample_welcome()};
+        struct bytes body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, 0), 0);
+        free_bytes(body);
+        const struct welcome *a = &sent.body.welcome, *b = &message.body.welcome;
+        ck_assert(a->version == b->version && a->features == b->features && a->foreign == b->foreign);
+        ck_assert(a->frame_bytes_max == b->frame_bytes_max && a->batch_ops_max == b->batch_ops_max);
+        ck_assert(a->batches_max == b->batches_max && bytes_equal(a->engine, b->engine));
+        ck_assert(bytes_equal(a->daemon_version, b->daemon_version) && bytes_equal(a->platform, b->platform));
+        ck_assert(support_equal(a->support, a->n_support, b->support, b->n_support));
+
+        sent = (struct message){.kind = MESSAGE_FAILURE, .body.failure = sample_error()};
+        body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, 0), 0);
+        free_bytes(body);
+        ck_assert_int_eq(message.kind, MESSAGE_FAILURE);
+        ck_assert(error_equal(&sent.body.failure, &message.body.failure));
+}
+END_TEST
+
+static void check_against_protobuf(struct bytes body, const char *what) {
+        Fsop__V1__ServerMessage *read = fsop__v1__server_message__unpack(NULL, body.len, body.data);
+        ck_assert_msg(read, "protobuf-c does not understand %s", what);
+        size_t size = fsop__v1__server_message__get_packed_size(read);
+        ck_assert_msg(size == body.len, "%s: %zu bytes, protobuf-c makes %zu", what, body.len, size);
+        uint8_t *again = malloc(size);
+        fsop__v1__server_message__pack(read, again);
+        ck_assert_msg(memcmp(again, body.data, size) == 0, "%s: other bytes than protobuf-c's", what);
+        free(again);
+        fsop__v1__server_message__free_unpacked(read, NULL);
+}
+
+START_TEST(bytes_are_those_of_the_schema) {
+        uint32_t n;
+        const struct result *results = sample_results(&n);
+        for (uint32_t i = 0; i < n; i++) {
+                struct bytes body = sample_encode_result(&results[i]);
+                check_against_protobuf(body, verb_name(results[i].verb));
+                free_bytes(body);
+        }
+        struct message sent = {.kind = MESSAGE_WELCOME, .body.welcome = sample_welcome()};
+        struct bytes body = sample_encode(&sent);
+        check_against_protobuf(body, "Welcome");
+        free_bytes(body);
+        sent = (struct message){.kind = MESSAGE_FAILURE, .body.failure = sample_error()};
+        body = sample_encode(&sent);
+        check_against_protobuf(body, "Failure");
+        free_bytes(body);
+}
+END_TEST
+
+/* Stat is read and written by hand: each field by the number and type that the schema gives its name. */
+START_TEST(stat_fields_have_the_schemas_numbers) {
+        const struct result result = {
+                .verb = FSOP_VERB_STAT,
+                .value.stat = {.mask = 1,
+                               .mode = 2,
+                               .nlink = 3,
+                               .uid = 4,
+                               .gid = 5,
+                               .blksize = 6,
+                               .attributes = 7,
+                               .attributes_mask = 8,
+                               .ino = 9,
+                               .size = 10,
+                               .blocks = 11,
+                               .atime = {-12, 13},
+                               .btime = {-14, 15},
+                               .ctime = {-16, 17},
+                               .mtime = {-18, 19},
+                               .rdev_major = 20,
+                               .rdev_minor = 21,
+                               .dev_major = 22,
+                               .dev_minor = 23,
+                               .mnt_id = 24},
+        };
+        struct bytes body = sample_encode_result(&result);
+        Fsop__V1__ServerMessage *read = fsop__v1__server_message__unpack(NULL, body.len, body.data);
+        ck_assert(read && read->results && read->results->n_results == 1);
+        const Fsop__V1__Stat *stat = read->results->results[0]->stat;
+        ck_assert(stat->mask == 1 && stat->mode == 2 && stat->nlink == 3 && stat->uid == 4 && stat->gid == 5);
+        ck_assert(stat->blksize == 6 && stat->attributes == 7 && stat->attributes_mask == 8 && stat->ino == 9);
+        ck_assert(stat->size == 10 && stat->blocks == 11 && stat->atime_sec == -12 && stat->atime_nsec == 13);
+        ck_assert(stat->btime_sec == -14 && stat->btime_nsec == 15 && stat->ctime_sec == -16 && stat->ctime_nsec == 17);
+        ck_assert(stat->mtime_sec == -18 && stat->mtime_nsec == 19 && stat->rdev_major == 20 && stat->rdev_minor == 21);
+        ck_assert(stat->dev_major == 22 && stat->dev_minor == 23 && stat->mnt_id == 24);
+        fsop__v1__server_message__free_unpacked(read, NULL);
+        free_bytes(body);
+}
+END_TEST
+
+START_TEST(no_result_is_longer_than_promised) {
+        uint32_t n;
+        const struct result *results = sample_results(&n);
+        struct result worst = {.index = UINT32_MAX,
+                               .verb = FSOP_VERB_FSYNC,
+                               .outcome = FSOP_OUTCOME_UNKNOWN,
+                               .elevated = true,
+                               .cloned = true,
+                               .error = sample_error()};
+        for (uint32_t i = 0; i <= n; i++) {
+                const struct result *result = i < n ? &results[i] : &worst;
+                struct bytes body = sample_encode_result(result);
+                /* the envelope and Results around it: two tags, a length of at most five bytes each, and the id */
+                ck_assert_msg(codec_result_bytes(result) + 14 >= body.len, "sample %u (%s): %zu promised, %zu made", i,
+                              verb_name(result->verb), codec_result_bytes(result), body.len);
+                free_bytes(body);
+        }
+}
+END_TEST
+
+/* ---- what newer daemons say -----------------------------------------------------------------------------------------
+ */
+
+START_TEST(newer_daemons_are_understood) {
+        static const uint8_t body[] = {
+                0x12, 27,                                              /* results */
+                0x08, 7,                                               /* id */
+                0x12, 18,                                              /* one result: */
+                0x10, 14,                                              /* verb: chown */
+                0x18, 9,                                               /* an outcome that is not known */
+                0x2a, 8,    0x08, 0xe7, 0x07, 0x10, 99, 0xa0, 0x01, 1, /* an error: code 999, class 99, a field 20 */
+                0xc2, 0x02, 1,    'x',                                 /* a field 40 */
+                0xf0, 0x01, 1,                                         /* a field 30 of Results */
+                0x18, 1,                                               /* last */
+        };
+        int r = decode((struct bytes){body, sizeof(body)}, 0);
+        ck_assert_msg(r == 0, "%s", r ? (const char *)error.message.data : "");
+        const struct result *result = &message.body.results.results[0];
+        ck_assert(message.body.results.last && message.body.results.id == 7);
+        ck_assert_int_eq(result->verb, FSOP_VERB_CHOWN);
+        ck_assert_int_eq(result->outcome, FSOP_OUTCOME_UNKNOWN);
+        ck_assert_int_eq(result->error.code, FSOP_EUNKNOWN);
+        ck_assert_int_eq(result->error.class_, FSOP_CLASS_OS);
+}
+END_TEST
+
+/* ---- refusals -------------------------------------------------------------------------------------------------------
+ */
+
+START_TEST(wrong_results_are_refused) {
+        static const struct {
+                const char *what, *bytes;
+                size_t len;
+        } rows[] = {
+                {"an unknown message", "\x52\x00", 2},
+                {"Results without an id", "\x12\x02\x18\x01", 4},
+                {"a result that is a number", "\x12\x04\x08\x07\x10\x01", 6},
+                {"a result of nothing", "\x12\x04\x08\x07\x12\x00", 6},
+                {"a result of an unknown operation", "\x12\x06\x08\x07\x12\x02\x10\x3f", 8},
+                {"stat without its answer", "\x12\x06\x08\x07\x12\x02\x10\x0a", 8},
+                {"stat with a count", "\x12\x08\x08\x07\x12\x04\x10\x0a\x58\x01", 10},
+                {"mkdir with a count", "\x12\x08\x08\x07\x12\x04\x10\x15\x58\x01", 10},
+                {"a value beside an error", "\x12\x0c\x08\x07\x12\x08\x10\x36\x2a\x02\x08\x65\x58\x01", 14},
+                {"a count that is bytes", "\x12\x08\x08\x07\x12\x04\x10\x36\x5a\x00", 10},
+                {"a descriptor that did not come", "\x12\x08\x08\x07\x12\x04\x10\x33\x78\x02", 10},
+                {"a uid of 33 bits", "\x12\x0e\x08\x07\x12\x0a\x10\x0a\x42\x06\x20\x80\x80\x80\x80\x10", 16},
+                {"a stat of bytes", "\x12\x0a\x08\x07\x12\x06\x10\x0a\x42\x02\x0a\x00", 12},
+                {"an entry without a name", "\x12\x0a\x08\x07\x12\x06\x10\x19\x6a\x02\x0a\x00", 12},
+                {"an entry with a NUL", "\x12\x0d\x08\x07\x12\x09\x10\x19\x6a\x05\x0a\x03\x0a\x01\x00", 15},
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                uint8_t *copy = malloc(rows[i].len);
+                memcpy(copy, rows[i].bytes, rows[i].len);
+                int r = decode((struct bytes){.data = copy, .len = rows[i].len}, 2);
+                ck_assert_msg(r == -FSOP_EPROTO, "%s: %d", rows[i].what, r);
+                ck_assert(error.code == FSOP_EPROTO && error.message.len > 0 && message.kind == MESSAGE_NONE);
+                free(copy);
+        }
+}
+END_TEST
+
+START_TEST(too_many_results_are_refused) {
+        static struct result results[WIRE_BATCH_OPS_MAX + 1];
+        for (size_t i = 0; i <= WIRE_BATCH_OPS_MAX; i++)
+                results[i].verb = FSOP_VERB_FSYNC;
+        struct message sent = {.kind = MESSAGE_RESULTS,
+                               .body.results = {.id = 1, .results = results, .n_results = WIRE_BATCH_OPS_MAX}};
+        struct bytes body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, 0), 0);
+        free_bytes(body);
+        sent.body.results.n_results++;
+        body = sample_encode(&sent);
+        ck_assert_int_eq(decode(body, 0), -FSOP_EPROTO);
+        free_bytes(body);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("codec_reply");
+        TCase *tcase = tcase_create("replies");
+        tcase_add_checked_fixture(tcase, setup, teardown);
+        tcase_add_test(tcase, every_result_comes_back);
+        tcase_add_test(tcase, results_of_a_batch_come_back);
+        tcase_add_test(tcase, welcome_and_failure_come_back);
+        tcase_add_test(tcase, bytes_are_those_of_the_schema);
+        tcase_add_test(tcase, stat_fields_have_the_schemas_numbers);
+        tcase_add_test(tcase, no_result_is_longer_than_promised);
+        tcase_add_test(tcase, newer_daemons_are_understood);
+        tcase_add_test(tcase, wrong_results_are_refused);
+        tcase_add_test(tcase, too_many_results_are_refused);
+        suite_add_tcase(suite, tcase);
+        SRunner *runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        int failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
