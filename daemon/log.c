@@ -57,9 +57,9 @@ static size_t escape_byte(char *out, uint8_t byte) {
         return 4;
 }
 
-/* What is shown of BYTES, with backslashes doubled only where they are quoted for the first time. */
+/* What is shown of BYTES; what does not fit is cut at a whole character. Backslashes are doubled where bytes are quoted. */
 static size_t escape(char *buffer, size_t size, struct bytes bytes, bool backslashes) {
-        size_t len = 0;
+        size_t len = 0, cut = 0; /* cut: the last place with room for "..." behind it */
 
         for (size_t i = 0; i < bytes.len;) {
                 char escaped[4];
@@ -71,16 +71,16 @@ static size_t escape(char *buffer, size_t size, struct bytes bytes, bool backsla
                         n_out = escape_byte(escaped, bytes.data[i]);
                         out = escaped;
                 }
-                if (len + n_out + 3 >= size && i + n < bytes.len) {
-                        memcpy(buffer + len, "...", 3);
-                        len += 3;
+                if (len + n_out >= size) {
+                        memcpy(buffer + cut, "...", 3);
+                        len = cut + 3;
                         break;
                 }
-                if (len + n_out >= size)
-                        break;
                 memcpy(buffer + len, out, n_out);
                 len += n_out;
                 i += n;
+                if (len + 3 < size)
+                        cut = len;
         }
         buffer[len] = '\0';
         return len;
