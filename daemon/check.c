@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "backends/sys.h"
-#include "daemon/log.h"
 #include "daemon/policy.h"
 
 static int print_report(const struct policy_report *report, bool warnings_fail) {
@@ -24,13 +23,6 @@ static int print_report(const struct policy_report *report, bool warnings_fail) 
         return status;
 }
 
-static int start_quietly(void) {
-        struct sys_config config = {.private_service = true, .log = log_message};
-        bool own_root;
-
-        return sys_start(&config, &own_root);
-}
-
 /* Directories that rules name and that do not exist: their rules would be inert. */
 int check_config(const struct config *config) {
         struct policy_config policy_config = {
@@ -42,10 +34,6 @@ int check_config(const struct config *config) {
         uint32_t gid = WIRE_NOBODY;
         int code, status;
 
-        if (start_quietly() < 0) {
-                fprintf(stderr, "fsopd: the system cannot be asked\n");
-                return 1;
-        }
         code = policy_load(&policy_config, &policy, &report);
         if (code == 0 && config->socket_group && sys_group_by_name(config->socket_group, &gid) == 0)
                 policy_warn_connect(policy, gid, &report);
@@ -57,7 +45,6 @@ int check_config(const struct config *config) {
                        report.n_rules);
         policy_report_fini(&report);
         policy_unref(policy);
-        sys_stop();
         return status;
 }
 
@@ -70,10 +57,6 @@ int check_policy_files(const char *const *files, uint32_t n_files) {
                 fprintf(stderr, "fsopd: --check-policy needs at least one file\n");
                 return 2;
         }
-        if (start_quietly() < 0) {
-                fprintf(stderr, "fsopd: the system cannot be asked\n");
-                return 1;
-        }
         code = policy_load_files(files, n_files, false, &policy, &report);
         status = print_report(&report, false);
         if (code < 0)
@@ -82,6 +65,5 @@ int check_policy_files(const char *const *files, uint32_t n_files) {
                 printf("%u rules are good\n", report.n_rules);
         policy_report_fini(&report);
         policy_unref(policy);
-        sys_stop();
         return status;
 }

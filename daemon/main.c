@@ -130,14 +130,11 @@ static int apply(const struct arguments *args, struct config *config) {
         return 0;
 }
 
-static int run(const struct arguments *args) {
-        bool private_service = !service_is_privileged();
+static int run_with_config(const struct arguments *args, bool private_service) {
         struct config *config = NULL;
         char *error = NULL;
         int status = 1;
 
-        if (args->check_policy)
-                return check_policy_files((const char *const *)args->rest, (uint32_t)args->n_rest);
         if (config_load(args->config, private_service, &config, &error) < 0) {
                 fprintf(stderr, "fsopd: %s\n", error ? error : "out of memory");
                 free(error);
@@ -152,6 +149,25 @@ static int run(const struct arguments *args) {
                 status = server_main(config, private_service);
         }
         config_free(config);
+        return status;
+}
+
+static int run(const struct arguments *args) {
+        bool private_service = !service_is_privileged(), own_root;
+        struct sys_config sys_config = {.private_service = private_service, .log = log_message};
+        int code, status;
+
+        log_setup(LOG_LEVEL_INFO, service_logs_to_journal());
+        code = sys_start(&sys_config, &own_root);
+        if (code < 0) {
+                fprintf(stderr, "fsopd: the identity of the service cannot be taken: %s\n", error_text(-code));
+                return 1;
+        }
+        if (args->check_policy)
+                status = check_policy_files((const char *const *)args->rest, (uint32_t)args->n_rest);
+        else
+                status = run_with_config(args, private_service);
+        sys_stop();
         return status;
 }
 

@@ -428,14 +428,8 @@ static int open_policy(struct server *server) {
 
 static int server_open(struct server *server) {
         const struct config *config = server->config;
-        struct sys_config sys_config = {.private_service = server->private_service, .log = log_message};
-        bool own_root;
-        int code = sys_start(&sys_config, &own_root);
+        int code;
 
-        if (code < 0) {
-                log_line(LOG_LEVEL_ERROR, "the identity of the service cannot be taken: %s", error_text(-code));
-                return code;
-        }
         if (config->admin_group)
                 server->has_admin_gid = sys_group_by_name(config->admin_group, &server->admin_gid) == 0;
         if (config->admin_group && !server->has_admin_gid)
@@ -464,7 +458,6 @@ static void server_close(struct server *server) {
         policy_unref(server->policy);
         policy_accounts_fini();
         audit_free(server->audit);
-        sys_stop();
 }
 
 int server_main(const struct config *config, bool private_service) {

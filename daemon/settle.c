@@ -27,12 +27,10 @@ static void explain_failure(struct task_op *o) {
         const char *what = error_text(-code);
 
         if (o->sys.why)
-                task_op_fail(o, code, class_, "%s: %s", what, o->sys.why);
-        else if (class_ == FSOP_CLASS_DENIED && o->verdict.why)
-                task_op_fail(o, code, class_, "%s: %s", what, o->verdict.why);
+                task_op_fail(o, code, class_, "%s", o->sys.why);
         else if (class_ == FSOP_CLASS_DENIED)
-                task_op_fail(o, code, class_, "%s: no rule allows it, and the kernel refuses it to uid %u", what,
-                             o->task->session->peer.uid);
+                task_op_fail(o, code, class_, "%s, and the kernel refuses it to uid %u",
+                             o->verdict.why ? o->verdict.why : "no rule allows it", o->task->session->peer.uid);
         else if (code == -FSOP_ECANCELED && o->task->cancel_code == -FSOP_ETIMEDOUT)
                 task_op_fail(o, -FSOP_ETIMEDOUT, class_, "the deadline passed");
         else
