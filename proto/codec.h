@@ -20,9 +20,10 @@ struct codec_limits {
 /*
  * Decodes the body of a frame that a client sent (Hello, Batch, Cancel). Byte strings in the message point into the
  * arena. The body may be freed afterwards.
- * Returns 0; -FSOP_EPROTO: not a message; -FSOP_EINVAL: one with a value that can never be right; -FSOP_E2BIG: more operations than
- * the limit; -FSOP_ENOMEM: the arena's cap was reached. On failure ret_error says what and where (message in the
- * arena), and, when the message was a batch whose id could be read, *ret_batch_id is that id (else 0).
+ * Returns 0; -FSOP_EPROTO: not a message; -FSOP_EINVAL, -FSOP_ENAMETOOLONG, -FSOP_ERANGE: one with a value that can never be
+ * right; -FSOP_E2BIG: more operations than the limit, or too large an xattr value; -FSOP_ENOMEM: the arena's cap was reached. On
+ * failure ret_error says what and where (message in the arena), and, when the message was a batch whose id could be
+ * read, *ret_batch_id is that id (else 0).
  */
 int codec_decode_request(struct arena *arena, struct bytes body, const struct codec_limits *limits,
                          struct message *ret_message, struct error *ret_error, uint64_t *ret_batch_id);

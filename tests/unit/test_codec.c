@@ -560,7 +560,7 @@ static struct bytes wrap(const uint8_t *op, size_t len) {
         return (struct bytes){.data = body, .len = sizeof(head) + len};
 }
 
-#define AT_X 0x12, 0x04, 0x1a, 0x02, '/', 'x'                                           /* at { path "/x" } */
+#define AT_X 0x12, 0x04, 0x1a, 0x02, '/', 'x'                                                  /* at { path "/x" } */
 #define ARGS(number, len) (uint8_t)((number) << 3 | 2 | 0x80), (uint8_t)((number) >> 4), (len) /* a member of args */
 
 static const struct {
@@ -709,6 +709,41 @@ START_TEST(frames_follow_each_other_in_a_buffer) {
 }
 END_TEST
 
+/* The frames that PROTOCOL.md shows. */
+START_TEST(the_protocols_example_holds) {
+        static const char hello[] = "\x06\0\0\0\0\0\0\0\x0a\x04\x08\x01\x10\x01";
+        static const char batch[] = "\x16\0\0\0\0\0\0\0\x12\x14\x08\x07\x22\x10\x12\x0b\x1a\x09/etc/none\xf2\x06\x00";
+        static const char results[] =
+                "\x14\0\0\0\0\0\0\0\x12\x12\x08\x07\x12\x0c\x10\x0a\x18\x01\x2a\x06\x08\x66\x10\x04"
+                "\x20\x04\x18\x01";
+        struct operation op = {.verb = FSOP_VERB_STAT, .at = PATH("/etc/none")};
+        struct result result = {.verb = FSOP_VERB_STAT,
+                                .outcome = FSOP_OUTCOME_DONE,
+                                .error = {.code = FSOP_ENOENT, .class_ = FSOP_CLASS_OS, .os_error = 2}};
+        struct {
+                struct message message;
+                const char *bytes;
+                size_t len;
+        } rows[] = {
+                {{.kind = MESSAGE_HELLO, .body.hello = {.version_min = 1, .version_max = 1}}, hello, sizeof(hello) - 1},
+                {{.kind = MESSAGE_BATCH, .body.batch = {.id = 7, .ops = &op, .n_ops = 1}}, batch, sizeof(batch) - 1},
+                {{.kind = MESSAGE_RESULTS, .body.results = {.id = 7, .results = &result, .n_results = 1, .last = true}},
+                 results,
+                 sizeof(results) - 1},
+        };
+        struct arena scratch;
+        arena_init(&scratch, 1u << 20);
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct buffer buffer = {0};
+                ck_assert_int_eq(codec_encode(&scratch, &rows[i].message, 0, 4096, &buffer), 0);
+                ck_assert_uint_eq(buffer_len(&buffer), rows[i].len);
+                ck_assert_mem_eq(buffer.data + buffer.start, rows[i].bytes, rows[i].len);
+                buffer_fini(&buffer);
+        }
+        arena_fini(&scratch);
+}
+END_TEST
+
 START_TEST(what_is_too_long_leaves_the_buffer_alone) {
         struct arena scratch;
         struct buffer buffer = {0};
@@ -752,6 +787,7 @@ int main(void) {
         tcase_add_test(tcase, wrong_envelopes_are_refused);
         tcase_add_test(tcase, hello_tolerates_what_is_newer);
         tcase_add_test(tcase, frames_follow_each_other_in_a_buffer);
+        tcase_add_test(tcase, the_protocols_example_holds);
         tcase_add_test(tcase, what_is_too_long_leaves_the_buffer_alone);
         suite_add_tcase(suite, tcase);
         SRunner *runner = srunner_create(suite);
