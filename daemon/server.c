@@ -137,6 +137,7 @@ static void accept_failed(struct server *server, int code) {
 static void accepted(struct io *io) {
         struct server *server = io->owner;
 
+        server->now_ms = sys_monotonic_ms(); /* this runs inside a wait that may have been long */
         if (!(io->flags & IO_MORE))
                 server->accepting--;
         if (io->result >= 0 && server->draining)

@@ -337,6 +337,7 @@ static void take_batch(struct session *session, struct task *task, const struct 
         }
         task->batch = *batch;
         if (batch->deadline_ms > 0) {
+                server->now_ms = sys_monotonic_ms(); /* this runs inside a wait that may have been long */
                 task->deadline_ms = server->now_ms + batch->deadline_ms;
                 if (task->deadline_ms < server->next_deadline_ms)
                         server->next_deadline_ms = task->deadline_ms;
