@@ -9,15 +9,18 @@
 
 #include "proto/names.h"
 
-#define BATCH_BYTES 64u               /* of a request without operations */
+#define BATCH_BYTES 64u                /* of a request without operations */
 #define BATCH_ARENA_BYTES (128u << 20) /* a bound for paths and data; frames are agreed to be smaller */
-#define GRACE_MS 1000u                /* how much longer than the daemon the library waits */
+#define GRACE_MS 1000u                 /* how much longer than the daemon the library waits */
 
-/* ---- making and emptying ------------------------------------------------------------------------------------------- */
+/* ---- making and emptying ---------------------------------------------------------------------------------------- */
 
 void batch_init(struct fsop_batch *batch, struct fsop_client *client, enum fsop_batch_mode mode) {
-        *batch = (struct fsop_batch){
-                .client = client, .mode = mode, .as = client->as, .timeout_ms = client->timeout_ms, .body_bytes = BATCH_BYTES};
+        *batch = (struct fsop_batch){.client = client,
+                                     .mode = mode,
+                                     .as = client->as,
+                                     .timeout_ms = client->timeout_ms,
+                                     .body_bytes = BATCH_BYTES};
         arena_init(&batch->arena, BATCH_ARENA_BYTES);
         batch->next = client->batches;
         if (batch->next)
@@ -152,7 +155,8 @@ int fsop_batch_set_as(struct fsop_batch *batch, enum fsop_as as) {
         if (r < 0)
                 return r;
         if (!as_name(as))
-                return client_fail(batch->client, FSOP_EINVAL, 0, "%d is not one of auto, caller and elevated", (int)as);
+                return client_fail(batch->client, FSOP_EINVAL, 0, "%d is not one of auto, caller and elevated",
+                                   (int)as);
         batch->as = as;
         return 0;
 }
@@ -164,7 +168,8 @@ int fsop_batch_set_timeout_ms(struct fsop_batch *batch, uint64_t timeout_ms) {
         return r;
 }
 
-/* ---- collecting ------------------------------------------------------------------------------------------------------ */
+/* ---- collecting
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int batch_grow_ops(struct fsop_batch *batch) {
         if (batch->n_ops < batch->ops_cap)
@@ -244,7 +249,8 @@ int fsop_batch_add(struct fsop_batch *batch, enum fsop_verb verb, const struct f
         return (int)batch->n_ops++;
 }
 
-/* ---- sending ---------------------------------------------------------------------------------------------------------- */
+/* ---- sending
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static uint64_t batch_expiry(const struct fsop_batch *batch) {
         if (batch->timeout_ms == 0)
@@ -290,8 +296,8 @@ static int batch_launch(struct fsop_batch *batch, struct slot *slot) {
         return 0;
 }
 
-static int batch_send(struct fsop_batch *batch, struct slot *slot, void (*done)(struct fsop_batch *batch, void *userdata),
-                      void *userdata) {
+static int batch_send(struct fsop_batch *batch, struct slot *slot,
+                      void (*done)(struct fsop_batch *batch, void *userdata), void *userdata) {
         struct fsop_client *client = batch->client;
         if (batch->n_ops == 0)
                 return client_fail(client, FSOP_EINVAL, 0, "the batch is empty");
@@ -336,7 +342,8 @@ int fsop_batch_run(struct fsop_batch *batch) {
         return batch->failure;
 }
 
-/* ---- answers ----------------------------------------------------------------------------------------------------------- */
+/* ---- answers
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void batch_finish(struct fsop_batch *batch) {
         batch_land(batch);

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* ---- operations of a batch ---------------------------------------------------------------------------------------- */
+/* ---- operations of a batch -------------------------------------------------------------------------------------- */
 
 int fsop_batch_ping(struct fsop_batch *batch, const struct fsop_ping_args *args) {
         return fsop_batch_add(batch, FSOP_VERB_PING, NULL, NULL, args);
@@ -149,7 +149,8 @@ int fsop_batch_fsync(struct fsop_batch *batch, const struct fsop_at *at, const s
         return fsop_batch_add(batch, FSOP_VERB_FSYNC, at, NULL, args);
 }
 
-/* ---- blocking calls --------------------------------------------------------------------------------------------------- */
+/* ---- blocking calls
+ * --------------------------------------------------------------------------------------------------- */
 
 int fsop_call(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at, const struct fsop_at *to,
               const void *args, const struct fsop_result **ret_result) {
@@ -181,8 +182,8 @@ const struct fsop_result *fsop_last_result(const struct fsop_client *client) {
 }
 
 /* Operations that answer nothing but whether they were done. */
-static int call_plain(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at, const struct fsop_at *to,
-                      const void *args) {
+static int call_plain(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at,
+                      const struct fsop_at *to, const void *args) {
         return fsop_call(client, verb, at, to, args, NULL);
 }
 
@@ -373,7 +374,8 @@ int fsop_open_handle(struct fsop_client *client, const struct fsop_at *at, const
         return call_handle(client, FSOP_VERB_OPEN, at, args, ret_handle);
 }
 
-int fsop_open_fd(struct fsop_client *client, const struct fsop_at *at, const struct fsop_open_args *args, intptr_t *ret_fd) {
+int fsop_open_fd(struct fsop_client *client, const struct fsop_at *at, const struct fsop_open_args *args,
+                 intptr_t *ret_fd) {
         intptr_t fd;
         int r = call_plain(client, FSOP_VERB_OPEN_FD, at, NULL, args);
         if (r == 0)
@@ -392,7 +394,8 @@ int fsop_close_handle(struct fsop_client *client, struct fsop_handle handle) {
         return call_plain(client, FSOP_VERB_CLOSE, &at, NULL, NULL);
 }
 
-/* ---- data of any length ----------------------------------------------------------------------------------------------- */
+/* ---- data of any length
+ * ----------------------------------------------------------------------------------------------- */
 
 static uint32_t piece_bytes(size_t left) {
         return left < WIRE_IO_BYTES_MAX ? (uint32_t)left : WIRE_IO_BYTES_MAX;

@@ -20,13 +20,15 @@
 #define FRAME_BYTES_SANE_MAX (64u << 20)
 #define RECEIVES_MAX 16u /* per fsop_process(), so that a busy daemon cannot hold the caller's loop */
 
-/* ---- errors ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors
+ * ---------------------------------------------------------------------------------------------------------- */
 
 int client_fail_with(struct fsop_client *client, const struct fsop_error *error) {
         struct fsop_error kept = *error;
         arena_reset(&client->error_arena);
         struct bytes rule = arena_copy(&client->error_arena, (struct bytes){error->rule.data, error->rule.len});
-        struct bytes message = arena_copy(&client->error_arena, (struct bytes){error->message.data, error->message.len});
+        struct bytes message =
+                arena_copy(&client->error_arena, (struct bytes){error->message.data, error->message.len});
         kept.rule = (struct fsop_bytes){rule.data ? rule.data : (const uint8_t *)"", rule.len};
         kept.message = fsop_bytes_of(fsop_strerror(error->code));
         if (message.data)
@@ -76,7 +78,8 @@ int client_enter(struct fsop_client *client) {
         return 0;
 }
 
-/* ---- memory of answers ------------------------------------------------------------------------------------------------ */
+/* ---- memory of answers
+ * ------------------------------------------------------------------------------------------------ */
 
 struct chunk *client_get_chunk(struct fsop_client *client) {
         struct chunk *chunk = client->spares;
@@ -108,7 +111,8 @@ void client_put_chunks(struct fsop_client *client, struct chunk *chunks) {
         }
 }
 
-/* ---- batches in flight ------------------------------------------------------------------------------------------------ */
+/* ---- batches in flight
+ * ------------------------------------------------------------------------------------------------ */
 
 void client_queue_done(struct fsop_client *client, struct fsop_batch *batch) {
         batch->queued = true;
@@ -224,16 +228,18 @@ int client_step(struct fsop_client *client, uint64_t end_ms) {
         return client->state == CLIENT_BROKEN ? -client->break_code : r < 0 ? r : 0;
 }
 
-/* ---- messages --------------------------------------------------------------------------------------------------------- */
+/* ---- messages
+ * --------------------------------------------------------------------------------------------------------- */
 
 static int client_take_welcome(struct fsop_client *client, const struct welcome *welcome) {
         if (welcome->version != WIRE_VERSION)
-                return client_break(client, FSOP_EPROTO, 0, "the daemon speaks version %u of the protocol, this library %u",
-                                    welcome->version, WIRE_VERSION);
+                return client_break(client, FSOP_EPROTO, 0,
+                                    "the daemon speaks version %u of the protocol, this library %u", welcome->version,
+                                    WIRE_VERSION);
         struct fsop_server_info *info = &client->info;
         struct arena *arena = &client->info_arena;
-        if (welcome->batches_max == 0 || welcome->batch_ops_max == 0 || welcome->frame_bytes_max < FRAME_BYTES_SANE_MIN ||
-            welcome->frame_bytes_max > FRAME_BYTES_SANE_MAX)
+        if (welcome->batches_max == 0 || welcome->batch_ops_max == 0 ||
+            welcome->frame_bytes_max < FRAME_BYTES_SANE_MIN || welcome->frame_bytes_max > FRAME_BYTES_SANE_MAX)
                 return client_break(client, FSOP_EPROTO, 0, "the daemon's limits make no sense");
         info->protocol = welcome->version;
         info->foreign = welcome->foreign;
@@ -274,7 +280,8 @@ static int client_take_results(struct fsop_client *client, const struct results 
         slot->batch = batch; /* for client_break() to end it */
         slot->id = batch->id;
         return client_break(client, -r, 0,
-                            r == -FSOP_ENOMEM ? "no memory for an answer" : "the daemon's answer does not fit the request");
+                            r == -FSOP_ENOMEM ? "no memory for an answer"
+                                              : "the daemon's answer does not fit the request");
 }
 
 static int client_take_failure(struct fsop_client *client, const struct error *failure) {
@@ -295,8 +302,8 @@ int client_take_message(struct fsop_client *client, struct bytes body, intptr_t 
         if (r < 0) {
                 char text[400];
                 show_bytes((struct fsop_bytes){error.message.data, error.message.len}, text, sizeof(text));
-                r = client_break(client, r == -FSOP_ENOMEM ? FSOP_ENOMEM : FSOP_EPROTO, 0, "the daemon's message makes no sense: %s",
-                                 text);
+                r = client_break(client, r == -FSOP_ENOMEM ? FSOP_ENOMEM : FSOP_EPROTO, 0,
+                                 "the daemon's message makes no sense: %s", text);
         } else if (message.kind == MESSAGE_RESULTS && client->state == CLIENT_READY) {
                 return client_take_results(client, &message.body.results, chunk, fds, n_fds);
         } else if (message.kind == MESSAGE_WELCOME && client->state == CLIENT_GREETING) {
@@ -310,7 +317,8 @@ int client_take_message(struct fsop_client *client, struct bytes body, intptr_t 
         return r;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------------- */
+/* ---- the end
+ * ----------------------------------------------------------------------------------------------------------- */
 
 void client_free(struct fsop_client *client) {
         client_abort_all(client, FSOP_ECONNRESET, "the connection was closed here");
@@ -336,7 +344,8 @@ void fsop_close(struct fsop_client *client) {
                 client_free(client);
 }
 
-/* ---- event loops -------------------------------------------------------------------------------------------------------- */
+/* ---- event loops
+ * -------------------------------------------------------------------------------------------------------- */
 
 int fsop_descriptor(struct fsop_client *client, intptr_t *ret_fd) {
         int r = client_enter_broken(client);
@@ -349,7 +358,8 @@ int fsop_descriptor(struct fsop_client *client, intptr_t *ret_fd) {
 
 int fsop_events(struct fsop_client *client) {
         int r = client_enter_broken(client);
-        /* The descriptor stands for the stream in both directions and for the wake-up: it is readable when any is ready. */
+        /* The descriptor stands for the stream in both directions and for the wake-up: it is readable when any is
+         * ready. */
         return r < 0 ? r : FSOP_EVENT_READ;
 }
 
@@ -451,7 +461,8 @@ int fsop_cancel(struct fsop_client *client, uint64_t id) {
         return client->state == CLIENT_BROKEN ? 0 : r; /* broken: it is answered for that reason */
 }
 
-/* ---- settings ------------------------------------------------------------------------------------------------------------- */
+/* ---- settings
+ * ------------------------------------------------------------------------------------------------------------- */
 
 const struct fsop_server_info *fsop_server_info(const struct fsop_client *client) {
         return &client->info;

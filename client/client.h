@@ -20,7 +20,7 @@
 #include "proto/buffer.h"
 #include "proto/message.h"
 
-/* ---- memory of answers ------------------------------------------------------------------------------------------- */
+/* ---- memory of answers ------------------------------------------------------------------------------------------ */
 
 /* What one frame decoded to. It goes over to the batch that it answers, and comes back to the client's spares. */
 struct chunk {
@@ -28,7 +28,7 @@ struct chunk {
         struct arena arena;
 };
 
-/* ---- batches ------------------------------------------------------------------------------------------------------- */
+/* ---- batches ---------------------------------------------------------------------------------------------------- */
 
 enum batch_state {
         BATCH_FILLING,
@@ -54,7 +54,7 @@ struct fsop_batch {
 
         struct operation *ops;
         uint32_t n_ops, ops_cap;
-        size_t body_bytes; /* no less than the request will have */
+        size_t body_bytes;  /* no less than the request will have */
         struct arena arena; /* of the operations' paths and data */
         struct batch_fd fds[WIRE_FRAME_FDS_MAX];
         uint32_t n_fds;
@@ -84,8 +84,9 @@ enum {
 void batch_abort(struct fsop_batch *batch, int code, enum fsop_outcome outcome, const char *message);
 
 /*
- * Takes in results for a batch in flight. The chunk holds what they point to, and becomes the batch's. Descriptors that were
- * taken are replaced by CONNECT_FD_NONE. Returns 0 or -FSOP_EPROTO: the daemon broke the rules (the chunk is the batch's all the same).
+ * Takes in results for a batch in flight. The chunk holds what they point to, and becomes the batch's. Descriptors that
+ * were taken are replaced by CONNECT_FD_NONE. Returns 0 or -FSOP_EPROTO: the daemon broke the rules (the chunk is the
+ * batch's all the same).
  */
 int batch_take_results(struct fsop_batch *batch, const struct results *results, struct chunk *chunk, intptr_t *fds,
                        uint32_t n_fds);
@@ -98,20 +99,23 @@ void batch_init(struct fsop_batch *batch, struct fsop_client *client, enum fsop_
 int batch_clear(struct fsop_batch *batch);
 void batch_fini(struct fsop_batch *batch);
 
-/* ---- operations ------------------------------------------------------------------------------------------------------ */
+/* ---- operations
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* How an operation uses a location; decides about trailing slashes. */
 enum location_role {
         ROLE_NONE,
         ROLE_OPTIONAL,
-        ROLE_OBJECT,   /* something that exists, or is made if asked */
-        ROLE_CREATED,  /* a new name that may not end in a slash */
+        ROLE_OBJECT,  /* something that exists, or is made if asked */
+        ROLE_CREATED, /* a new name that may not end in a slash */
         ROLE_NEW_DIRECTORY,
-        ROLE_NAME,     /* a name that is taken away or moved */
-        ROLE_HANDLE,   /* an open file: a handle or descriptor without a path */
+        ROLE_NAME,   /* a name that is taken away or moved */
+        ROLE_FILE,   /* a name that is taken away, and not of a directory */
+        ROLE_HANDLE, /* an open file: a handle or descriptor without a path */
 };
 
-/* Turns a public location into one of the wire, in the batch's arena and among its descriptors. 0, or negative with the client's error set. */
+/* Turns a public location into one of the wire, in the batch's arena and among its descriptors. 0, or negative with the
+ * client's error set. */
 int locate(struct fsop_batch *batch, enum fsop_verb verb, enum location_role role, const struct fsop_at *at,
            struct location *ret_location);
 
@@ -125,13 +129,16 @@ int take_struct(void *known, size_t known_bytes, const void *given);
 /* The most bytes an operation takes in a request. */
 size_t pack_bytes(const struct operation *op);
 
-/* Turns a result of the wire into a public one, its strings in the arena. 0 or -FSOP_ENOMEM. The descriptor is not touched. */
-int unpack_result(struct arena *arena, uint64_t connection, const struct result *result, struct fsop_result *ret_result);
+/* Turns a result of the wire into a public one, its strings in the arena. 0 or -FSOP_ENOMEM. The descriptor is not
+ * touched. */
+int unpack_result(struct arena *arena, uint64_t connection, const struct result *result,
+                  struct fsop_result *ret_result);
 int unpack_error(struct arena *arena, const struct error *error, struct fsop_error *ret_error);
 int unpack_bytes(struct arena *arena, struct bytes bytes, struct fsop_bytes *ret);
 int unpack_support(struct arena *arena, const struct support *support, uint32_t n, const struct fsop_support **ret);
 
-/* ---- the client -------------------------------------------------------------------------------------------------------- */
+/* ---- the client
+ * -------------------------------------------------------------------------------------------------------- */
 
 enum client_state {
         CLIENT_GREETING, /* Hello is on its way */
@@ -160,12 +167,12 @@ struct fsop_client {
         struct connection connection;
         uint64_t unique; /* names this connection in handles */
         enum client_state state;
-        int break_code;       /* why it is broken: FSOP_E..., */
+        int break_code; /* why it is broken: FSOP_E..., */
         int32_t break_os_error;
         char break_text[480]; /* and in words */
-        bool break_reported; /* fsop_process() has said that the connection broke */
-        bool dispatching;    /* callbacks run */
-        bool closing;        /* fsop_close() was called by one of them */
+        bool break_reported;  /* fsop_process() has said that the connection broke */
+        bool dispatching;     /* callbacks run */
+        bool closing;         /* fsop_close() was called by one of them */
         enum fsop_as as;
         uint64_t timeout_ms;
 
@@ -194,7 +201,8 @@ struct fsop_client {
         struct arena error_arena;
 };
 
-/* Before every call: 0, -FSOP_ECHILD or -FSOP_ENOTCONN (the latter not with MAY_BE_BROKEN). Forgets the last result of a blocking call. */
+/* Before every call: 0, -FSOP_ECHILD or -FSOP_ENOTCONN (the latter not with MAY_BE_BROKEN). Forgets the last result of
+ * a blocking call. */
 int client_enter(struct fsop_client *client);
 int client_enter_broken(struct fsop_client *client);
 
@@ -210,7 +218,8 @@ __attribute__((format(printf, 4, 5))) int client_break(struct fsop_client *clien
 /* A message has come in. Returns 0, or negative after client_break(). */
 int client_take_message(struct fsop_client *client, struct bytes body, intptr_t *fds, uint32_t n_fds);
 
-/* Sends and receives once, waiting for it no longer than until end_ms (CONNECT_FOREVER). 0, or negative: the connection is broken. */
+/* Sends and receives once, waiting for it no longer than until end_ms (CONNECT_FOREVER). 0, or negative: the connection
+ * is broken. */
 int client_step(struct fsop_client *client, uint64_t end_ms);
 
 /* A slot by the id of what is in flight in it; an empty one; NULL if there is none. */
@@ -231,25 +240,29 @@ uint64_t client_expire(struct fsop_client *client);
 struct chunk *client_get_chunk(struct fsop_client *client);
 void client_put_chunks(struct fsop_client *client, struct chunk *chunks); /* client may be NULL: freed */
 
-/* ---- the stream ------------------------------------------------------------------------------------------------------------ */
+/* ---- the stream
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* Appends a message, with descriptors that were collected for it. 0, or negative: nothing was appended. */
-int stream_append(struct fsop_client *client, const struct message *message, const struct batch_fd *fds, uint32_t n_fds);
+int stream_append(struct fsop_client *client, const struct message *message, const struct batch_fd *fds,
+                  uint32_t n_fds);
 /* Position in the stream behind what was appended; and of what was sent. */
 uint64_t stream_end(const struct fsop_client *client);
 bool stream_is_flushed(const struct fsop_client *client);
 /* Sends what can be sent without blocking. 0, or negative after client_break(). */
 int stream_flush(struct fsop_client *client);
 /*
- * After stream_append() and stream_flush(): descriptors that wait must survive the caller's closing of theirs. On failure
- * nothing of the message was sent, and it is taken back.
+ * After stream_append() and stream_flush(): descriptors that wait must survive the caller's closing of theirs. On
+ * failure nothing of the message was sent, and it is taken back.
  */
 int stream_keep_descriptors(struct fsop_client *client, uint64_t message_start);
 /* Receives once, and hands on every whole message. 1: something came; 0: nothing; negative after client_break(). */
 int stream_receive(struct fsop_client *client, bool block);
 void stream_fini(struct fsop_client *client);
 
-/* ---- words -------------------------------------------------------------------------------------------------------------------- */
+/* ---- words
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 /* Writes bytes so that a person can read them and a terminal survives them; always NUL-terminated. Returns text. */
 const char *show_bytes(struct fsop_bytes bytes, char *text, size_t text_bytes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * connect.h: what an operating system must provide to libfsop: the stream to the daemon with descriptors on it, waiting,
- * the wake-up, and what the process knows of itself (who, umask, where). One file per system implements it; chosen at build time.
+ * connect.h: what an operating system must provide to libfsop: the stream to the daemon with descriptors on it,
+ * waiting, the wake-up, and what the process knows of itself (who, umask, where). One file per system implements it;
+ * chosen at build time.
  *
  * Calls return 0 or a count, or -FSOP_E..., converted where the system call is made; the raw error goes to ret_os_error
  * where there is one. Nothing here takes locks. Everything opened is closed on exec.
@@ -16,11 +17,11 @@
 #define CONNECT_FOREVER UINT64_MAX
 
 struct connection {
-        intptr_t fd;                   /* the stream; blocking, but used without blocking where asked for */
+        intptr_t fd;                    /* the stream; blocking, but used without blocking where asked for */
         intptr_t wake_read, wake_write; /* may be the same */
-        intptr_t watch;                /* what event loops watch: ready when fd or the wake-up is; made on demand */
-        bool watch_writes;             /* watch is ready when fd can be written to, too */
-        volatile uint8_t *mark;        /* a byte that reads as 0 in a forked child; NULL: compare pid */
+        intptr_t watch;                 /* what event loops watch: ready when fd or the wake-up is; made on demand */
+        bool watch_writes;              /* watch is ready when fd can be written to, too */
+        volatile uint8_t *mark;         /* a byte that reads as 0 in a forked child; NULL: compare pid */
         int64_t pid;
 };
 
@@ -64,14 +65,16 @@ int64_t connect_send(struct connection *connection, const void *data, size_t len
                      int32_t *ret_os_error);
 
 /*
- * Receives what is there, or waits for it if BLOCK. Received descriptors are put into fds, of which there is room for fds_max,
- * and belong to the caller, *ret_n_fds of them also on failure. Returns bytes (more than 0), -FSOP_EAGAIN when there is nothing,
- * -FSOP_ECONNRESET at the end of the stream, -FSOP_EPROTO when there were more than fds_max descriptors.
+ * Receives what is there, or waits for it if BLOCK. Received descriptors are put into fds, of which there is room for
+ * fds_max, and belong to the caller, *ret_n_fds of them also on failure. Returns bytes (more than 0), -FSOP_EAGAIN when
+ * there is nothing, -FSOP_ECONNRESET at the end of the stream, -FSOP_EPROTO when there were more than fds_max
+ * descriptors.
  */
-int64_t connect_receive(struct connection *connection, void *data, size_t len, bool block, intptr_t *fds, uint32_t fds_max,
-                        uint32_t *ret_n_fds, int32_t *ret_os_error);
+int64_t connect_receive(struct connection *connection, void *data, size_t len, bool block, intptr_t *fds,
+                        uint32_t fds_max, uint32_t *ret_n_fds, int32_t *ret_os_error);
 
-/* Waits until the stream is readable (or writable if WRITES), or woken if WAKES. CONNECT_* bits, 0: the time is over. */
+/* Waits until the stream is readable (or writable if WRITES), or woken if WAKES. CONNECT_* bits, 0: the time is over.
+ */
 int connect_wait(struct connection *connection, bool writes, bool wakes, uint64_t timeout_ms);
 
 /* Wakes whoever waits with WAKES; any thread, signal handlers. Stays until cleared. */
@@ -98,8 +101,12 @@ int connect_fd_copy(intptr_t fd, intptr_t *ret_fd, int32_t *ret_os_error);
 /* Writes the current directory, absolute, with a NUL; -FSOP_ENOENT where it has no path that leads to it. */
 int connect_current_directory(char *path, size_t path_bytes, int32_t *ret_os_error);
 
-/* The path of what PATH leads to, without links and dots, written with a NUL into an array of WIRE_PATH_BYTES_MAX + 1. */
+/* The path of what PATH leads to, without links and dots, written with a NUL into an array of WIRE_PATH_BYTES_MAX + 1.
+ */
 int connect_real_path(const char *path, char *real, int32_t *ret_os_error);
+
+/* What PATH itself is, without following it: FSOP_TYPE_*. */
+int connect_type(const char *path, int32_t *ret_os_error);
 
 /* Opens a directory just to name things in it; nothing in it can be read through that descriptor. */
 int connect_open_directory(const char *path, intptr_t *ret_fd, int32_t *ret_os_error);

@@ -47,17 +47,22 @@ static int connect_error(int os_error) {
         static const struct {
                 int os_error, code;
         } map[] = {
-                {EPERM, FSOP_EPERM},       {ENOENT, FSOP_ENOENT},       {EINTR, FSOP_EINTR},
-                {EIO, FSOP_EIO},           {EBADF, FSOP_EBADF},         {EAGAIN, FSOP_EAGAIN},
-                {ENOMEM, FSOP_ENOMEM},     {EACCES, FSOP_EACCES},       {EBUSY, FSOP_EBUSY},
-                {ENODEV, FSOP_ENODEV},     {ENXIO, FSOP_ENXIO},         {ENOTDIR, FSOP_ENOTDIR},
-                {EISDIR, FSOP_EISDIR},     {EINVAL, FSOP_EINVAL},       {ENFILE, FSOP_ENFILE},
-                {EMFILE, FSOP_EMFILE},     {EPIPE, FSOP_ECONNRESET},    {ENAMETOOLONG, FSOP_ENAMETOOLONG},
-                {ELOOP, FSOP_ELOOP},       {EOVERFLOW, FSOP_EOVERFLOW}, {EOPNOTSUPP, FSOP_EOPNOTSUPP},
-                {ETIMEDOUT, FSOP_ETIMEDOUT}, {ESTALE, FSOP_ESTALE},     {ECONNREFUSED, FSOP_ECONNREFUSED},
-                {ECONNRESET, FSOP_ECONNRESET}, {ENOTCONN, FSOP_ENOTCONN}, {EMSGSIZE, FSOP_EMSGSIZE},
-                {ENOBUFS, FSOP_ENOBUFS},   {ETOOMANYREFS, FSOP_EMFILE}, {ENOTSOCK, FSOP_EBADF},
-                {EPROTOTYPE, FSOP_EPROTO}, {ERANGE, FSOP_ERANGE},
+                {EPERM, FSOP_EPERM},           {ENOENT, FSOP_ENOENT},
+                {EINTR, FSOP_EINTR},           {EIO, FSOP_EIO},
+                {EBADF, FSOP_EBADF},           {EAGAIN, FSOP_EAGAIN},
+                {ENOMEM, FSOP_ENOMEM},         {EACCES, FSOP_EACCES},
+                {EBUSY, FSOP_EBUSY},           {ENODEV, FSOP_ENODEV},
+                {ENXIO, FSOP_ENXIO},           {ENOTDIR, FSOP_ENOTDIR},
+                {EISDIR, FSOP_EISDIR},         {EINVAL, FSOP_EINVAL},
+                {ENFILE, FSOP_ENFILE},         {EMFILE, FSOP_EMFILE},
+                {EPIPE, FSOP_ECONNRESET},      {ENAMETOOLONG, FSOP_ENAMETOOLONG},
+                {ELOOP, FSOP_ELOOP},           {EOVERFLOW, FSOP_EOVERFLOW},
+                {EOPNOTSUPP, FSOP_EOPNOTSUPP}, {ETIMEDOUT, FSOP_ETIMEDOUT},
+                {ESTALE, FSOP_ESTALE},         {ECONNREFUSED, FSOP_ECONNREFUSED},
+                {ECONNRESET, FSOP_ECONNRESET}, {ENOTCONN, FSOP_ENOTCONN},
+                {EMSGSIZE, FSOP_EMSGSIZE},     {ENOBUFS, FSOP_ENOBUFS},
+                {ETOOMANYREFS, FSOP_EMFILE},   {ENOTSOCK, FSOP_EBADF},
+                {EPROTOTYPE, FSOP_EPROTO},     {ERANGE, FSOP_ERANGE},
         };
         for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
                 if (map[i].os_error == os_error)
@@ -148,7 +153,8 @@ int connect_adopt(struct connection *connection, intptr_t fd, int32_t *ret_os_er
 
 /* A connect waits for room in the server's queue, at most as long as this. */
 static void set_send_timeout(int fd, uint64_t timeout_ms) {
-        struct timeval time = {.tv_sec = (time_t)(timeout_ms / 1000), .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
+        struct timeval time = {.tv_sec = (time_t)(timeout_ms / 1000),
+                               .tv_usec = (suseconds_t)(timeout_ms % 1000 * 1000)};
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof(time));
 }
 
@@ -204,7 +210,7 @@ bool connect_is_forked(const struct connection *connection) {
         return connection->pid != getpid();
 }
 
-/* ---- who and where ------------------------------------------------------------------------------------------------ */
+/* ---- who and where ---------------------------------------------------------------------------------------------- */
 
 const char *connect_system_socket(void) {
         return SOCKET_SYSTEM;
@@ -254,7 +260,7 @@ uint32_t connect_own_uid(void) {
         return geteuid();
 }
 
-/* ---- the stream ---------------------------------------------------------------------------------------------------- */
+/* ---- the stream ------------------------------------------------------------------------------------------------- */
 
 union control {
         struct cmsghdr align;
@@ -312,8 +318,8 @@ static bool detach_descriptors(struct msghdr *message, intptr_t *fds, uint32_t f
         return fit;
 }
 
-int64_t connect_receive(struct connection *connection, void *data, size_t len, bool block, intptr_t *fds, uint32_t fds_max,
-                        uint32_t *ret_n_fds, int32_t *ret_os_error) {
+int64_t connect_receive(struct connection *connection, void *data, size_t len, bool block, intptr_t *fds,
+                        uint32_t fds_max, uint32_t *ret_n_fds, int32_t *ret_os_error) {
         struct iovec piece = {.iov_base = data, .iov_len = len};
         union control control;
         struct msghdr message = {.msg_iov = &piece,
@@ -332,7 +338,7 @@ int64_t connect_receive(struct connection *connection, void *data, size_t len, b
         return n == 0 ? -FSOP_ECONNRESET : n;
 }
 
-/* ---- waiting and waking ------------------------------------------------------------------------------------------- */
+/* ---- waiting and waking ----------------------------------------------------------------------------------------- */
 
 static int poll_timeout(uint64_t end_ms) {
         if (end_ms == CONNECT_FOREVER)
@@ -406,7 +412,8 @@ static void watch_change(struct connection *connection) {
 #else
 static void watch_change_on(struct connection *connection, int watch) {
         struct kevent change;
-        EV_SET(&change, (uintptr_t)connection->fd, EVFILT_WRITE, connection->watch_writes ? EV_ADD : EV_DELETE, 0, 0, NULL);
+        EV_SET(&change, (uintptr_t)connection->fd, EVFILT_WRITE, connection->watch_writes ? EV_ADD : EV_DELETE, 0, 0,
+               NULL);
         kevent(watch, &change, 1, NULL, 0, NULL);
 }
 
@@ -463,7 +470,7 @@ uint64_t connect_now_ms(void) {
         return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-/* ---- the process --------------------------------------------------------------------------------------------------- */
+/* ---- the process ------------------------------------------------------------------------------------------------ */
 
 uint64_t connect_unique(void) {
         static atomic_uint_fast64_t last;
@@ -516,7 +523,7 @@ int connect_fd_copy(intptr_t fd, intptr_t *ret_fd, int32_t *ret_os_error) {
         return 0;
 }
 
-/* ---- paths ---------------------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------------------ */
 
 int connect_current_directory(char *path, size_t path_bytes, int32_t *ret_os_error) {
         if (!getcwd(path, path_bytes))
@@ -541,6 +548,19 @@ int connect_real_path(const char *path, char *real, int32_t *ret_os_error) {
         }
         free(found);
         return r;
+}
+
+int connect_type(const char *path, int32_t *ret_os_error) {
+        struct stat st;
+        if (lstat(path, &st) < 0)
+                return connect_errno(ret_os_error);
+        if (S_ISDIR(st.st_mode))
+                return FSOP_TYPE_DIRECTORY;
+        if (S_ISLNK(st.st_mode))
+                return FSOP_TYPE_SYMLINK;
+        if (S_ISREG(st.st_mode))
+                return FSOP_TYPE_REGULAR;
+        return FSOP_TYPE_UNKNOWN;
 }
 
 int connect_open_directory(const char *path, intptr_t *ret_fd, int32_t *ret_os_error) {

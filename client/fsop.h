@@ -24,21 +24,22 @@
  * -FSOP_ECONNRESET (the connection broke during this call) and -FSOP_ENOTCONN (it broke earlier).
  *
  * Threads. A client, and all batches made from it, may be used from any thread, but by one thread at a time; the
- * library takes no locks. fsop_wakeup() is the exception: any thread, any time. Functions without a client (names, version,
- * constructors) are safe everywhere.
+ * library takes no locks. fsop_wakeup() is the exception: any thread, any time. Functions without a client (names,
+ * version, constructors) are safe everywhere.
  *
  * Fork. After fork every call on a client of the parent fails with -FSOP_ECHILD in the child, except fsop_close() and
  * fsop_batch_free(), which free the child's copy and send nothing. All descriptors are close-on-exec.
  *
  * Strings. Paths, names and data are pointer and length (struct fsop_bytes) and may hold any byte; a NUL inside a path
  * or name is refused (-FSOP_EINVAL). What is passed in is copied before the call returns. What comes out is
- * followed by a NUL that the length does not count (data of a read is not), belongs to the library, and lives as long as
- * is said at the function.
+ * followed by a NUL that the length does not count (data of a read is not), belongs to the library, and lives as long
+ * as is said at the function.
  *
- * Structures that are passed in begin with their size: set it to sizeof and clear the rest (in C a designated initializer
- * does both). A later library reads an older, shorter structure and takes the members it lacks as 0. A size of 0, or one
- * larger than this library knows with something other than zeros behind what it knows, is refused (-FSOP_EINVAL). Structures
- * that come out may grow at the end where the library owns them; those that the caller provides do not change within a SONAME.
+ * Structures that are passed in begin with their size: set it to sizeof and clear the rest (in C a designated
+ * initializer does both). A later library reads an older, shorter structure and takes the members it lacks as 0. A size
+ * of 0, or one larger than this library knows with something other than zeros behind what it knows, is refused
+ * (-FSOP_EINVAL). Structures that come out may grow at the end where the library owns them; those that the caller
+ * provides do not change within a SONAME.
  *
  * Units. Sizes, offsets and lengths are bytes, times are struct fsop_time, timeouts are milliseconds.
  *
@@ -65,7 +66,8 @@ struct fsop_bytes {
         size_t len;
 };
 
-/* The bytes of a NUL-terminated string, without the NUL. The string is not copied: it must outlive the use. NULL gives no bytes. */
+/* The bytes of a NUL-terminated string, without the NUL. The string is not copied: it must outlive the use. NULL gives
+ * no bytes. */
 struct fsop_bytes fsop_bytes_of(const char *string);
 
 /* ---- version and names ------------------------------------------------------------------------------------------ */
@@ -77,15 +79,15 @@ const char *fsop_version(void);
  * Words for numbers. Static strings, NULL for a number that has none. Error codes may be given as they are returned
  * (negative) or positive.
  */
-const char *fsop_error_name(int code);       /* "ENOENT" */
-const char *fsop_strerror(int code);         /* "no such file or directory"; never NULL */
-const char *fsop_error_class_name(enum fsop_error_class class_); /* "denied", "unsupported", "invalid", "os", "busy", "cancelled" */
-const char *fsop_verb_name(enum fsop_verb verb);                 /* "chown" */
-const char *fsop_outcome_name(enum fsop_outcome outcome);        /* "done", "not-started", "unknown" */
-const char *fsop_as_name(enum fsop_as as);                       /* "auto", "caller", "elevated" */
-const char *fsop_advice_name(enum fsop_advice advice);           /* "willneed" */
-const char *fsop_clone_name(enum fsop_clone clone);              /* "auto", "always", "never" */
-const char *fsop_file_type_name(enum fsop_file_type type);       /* "regular", "directory", "symlink", ... */
+const char *fsop_error_name(int code);                              /* "ENOENT" */
+const char *fsop_strerror(int code);                                /* "no such file or directory"; never NULL */
+const char *fsop_error_class_name(enum fsop_error_class class_);    /* "denied" */
+const char *fsop_verb_name(enum fsop_verb verb);                    /* "chown" */
+const char *fsop_outcome_name(enum fsop_outcome outcome);           /* "done", "not-started", "unknown" */
+const char *fsop_as_name(enum fsop_as as);                          /* "auto", "caller", "elevated" */
+const char *fsop_advice_name(enum fsop_advice advice);              /* "willneed" */
+const char *fsop_clone_name(enum fsop_clone clone);                 /* "auto", "always", "never" */
+const char *fsop_file_type_name(enum fsop_file_type type);          /* "regular", "directory", "symlink", ... */
 const char *fsop_support_level_name(enum fsop_support_level level); /* "native", "emulated", "unsupported", "unknown" */
 
 /* And back: NUL-terminated names; -FSOP_EINVAL for an unknown one (FSOP_VERB_NONE for a verb). */
@@ -102,10 +104,10 @@ struct fsop_error {
         enum fsop_error_class class_; /* what kind of refusal it is */
         bool retryable;               /* the same request may succeed later */
         int32_t os_error;             /* the raw errno (Win32 code) behind it; 0: none */
-        enum fsop_verb verb;          /* the operation that failed; FSOP_VERB_NONE: the connection or the library itself */
-        uint32_t index;               /* of that operation in its batch */
-        struct fsop_bytes rule;       /* the policy rule that decided; empty: none */
-        struct fsop_bytes message;    /* one sentence for a person */
+        enum fsop_verb verb;       /* the operation that failed; FSOP_VERB_NONE: the connection or the library itself */
+        uint32_t index;            /* of that operation in its batch */
+        struct fsop_bytes rule;    /* the policy rule that decided; empty: none */
+        struct fsop_bytes message; /* one sentence for a person */
 };
 
 /*
@@ -115,7 +117,7 @@ struct fsop_error {
  */
 const struct fsop_error *fsop_last_error(const struct fsop_client *client);
 
-/* ---- the connection ---------------------------------------------------------------------------------------------- */
+/* ---- the connection --------------------------------------------------------------------------------------------- */
 
 /* Where details of a failed fsop_open() go, as there is no client to ask. */
 struct fsop_open_failure {
@@ -127,8 +129,9 @@ struct fsop_open_failure {
 struct fsop_client_options {
         size_t size; /* sizeof(struct fsop_client_options) */
         /*
-         * The daemon's socket; NULL: the system's, /run/fsopd/fsopd.sock, or, where it cannot be connected to, that of a private service,
-         * $XDG_RUNTIME_DIR/fsopd/fsopd.sock (set-uid programs skip that one). The environment is not asked for anything else.
+         * The daemon's socket; NULL: the system's, /run/fsopd/fsopd.sock, or, where it cannot be connected to, that of
+         * a private service, $XDG_RUNTIME_DIR/fsopd/fsopd.sock (set-uid programs skip that one). The environment is not
+         * asked for anything else.
          */
         const char *socket_path;
         /* Use this connected stream socket instead. It is the client's from then on, also when fsop_open() fails. */
@@ -138,11 +141,11 @@ struct fsop_client_options {
          * namespace may show root as another uid (65534). */
         bool has_server_uid;
         uint32_t server_uid;
-        enum fsop_as as;         /* as whom operations ask to run, see fsop_set_as() */
-        uint32_t connect_ms;     /* how long fsop_open() may take; 0: 5000 */
-        uint64_t timeout_ms;     /* how long a request may take, see fsop_set_timeout_ms(); 0: for ever */
-        bool want_support;       /* ask for the support table: fsop_server_info() then has it */
-        const char *name;        /* the program's name for the daemon's log; NULL: none */
+        enum fsop_as as;                   /* as whom operations ask to run, see fsop_set_as() */
+        uint32_t connect_ms;               /* how long fsop_open() may take; 0: 5000 */
+        uint64_t timeout_ms;               /* how long a request may take, see fsop_set_timeout_ms(); 0: for ever */
+        bool want_support;                 /* ask for the support table: fsop_server_info() then has it */
+        const char *name;                  /* the program's name for the daemon's log; NULL: none */
         struct fsop_open_failure *failure; /* filled when fsop_open() fails; NULL: not wanted */
 };
 
@@ -151,19 +154,20 @@ struct fsop_client_options {
  * options may be NULL: all defaults. On success *ret_client is to be closed with fsop_close(); on failure it is NULL.
  *
  * -FSOP_ENOENT, -FSOP_ECONNREFUSED: no daemon there. -FSOP_EACCES: the socket may not be used by this user (the group
- * fsop may). -FSOP_EPERM: the server runs as somebody who is not trusted. -FSOP_ETIMEDOUT: no answer. -FSOP_EPROTO: what
- * answers is no fsopd, or one that speaks no common version. -FSOP_EINVAL: bad options. What else connect(2) can say.
+ * fsop may). -FSOP_EPERM: the server runs as somebody who is not trusted. -FSOP_ETIMEDOUT: no answer. -FSOP_EPROTO:
+ * what answers is no fsopd, or one that speaks no common version. -FSOP_EINVAL: bad options. What else connect(2) can
+ * say.
  */
 int fsop_open(const struct fsop_client_options *options, struct fsop_client **ret_client);
 
 /*
- * Closes the connection and frees the client. NULL is fine. What is in flight is given up: the daemon cancels or finishes
- * it; callbacks do not run any more. Handles are closed by the daemon. Batches stay readable and are still to be freed.
- * From within a callback the closing takes place when fsop_process() returns.
+ * Closes the connection and frees the client. NULL is fine. What is in flight is given up: the daemon cancels or
+ * finishes it; callbacks do not run any more. Handles are closed by the daemon. Batches stay readable and are still to
+ * be freed. From within a callback the closing takes place when fsop_process() returns.
  */
 void fsop_close(struct fsop_client *client);
 
-/* ---- event loops -------------------------------------------------------------------------------------------------- */
+/* ---- event loops ------------------------------------------------------------------------------------------------ */
 
 enum {
         FSOP_EVENT_READ = 1,
@@ -176,19 +180,20 @@ enum {
  */
 int fsop_descriptor(struct fsop_client *client, intptr_t *ret_fd);
 
-/* The events to watch the descriptor for now, FSOP_EVENT_* (level-triggered). Ask again after every other call on the client. */
+/* The events to watch the descriptor for now, FSOP_EVENT_* (level-triggered). Ask again after every other call on the
+ * client. */
 int fsop_events(struct fsop_client *client);
 
 /*
- * In how many milliseconds fsop_process() is to be called even if the descriptor is silent: 0: now; *ret_ms UINT64_MAX: no need.
- * Ask again after every other call on the client.
+ * In how many milliseconds fsop_process() is to be called even if the descriptor is silent: 0: now; *ret_ms UINT64_MAX:
+ * no need. Ask again after every other call on the client.
  */
 int fsop_timeout_ms(struct fsop_client *client, uint64_t *ret_ms);
 
 /*
- * Sends and receives what is possible without blocking, and runs the callbacks of batches that are complete. Callbacks run
- * nowhere else. Returns how many ran, 0 when there was nothing to do.
- * -FSOP_ECONNRESET: the connection broke; the callbacks of all batches have run first. -FSOP_EDEADLK: called from a callback.
+ * Sends and receives what is possible without blocking, and runs the callbacks of batches that are complete. Callbacks
+ * run nowhere else. Returns how many ran, 0 when there was nothing to do. -FSOP_ECONNRESET: the connection broke; the
+ * callbacks of all batches have run first. -FSOP_EDEADLK: called from a callback.
  */
 int fsop_process(struct fsop_client *client);
 
@@ -199,12 +204,13 @@ int fsop_process(struct fsop_client *client);
 int fsop_wait(struct fsop_client *client, uint64_t timeout_ms);
 
 /*
- * Makes an fsop_wait() on this client return, the one that waits now or else the next one, and the descriptor ready until
- * fsop_process() or fsop_wait(). Blocking operations are not disturbed. Any thread and signal handlers; the client must be open.
+ * Makes an fsop_wait() on this client return, the one that waits now or else the next one, and the descriptor ready
+ * until fsop_process() or fsop_wait(). Blocking operations are not disturbed. Any thread and signal handlers; the
+ * client must be open.
  */
 void fsop_wakeup(struct fsop_client *client);
 
-/* ---- the daemon ------------------------------------------------------------------------------------------------------ */
+/* ---- the daemon ------------------------------------------------------------------------------------------------- */
 
 /* How well something is supported. */
 struct fsop_support {
@@ -228,19 +234,19 @@ struct fsop_server_info {
 /* What the daemon said of itself when the connection was made. Belongs to the client, valid until it is closed. */
 const struct fsop_server_info *fsop_server_info(const struct fsop_client *client);
 
-/* ---- settings of a client ------------------------------------------------------------------------------------------- */
+/* ---- settings of a client --------------------------------------------------------------------------------------- */
 
 /* As whom operations ask to run from now on: batches made later and blocking calls. -FSOP_EINVAL: no such value. */
 int fsop_set_as(struct fsop_client *client, enum fsop_as as);
 
 /*
- * How long a request may take from now on: batches made later and blocking calls; 0: for ever. The daemon is told, and answers
- * ETIMEDOUT when the time is over. Should it not answer a second later either, the library gives up waiting:
+ * How long a request may take from now on: batches made later and blocking calls; 0: for ever. The daemon is told, and
+ * answers ETIMEDOUT when the time is over. Should it not answer a second later either, the library gives up waiting:
  * ETIMEDOUT, outcome unknown.
  */
 int fsop_set_timeout_ms(struct fsop_client *client, uint64_t timeout_ms);
 
-/* ---- locations ----------------------------------------------------------------------------------------------------- */
+/* ---- locations -------------------------------------------------------------------------------------------------- */
 
 /* A file or directory held open by the daemon, for one connection: on any other it is stale (-FSOP_ESTALE). */
 struct fsop_handle {
@@ -251,13 +257,14 @@ struct fsop_handle {
 enum fsop_at_kind {
         FSOP_AT_PATH = 1,   /* an absolute path, or one relative to the current directory of the process */
         FSOP_AT_HANDLE = 2, /* a handle, or with a path a name below that directory */
-        FSOP_AT_FD = 3,     /* a descriptor of this process, likewise; the operation runs as caller, within its open mode,
-                               unless it is a directory that policy recognises */
+        FSOP_AT_FD = 3, /* a descriptor of this process, likewise; the operation runs as caller, within its open mode,
+                           unless it is a directory that policy recognises */
 };
 
 /*
- * What an operation acts on. A relative path is made absolute, its dots resolved, before it leaves the process; the last component stays
- * what it is. A descriptor must stay open until the request was submitted (for blocking calls: until they return).
+ * What an operation acts on. A relative path is made absolute, its dots resolved, before it leaves the process; the
+ * last component stays what it is. A descriptor must stay open until the request was submitted (for blocking calls:
+ * until they return).
  */
 struct fsop_at {
         size_t size; /* sizeof(struct fsop_at) */
@@ -268,16 +275,18 @@ struct fsop_at {
         intptr_t fd;
 };
 
-/* Locations from NUL-terminated paths, which must outlive their use; `below` may be NULL or empty: the object itself. */
+/* Locations from NUL-terminated paths, which must outlive their use; `below` may be NULL or empty: the object itself.
+ */
 struct fsop_at fsop_at_path(const char *path, bool follow);
 struct fsop_at fsop_at_handle(struct fsop_handle handle, const char *below, bool follow);
 struct fsop_at fsop_at_fd(intptr_t fd, const char *below, bool follow);
 
-/* ---- arguments of operations ---------------------------------------------------------------------------------------- */
+/* ---- arguments of operations ------------------------------------------------------------------------------------ */
 
 /*
- * How something new is made. Part of the arguments of operations that create; where `create` is false they need an existing object
- * (mkdir and mknod always create). The kernel applies a directory's default ACL instead of the umask, so both travel.
+ * How something new is made. Part of the arguments of operations that create; where `create` is false they need an
+ * existing object (mkdir and mknod always create). The kernel applies a directory's default ACL instead of the umask,
+ * so both travel.
  */
 struct fsop_create {
         bool create;
@@ -304,7 +313,8 @@ struct fsop_chmod_args {
         struct fsop_walk walk;
 };
 
-/* What has no value is left as it is; at least one of uid and gid must have one. from: only objects that belong to these. */
+/* What has no value is left as it is; at least one of uid and gid must have one. from: only objects that belong to
+ * these. */
 struct fsop_chown_args {
         size_t size;
         bool has_uid, has_gid, has_from_uid, has_from_gid;
@@ -452,7 +462,7 @@ struct fsop_explain_args {
         const void *args;              /* its arguments, as fsop_batch_add() takes them */
 };
 
-/* ---- results of operations ------------------------------------------------------------------------------------------ */
+/* ---- results of operations -------------------------------------------------------------------------------------- */
 
 struct fsop_entry {
         struct fsop_bytes name;
@@ -485,7 +495,7 @@ struct fsop_info_result {
         struct fsop_bytes version, platform, engine;
         const struct fsop_support *support; /* the operations on this platform */
         uint32_t n_support;
-        bool has_filesystem; /* a location was given */
+        bool has_filesystem;                 /* a location was given */
         struct fsop_bytes filesystem;        /* type: "xfs" */
         const struct fsop_support *features; /* what that filesystem can do */
         uint32_t n_features;
@@ -505,8 +515,8 @@ struct fsop_status_result {
 
 struct fsop_explain_result {
         bool allowed;
-        enum fsop_as as;        /* how it would run: FSOP_AS_CALLER or FSOP_AS_ELEVATED */
-        struct fsop_bytes rule; /* the deciding rule; empty: none matched */
+        enum fsop_as as;         /* how it would run: FSOP_AS_CALLER or FSOP_AS_ELEVATED */
+        struct fsop_bytes rule;  /* the deciding rule; empty: none matched */
         struct fsop_bytes where; /* its file and line */
         struct fsop_bytes reason;
         const struct fsop_bytes *notes; /* warnings */
@@ -527,9 +537,10 @@ struct fsop_result {
         bool cloned;             /* copy-range: the data is shared, not copied */
         struct fsop_error error; /* code 0: success */
         union {
-                struct fsop_stat stat;              /* stat */
-                struct fsop_statfs statfs;          /* statfs */
-                struct fsop_bytes data;             /* read, readlink, getxattr, ping; listxattr: names, each with a NUL behind it */
+                struct fsop_stat stat;     /* stat */
+                struct fsop_statfs statfs; /* statfs */
+                struct fsop_bytes
+                        data; /* read, readlink, getxattr, ping; listxattr: names, each with a NUL behind it */
                 struct fsop_handle handle;          /* open, opendir */
                 uint64_t count;                     /* write, copy-range: bytes */
                 struct fsop_ls_result ls;           /* ls */
@@ -538,11 +549,12 @@ struct fsop_result {
                 struct fsop_status_result status;   /* status */
                 struct fsop_explain_result explain; /* explain */
                 struct fsop_reload_result reload;   /* policy-reload */
-                intptr_t fd; /* open-fd: still the library's, which closes it with the batch; see fsop_batch_take_fd() */
-        } value;             /* set where error.code is 0 */
+                intptr_t
+                        fd; /* open-fd: still the library's, which closes it with the batch; see fsop_batch_take_fd() */
+        } value;            /* set where error.code is 0 */
 };
 
-/* ---- batches --------------------------------------------------------------------------------------------------------- */
+/* ---- batches ---------------------------------------------------------------------------------------------------- */
 
 /*
  * Makes an empty batch: a request of several operations, sent at once. It is not atomic. The client's settings
@@ -552,8 +564,8 @@ struct fsop_result {
 int fsop_batch_new(struct fsop_client *client, enum fsop_batch_mode mode, struct fsop_batch **ret_batch);
 
 /*
- * Frees a batch and its results, closes descriptors that came with them and were not taken. NULL is fine. One that is in
- * flight is cancelled and its answer ignored; its callback does not run. Allowed in callbacks.
+ * Frees a batch and its results, closes descriptors that came with them and were not taken. NULL is fine. One that is
+ * in flight is cancelled and its answer ignored; its callback does not run. Allowed in callbacks.
  */
 void fsop_batch_free(struct fsop_batch *batch);
 
@@ -567,72 +579,90 @@ int fsop_batch_set_as(struct fsop_batch *batch, enum fsop_as as);
 int fsop_batch_set_timeout_ms(struct fsop_batch *batch, uint64_t timeout_ms);
 
 /*
- * Adds an operation, whichever it is. at, to and args are what the function of the verb below takes, NULL where it takes
- * none; args is a pointer to that verb's structure. For bindings and for tables; else the typed functions are better.
+ * Adds an operation, whichever it is. at, to and args are what the function of the verb below takes, NULL where it
+ * takes none; args is a pointer to that verb's structure. For bindings and for tables; else the typed functions are
+ * better.
  *
  * Returns the index of the operation in the batch: 0, 1, ... On failure the batch is as before:
- * -FSOP_EINVAL: a location or argument that cannot be right (fsop_last_error() says which). -FSOP_ESTALE: a handle of another connection.
- * -FSOP_ENAMETOOLONG. -FSOP_E2BIG: the batch is full: the operations, bytes or descriptors of one request are reached; submit
- * it and go on with another. -FSOP_EMSGSIZE: too large even for a batch of its own. -FSOP_EBUSY: submitted already.
- * What opening the parent directory may say, where descriptors must be passed.
+ * -FSOP_EINVAL: a location or argument that cannot be right (fsop_last_error() says which). -FSOP_ESTALE: a handle of
+ * another connection. -FSOP_ENAMETOOLONG. -FSOP_E2BIG: the batch is full: the operations, bytes or descriptors of one
+ * request are reached; submit it and go on with another. -FSOP_EMSGSIZE: too large even for a batch of its own.
+ * -FSOP_EBUSY: submitted already. What opening the parent directory may say, where descriptors must be passed.
  */
 int fsop_batch_add(struct fsop_batch *batch, enum fsop_verb verb, const struct fsop_at *at, const struct fsop_at *to,
                    const void *args);
 
-/* One per operation; as fsop_batch_add(). args may be NULL where a comment says what that means. */
-int fsop_batch_ping(struct fsop_batch *batch, const struct fsop_ping_args *args);              /* NULL: nothing to echo */
-int fsop_batch_info(struct fsop_batch *batch, const struct fsop_at *at);                       /* at NULL: the daemon only */
+/*
+ * One per operation; what it does is said at its blocking form below. Parameters and return as for fsop_batch_add();
+ * args may be NULL where a comment says what that means.
+ */
+/* args NULL: nothing to echo */
+/* NULL: nothing to echo */
+int fsop_batch_ping(struct fsop_batch *batch, const struct fsop_ping_args *args);
+/* at NULL: the daemon only */
+int fsop_batch_info(struct fsop_batch *batch, const struct fsop_at *at);
 int fsop_batch_status(struct fsop_batch *batch);
 int fsop_batch_explain(struct fsop_batch *batch, const struct fsop_explain_args *args);
 int fsop_batch_policy_reload(struct fsop_batch *batch);
 int fsop_batch_stat(struct fsop_batch *batch, const struct fsop_at *at);
 int fsop_batch_statfs(struct fsop_batch *batch, const struct fsop_at *at);
-int fsop_batch_utimens(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_utimens_args *args); /* NULL: both now */
+/* args NULL: both now */
+int fsop_batch_utimens(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_utimens_args *args);
 int fsop_batch_chmod(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_chmod_args *args);
 int fsop_batch_chown(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_chown_args *args);
 int fsop_batch_mknod(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_mknod_args *args);
 int fsop_batch_opendir(struct fsop_batch *batch, const struct fsop_at *at);
-int fsop_batch_mkdir(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_mkdir_args *args); /* NULL: 0777 & ~umask */
+/* args NULL: 0777 & ~umask */
+int fsop_batch_mkdir(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_mkdir_args *args);
 int fsop_batch_rmdir(struct fsop_batch *batch, const struct fsop_at *at);
-int fsop_batch_unlink(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_unlink_args *args); /* NULL: not recursive */
+/* args NULL: not recursive */
+int fsop_batch_unlink(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_unlink_args *args);
+/* args NULL: replacing */
 int fsop_batch_rename(struct fsop_batch *batch, const struct fsop_at *from, const struct fsop_at *to,
-                      const struct fsop_rename_args *args); /* NULL: replacing */
-int fsop_batch_ls(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_ls_args *args); /* NULL: first page, without stat */
+                      const struct fsop_rename_args *args);
+/* args NULL: first page, without stat */
+int fsop_batch_ls(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_ls_args *args);
 int fsop_batch_symlink(struct fsop_batch *batch, const struct fsop_at *link, const struct fsop_symlink_args *args);
 int fsop_batch_link(struct fsop_batch *batch, const struct fsop_at *existing, const struct fsop_at *link);
 int fsop_batch_readlink(struct fsop_batch *batch, const struct fsop_at *at);
 int fsop_batch_getxattr(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_getxattr_args *args);
 int fsop_batch_setxattr(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_setxattr_args *args);
-int fsop_batch_listxattr(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_listxattr_args *args); /* NULL: 65536 */
-int fsop_batch_removexattr(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_removexattr_args *args);
+/* args NULL: 65536 */
+int fsop_batch_listxattr(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_listxattr_args *args);
+int fsop_batch_removexattr(struct fsop_batch *batch, const struct fsop_at *at,
+                           const struct fsop_removexattr_args *args);
 int fsop_batch_fallocate(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_fallocate_args *args);
 int fsop_batch_truncate(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_truncate_args *args);
 int fsop_batch_fadvise(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_fadvise_args *args);
+/* args NULL: all of it, clone auto */
 int fsop_batch_copy_range(struct fsop_batch *batch, const struct fsop_at *source, const struct fsop_at *target,
-                          const struct fsop_copy_range_args *args); /* NULL: all of it, clone auto */
-int fsop_batch_open(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_open_args *args);    /* NULL: to read */
-int fsop_batch_open_fd(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_open_args *args); /* NULL: to read */
+                          const struct fsop_copy_range_args *args);
+/* args NULL: to read */
+int fsop_batch_open(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_open_args *args);
+/* args NULL: to read */
+int fsop_batch_open_fd(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_open_args *args);
 int fsop_batch_close(struct fsop_batch *batch, struct fsop_handle handle);
 int fsop_batch_read(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_read_args *args);
 int fsop_batch_write(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_write_args *args);
-int fsop_batch_fsync(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_fsync_args *args); /* NULL: data and metadata */
+/* args NULL: data and metadata */
+int fsop_batch_fsync(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_fsync_args *args);
 
 /*
- * Sends the batch without waiting. When every operation has been answered — or the connection broke, or the time is over —
- * done(batch, userdata) runs, exactly once, from fsop_process(); done may be NULL: then ask fsop_batch_is_done().
- * ret_id may be NULL; the id serves fsop_cancel().
+ * Sends the batch without waiting. When every operation has been answered — or the connection broke, or the time is
+ * over — done(batch, userdata) runs, exactly once, from fsop_process(); done may be NULL: then ask
+ * fsop_batch_is_done(). ret_id may be NULL; the id serves fsop_cancel().
  *
- * -FSOP_EINVAL: the batch is empty. -FSOP_EBUSY: submitted already. -FSOP_EAGAIN: as many batches in flight as were agreed. On
- * failure nothing was sent and done does not run.
+ * -FSOP_EINVAL: the batch is empty. -FSOP_EBUSY: submitted already. -FSOP_EAGAIN: as many batches in flight as were
+ * agreed. On failure nothing was sent and done does not run.
  */
 int fsop_batch_submit(struct fsop_batch *batch, void (*done)(struct fsop_batch *batch, void *userdata), void *userdata,
                       uint64_t *ret_id);
 
 /*
- * Sends the batch and waits for all answers. Other batches go on meanwhile, but their callbacks wait for fsop_process().
- * Returns 0 when the daemon answered every operation, whether they failed or not: see fsop_batch_failed() and the results. A negative
- * return says why some were not answered; the results then tell for each what is known. See fsop_batch_submit() for the rest; where
- * as many batches as agreed are in flight, it waits.
+ * Sends the batch and waits for all answers. Other batches go on meanwhile, but their callbacks wait for
+ * fsop_process(). Returns 0 when the daemon answered every operation, whether they failed or not: see
+ * fsop_batch_failed() and the results. A negative return says why some were not answered; the results then tell for
+ * each what is known. See fsop_batch_submit() for the rest; where as many batches as agreed are in flight, it waits.
  */
 int fsop_batch_run(struct fsop_batch *batch);
 
@@ -646,8 +676,8 @@ uint32_t fsop_batch_count(const struct fsop_batch *batch);
 uint32_t fsop_batch_failed(const struct fsop_batch *batch);
 
 /*
- * The result of an operation; NULL while it is not answered, and for an index that does not exist. Valid until the batch is
- * reset or freed.
+ * The result of an operation; NULL while it is not answered, and for an index that does not exist. Valid until the
+ * batch is reset or freed.
  */
 const struct fsop_result *fsop_batch_result(const struct fsop_batch *batch, uint32_t index);
 
@@ -663,19 +693,20 @@ int fsop_batch_take_fd(struct fsop_batch *batch, uint32_t index, intptr_t *ret_f
  */
 int fsop_cancel(struct fsop_client *client, uint64_t id);
 
-/* ---- blocking calls -------------------------------------------------------------------------------------------------- */
+/* ---- blocking calls --------------------------------------------------------------------------------------------- */
 
 /*
- * Each sends a batch of one and waits. 0, or the operation's error: all of FSOP_E..., with details in fsop_last_error(),
- * and in fsop_last_result(). Arguments as for the batch's function of the same name. Pointers in what is returned belong to the
- * client and are valid until the next call on it. Every ret_ may be NULL.
+ * Each sends a batch of one and waits. 0, or the operation's error: all of FSOP_E..., with details in
+ * fsop_last_error(), and in fsop_last_result(). Arguments as for the batch's function of the same name. Pointers in
+ * what is returned belong to the client and are valid until the next call on it. Every ret_ may be NULL.
  */
 
 /* Any operation; as fsop_batch_add(). ret_result is set also when the operation itself failed, else NULL. */
 int fsop_call(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at, const struct fsop_at *to,
               const void *args, const struct fsop_result **ret_result);
 
-/* The result of the last blocking call, with outcome and elevated; NULL if it never left the process. Until the next call. */
+/* The result of the last blocking call, with outcome and elevated; NULL if it never left the process. Until the next
+ * call. */
 const struct fsop_result *fsop_last_result(const struct fsop_client *client);
 
 /* Round trip. */
@@ -685,7 +716,8 @@ int fsop_info(struct fsop_client *client, const struct fsop_at *at, const struct
 /* Counters and limits of the daemon. */
 int fsop_status(struct fsop_client *client, const struct fsop_status_result **ret_status);
 /* What policy would say. */
-int fsop_explain(struct fsop_client *client, const struct fsop_explain_args *args, const struct fsop_explain_result **ret_explain);
+int fsop_explain(struct fsop_client *client, const struct fsop_explain_args *args,
+                 const struct fsop_explain_result **ret_explain);
 /* Reads the policy files again; uid 0 and the admin group only. A bad file leaves the old policy in force. */
 int fsop_policy_reload(struct fsop_client *client, const struct fsop_reload_result **ret_reload);
 
@@ -736,12 +768,13 @@ int fsop_copy_range(struct fsop_client *client, const struct fsop_at *source, co
 int fsop_open_handle(struct fsop_client *client, const struct fsop_at *at, const struct fsop_open_args *args,
                      struct fsop_handle *ret_handle);
 /* Opens a file and brings its descriptor here. It is the caller's, close-on-exec; with ret_fd NULL it is closed. */
-int fsop_open_fd(struct fsop_client *client, const struct fsop_at *at, const struct fsop_open_args *args, intptr_t *ret_fd);
+int fsop_open_fd(struct fsop_client *client, const struct fsop_at *at, const struct fsop_open_args *args,
+                 intptr_t *ret_fd);
 int fsop_close_handle(struct fsop_client *client, struct fsop_handle handle);
 
 /*
- * Reads length bytes, in as many requests as it takes: fewer are there only at the end of the file. *ret_count is set in
- * any case: what was read before an error counts. `at` is a handle or a descriptor, without a path.
+ * Reads length bytes, in as many requests as it takes: fewer are there only at the end of the file. *ret_count is set
+ * in any case: what was read before an error counts. `at` is a handle or a descriptor, without a path.
  */
 int fsop_read(struct fsop_client *client, const struct fsop_at *at, uint64_t offset, void *buffer, size_t length,
               size_t *ret_count);
@@ -750,11 +783,11 @@ int fsop_write(struct fsop_client *client, const struct fsop_at *at, uint64_t of
                size_t *ret_count);
 int fsop_fsync(struct fsop_client *client, const struct fsop_at *at, const struct fsop_fsync_args *args);
 
-/* ---- listing a directory --------------------------------------------------------------------------------------------- */
+/* ---- listing a directory ---------------------------------------------------------------------------------------- */
 
 /*
- * Begins to list a directory, page by page as needed. The order is the filesystem's; "." and ".." are left out. The location is
- * copied; a handle or descriptor in it must stay open. To be closed with fsop_ls_close() before the client.
+ * Begins to list a directory, page by page as needed. The order is the filesystem's; "." and ".." are left out. The
+ * location is copied; a handle or descriptor in it must stay open. To be closed with fsop_ls_close() before the client.
  */
 int fsop_ls_open(struct fsop_client *client, const struct fsop_at *at, bool with_stat, struct fsop_ls **ret_ls);
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * locate.c: from a location as the caller gives it to one that means the same to the daemon. Paths are the caller's: what
- * they mean is decided here, where the current directory and the mount namespace are those of the caller. The last component stays
- * what it is, so that the daemon sees the object itself and not a name that could be exchanged meanwhile.
+ * locate.c: from a location as the caller gives it to one that means the same to the daemon. Paths are the caller's:
+ * what they mean is decided here, where the current directory and the mount namespace are those of the caller. The last
+ * component stays what it is, so that the daemon sees the object itself and not a name that could be exchanged
+ * meanwhile.
  *
  *      /a//b/./c    /a/b/c             slashes and dots that say nothing are left out
  *      b/c          CWD/b/c            relative paths are made absolute
  *      x/../b       REAL(x/..)/b       `..` is resolved: policy does not take it
- *      dir/         dir/.              as the kernel sees it: must be a directory, and is followed to it
+ *      dir/         dir, or where it leads; what is no directory is refused, as by the kernel
  *
- * To a daemon that sees other paths (foreign), and where a path cannot be made absolute, the parent goes as a descriptor, with
- * the last component beside it.
+ * To a daemon that sees other paths (foreign), and where a path cannot be made absolute, the parent goes as a
+ * descriptor, with the last component beside it.
  */
 #include "client/client.h"
 
@@ -21,7 +22,7 @@
 
 /* A path taken apart. */
 struct path {
-        char text[2 * WIRE_PATH_BYTES_MAX + 4]; /* cleaned, NUL-terminated */
+        char text[WIRE_PATH_BYTES_MAX + 1]; /* cleaned, NUL-terminated */
         size_t len;
         bool dots;          /* a component is `..` */
         bool ends_in_slash; /* the last component must be a directory */
@@ -72,11 +73,12 @@ static size_t path_leaf(const struct path *path) {
 }
 
 static bool leaf_is_name(const struct path *path) {
-        size_t leaf = path_leaf(path);
-        return leaf < path->len && !component_is(path->text + leaf, path->len - leaf, "..");
+        size_t leaf = path_leaf(path), len = path->len - leaf;
+        return len > 0 && !component_is(path->text + leaf, len, "..") && !component_is(path->text + leaf, len, ".");
 }
 
-/* ---- checks ------------------------------------------------------------------------------------------------------------ */
+/* ---- checks
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static int fail_at(struct fsop_batch *batch, int code, int32_t os_error, struct fsop_bytes path, const char *why) {
         char text[400];
@@ -97,25 +99,27 @@ static int check_path(struct fsop_batch *batch, const struct fsop_at *at) {
 
 /* `.` and `..` name nothing that could be made, taken away or moved; the codes are the kernel's. */
 static int check_name(struct fsop_batch *batch, enum location_role role, struct path *path, const struct fsop_at *at) {
-        if (role != ROLE_CREATED && role != ROLE_NEW_DIRECTORY && role != ROLE_NAME)
+        if (role != ROLE_CREATED && role != ROLE_NEW_DIRECTORY && role != ROLE_NAME && role != ROLE_FILE)
                 return 0;
         if (at->kind != FSOP_AT_PATH && at->path.len == 0)
                 return client_fail(batch->client, FSOP_EINVAL, 0, "a name below the handle or descriptor is missing");
         if (leaf_is_name(path) && !path->ends_in_dot)
                 return 0;
-        if (role == ROLE_NAME)
+        if (role == ROLE_NAME || role == ROLE_FILE)
                 return fail_at(batch, path->len == 1 && path->text[0] == '/' ? FSOP_EBUSY : FSOP_EINVAL, 0, at->path,
                                "the last component is no name of its own");
         return fail_at(batch, FSOP_EEXIST, 0, at->path, "exists already");
 }
 
-/* ---- descriptors --------------------------------------------------------------------------------------------------------- */
+/* ---- descriptors
+ * --------------------------------------------------------------------------------------------------------- */
 
 static int add_fd(struct fsop_batch *batch, const struct batch_fd *fd, uint32_t *ret_index) {
         if (!batch->client->info.descriptors)
                 return client_fail(batch->client, FSOP_EOPNOTSUPP, 0, "this connection cannot pass descriptors");
         if (batch->n_fds == WIRE_FRAME_FDS_MAX)
-                return client_fail(batch->client, FSOP_E2BIG, 0, "the batch is full: %u descriptors", WIRE_FRAME_FDS_MAX);
+                return client_fail(batch->client, FSOP_E2BIG, 0, "the batch is full: %u descriptors",
+                                   WIRE_FRAME_FDS_MAX);
         *ret_index = batch->n_fds;
         batch->fds[batch->n_fds++] = *fd;
         return 0;
@@ -153,7 +157,8 @@ static int add_directory(struct fsop_batch *batch, const char *path, uint32_t *r
         return r;
 }
 
-/* ---- paths -------------------------------------------------------------------------------------------------------------- */
+/* ---- paths
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static int keep_path(struct fsop_batch *batch, const char *text, size_t len, struct location *location) {
         location->path = arena_copy(&batch->arena, (struct bytes){(const uint8_t *)text, len});
@@ -169,7 +174,8 @@ static bool path_make_absolute(struct path *path) {
                 return false;
         size_t len = path->len;
         memcpy(relative, path->text, len + 1);
-        if (connect_current_directory(path->text, room, &os_error) < 0 || strlen(path->text) + 1 + len > WIRE_PATH_BYTES_MAX) {
+        if (connect_current_directory(path->text, room, &os_error) < 0 ||
+            strlen(path->text) + 1 + len > WIRE_PATH_BYTES_MAX) {
                 memcpy(path->text, relative, len + 1);
                 return false;
         }
@@ -181,7 +187,8 @@ static bool path_make_absolute(struct path *path) {
         return true;
 }
 
-/* Replaces everything before the last component, or that too if it is `..`, by where it really is. Left as it is if that cannot be told. */
+/* Replaces everything before the last component, or that too if it is `..`, by where it really is. Left as it is if
+ * that cannot be told. */
 static void path_resolve_dots(struct path *path) {
         char real[WIRE_PATH_BYTES_MAX + 1], leaf[WIRE_PATH_BYTES_MAX + 1];
         int32_t os_error;
@@ -205,21 +212,58 @@ static void path_resolve_dots(struct path *path) {
         path->dots = false;
 }
 
-/* For an object: what follows a slash at the end is the directory itself. */
-static void path_mark_directory(struct path *path, enum location_role role) {
-        bool object = role == ROLE_OBJECT || role == ROLE_OPTIONAL || role == ROLE_CREATED;
-        if (!object || !leaf_is_name(path) || !(path->ends_in_slash || path->ends_in_dot))
-                return;
-        memcpy(path->text + path->len, "/.", 3);
-        path->len += 2;
+/* A slash, or `.`, at the end where a directory can only be in the way. The kernel's answers. */
+static int refuse_directory(struct fsop_batch *batch, enum location_role role, const struct path *path, int type) {
+        int code = FSOP_ENOTDIR;
+        if (type == -FSOP_ENOENT)
+                code = FSOP_ENOENT;
+        else if (role == ROLE_CREATED && type >= 0)
+                code = FSOP_EEXIST;
+        else if (type == FSOP_TYPE_DIRECTORY)
+                code = FSOP_EISDIR;
+        return fail_at(batch, code, 0, (struct fsop_bytes){path->text, path->len},
+                       "a slash at the end means a directory");
+}
+
+/*
+ * A slash at the end of an object: it must be a directory, and a link is followed to it. Policy takes neither the slash
+ * nor a dot, so both are settled here, as far as the caller can see; else the daemon follows.
+ */
+static int settle_directory(struct fsop_batch *batch, enum location_role role, struct path *path,
+                            struct location *location) {
+        char real[WIRE_PATH_BYTES_MAX + 1];
+        int32_t os_error;
+        if (role == ROLE_NEW_DIRECTORY || role == ROLE_NAME || !(path->ends_in_slash || path->ends_in_dot) ||
+            !leaf_is_name(path))
+                return 0;
+        int type = connect_type(path->text, &os_error);
+        if (role == ROLE_CREATED || role == ROLE_FILE)
+                return refuse_directory(batch, role, path, type);
+        if (type == FSOP_TYPE_SYMLINK && connect_real_path(path->text, real, &os_error) == 0) {
+                path_begin(path, real, strlen(real));
+                type = connect_type(path->text, &os_error);
+        } else if (type != FSOP_TYPE_DIRECTORY) {
+                location->follow = true;
+        }
+        if (type < 0 || type == FSOP_TYPE_DIRECTORY || type == FSOP_TYPE_SYMLINK)
+                return 0;
+        return refuse_directory(batch, role, path, type);
+}
+
+/* Whether the kernel would look where the last component leads. */
+static bool is_followed(const struct path *path, enum location_role role, const struct location *location) {
+        if (role == ROLE_NEW_DIRECTORY || role == ROLE_NAME)
+                return false;
+        return location->follow || !leaf_is_name(path);
 }
 
 /* The parent as a descriptor, the last component beside it. */
-static int locate_by_parent(struct fsop_batch *batch, struct path *path, struct location *location) {
+static int locate_by_parent(struct fsop_batch *batch, enum location_role role, struct path *path,
+                            struct location *location) {
         char real[WIRE_PATH_BYTES_MAX + 1];
         int32_t os_error;
-        /* A link is the caller's, too: it would lead elsewhere where the daemon lives. */
-        if (location->follow && path->len <= WIRE_PATH_BYTES_MAX && connect_real_path(path->text, real, &os_error) == 0) {
+        /* Links are the caller's, too: they would lead elsewhere where the daemon lives. */
+        if (is_followed(path, role, location) && connect_real_path(path->text, real, &os_error) == 0) {
                 path_begin(path, real, strlen(real));
                 location->follow = false;
         }
@@ -234,24 +278,22 @@ static int locate_by_parent(struct fsop_batch *batch, struct path *path, struct 
         return add_directory(batch, leaf > 0 ? path->text : ".", &location->fd_index);
 }
 
-static int locate_path(struct fsop_batch *batch, enum location_role role, struct path *path, struct location *location) {
+static int locate_path(struct fsop_batch *batch, enum location_role role, struct path *path,
+                       struct location *location) {
+        int r = settle_directory(batch, role, path, location);
+        if (r < 0)
+                return r;
         bool absolute = path->text[0] == '/' || path_make_absolute(path);
-        if (path->dots && !batch->client->info.foreign)
+        if (!absolute || batch->client->info.foreign)
+                return locate_by_parent(batch, role, path, location);
+        if (path->dots)
                 path_resolve_dots(path);
-        if (!absolute || batch->client->info.foreign) {
-                /* `dir/.` below would make the directory its own parent, which is the same. */
-                if (path->ends_in_slash && role == ROLE_OBJECT)
-                        path_mark_directory(path, role);
-                return locate_by_parent(batch, path, location);
-        }
-        path_mark_directory(path, role);
         location->kind = LOCATION_PATH;
-        if (path->len > WIRE_PATH_BYTES_MAX)
-                return locate_by_parent(batch, path, location);
         return keep_path(batch, path->text, path->len, location);
 }
 
-/* ---- locations ---------------------------------------------------------------------------------------------------------- */
+/* ---- locations
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static int locate_below(struct fsop_batch *batch, enum location_role role, const struct fsop_at *at, struct path *path,
                         struct location *location) {
@@ -270,9 +312,11 @@ static int locate_below(struct fsop_batch *batch, enum location_role role, const
         }
         if (r < 0)
                 return r;
-        path_mark_directory(path, role);
-        return path->len > WIRE_PATH_BYTES_MAX ? fail_at(batch, FSOP_ENAMETOOLONG, 0, at->path, "the path is too long")
-                                               : keep_path(batch, path->text, path->len, location);
+        if (path->ends_in_slash && role == ROLE_OBJECT)
+                location->follow = true;
+        else if (path->ends_in_slash && (role == ROLE_CREATED || role == ROLE_FILE))
+                return refuse_directory(batch, role, path, -FSOP_ENOENT);
+        return keep_path(batch, path->text, path->len, location);
 }
 
 int locate(struct fsop_batch *batch, enum fsop_verb verb, enum location_role role, const struct fsop_at *given,
@@ -282,9 +326,11 @@ int locate(struct fsop_batch *batch, enum fsop_verb verb, enum location_role rol
         if (!given && role == ROLE_OPTIONAL)
                 return 0;
         if (!given || take_struct(&at, sizeof(at), given) < 0)
-                return client_fail(batch->client, FSOP_EINVAL, 0, "%s: a location is missing or has no valid size", verb_name(verb));
+                return client_fail(batch->client, FSOP_EINVAL, 0, "%s: a location is missing or has no valid size",
+                                   verb_name(verb));
         if (at.kind != FSOP_AT_PATH && at.kind != FSOP_AT_HANDLE && at.kind != FSOP_AT_FD)
-                return client_fail(batch->client, FSOP_EINVAL, 0, "%s: %d is no kind of location", verb_name(verb), (int)at.kind);
+                return client_fail(batch->client, FSOP_EINVAL, 0, "%s: %d is no kind of location", verb_name(verb),
+                                   (int)at.kind);
         if (at.kind == FSOP_AT_PATH && role == ROLE_HANDLE)
                 return client_fail(batch->client, FSOP_EINVAL, 0, "%s: takes an open handle or descriptor, not a path",
                                    verb_name(verb));
@@ -296,7 +342,7 @@ int locate(struct fsop_batch *batch, enum fsop_verb verb, enum location_role rol
         r = check_name(batch, role, &path, &at);
         if (r < 0)
                 return r;
-        ret_location->follow = at.follow;
+        ret_location->follow = at.follow && (role == ROLE_OBJECT || role == ROLE_OPTIONAL || role == ROLE_HANDLE);
         return at.kind == FSOP_AT_PATH ? locate_path(batch, role, &path, ret_location)
                                        : locate_below(batch, role, &at, &path, ret_location);
 }

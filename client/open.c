@@ -41,7 +41,8 @@ static int open_default(struct fsop_client *client, uint64_t timeout_ms) {
                 r = open_connect(client, connect_system_socket(), timeout_ms);
         else if (r == -FSOP_ENOENT)
                 r = client_fail(client, FSOP_ENOENT, client->error.os_error,
-                                "there is no socket at %s, nor at %s (is fsopd running?)", connect_system_socket(), path);
+                                "there is no socket at %s, nor at %s (is fsopd running?)", connect_system_socket(),
+                                path);
         free(path);
         return r;
 }
@@ -50,7 +51,9 @@ static int open_stream(struct fsop_client *client, const struct fsop_client_opti
         if (options->has_fd) {
                 int32_t os_error = 0;
                 int r = connect_adopt(&client->connection, options->fd, &os_error);
-                return r < 0 ? client_fail(client, -r, os_error, "the socket given cannot be used: %s", fsop_strerror(r)) : 0;
+                return r < 0 ? client_fail(client, -r, os_error, "the socket given cannot be used: %s",
+                                           fsop_strerror(r))
+                             : 0;
         }
         if (options->socket_path)
                 return open_connect(client, options->socket_path, timeout_ms);
@@ -66,14 +69,16 @@ static int open_check_server(struct fsop_client *client, const struct fsop_clien
         uint32_t uid = client->info.uid;
         if (uid == 0 || uid == connect_own_uid() || (options->has_server_uid && uid == options->server_uid))
                 return 0;
-        return client_fail(client, FSOP_EPERM, 0, "the server runs as uid %u, and only root and the user itself are trusted", uid);
+        return client_fail(client, FSOP_EPERM, 0,
+                           "the server runs as uid %u, and only root and the user itself are trusted", uid);
 }
 
 static int open_greet(struct fsop_client *client, const struct fsop_client_options *options, uint64_t end_ms) {
         struct bytes name = {0};
         if (options->name) {
                 size_t len = strlen(options->name);
-                name = (struct bytes){(const uint8_t *)options->name, len < CLIENT_NAME_BYTES_MAX ? len : CLIENT_NAME_BYTES_MAX};
+                name = (struct bytes){(const uint8_t *)options->name,
+                                      len < CLIENT_NAME_BYTES_MAX ? len : CLIENT_NAME_BYTES_MAX};
         }
         struct message hello = {
                 .kind = MESSAGE_HELLO,

@@ -35,7 +35,8 @@ int take_struct(void *known, size_t known_bytes, const void *given) {
         return 0;
 }
 
-/* ---- checks -------------------------------------------------------------------------------------------------------------- */
+/* ---- checks
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static int refuse_as(const struct pack *pack, int code, const char *why) {
         return client_fail(pack->batch->client, code, 0, "%s: %s", verb_name(pack->verb), why);
@@ -94,7 +95,8 @@ static int pack_name(const struct pack *pack, struct fsop_bytes name, struct byt
         return copy_bytes(pack, name, ret);
 }
 
-/* ---- one function per operation that has arguments ----------------------------------------------------------------------- */
+/* ---- one function per operation that has arguments
+ * ----------------------------------------------------------------------- */
 
 static int pack_nothing(const struct pack *pack, const void *args) {
         (void)pack;
@@ -165,7 +167,8 @@ static int pack_chmod(const struct pack *pack, const void *args) {
 static int pack_chown(const struct pack *pack, const void *args) {
         const struct fsop_chown_args *from = args;
         if ((from->has_uid && from->uid == WIRE_NOBODY) || (from->has_gid && from->gid == WIRE_NOBODY) ||
-            (from->has_from_uid && from->from_uid == WIRE_NOBODY) || (from->has_from_gid && from->from_gid == WIRE_NOBODY))
+            (from->has_from_uid && from->from_uid == WIRE_NOBODY) ||
+            (from->has_from_gid && from->from_gid == WIRE_NOBODY))
                 return refuse(pack, "4294967295 is no user and no group");
         if (!from->has_uid && !from->has_gid)
                 return refuse(pack, "neither an owner nor a group is given");
@@ -213,8 +216,8 @@ static int pack_rename(const struct pack *pack, const void *args) {
 
 static int pack_ls(const struct pack *pack, const void *args) {
         const struct fsop_ls_args *from = args;
-        pack->op->args.ls =
-                (struct ls_args){.cookie = from->cookie, .entries_max = from->entries_max, .with_stat = from->with_stat};
+        pack->op->args.ls = (struct ls_args){
+                .cookie = from->cookie, .entries_max = from->entries_max, .with_stat = from->with_stat};
         return 0;
 }
 
@@ -282,7 +285,8 @@ static int pack_fadvise(const struct pack *pack, const void *args) {
         const struct fsop_fadvise_args *from = args;
         if (!advice_name(from->advice))
                 return refuse(pack, "no such advice");
-        pack->op->args.fadvise = (struct fadvise_args){.advice = from->advice, .offset = from->offset, .length = from->length};
+        pack->op->args.fadvise =
+                (struct fadvise_args){.advice = from->advice, .offset = from->offset, .length = from->length};
         return check_range(pack, from->offset, from->length);
 }
 
@@ -347,7 +351,8 @@ static int pack_fsync(const struct pack *pack, const void *args) {
         return 0;
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * ------------------------------------------------------------------------------------------------------------- */
 
 union any_args {
         size_t size;
@@ -405,11 +410,13 @@ static const struct pack_row {
         [FSOP_VERB_GETXATTR] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_getxattr_args), true, pack_getxattr},
         [FSOP_VERB_SETXATTR] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_setxattr_args), true, pack_setxattr},
         [FSOP_VERB_LISTXATTR] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_listxattr_args), false, pack_listxattr},
-        [FSOP_VERB_REMOVEXATTR] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_removexattr_args), true, pack_removexattr},
+        [FSOP_VERB_REMOVEXATTR] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_removexattr_args), true,
+                                   pack_removexattr},
         [FSOP_VERB_FALLOCATE] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_fallocate_args), true, pack_fallocate},
         [FSOP_VERB_TRUNCATE] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_truncate_args), true, pack_truncate},
         [FSOP_VERB_FADVISE] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_fadvise_args), true, pack_fadvise},
-        [FSOP_VERB_COPY_RANGE] = {ROLE_OBJECT, ROLE_OBJECT, sizeof(struct fsop_copy_range_args), false, pack_copy_range},
+        [FSOP_VERB_COPY_RANGE] = {ROLE_OBJECT, ROLE_OBJECT, sizeof(struct fsop_copy_range_args), false,
+                                  pack_copy_range},
         [FSOP_VERB_OPEN] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_open_args), false, pack_open},
         [FSOP_VERB_OPEN_FD] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_open_args), false, pack_open},
         [FSOP_VERB_CLOSE] = {ROLE_HANDLE, ROLE_NONE, 0, false, pack_nothing},
@@ -430,7 +437,8 @@ static int pack_args(const struct pack *pack, const struct pack_row *row, const 
         return row->pack(pack, &taken);
 }
 
-static int pack_location(const struct pack *pack, enum location_role role, const struct fsop_at *at, struct location *ret) {
+static int pack_location(const struct pack *pack, enum location_role role, const struct fsop_at *at,
+                         struct location *ret) {
         if (role == ROLE_NONE && at)
                 return refuse(pack, "takes no such location");
         *ret = (struct location){0};
@@ -447,8 +455,11 @@ int pack_operation(struct fsop_batch *batch, enum fsop_verb verb, const struct f
         ret_op->as = batch->as;
         struct pack pack = {.batch = batch, .verb = verb, .given = args != NULL, .op = ret_op};
         int r = pack_args(&pack, row, args);
+        enum location_role role = row->at;
+        if (verb == FSOP_VERB_UNLINK && !ret_op->args.unlink.recursive)
+                role = ROLE_FILE;
         if (r == 0)
-                r = pack_location(&pack, row->at, at, &ret_op->at);
+                r = pack_location(&pack, role, at, &ret_op->at);
         if (r == 0)
                 r = pack_location(&pack, row->to, to, &ret_op->to);
         if (r == 0 && verb == FSOP_VERB_CLOSE && ret_op->at.kind != LOCATION_HANDLE)

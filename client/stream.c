@@ -22,7 +22,7 @@ bool stream_is_flushed(const struct fsop_client *client) {
         return buffer_len(&client->out) == 0;
 }
 
-/* ---- out ------------------------------------------------------------------------------------------------------------ */
+/* ---- out -------------------------------------------------------------------------------------------------------- */
 
 static struct parcel *parcel_new(const struct batch_fd *fds, uint32_t n_fds, uint64_t position) {
         struct parcel *parcel = calloc(1, sizeof(*parcel));
@@ -44,7 +44,8 @@ static void parcel_free(struct parcel *parcel, bool close_fds) {
         free(parcel);
 }
 
-int stream_append(struct fsop_client *client, const struct message *message, const struct batch_fd *fds, uint32_t n_fds) {
+int stream_append(struct fsop_client *client, const struct message *message, const struct batch_fd *fds,
+                  uint32_t n_fds) {
         struct parcel *parcel = NULL;
         if (n_fds > 0) {
                 parcel = parcel_new(fds, n_fds, stream_end(client));
@@ -59,7 +60,8 @@ int stream_append(struct fsop_client *client, const struct message *message, con
                         parcel_free(parcel, false);
                 if (r == -FSOP_EMSGSIZE)
                         return client_fail(client, FSOP_EMSGSIZE, 0,
-                                           "the request is larger than the %u bytes agreed with the daemon", body_bytes_max);
+                                           "the request is larger than the %u bytes agreed with the daemon",
+                                           body_bytes_max);
                 return client_fail(client, -r, 0, "the request cannot be encoded: %s", fsop_strerror(r));
         }
         if (parcel) {
@@ -102,10 +104,13 @@ int stream_flush(struct fsop_client *client) {
                         /* The daemon may have said why before it closed. */
                         while ((n = stream_receive(client, false)) > 0)
                                 ;
-                        return n < 0 ? (int)n : client_break(client, FSOP_ECONNRESET, os_error, "the daemon closed the connection");
+                        return n < 0 ? (int)n
+                                     : client_break(client, FSOP_ECONNRESET, os_error,
+                                                    "the daemon closed the connection");
                 }
                 if (n < 0)
-                        return client_break(client, (int)-n, os_error, "sending to the daemon failed: %s", fsop_strerror((int)n));
+                        return client_break(client, (int)-n, os_error, "sending to the daemon failed: %s",
+                                            fsop_strerror((int)n));
                 buffer_consume(&client->out, (size_t)n, KEEP_BYTES);
                 client->out_position += (uint64_t)n;
         }
@@ -146,7 +151,8 @@ int stream_keep_descriptors(struct fsop_client *client, uint64_t message_start) 
                 while (n > 0)
                         connect_fd_close(copies[--n]);
                 stream_take_back(client, message_start);
-                return client_fail(client, -r, os_error, "a descriptor cannot be kept for sending: %s", fsop_strerror(r));
+                return client_fail(client, -r, os_error, "a descriptor cannot be kept for sending: %s",
+                                   fsop_strerror(r));
         }
         for (uint32_t i = 0; i < parcel->n_fds; i++) {
                 if (parcel->owned[i])
@@ -157,13 +163,13 @@ int stream_keep_descriptors(struct fsop_client *client, uint64_t message_start) 
         return 0;
 }
 
-/* ---- in ------------------------------------------------------------------------------------------------------------- */
+/* ---- in --------------------------------------------------------------------------------------------------------- */
 
 /* Hands on the first message if it is whole. 1, 0 or negative after client_break(). */
 static int stream_take_frame(struct fsop_client *client) {
         struct frame_header header;
-        int r = frame_read_header(client->in.data + client->in.start, buffer_len(&client->in), client->receive_bytes_max,
-                                  &header);
+        int r = frame_read_header(client->in.data + client->in.start, buffer_len(&client->in),
+                                  client->receive_bytes_max, &header);
         if (r < 0)
                 return client_break(client, FSOP_EPROTO, 0, "what the daemon sends is no frame: %s", fsop_strerror(r));
         if (r == 0)
@@ -171,11 +177,12 @@ static int stream_take_frame(struct fsop_client *client) {
         size_t frame_bytes = FRAME_HEADER_BYTES + (size_t)header.body_bytes;
         if (buffer_len(&client->in) < frame_bytes) {
                 r = buffer_reserve(&client->in, frame_bytes - buffer_len(&client->in));
-                return r < 0 ? client_break(client, -r, 0, "no memory for an answer of %u bytes", header.body_bytes) : 0;
+                return r < 0 ? client_break(client, -r, 0, "no memory for an answer of %u bytes", header.body_bytes)
+                             : 0;
         }
         if (header.n_fds > client->n_in_fds)
-                return client_break(client, FSOP_EPROTO, 0, "the daemon announced %u descriptors and sent %u", header.n_fds,
-                                    client->n_in_fds);
+                return client_break(client, FSOP_EPROTO, 0, "the daemon announced %u descriptors and sent %u",
+                                    header.n_fds, client->n_in_fds);
         struct bytes body = {client->in.data + client->in.start + FRAME_HEADER_BYTES, header.body_bytes};
         r = client_take_message(client, body, client->in_fds, header.n_fds);
         if (client->state == CLIENT_BROKEN)
@@ -195,16 +202,17 @@ int stream_receive(struct fsop_client *client, bool block) {
                 return client_break(client, FSOP_ENOMEM, 0, "no memory to receive");
         uint32_t n_fds = 0;
         int32_t os_error = 0;
-        int64_t n = connect_receive(&client->connection, client->in.data + client->in.end, client->in.cap - client->in.end,
-                                    block, client->in_fds + client->n_in_fds, CLIENT_FDS_QUEUED_MAX - client->n_in_fds,
-                                    &n_fds, &os_error);
+        int64_t n = connect_receive(&client->connection, client->in.data + client->in.end,
+                                    client->in.cap - client->in.end, block, client->in_fds + client->n_in_fds,
+                                    CLIENT_FDS_QUEUED_MAX - client->n_in_fds, &n_fds, &os_error);
         client->n_in_fds += n_fds;
         if (n == -FSOP_EAGAIN)
                 return 0;
         if (n == -FSOP_ECONNRESET)
                 return client_break(client, FSOP_ECONNRESET, os_error, "the daemon closed the connection");
         if (n < 0)
-                return client_break(client, (int)-n, os_error, "receiving from the daemon failed: %s", fsop_strerror((int)n));
+                return client_break(client, (int)-n, os_error, "receiving from the daemon failed: %s",
+                                    fsop_strerror((int)n));
         client->in.end += (size_t)n;
         int r;
         while ((r = stream_take_frame(client)) > 0)

@@ -127,7 +127,8 @@ static int unpack_explain(struct arena *arena, const struct explain_result *expl
         ret->allowed = explain->allowed;
         ret->as = explain->as;
         ret->n_notes = explain->n_notes;
-        if (unpack_bytes(arena, explain->rule, &ret->rule) < 0 || unpack_bytes(arena, explain->where, &ret->where) < 0 ||
+        if (unpack_bytes(arena, explain->rule, &ret->rule) < 0 ||
+            unpack_bytes(arena, explain->where, &ret->where) < 0 ||
             unpack_bytes(arena, explain->reason, &ret->reason) < 0)
                 return -FSOP_ENOMEM;
         return unpack_list(arena, explain->notes, explain->n_notes, &ret->notes);
@@ -143,7 +144,8 @@ static bool is_walk(enum fsop_verb verb) {
         return verb == FSOP_VERB_CHMOD || verb == FSOP_VERB_CHOWN || verb == FSOP_VERB_UNLINK;
 }
 
-static int unpack_value(struct arena *arena, uint64_t connection, const struct result *result, struct fsop_result *ret) {
+static int unpack_value(struct arena *arena, uint64_t connection, const struct result *result,
+                        struct fsop_result *ret) {
         switch (result->verb) {
         case FSOP_VERB_STAT:
                 ret->value.stat = result->value.stat;
@@ -186,7 +188,8 @@ static int unpack_value(struct arena *arena, uint64_t connection, const struct r
         }
 }
 
-int unpack_result(struct arena *arena, uint64_t connection, const struct result *result, struct fsop_result *ret_result) {
+int unpack_result(struct arena *arena, uint64_t connection, const struct result *result,
+                  struct fsop_result *ret_result) {
         *ret_result = (struct fsop_result){.verb = result->verb,
                                            .outcome = result->outcome,
                                            .elevated = result->elevated,

@@ -16,7 +16,8 @@ struct fsop_bytes fsop_bytes_of(const char *string) {
         return (struct fsop_bytes){string, string ? strlen(string) : 0};
 }
 
-/* ---- names ------------------------------------------------------------------------------------------------------------ */
+/* ---- names
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static int positive(int code) {
         return code < 0 && code > -1000000 ? -code : code;
@@ -82,7 +83,8 @@ int fsop_clone_from_name(const char *name) {
         return or_invalid(name ? clone_from_name(name) : -1);
 }
 
-/* ---- locations --------------------------------------------------------------------------------------------------------- */
+/* ---- locations
+ * --------------------------------------------------------------------------------------------------------- */
 
 struct fsop_at fsop_at_path(const char *path, bool follow) {
         return (struct fsop_at){
@@ -105,7 +107,8 @@ struct fsop_at fsop_at_fd(intptr_t fd, const char *below, bool follow) {
                                 .fd = fd};
 }
 
-/* ---- showing bytes ------------------------------------------------------------------------------------------------------ */
+/* ---- showing bytes
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* How many of the first bytes can be shown as they are: one printable character, or none. */
 static size_t printable_bytes(const uint8_t *data, size_t len) {
@@ -113,7 +116,9 @@ static size_t printable_bytes(const uint8_t *data, size_t len) {
                 return data[0] >= 0x20 && data[0] != 0x7f && data[0] != '\\';
         for (size_t n = 2; n <= 4 && n <= len; n++)
                 if (utf8_is_valid((struct bytes){data, n}))
-                        return n == 2 && data[0] == 0xc2 && data[1] < 0xa0 ? 0 : n; /* not the second set of control characters */
+                        return n == 2 && data[0] == 0xc2 && data[1] < 0xa0
+                                       ? 0
+                                       : n; /* not the second set of control characters */
         return 0;
 }
 

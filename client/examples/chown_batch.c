@@ -29,8 +29,7 @@ static uint32_t report(const struct fsop_batch *batch) {
 /* What is done to one file. Both return an index, or -FSOP_E2BIG when the batch is full. */
 static int add_file(struct fsop_batch *batch, const struct fsop_at *at, uint32_t uid) {
         (void)uid;
-        struct fsop_truncate_args args = {
-                .size = sizeof(args), .length = 0, .create = {.create = true, .mode = 0644}};
+        struct fsop_truncate_args args = {.size = sizeof(args), .length = 0, .create = {.create = true, .mode = 0644}};
         return fsop_batch_truncate(batch, at, &args);
 }
 
@@ -39,7 +38,8 @@ static int add_chown(struct fsop_batch *batch, const struct fsop_at *at, uint32_
         return fsop_batch_chown(batch, at, &args);
 }
 
-/* Does something to all files, in as few requests as possible. Returns how many operations failed, or a negative error. */
+/* Does something to all files, in as few requests as possible. Returns how many operations failed, or a negative error.
+ */
 static int for_all_files(struct fsop_client *client, const char *directory,
                          int (*add)(struct fsop_batch *batch, const struct fsop_at *at, uint32_t uid), uint32_t uid) {
         struct fsop_batch *batch;
@@ -72,8 +72,10 @@ int main(int argc, char **argv) {
         }
         uint32_t uid = argc > 2 ? (uint32_t)strtoul(argv[2], NULL, 10) : 2000;
         struct fsop_open_failure failure = {.size = sizeof(failure)};
-        struct fsop_client_options options = {
-                .size = sizeof(options), .socket_path = getenv("FSOP_SOCKET"), .name = "chown_batch", .failure = &failure};
+        struct fsop_client_options options = {.size = sizeof(options),
+                                              .socket_path = getenv("FSOP_SOCKET"),
+                                              .name = "chown_batch",
+                                              .failure = &failure};
         struct fsop_client *client;
         if (fsop_open(&options, &client) < 0) {
                 fprintf(stderr, "%s\n", failure.message);

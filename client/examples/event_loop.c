@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * event_loop.c: fsop inside a program that has an event loop of its own, here one around poll(2). Nothing blocks: requests are
- * submitted, the loop watches the client's descriptor, and a callback runs for each request that is complete.
+ * event_loop.c: fsop inside a program that has an event loop of its own, here one around poll(2). Nothing blocks:
+ * requests are submitted, the loop watches the client's descriptor, and a callback runs for each request that is
+ * complete.
  *
  *      cc event_loop.c -o event_loop $(pkg-config --cflags --libs fsop)
  *      ./event_loop /srv/build/out
@@ -26,7 +27,8 @@ static void on_answer(struct fsop_batch *batch, void *userdata) {
         for (uint32_t i = 0; i < fsop_batch_count(batch); i++) {
                 const struct fsop_result *result = fsop_batch_result(batch, i);
                 if (result->error.code)
-                        fprintf(stderr, "%s: %s\n", fsop_verb_name(result->verb), (const char *)result->error.message.data);
+                        fprintf(stderr, "%s: %s\n", fsop_verb_name(result->verb),
+                                (const char *)result->error.message.data);
         }
         program->failed += (int)fsop_batch_failed(batch);
         program->pending--;
@@ -88,8 +90,10 @@ int main(int argc, char **argv) {
                 return 2;
         }
         struct fsop_open_failure failure = {.size = sizeof(failure)};
-        struct fsop_client_options options = {
-                .size = sizeof(options), .socket_path = getenv("FSOP_SOCKET"), .name = "event_loop", .failure = &failure};
+        struct fsop_client_options options = {.size = sizeof(options),
+                                              .socket_path = getenv("FSOP_SOCKET"),
+                                              .name = "event_loop",
+                                              .failure = &failure};
         struct fsop_client *client;
         if (fsop_open(&options, &client) < 0) {
                 fprintf(stderr, "%s\n", failure.message);

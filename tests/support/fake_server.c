@@ -131,12 +131,15 @@ static ssize_t receive_some(struct fake_server *fake, void *data, size_t len) {
                 struct cmsghdr align;
                 char data[CMSG_SPACE(sizeof(int) * WIRE_FRAME_FDS_MAX)];
         } control;
-        struct msghdr message = {
-                .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.data, .msg_controllen = sizeof(control.data)};
+        struct msghdr message = {.msg_iov = &piece,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control.data,
+                                 .msg_controllen = sizeof(control.data)};
         struct pollfd watched = {.fd = fake->fd, .events = POLLIN};
         ck_assert_msg(poll(&watched, 1, PATIENCE_MS) == 1, "the client sends nothing");
         ssize_t n = recvmsg(fake->fd, &message, MSG_CMSG_CLOEXEC);
-        for (struct cmsghdr *header = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL; header; header = CMSG_NXTHDR(&message, header)) {
+        for (struct cmsghdr *header = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL; header;
+             header = CMSG_NXTHDR(&message, header)) {
                 size_t n_fds = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
                 ck_assert_uint_le(fake->n_fds + n_fds, WIRE_FRAME_FDS_MAX);
                 memcpy(fake->fds + fake->n_fds, CMSG_DATA(header), n_fds * sizeof(int));
@@ -168,7 +171,8 @@ static struct message receive_next(struct fake_server *fake) {
         receive_all(fake, body, header.body_bytes);
         ck_assert_uint_eq(header.n_fds, fake->n_fds);
         struct codec_limits limits = {.batch_ops_max = WIRE_BATCH_OPS_MAX, .fds = header.n_fds};
-        int r = codec_decode_request(&fake->arena, (struct bytes){body, header.body_bytes}, &limits, &message, &error, &id);
+        int r = codec_decode_request(&fake->arena, (struct bytes){body, header.body_bytes}, &limits, &message, &error,
+                                     &id);
         ck_assert_msg(r == 0, "a daemon refuses what the client sent: %.*s", (int)error.message.len,
                       (const char *)error.message.data);
         return message;
@@ -226,8 +230,10 @@ struct bytes wire_text(const char *text) {
 }
 
 struct result stat_result(uint32_t index) {
-        return (struct result){
-                .index = index, .verb = FSOP_VERB_STAT, .outcome = FSOP_OUTCOME_DONE, .value.stat = {.ino = 1000 + index}};
+        return (struct result){.index = index,
+                               .verb = FSOP_VERB_STAT,
+                               .outcome = FSOP_OUTCOME_DONE,
+                               .value.stat = {.ino = 1000 + index}};
 }
 
 struct result failed_result(uint32_t index, enum fsop_verb verb, enum fsop_errno code, enum fsop_outcome outcome) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_server.h: the other end of a libfsop client, in the hands of a test. It speaks frames through the codec, and says exactly
- * what the test tells it to, also before it was asked: what it will answer can be sent ahead, so that no second
- * thread is needed for blocking calls. Every function fails the running Check test when something is wrong.
+ * fake_server.h: the other end of a libfsop client, in the hands of a test. It speaks frames through the codec, and
+ * says exactly what the test tells it to, also before it was asked: what it will answer can be sent ahead, so that no
+ * second thread is needed for blocking calls. Every function fails the running Check test when something is wrong.
  */
 #ifndef FAKE_SERVER_H
 #define FAKE_SERVER_H
@@ -20,7 +20,7 @@ struct fake_server {
         int fd;        /* our end; -1: closed */
         int client_fd; /* theirs, until it was given to fsop_open() */
         struct fsop_client *client;
-        struct arena arena; /* of what was received last */
+        struct arena arena;          /* of what was received last */
         int fds[WIRE_FRAME_FDS_MAX]; /* that came with it; ours */
         unsigned n_fds;
         pthread_t thread;
@@ -39,7 +39,8 @@ void fake_hang_up(struct fake_server *fake);
 /* What a daemon would say; to be changed at will. */
 struct welcome fake_welcome(void);
 
-/* Opens the client with these options (NULL: none), having sent WELCOME ahead (NULL: nothing). Returns what fsop_open() did. */
+/* Opens the client with these options (NULL: none), having sent WELCOME ahead (NULL: nothing). Returns what fsop_open()
+ * did. */
 int fake_open(struct fake_server *fake, const struct welcome *welcome, struct fsop_client_options *options);
 /* The usual beginning: init, open with a welcome (NULL: the usual), Hello taken away. */
 void fake_start(struct fake_server *fake, const struct welcome *welcome);
@@ -51,8 +52,9 @@ void fake_answer(struct fake_server *fake, uint64_t id, const struct result *res
 void fake_answer_one(struct fake_server *fake, uint64_t id, struct result result);
 
 /*
- * From now on a thread takes the batches of the client, n of them, each of one operation, and answers each with the next of
- * the results. fake_served() waits for its end; then the operations stand in served[], valid until the next fake_receive().
+ * From now on a thread takes the batches of the client, n of them, each of one operation, and answers each with the
+ * next of the results. fake_served() waits for its end; then the operations stand in served[], valid until the next
+ * fake_receive().
  */
 void fake_serve(struct fake_server *fake, const struct result *results, unsigned n);
 void fake_served(struct fake_server *fake);

@@ -63,12 +63,14 @@ static uint64_t submit(struct fsop_batch *batch) {
         return id;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(open_says_hello_and_learns) {
         struct welcome welcome = fake_welcome();
-        struct support support = {
-                .verb = FSOP_VERB_MKNOD, .feature = wire_text("mknod"), .level = FSOP_SUPPORT_NATIVE, .note = wire_text("all")};
+        struct support support = {.verb = FSOP_VERB_MKNOD,
+                                  .feature = wire_text("mknod"),
+                                  .level = FSOP_SUPPORT_NATIVE,
+                                  .note = wire_text("all")};
         welcome.support = &support;
         welcome.n_support = 1;
         struct fsop_client_options options = {.size = sizeof(options), .name = "tester", .want_support = true};
@@ -125,9 +127,10 @@ static void send_no_limits(void) {
 }
 
 static void send_failure(void) {
-        struct message message = {
-                .kind = MESSAGE_FAILURE,
-                .body.failure = {.code = FSOP_EUSERS, .class_ = FSOP_CLASS_BUSY, .message = wire_text("too many \x1b connections")}};
+        struct message message = {.kind = MESSAGE_FAILURE,
+                                  .body.failure = {.code = FSOP_EUSERS,
+                                                   .class_ = FSOP_CLASS_BUSY,
+                                                   .message = wire_text("too many \x1b connections")}};
         fake_send(&fake, &message, NULL, 0);
         shutdown(fake.fd, SHUT_RDWR);
 }
@@ -178,7 +181,7 @@ START_TEST(open_refuses_bad_options) {
 }
 END_TEST
 
-/* ---- sockets by path --------------------------------------------------------------------------------------------------------- */
+/* ---- sockets by path -------------------------------------------------------------------------------------------- */
 
 static char directory[64];
 
@@ -306,7 +309,7 @@ START_TEST(private_service_is_found) {
 }
 END_TEST
 
-/* ---- blocking calls ------------------------------------------------------------------------------------------------------- */
+/* ---- blocking calls --------------------------------------------------------------------------------------------- */
 
 START_TEST(stat_goes_and_comes) {
         struct fsop_at at = fsop_at_path("/some/file", true);
@@ -336,7 +339,8 @@ START_TEST(an_error_says_all) {
         struct result result = failed_result(0, FSOP_VERB_CHOWN, FSOP_EROFS, FSOP_OUTCOME_DONE);
         struct walk_failure failure = {.path = wire_text("below"), .code = FSOP_EROFS, .os_error = 30};
         result.elevated = true;
-        result.value.walk = (struct walk_result){.visited = 3, .changed = 2, .failed = 1, .failures = &failure, .n_failures = 1};
+        result.value.walk =
+                (struct walk_result){.visited = 3, .changed = 2, .failed = 1, .failures = &failure, .n_failures = 1};
         fake_answer_one(&fake, 1, result);
         ck_assert_int_eq(fsop_chown(fake.client, &at, &args, &walk), -FSOP_EROFS);
         const struct fsop_error *error = fsop_last_error(fake.client);
@@ -437,7 +441,7 @@ START_TEST(a_directory_comes_in_pages) {
 }
 END_TEST
 
-/* ---- how it ends ------------------------------------------------------------------------------------------------------------- */
+/* ---- how it ends ------------------------------------------------------------------------------------------------ */
 
 /* The connection is over: this batch is answered with CODE, and nothing works any more. */
 static void expect_broken(struct fsop_batch *batch, int code) {
@@ -625,7 +629,7 @@ START_TEST(fork_is_noticed) {
 }
 END_TEST
 
-/* ---- all of it ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it -------------------------------------------------------------------------------------------------- */
 
 static Suite *client_suite(void) {
         Suite *suite = suite_create("client");

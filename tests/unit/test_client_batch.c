@@ -63,7 +63,7 @@ static uint64_t submit(struct fsop_batch *batch) {
         return id;
 }
 
-/* ---- batches --------------------------------------------------------------------------------------------------------------- */
+/* ---- batches ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(results_in_any_order_and_over_frames) {
         struct fsop_batch *batch = new_stats(3);
@@ -119,7 +119,8 @@ END_TEST
 
 START_TEST(cancelled_answers_once) {
         struct fsop_batch *batch = new_stats(2);
-        struct result results[] = {stat_result(0), failed_result(1, FSOP_VERB_STAT, FSOP_ECANCELED, FSOP_OUTCOME_NOT_STARTED)};
+        struct result results[] = {stat_result(0),
+                                   failed_result(1, FSOP_VERB_STAT, FSOP_ECANCELED, FSOP_OUTCOME_NOT_STARTED)};
         uint64_t id = submit(batch);
         ck_assert_int_eq(fsop_cancel(fake.client, id), 0);
         ck_assert_int_eq(fsop_cancel(fake.client, id + 1), -FSOP_ENOENT);
@@ -239,7 +240,7 @@ START_TEST(a_daemon_that_is_silent_too_long) {
 }
 END_TEST
 
-/* ---- handles, descriptors ------------------------------------------------------------------------------------------------------ */
+/* ---- handles, descriptors --------------------------------------------------------------------------------------- */
 
 START_TEST(handles_of_another_connection_are_stale) {
         struct fsop_at at = fsop_at_path("/d", false);
@@ -268,8 +269,9 @@ static bool is_open(intptr_t fd) {
 START_TEST(descriptors_come) {
         struct fsop_batch *batch = new_batch();
         struct fsop_at at = fsop_at_path("/f", false);
-        struct result results[2] = {{.index = 0, .verb = FSOP_VERB_OPEN_FD, .outcome = FSOP_OUTCOME_DONE, .value.fd_index = 1},
-                                    {.index = 1, .verb = FSOP_VERB_OPEN_FD, .outcome = FSOP_OUTCOME_DONE, .value.fd_index = 0}};
+        struct result results[2] = {
+                {.index = 0, .verb = FSOP_VERB_OPEN_FD, .outcome = FSOP_OUTCOME_DONE, .value.fd_index = 1},
+                {.index = 1, .verb = FSOP_VERB_OPEN_FD, .outcome = FSOP_OUTCOME_DONE, .value.fd_index = 0}};
         struct message message = {.kind = MESSAGE_RESULTS,
                                   .body.results = {.id = 1, .results = results, .n_results = 2, .last = true}};
         int pipes[2];
@@ -390,7 +392,8 @@ START_TEST(descriptors_wait_with_their_request) {
         for (int i = 0; i < 3; i++) {
                 int fd = open("/dev/null", O_WRONLY);
                 struct fsop_at at = fsop_at_fd(fd, NULL, false);
-                struct fsop_write_args args = {.size = sizeof(args), .offset = (uint64_t)i, .data = {data, sizeof(data)}};
+                struct fsop_write_args args = {
+                        .size = sizeof(args), .offset = (uint64_t)i, .data = {data, sizeof(data)}};
                 batches[i] = new_batch();
                 ck_assert_int_eq(fsop_batch_write(batches[i], &at, &args), 0);
                 submit(batches[i]);
@@ -404,7 +407,9 @@ START_TEST(descriptors_wait_with_their_request) {
                         ck_assert_int_ge(fsop_process(fake.client), 0);
                         uint8_t sink[65536];
                         struct iovec piece = {.iov_base = got < 8 ? header + got : sink,
-                                              .iov_len = got < 8 ? 8 - got : 8 + left - got < sizeof(sink) ? 8 + left - got : sizeof(sink)};
+                                              .iov_len = got < 8                         ? 8 - got
+                                                         : 8 + left - got < sizeof(sink) ? 8 + left - got
+                                                                                         : sizeof(sink)};
                         union {
                                 struct cmsghdr align;
                                 char data[CMSG_SPACE(sizeof(int) * 4)];
@@ -432,7 +437,7 @@ START_TEST(descriptors_wait_with_their_request) {
 }
 END_TEST
 
-/* ---- waking ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- waking ----------------------------------------------------------------------------------------------------- */
 
 static void *wake(void *client) {
         fsop_wakeup(client);
@@ -497,7 +502,7 @@ START_TEST(the_descriptor_tells) {
 }
 END_TEST
 
-/* ---- all of it ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it -------------------------------------------------------------------------------------------------- */
 
 static Suite *batch_suite(void) {
         Suite *suite = suite_create("client_batch");
