@@ -9,12 +9,18 @@
 
 #define LOG_NOTICE_LEVEL 5
 
+#ifdef FSOP_HAVE_URING
+static int open_uring(const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
+        return engine_uring.open(config, ret_engine, ret_why);
+}
+#else
 static int open_uring(const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
         (void)config;
         (void)ret_engine;
         *ret_why = "this fsopd was built without liburing";
         return -FSOP_EINVAL;
 }
+#endif
 
 static int open_auto(const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
         char line[256];

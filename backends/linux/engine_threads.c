@@ -26,7 +26,6 @@
 
 #define RECEIVE_BYTES (64u << 10)
 #define EVENTS_MAX 64
-#define TICK_MS 1000 /* how often the pool is looked at while it works */
 
 /* What is wanted of one descriptor. */
 struct watch {
@@ -271,6 +270,10 @@ static int handle_event(struct threads_engine *e, const struct epoll_event *even
 /* ---- polls -------------------------------------------------------------------------------------------------------- */
 
 static void submit_poll(struct threads_engine *e, struct io *io) {
+        if (io->u.poll.fd < 0) { /* poll would pass over it */
+                make_failed(e, io, EBADF);
+                return;
+        }
         if (e->n_polls + 2 > e->polls_room) {
                 uint32_t room = e->polls_room * 2;
                 struct pollfd *grown = realloc(e->poll_fds, room * sizeof(*grown));
@@ -417,15 +420,6 @@ static int gather(struct threads_engine *e, int timeout_ms) {
         return done;
 }
 
-static int slice_ms(const struct threads_engine *e, int timeout_ms, uint64_t start_ms, uint64_t now_ms) {
-        uint64_t gone = now_ms - start_ms;
-        int left = timeout_ms < 0 ? -1 : gone >= (uint64_t)timeout_ms ? 0 : timeout_ms - (int)gone;
-
-        if (pool_outstanding(e->pool) > 0 && (left < 0 || left > TICK_MS))
-                return TICK_MS;
-        return left;
-}
-
 static int threads_wait(struct engine *engine, int timeout_ms) {
         struct threads_engine *e = threads_engine(engine);
         uint64_t start_ms = sys_monotonic_ms(), now_ms = start_ms;
@@ -433,7 +427,7 @@ static int threads_wait(struct engine *engine, int timeout_ms) {
 
         e->woken = false;
         for (;;) {
-                int slice = done > 0 || e->ready.first ? 0 : slice_ms(e, timeout_ms, start_ms, now_ms);
+                int slice = done > 0 || e->ready.first ? 0 : pool_slice_ms(e->pool, timeout_ms, start_ms, now_ms);
                 int n = gather(e, slice);
 
                 if (n < 0)

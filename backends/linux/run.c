@@ -75,19 +75,30 @@ static bool may_change_paths(const struct sys_op *op) {
         }
 }
 
-int sys_run(struct sys_op *op) {
-        enum fsop_verb verb = op->op->verb;
-        int r;
-
+int op_begin(struct sys_op *op) {
         op->code = 0;
         op->os_error = 0;
         op->why = NULL;
         op->guarded = false;
         op->opened = OS_FD_NONE;
-        if ((unsigned)verb >= FSOP_VERB_LIMIT || runs[verb] == NULL)
-                return op_refused(op, -FSOP_EOPNOTSUPP, "this is not for the backend to run");
         if (op_is_cancelled(op))
                 return op_refused(op, -FSOP_ECANCELED, "cancelled before it was begun");
+        return 0;
+}
+
+void op_end(struct sys_op *op) {
+        if (op->cache != NULL && may_change_paths(op))
+                __atomic_store_n(&op->cache->stale, 1, __ATOMIC_RELEASE);
+}
+
+int sys_run(struct sys_op *op) {
+        enum fsop_verb verb = op->op->verb;
+        int r = op_begin(op);
+
+        if (r < 0)
+                return r;
+        if ((unsigned)verb >= FSOP_VERB_LIMIT || runs[verb] == NULL)
+                return op_refused(op, -FSOP_EOPNOTSUPP, "this is not for the backend to run");
         if (!op->plain) {
                 r = identity_wear(op->identity);
                 if (r < 0)
@@ -95,7 +106,6 @@ int sys_run(struct sys_op *op) {
         }
         op->result->outcome = FSOP_OUTCOME_DONE;
         runs[verb](op);
-        if (op->cache != NULL && may_change_paths(op))
-                __atomic_store_n(&op->cache->stale, 1, __ATOMIC_RELEASE);
+        op_end(op);
         return op->code;
 }

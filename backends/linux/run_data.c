@@ -102,7 +102,7 @@ static int open_existing(struct sys_op *op, struct place *place, int open_flags)
         return fd < 0 ? op_failed(op, -fd) : fd;
 }
 
-static bool is_open_already(const struct place *place) {
+bool data_is_open(const struct place *place) {
         return place->base_is_object && (fcntl((int)place->object, F_GETFL) & O_PATH) == 0;
 }
 
@@ -117,7 +117,7 @@ int data_open(struct sys_op *op, struct place *place, int open_flags, int *ret_f
 
                 if (r < 0)
                         return r;
-                if (is_open_already(place)) {
+                if (data_is_open(place)) {
                         *ret_fd = (int)place->object;
                         return 0;
                 }
@@ -199,7 +199,7 @@ static int check_handle(struct sys_op *op) {
 
         if (r < 0)
                 return r;
-        return is_open_already(&op->at) ? 0 : op_failed(op, EBADF);
+        return data_is_open(&op->at) ? 0 : op_failed(op, EBADF);
 }
 
 int run_read(struct sys_op *op) {
@@ -250,7 +250,7 @@ int run_write(struct sys_op *op) {
 
 /* ---- space and advice --------------------------------------------------------------------------------------------------- */
 
-static int fallocate_flags(const struct fallocate_args *args) {
+int data_fallocate_flags(const struct fallocate_args *args) {
         int keep = args->keep_size ? FALLOC_FL_KEEP_SIZE : 0;
 
         switch (args->mode) {
@@ -272,7 +272,7 @@ static int fallocate_flags(const struct fallocate_args *args) {
 
 int run_fallocate(struct sys_op *op) {
         const struct fallocate_args *args = &op->op->args.fallocate;
-        int flags = fallocate_flags(args), fd, r;
+        int flags = data_fallocate_flags(args), fd, r;
         bool own;
 
         if (flags < 0)
@@ -309,7 +309,7 @@ static int open_any(struct sys_op *op, int *ret_fd, bool *ret_own) {
         *ret_own = false;
         if (type_flag == 0 && check_type(op, &op->at.stat) < 0)
                 return op->code;
-        if (is_open_already(&op->at)) {
+        if (data_is_open(&op->at)) {
                 *ret_fd = (int)op->at.object;
                 return 0;
         }
@@ -325,23 +325,28 @@ static int open_any(struct sys_op *op, int *ret_fd, bool *ret_own) {
         return 0;
 }
 
-int run_fadvise(struct sys_op *op) {
+int data_advice(enum fsop_advice advice) {
         static const int advices[] = {
                 [FSOP_ADVICE_NORMAL] = POSIX_FADV_NORMAL,     [FSOP_ADVICE_SEQUENTIAL] = POSIX_FADV_SEQUENTIAL,
                 [FSOP_ADVICE_RANDOM] = POSIX_FADV_RANDOM,     [FSOP_ADVICE_WILLNEED] = POSIX_FADV_WILLNEED,
                 [FSOP_ADVICE_DONTNEED] = POSIX_FADV_DONTNEED, [FSOP_ADVICE_NOREUSE] = POSIX_FADV_NOREUSE,
         };
+
+        return (unsigned)advice < sizeof(advices) / sizeof(advices[0]) ? advices[advice] : -1;
+}
+
+int run_fadvise(struct sys_op *op) {
         const struct fadvise_args *args = &op->op->args.fadvise;
-        int fd, error;
+        int advice = data_advice(args->advice), fd, error;
         bool own;
 
-        if ((unsigned)args->advice >= sizeof(advices) / sizeof(advices[0]))
+        if (advice < 0)
                 return op_failed(op, EINVAL);
         if (S_ISDIR(op->at.stat.mode))
                 return op_failed(op, EISDIR);
         if (open_any(op, &fd, &own) < 0)
                 return op->code;
-        error = posix_fadvise(fd, (off_t)args->offset, (off_t)args->length, advices[args->advice]);
+        error = posix_fadvise(fd, (off_t)args->offset, (off_t)args->length, advice);
         if (error != 0)
                 op_failed(op, error);
         if (own)

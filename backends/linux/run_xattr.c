@@ -72,16 +72,16 @@ static int take_name(struct sys_op *op, char name[WIRE_NAME_BYTES_MAX + 1]) {
         return 0;
 }
 
-static size_t answer_bytes(const struct sys_op *op) {
+size_t data_xattr_bytes(const struct sys_op *op) {
         uint32_t size_max = op->op->args.xattr.size_max;
 
         return size_max != 0 && size_max < op->out_bytes ? size_max : op->out_bytes;
 }
 
 /* A buffer of no bytes would only be told the size. */
-static int answer(struct sys_op *op, ssize_t n, size_t bytes) {
+int data_xattr_answer(struct sys_op *op, int64_t n, size_t bytes) {
         if (n < 0)
-                return op_failed(op, errno);
+                return op_failed(op, (int)-n);
         if ((size_t)n > bytes)
                 return op_failed(op, ERANGE);
         op->result->value.data = (struct bytes){op->out, (size_t)n};
@@ -90,7 +90,7 @@ static int answer(struct sys_op *op, ssize_t n, size_t bytes) {
 
 int run_getxattr(struct sys_op *op) {
         char name[WIRE_NAME_BYTES_MAX + 1];
-        size_t bytes = answer_bytes(op), first = bytes < FIRST_TRY_BYTES ? bytes : FIRST_TRY_BYTES;
+        size_t bytes = data_xattr_bytes(op), first = bytes < FIRST_TRY_BYTES ? bytes : FIRST_TRY_BYTES;
         ssize_t n;
 
         if (take_name(op, name) < 0)
@@ -98,16 +98,16 @@ int run_getxattr(struct sys_op *op) {
         n = get_value(op->at.object, name, op->out, first);
         if (n < 0 && errno == ERANGE && bytes > first)
                 n = get_value(op->at.object, name, op->out, bytes);
-        return answer(op, n, bytes);
+        return data_xattr_answer(op, n < 0 ? -errno : n, bytes);
 }
 
 int run_listxattr(struct sys_op *op) {
-        size_t bytes = answer_bytes(op), first = bytes < FIRST_TRY_BYTES ? bytes : FIRST_TRY_BYTES;
+        size_t bytes = data_xattr_bytes(op), first = bytes < FIRST_TRY_BYTES ? bytes : FIRST_TRY_BYTES;
         ssize_t n = list_names(op->at.object, (char *)op->out, first);
 
         if (n < 0 && errno == ERANGE && bytes > first)
                 n = list_names(op->at.object, (char *)op->out, bytes);
-        return answer(op, n, bytes);
+        return data_xattr_answer(op, n < 0 ? -errno : n, bytes);
 }
 
 int run_setxattr(struct sys_op *op) {

@@ -108,6 +108,11 @@ int op_failed(struct sys_op *op, int os_errno);                      /* the syst
 int op_refused(struct sys_op *op, int code, const char *why);        /* fsopd will not; code is -FSOP_E… */
 int op_guarded(struct sys_op *op, int code, const char *why);        /* the rule will not */
 
+/* What stands around every run, on whichever way: op as if nothing had been done (its code when it is cancelled already); and what
+ * is to be known once something may have been. */
+int op_begin(struct sys_op *op);
+void op_end(struct sys_op *op);
+
 /* ---- what a verb needs (resolve.c) ------------------------------------------------------------------------------- */
 
 enum pin {
@@ -201,6 +206,14 @@ int change_owner(struct sys_op *op, os_fd object, const struct fsop_stat *stat, 
  * identity; where the object does not exist and is to be made, created. *ret_own: to be closed. Sets op's code.
  */
 int data_open(struct sys_op *op, struct place *place, int open_flags, int *ret_fd, bool *ret_own);
+/* Whether the place is a descriptor that is open for more than being named. */
+bool data_is_open(const struct place *place);
+/* The kernel's numbers: FALLOC_FL_*, POSIX_FADV_*; negative for none. */
+int data_fallocate_flags(const struct fallocate_args *args);
+int data_advice(enum fsop_advice advice);
+/* What a get of an extended attribute that answered N (or a negative errno) means for op; room was for BYTES. Returns op's code. */
+int data_xattr_answer(struct sys_op *op, int64_t n, size_t bytes);
+size_t data_xattr_bytes(const struct sys_op *op);
 /* Creates a regular file at the place's leaf, wearing op->identity. The descriptor, -EEXIST when one appeared; negative errno. */
 int data_create(struct sys_op *op, struct place *place, const struct create_args *args, int open_flags);
 

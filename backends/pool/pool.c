@@ -17,6 +17,7 @@
 
 #define LOG_WARNING_LEVEL 4
 #define CLOSE_GRACE_MS 1000
+#define TICK_MS 1000u
 #define STACK_BYTES ((size_t)1 << 20)
 
 /* engine_word[WORD_STATE]: where the pool has it. */
@@ -398,10 +399,14 @@ static void mark_stuck(struct pool *pool, struct worker *worker) {
                 pool->config.log(LOG_WARNING_LEVEL, line);
 }
 
+static uint32_t tick_ms(const struct pool *pool) {
+        return pool->config.stuck_ms >= 10 * TICK_MS ? TICK_MS : pool->config.stuck_ms / 10 + 1;
+}
+
 void pool_tick(struct pool *pool, uint64_t now_ms) {
         if (now_ms < pool->next_tick_ms)
                 return;
-        pool->next_tick_ms = now_ms + (pool->config.stuck_ms > 10000 ? 1000 : pool->config.stuck_ms / 10);
+        pool->next_tick_ms = now_ms + tick_ms(pool);
         lock(pool);
         bury_workers(pool);
         for (struct worker *worker = pool->workers; worker; worker = worker->next)
@@ -489,6 +494,14 @@ void pool_take(struct pool *pool, struct io_list *list) {
 
 uint32_t pool_outstanding(const struct pool *pool) {
         return pool->outstanding;
+}
+
+int pool_slice_ms(const struct pool *pool, int timeout_ms, uint64_t start_ms, uint64_t now_ms) {
+        uint64_t gone = now_ms - start_ms;
+        int left = timeout_ms < 0 ? -1 : gone >= (uint64_t)timeout_ms ? 0 : timeout_ms - (int)gone;
+        int tick = (int)tick_ms(pool);
+
+        return pool->outstanding > 0 && (left < 0 || left > tick) ? tick : left;
 }
 
 void pool_stats(struct pool *pool, struct engine_stats *ret_stats) {
