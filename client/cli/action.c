@@ -75,6 +75,11 @@ void action_clear_steps(struct action *action) {
 
 /* ---- paths -------------------------------------------------------------------------------------------------------- */
 
+bool path_may_be_file(const char *path) {
+        size_t len = strlen(path);
+        return len == 0 || path[len - 1] != '/';
+}
+
 struct fsop_bytes path_leaf(const char *path) {
         size_t end = strlen(path);
         while (end > 1 && path[end - 1] == '/')

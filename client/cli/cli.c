@@ -12,11 +12,16 @@
 /* In a batch file a wrong line is a failure like others; alone it is wrong usage, with a way to help. */
 int cli_complain(struct cli *cli, const struct command *command, unsigned line, const struct text *why) {
         const char *text = why->data ? why->data : "";
+        if (line) {
+                cli_flush(cli); /* what stands before it comes before it */
+                if (!cli_goes_on(cli))
+                        return -1;
+        }
         cli->n_usage++;
         if (line) {
                 struct action action = {.command = command, .line = line};
                 struct failure failure = {.code = FSOP_EINVAL, .class_ = FSOP_CLASS_INVALID, .message = fsop_bytes_of(text)};
-                cli->n_failed++;
+                cli_count_failure(cli, &failure);
                 if (cli->json)
                         json_failure(&action, command ? command->name : NULL, &failure);
                 else

@@ -162,6 +162,8 @@ bool cli_is_directory(struct cli *cli, const char *path);
 
 /* DIRECTORY/last component of PATH; malloc'd. */
 char *cli_join(const char *directory, const char *path);
+/* Whether a file may be made by this name: one that ends in a slash is a directory's. */
+bool path_may_be_file(const char *path);
 /* The last component of a path, trailing slashes not counted. */
 struct fsop_bytes path_leaf(const char *path);
 
@@ -182,6 +184,8 @@ void runner_start(struct cli *cli, const struct runner_options *options);
 void cli_flush(struct cli *cli);
 /* Whether to go on: false after a failure with stop_on_error, after an interrupt, when the daemon is gone. */
 bool cli_goes_on(const struct cli *cli);
+/* Whether a failure ended it. */
+bool cli_was_stopped(const struct cli *cli);
 void runner_free(struct cli *cli);
 
 /* ---- planning (cmd_*.c) ------------------------------------------------------------------------------------------- */

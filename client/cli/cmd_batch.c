@@ -10,26 +10,22 @@
 /* A line that cannot be understood counts as a command that failed. */
 static void refuse_line(struct cli *cli, const struct invocation *batch, unsigned number, const char *why) {
         struct invocation line = {.command = batch->command, .line = number};
-        cli_flush(cli);
         cli_usage(cli, &line, "%s", why);
 }
 
-static int run_line(struct cli *cli, const struct invocation *batch, const char *line, size_t len, unsigned number) {
+static void run_line(struct cli *cli, const struct invocation *batch, const char *line, size_t len, unsigned number) {
         struct words words;
         const char *why;
-        int r = 0;
         if (words_split(line, len, &words, &why) < 0) {
                 refuse_line(cli, batch, number, why);
-                return -1;
+                return;
         }
         if (words.n > 0)
-                r = cli_plan_words(cli, words.words, words.n, number);
+                cli_plan_words(cli, words.words, words.n, number);
         words_free(&words);
-        return r;
 }
 
 static void run_file(struct cli *cli, const struct invocation *invocation, struct batchfile *file) {
-        bool stop = given(invocation, OPT_STOP_ON_ERROR);
         const char *line, *why;
         unsigned number = 0;
         size_t len;
@@ -41,14 +37,13 @@ static void run_file(struct cli *cli, const struct invocation *invocation, struc
                 r = batchfile_next(file, &line, &len, &number, &why);
                 if (r <= 0)
                         break;
-                if (run_line(cli, invocation, line, len, number) < 0 && stop) {
-                        show_note("batch: stopped at line %u; nothing behind it was run", number);
-                        break;
-                }
+                run_line(cli, invocation, line, len, number);
         }
         if (r < 0 && !terminal_interrupted())
                 refuse_line(cli, invocation, number + 1, why);
         cli_flush(cli);
+        if (cli_was_stopped(cli))
+                show_note("batch: stopped at the first failure; nothing behind it was run");
 }
 
 int plan_batch(struct cli *cli, const struct invocation *invocation) {
@@ -57,8 +52,11 @@ int plan_batch(struct cli *cli, const struct invocation *invocation) {
                                                .strict = !given(invocation, OPT_PARALLEL),
                                                .stop_on_error = given(invocation, OPT_STOP_ON_ERROR)};
         struct batchfile *file = batchfile_open(path, given(invocation, OPT_NUL));
-        if (!file)
-                return cli_usage_value(cli, invocation, "file", path, terminal_why());
+        if (!file) {
+                show_note("batch: cannot open %s: %s", path, terminal_why());
+                cli->n_failed++;
+                return 0;
+        }
         runner_start(cli, &options);
         run_file(cli, invocation, file);
         batchfile_close(file);

@@ -79,6 +79,7 @@ int plan_touch(struct cli *cli, const struct invocation *invocation) {
                 args->atime = times.atime;
                 args->mtime = times.mtime;
                 args->create = create;
+                args->create.create = create.create && path_may_be_file(action->path);
                 step->tolerated = no_create ? FSOP_ENOENT : 0;
                 cli_submit(cli, action);
         }

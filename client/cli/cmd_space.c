@@ -28,6 +28,7 @@ static void put_truncate(struct action *action, const struct truncate_state *sta
         struct fsop_truncate_args *args = step_args(step, sizeof(*args));
         args->length = length;
         args->create = state->create;
+        args->create.create = state->create.create && path_may_be_file(action->path);
         step->tolerated = state->create.create ? 0 : FSOP_ENOENT;
 }
 
@@ -135,6 +136,7 @@ int plan_fallocate(struct cli *cli, const struct invocation *invocation) {
         struct action *action = action_new(cli, invocation, FSOP_VERB_FALLOCATE, invocation->operands[0]);
         struct fsop_fallocate_args *args = step_args(action_step(action, FSOP_VERB_FALLOCATE, true), sizeof(*args));
         *args = wanted;
+        args->create.create = wanted.create.create && path_may_be_file(action->path);
         cli_submit(cli, action);
         return 0;
 }

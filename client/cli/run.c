@@ -80,9 +80,13 @@ bool cli_goes_on(const struct cli *cli) {
         return !cli->no_daemon && !cli->runner->stopped && !terminal_interrupted();
 }
 
+bool cli_was_stopped(const struct cli *cli) {
+        return cli->runner->stopped;
+}
+
 /* ---- settling ----------------------------------------------------------------------------------------------------- */
 
-static void count_failure(struct cli *cli, const struct failure *failure) {
+void cli_count_failure(struct cli *cli, const struct failure *failure) {
         cli->n_failed++;
         if (failure->class_ == FSOP_CLASS_DENIED)
                 cli->n_denied++;
@@ -106,7 +110,7 @@ static struct failure failure_of(const struct action *action, const struct fsop_
 }
 
 static void settle_failure(struct cli *cli, struct action *action, const struct failure *failure) {
-        count_failure(cli, failure);
+        cli_count_failure(cli, failure);
         show_failure(cli, action, failure);
 }
 

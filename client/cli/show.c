@@ -106,6 +106,8 @@ static const char *hint_of(const struct action *action, const struct failure *fa
                 return action->verb == FSOP_VERB_UNLINK ? "it is a directory: -r removes it and what is in it" : NULL;
         case FSOP_ENOTEMPTY:
                 return action->verb == FSOP_VERB_RMDIR ? "`fsop rm -r` removes it and what is in it" : NULL;
+        case FSOP_EINVAL:
+                return action->verb == FSOP_VERB_READLINK ? "it is no symbolic link" : NULL;
         case FSOP_EXDEV:
                 return action->verb == FSOP_VERB_RENAME || action->verb == FSOP_VERB_LINK
                                ? "the two are on different filesystems, or one is outside of what a rule allows"
@@ -116,7 +118,6 @@ static const char *hint_of(const struct action *action, const struct failure *fa
                 return action->path ? "`fsop info PATH` shows what that filesystem can do" : NULL;
         case FSOP_ETIMEDOUT:
                 return "--timeout gives it more time";
-        case FSOP_ECHILD:
         default:
                 return NULL;
         }
@@ -167,7 +168,7 @@ void show_failure(struct cli *cli, const struct action *action, const struct fai
                 text_adds(&text, ": ");
                 text_add_sentence(&text, failure->message.data, failure->message.len);
         }
-        if (failure->rule.len) {
+        if (failure->rule.len && failure->class_ == FSOP_CLASS_DENIED) {
                 text_adds(&text, " (rule ");
                 text_add_sentence(&text, failure->rule.data, failure->rule.len);
                 text_adds(&text, ")");
@@ -391,7 +392,7 @@ void show_entry_long(struct cli *cli, struct text *text, const struct fsop_entry
 static void add_support(struct text *text, const struct fsop_support *support, uint32_t n) {
         for (uint32_t i = 0; i < n; i++) {
                 const char *level = fsop_support_level_name(support[i].level);
-                text_addf(text, "  %-24.*s %-12s", (int)support[i].feature.len, (const char *)support[i].feature.data,
+                text_addf(text, "  %-26.*s %-12s", (int)support[i].feature.len, (const char *)support[i].feature.data,
                           level ? level : "unknown");
                 if (support[i].note.len)
                         text_add_sentence(text, support[i].note.data, support[i].note.len);

@@ -19,6 +19,9 @@ struct failure {
         const struct fsop_walk_result *walk; /* beside the error, or NULL */
 };
 
+/* Counts it for the exit status; ends the run where the first failure does. (In run.c.) */
+void cli_count_failure(struct cli *cli, const struct failure *failure);
+
 /* An action that succeeded; result is that of its last step. */
 void show_success(struct cli *cli, const struct action *action, const struct fsop_result *result);
 void show_failure(struct cli *cli, const struct action *action, const struct failure *failure);
