@@ -234,7 +234,7 @@ START_TEST(wrong_results_are_refused) {
                 {"mkdir with a count", "\x12\x08\x08\x07\x12\x04\x10\x15\x58\x01", 10},
                 {"a value beside an error", "\x12\x0c\x08\x07\x12\x08\x10\x36\x2a\x02\x08\x65\x58\x01", 14},
                 {"a count that is bytes", "\x12\x08\x08\x07\x12\x04\x10\x36\x5a\x00", 10},
-                {"a descriptor that did not come", "\x12\x08\x08\x07\x12\x04\x10\x33\x78\x02", 10},
+                {"a descriptor that did not come", "\x12\x08\x08\x07\x12\x04\x10\x33\x78\x03", 10},
                 {"a uid of 33 bits", "\x12\x0e\x08\x07\x12\x0a\x10\x0a\x42\x06\x20\x80\x80\x80\x80\x10", 16},
                 {"a stat of bytes", "\x12\x0a\x08\x07\x12\x06\x10\x0a\x42\x02\x0a\x00", 12},
                 {"an entry without a name", "\x12\x0a\x08\x07\x12\x06\x10\x19\x6a\x02\x0a\x00", 12},
@@ -243,7 +243,7 @@ START_TEST(wrong_results_are_refused) {
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 uint8_t *copy = malloc(rows[i].len);
                 memcpy(copy, rows[i].bytes, rows[i].len);
-                int r = decode((struct bytes){.data = copy, .len = rows[i].len}, 2);
+                int r = decode((struct bytes){.data = copy, .len = rows[i].len}, SAMPLE_FDS);
                 ck_assert_msg(r == -FSOP_EPROTO, "%s: %d", rows[i].what, r);
                 ck_assert(error.code == FSOP_EPROTO && error.message.len > 0 && message.kind == MESSAGE_NONE);
                 free(copy);
