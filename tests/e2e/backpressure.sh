@@ -9,7 +9,7 @@ start_daemon
 for _ in 1 2 3 4 5; do as_nobody fsop stat / >/dev/null; done
 before=$(daemon_rss_kb)
 mkfifo "$scratch/said" "$scratch/end"
-as_nobody flood "$socket" 1000000 / <"$scratch/end" >"$scratch/said" &
+"${nobody[@]}" "$bin/flood" "$socket" 1000000 / <"$scratch/end" >"$scratch/said" &
 children+=($!)
 exec 8>"$scratch/end"
 read -r said <"$scratch/said"

@@ -18,9 +18,9 @@ start_daemon
 
 # More operations than there are workers, elevated and not, by path; each hangs.
 for i in $(seq 12); do
-        as_nobody fsop stat "$scratch/data/hung/file$i" >/dev/null 2>&1 &
+        "${nobody[@]}" "$bin/fsop" stat "$scratch/data/hung/file$i" >/dev/null 2>&1 &
         children+=($!)
-        as_nobody fsop --as caller chmod 600 "$scratch/data/hung/file$i" >/dev/null 2>&1 &
+        "${nobody[@]}" "$bin/fsop" --as caller chmod 600 "$scratch/data/hung/file$i" >/dev/null 2>&1 &
         children+=($!)
 done
 sleep 1 # nothing to wait for: they are silent

@@ -21,9 +21,9 @@ for type in "${standard[@]}"; do
                 shown=$(printf '%q' "${name:0:20}")
                 exits 0 "$type: mkdir $shown" as_nobody fsop mkdir "$tree/$name"
                 [ -d "$tree/$name" ] || fail "$type: $shown is there"
-                exits 0 "$type: chown $shown" as_nobody fsop chown 1234:1234 "$tree/$name"
-                equal "$type: its owner" 1234 "$(stat -c %u "$tree/$name")"
-                exits 0 "$type: link in $shown" as_nobody fsop ln -s "$name" "$tree/$name/link"
+                exits 0 "$type: chown $shown" as_nobody fsop chown :1234 "$tree/$name"
+                equal "$type: its group" 1234 "$(stat -c %g "$tree/$name")"
+                exits 0 "$type: link in $shown" as_nobody fsop ln -s -- "$name" "$tree/$name/link"
                 equal "$type: the link's text" "$name" "$(readlink "$tree/$name/link")"
                 exits 0 "$type: stat $shown in JSON" as_nobody fsop --json stat "$tree/$name"
                 exits 0 "$type: rm -r $shown" as_nobody fsop rm -r "$tree/$name"
@@ -31,11 +31,13 @@ for type in "${standard[@]}"; do
         done
         exits 1 "$type: a name of 256 bytes" as_nobody fsop mkdir "$tree/n$long"
 
-        exits 0 "$type: a device number beyond 16 bits" as_nobody fsop mknod "$tree/device" b 300 300000
-        equal "$type: its number" '12c:493e0' "$(stat -c %t:%T "$tree/device")"
+        minor=300000
+        [ $type != xfs ] || minor=200000 # its own limit is 262143
+        exits 0 "$type: a device number beyond 16 bits" as_nobody fsop mknod "$tree/device" b 300 $minor
+        equal "$type: its number" "$(printf '12c:%x' $minor)" "$(stat -c %t:%T "$tree/device")"
         exits 0 "$type: stat gives it back" as_nobody fsop --json stat "$tree/device"
         contains "$type: major" 300 "$output"
-        contains "$type: minor" 300000 "$output"
+        contains "$type: minor" $minor "$output"
 
         exits 0 "$type: 1969 with nanoseconds" as_nobody fsop touch -d '1969-12-31T23:59:58.123456789Z' "$tree/old"
         equal "$type: its time" "-1.876543211" "$(TZ=UTC stat -c %.9Y "$tree/old")"

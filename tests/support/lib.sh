@@ -274,6 +274,8 @@ as_user() {
         setpriv --reuid="$uid" --regid="$gid" "${groups[@]}" --inh-caps=-all -- "$@"
 }
 as_nobody() { as_user $nobody_uid $nobody_gid - "$@"; }
+# For the background: "${nobody[@]}" COMMAND… &, so that $! is the command and not a shell that waits for it.
+nobody=(setpriv "--reuid=$nobody_uid" "--regid=$nobody_gid" --clear-groups --inh-caps=-all --)
 
 # The rule that most tests use: nobody may do everything below DIRECTORY, within limits.
 standard_policy() {
@@ -289,7 +291,7 @@ rules:
     exclude: [$directory/secret]
     ops: all
     chown-to: ["nobody:*", "1234:1234", "2000-2999:*"]
-    devices: ["c 1:3", "b 300:300000"]
+    devices: ["c 1:3", "b 300:200000", "b 300:300000"]
     xattrs: ["user.*"]
     max-bytes: 10G
 POLICY
