@@ -14,8 +14,8 @@
 static enum fsop_error_class class_of(const struct task_op *o, int code) {
         bool permission = code == -FSOP_EPERM || code == -FSOP_EACCES;
 
-        if (o->sys.guarded)
-                return permission ? FSOP_CLASS_DENIED : error_class_of(-code);
+        if (o->sys.guarded) /* leaving the rule's directory is a denial, whatever the kernel calls it */
+                return permission || code == -FSOP_EXDEV ? FSOP_CLASS_DENIED : error_class_of(-code);
         if (permission)
                 return o->op->as == FSOP_AS_AUTO && !o->result.elevated ? FSOP_CLASS_DENIED : FSOP_CLASS_OS;
         return error_class_of(-code);
