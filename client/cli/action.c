@@ -6,7 +6,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/terminal.h"
 
-/* ---- actions ------------------------------------------------------------------------------------------------------ */
+/* ---- actions ----------------------------------------------------------------------------------------------------- */
 
 struct action *action_new(struct cli *cli, const struct invocation *invocation, enum fsop_verb verb, const char *path) {
         struct action *action = cli_alloc(sizeof(*action));
@@ -73,7 +73,7 @@ void action_clear_steps(struct action *action) {
         action->n_steps = 0;
 }
 
-/* ---- paths -------------------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 bool path_may_be_file(const char *path) {
         size_t len = strlen(path);
@@ -100,9 +100,10 @@ char *cli_join(const char *directory, const char *path) {
         return joined.data;
 }
 
-/* ---- modes -------------------------------------------------------------------------------------------------------- */
+/* ---- modes ------------------------------------------------------------------------------------------------------- */
 
-int cli_create_mode(struct cli *cli, const struct invocation *invocation, uint32_t base, struct fsop_create *ret_create) {
+int cli_create_mode(struct cli *cli, const struct invocation *invocation, uint32_t base,
+                    struct fsop_create *ret_create) {
         const char *text = given(invocation, OPT_MODE), *why;
         struct mode_spec spec;
         *ret_create = (struct fsop_create){.create = true, .mode = base, .has_umask = true, .umask = cli->umask};

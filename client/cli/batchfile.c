@@ -7,12 +7,13 @@
 #include "client/cli/terminal.h"
 #include "client/cli/text.h"
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 struct batchfile {
         struct terminal_input *input;
         char *data;
-        size_t start, end, cap, scanned; /* data[start..end) is not used yet; up to scanned there is no end of a record */
+        size_t start, end, cap,
+                scanned; /* data[start..end) is not used yet; up to scanned there is no end of a record */
         unsigned number;
         char terminator;
         bool at_end;
@@ -35,7 +36,9 @@ void batchfile_close(struct batchfile *file) {
 }
 
 static char *find_terminator(const struct batchfile *file) {
-        return file->end > file->scanned ? memchr(file->data + file->scanned, file->terminator, file->end - file->scanned) : NULL;
+        return file->end > file->scanned
+                       ? memchr(file->data + file->scanned, file->terminator, file->end - file->scanned)
+                       : NULL;
 }
 
 bool batchfile_would_wait(const struct batchfile *file) {
@@ -86,7 +89,7 @@ int batchfile_next(struct batchfile *file, const char **ret_line, size_t *ret_le
         return 1;
 }
 
-/* ---- splitting ---------------------------------------------------------------------------------------------------- */
+/* ---- splitting --------------------------------------------------------------------------------------------------- */
 
 /* Words are never longer than the line: they are written into one copy of its size. */
 struct splitter {

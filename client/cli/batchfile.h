@@ -18,8 +18,8 @@ struct batchfile *batchfile_open(const char *path, bool nul);
 void batchfile_close(struct batchfile *file);
 
 /*
- * The next record, without what ends it, valid until the next call. Returns 1, 0 at the end, -1 when reading failed or the
- * record is longer than BATCHFILE_LINE_BYTES_MAX (ret_why, valid until the next call). ret_number counts from 1.
+ * The next record, without what ends it, valid until the next call. Returns 1, 0 at the end, -1 when reading failed or
+ * the record is longer than BATCHFILE_LINE_BYTES_MAX (ret_why, valid until the next call). ret_number counts from 1.
  */
 int batchfile_next(struct batchfile *file, const char **ret_line, size_t *ret_len, unsigned *ret_number,
                    const char **ret_why);
@@ -34,7 +34,8 @@ struct words {
 };
 
 /*
- * Splits a record: '…', "…" (backslash before " \ $ `), \ before any character, $'…' with \a \b \e \f \n \r \t \v \\ \' \"
+ * Splits a record: '…', "…" (backslash before " \ $ `), \ before any character, $'…' with \a \b \e \f \n \r \t \v \\ \'
+ * \"
  * \? \xHH \OOO, blanks and tabs between words, # at the start of a word for a
  * comment. Returns 0 (n may be 0), or -1 with a static reason. Free with words_free.
  */

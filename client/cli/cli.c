@@ -7,7 +7,7 @@
 #include "client/cli/show.h"
 #include "client/cli/terminal.h"
 
-/* ---- wrong usage -------------------------------------------------------------------------------------------------- */
+/* ---- wrong usage ------------------------------------------------------------------------------------------------- */
 
 /* In a batch file a wrong line is a failure like others; alone it is wrong usage, with a way to help. */
 int cli_complain(struct cli *cli, const struct command *command, unsigned line, const struct text *why) {
@@ -20,7 +20,8 @@ int cli_complain(struct cli *cli, const struct command *command, unsigned line, 
         cli->n_usage++;
         if (line) {
                 struct action action = {.command = command, .line = line};
-                struct failure failure = {.code = FSOP_EINVAL, .class_ = FSOP_CLASS_INVALID, .message = fsop_bytes_of(text)};
+                struct failure failure = {
+                        .code = FSOP_EINVAL, .class_ = FSOP_CLASS_INVALID, .message = fsop_bytes_of(text)};
                 cli_count_failure(cli, &failure);
                 if (cli->json)
                         json_failure(&action, command ? command->name : NULL, &failure);
@@ -53,7 +54,7 @@ int cli_usage_value(struct cli *cli, const struct invocation *invocation, const 
         return -1;
 }
 
-/* ---- the connection ----------------------------------------------------------------------------------------------- */
+/* ---- the connection ---------------------------------------------------------------------------------------------- */
 
 static struct cli *interrupted_cli;
 
@@ -63,13 +64,14 @@ static void wake_up(void) {
 
 int cli_connect(struct cli *cli, const struct action *action) {
         struct fsop_open_failure failure = {.size = sizeof(failure)};
-        struct fsop_client_options options = {.size = sizeof(options),
-                                              .socket_path = cli->socket,
-                                              .as = cli->as,
-                                              .timeout_ms = cli->timeout_ms,
-                                              .connect_ms = cli->timeout_ms && cli->timeout_ms < 5000 ? (uint32_t)cli->timeout_ms : 0,
-                                              .name = "fsop",
-                                              .failure = &failure};
+        struct fsop_client_options options = {
+                .size = sizeof(options),
+                .socket_path = cli->socket,
+                .as = cli->as,
+                .timeout_ms = cli->timeout_ms,
+                .connect_ms = cli->timeout_ms && cli->timeout_ms < 5000 ? (uint32_t)cli->timeout_ms : 0,
+                .name = "fsop",
+                .failure = &failure};
         if (cli->client)
                 return 0;
         if (cli->no_daemon)
@@ -85,7 +87,7 @@ int cli_connect(struct cli *cli, const struct action *action) {
         return 0;
 }
 
-/* ---- commands ----------------------------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
 
 void cli_show_help(const struct command *command) {
         struct text text = {0};

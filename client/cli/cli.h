@@ -42,13 +42,13 @@ struct cli {
         uint64_t n_done, n_failed, n_denied, n_partial, n_usage;
 };
 
-/* Connects when that has not happened yet. 0, or -1 after saying why not (no_daemon is set then); action, or NULL, is what
- * it was needed for. */
+/* Connects when that has not happened yet. 0, or -1 after saying why not (no_daemon is set then); action, or NULL, is
+ * what it was needed for. */
 int cli_connect(struct cli *cli, const struct action *action);
 
 /* Says what is wrong with a command line, or with a line of a batch file. Returns -1. */
-__attribute__((format(printf, 3, 4))) int cli_usage(struct cli *cli, const struct invocation *invocation, const char *format,
-                                                    ...);
+__attribute__((format(printf, 3, 4))) int cli_usage(struct cli *cli, const struct invocation *invocation,
+                                                    const char *format, ...);
 /* The same where a parser refused a value: "MODE 'u=q': WHY". */
 int cli_usage_value(struct cli *cli, const struct invocation *invocation, const char *what, const char *value,
                     const char *why);
@@ -64,7 +64,7 @@ int cli_take_global(struct cli *cli, const struct invocation *where, const char 
 
 int cli_exit_status(const struct cli *cli);
 
-/* ---- actions ------------------------------------------------------------------------------------------------------ */
+/* ---- actions ----------------------------------------------------------------------------------------------------- */
 
 union step_args {
         size_t size;
@@ -111,21 +111,22 @@ struct action {
         enum fsop_as as;
         struct step *steps;
         unsigned n_steps, n_steps_allocated;
-        /* Looks at the results of all steps (as many as n_steps; never NULL). May replace the steps, change path, or set why. */
+        /* Looks at the results of all steps (as many as n_steps; never NULL). May replace the steps, change path, or
+         * set why. */
         enum verdict (*advance)(struct cli *cli, struct action *action, const struct fsop_result *const *results);
-        const char *why;      /* set by advance: it failed for this reason, which the daemon does not know; static */
-        int why_code;         /* FSOP_E… with it */
+        const char *why; /* set by advance: it failed for this reason, which the daemon does not know; static */
+        int why_code;    /* FSOP_E… with it */
         /* Shows a success in text; NULL: silence is success. */
         void (*show)(struct cli *cli, const struct action *action, const struct fsop_result *result);
-        bool shows_json;      /* show prints JSON itself where that is wanted */
-        const char *hint;     /* what would help when it fails; static; NULL: what show.c knows */
-        void *state;          /* of advance and show */
+        bool shows_json;  /* show prints JSON itself where that is wanted */
+        const char *hint; /* what would help when it fails; static; NULL: what show.c knows */
+        void *state;      /* of advance and show */
         void (*free_state)(void *state);
-        void **kept;          /* memory that lives as long as the action */
+        void **kept; /* memory that lives as long as the action */
         unsigned n_kept;
-        uint64_t started_us;  /* when it was sent */
+        uint64_t started_us;      /* when it was sent */
         enum fsop_verb explained; /* of an explanation: the operation it is about */
-        unsigned stage;       /* for advance: how often it ran */
+        unsigned stage;           /* for advance: how often it ran */
 };
 
 /* An action on PATH (copied; NULL: none). */
@@ -141,20 +142,25 @@ struct step *action_step(struct action *action, enum fsop_verb verb, bool follow
 /* Adds a step on another path, which must be kept. */
 struct step *action_step_at(struct action *action, enum fsop_verb verb, const char *path, bool follow);
 void step_to(struct step *step, const char *path, bool follow);
-/* Gives a step arguments of SIZE bytes, all 0 so far but their size. struct fsop_chmod_args *args = step_args(step, sizeof(*args)); */
+/* Gives a step arguments of SIZE bytes, all 0 so far but their size. struct fsop_chmod_args *args = step_args(step,
+ * sizeof(*args)); */
 void *step_args(struct step *step, size_t size);
 void action_clear_steps(struct action *action);
 
-/* Takes the action, which runs as soon as a batch is full or cli_flush is called; ordered unless the runner is parallel. */
+/* Takes the action, which runs as soon as a batch is full or cli_flush is called; ordered unless the runner is
+ * parallel. */
 void cli_submit(struct cli *cli, struct action *action);
 
-/* Something needed to plan: the object's stat, after everything submitted before it in an ordered run. False on any error. */
+/* Something needed to plan: the object's stat, after everything submitted before it in an ordered run. False on any
+ * error. */
 bool cli_query_stat(struct cli *cli, const char *path, bool follow, struct fsop_stat *ret_stat);
 
-/* The same for something without which the command makes no sense: takes the action, which names it, and shows a failure. */
+/* The same for something without which the command makes no sense: takes the action, which names it, and shows a
+ * failure. */
 bool cli_ask_stat(struct cli *cli, struct action *action, bool follow, struct fsop_stat *ret_stat);
 
-/* The paths of this command do not depend on each other: their order is free (not in batch files, which have their own). */
+/* The paths of this command do not depend on each other: their order is free (not in batch files, which have their
+ * own). */
 void cli_unordered(struct cli *cli, const struct invocation *invocation);
 
 /* Whether PATH is, or leads to, a directory. */
@@ -168,9 +174,10 @@ bool path_may_be_file(const char *path);
 struct fsop_bytes path_leaf(const char *path);
 
 /* MODE and umask for something new: -m MODE relative to BASE, umask not applied; else BASE and the umask. */
-int cli_create_mode(struct cli *cli, const struct invocation *invocation, uint32_t base, struct fsop_create *ret_create);
+int cli_create_mode(struct cli *cli, const struct invocation *invocation, uint32_t base,
+                    struct fsop_create *ret_create);
 
-/* ---- running (run.c) ---------------------------------------------------------------------------------------------- */
+/* ---- running (run.c) --------------------------------------------------------------------------------------------- */
 
 struct runner_options {
         bool parallel;      /* actions do not depend on each other: one batch at a time, its operations in any order */
@@ -188,7 +195,7 @@ bool cli_goes_on(const struct cli *cli);
 bool cli_was_stopped(const struct cli *cli);
 void runner_free(struct cli *cli);
 
-/* ---- planning (cmd_*.c) ------------------------------------------------------------------------------------------- */
+/* ---- planning (cmd_*.c) ------------------------------------------------------------------------------------------ */
 
 /* The value of an option, NULL if it was not given. */
 static inline const char *given(const struct invocation *invocation, enum option_key key) {

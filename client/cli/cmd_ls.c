@@ -38,14 +38,15 @@ static struct fsop_bytes copy_bytes(struct fsop_bytes bytes) {
 }
 
 static enum fsop_file_type file_type_of(uint32_t mode) {
-        static const enum fsop_file_type types[16] = {[1] = FSOP_TYPE_FIFO,     [2] = FSOP_TYPE_CHAR,    [4] = FSOP_TYPE_DIRECTORY,
-                                                      [6] = FSOP_TYPE_BLOCK,    [8] = FSOP_TYPE_REGULAR, [10] = FSOP_TYPE_SYMLINK,
-                                                      [12] = FSOP_TYPE_SOCKET};
+        static const enum fsop_file_type types[16] = {
+                [1] = FSOP_TYPE_FIFO,    [2] = FSOP_TYPE_CHAR,     [4] = FSOP_TYPE_DIRECTORY, [6] = FSOP_TYPE_BLOCK,
+                [8] = FSOP_TYPE_REGULAR, [10] = FSOP_TYPE_SYMLINK, [12] = FSOP_TYPE_SOCKET};
         return types[mode >> 12 & 15];
 }
 
 /* JSON is printed as it comes; text is kept, to be sorted. */
-static void take_entry(struct cli *cli, const struct action *action, struct ls_state *state, const struct fsop_entry *entry) {
+static void take_entry(struct cli *cli, const struct action *action, struct ls_state *state,
+                       const struct fsop_entry *entry) {
         if (cli->json) {
                 json_entry(action, entry);
                 state->n_shown++;

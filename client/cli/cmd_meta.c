@@ -5,7 +5,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/show.h"
 
-/* ---- looking ------------------------------------------------------------------------------------------------------ */
+/* ---- looking ----------------------------------------------------------------------------------------------------- */
 
 int plan_stat(struct cli *cli, const struct invocation *invocation) {
         cli_unordered(cli, invocation);
@@ -29,7 +29,7 @@ int plan_statfs(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- touch -------------------------------------------------------------------------------------------------------- */
+/* ---- touch ------------------------------------------------------------------------------------------------------- */
 
 struct touch_times {
         enum fsop_time_change change;
@@ -86,7 +86,7 @@ int plan_touch(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- chmod -------------------------------------------------------------------------------------------------------- */
+/* ---- chmod ------------------------------------------------------------------------------------------------------- */
 
 struct chmod_state {
         struct mode_spec spec;
@@ -147,9 +147,10 @@ int plan_chmod(struct cli *cli, const struct invocation *invocation) {
                 return cli_usage_value(cli, invocation, "mode", invocation->operands[0], why);
         bool simple = mode_to_masks(&spec, cli->umask, &masks);
         if (!simple && walk.recursive)
-                return cli_usage_value(cli, invocation, "mode", invocation->operands[0],
-                                       "with -R a mode can neither copy (g=u) nor use X behind a clause that takes x away; "
-                                       "use clauses that do not depend on each other, or several commands");
+                return cli_usage_value(
+                        cli, invocation, "mode", invocation->operands[0],
+                        "with -R a mode can neither copy (g=u) nor use X behind a clause that takes x away; "
+                        "use clauses that do not depend on each other, or several commands");
         for (int i = 1; i < invocation->n_operands; i++) {
                 struct action *action = action_new(cli, invocation, FSOP_VERB_CHMOD, invocation->operands[i]);
                 if (!simple) {
@@ -162,16 +163,18 @@ int plan_chmod(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- chown -------------------------------------------------------------------------------------------------------- */
+/* ---- chown ------------------------------------------------------------------------------------------------------- */
 
-static int chown_walk(struct cli *cli, const struct invocation *invocation, struct fsop_walk *ret_walk, bool *ret_follow) {
+static int chown_walk(struct cli *cli, const struct invocation *invocation, struct fsop_walk *ret_walk,
+                      bool *ret_follow) {
         const char *follow = given(invocation, OPT_FOLLOW);
         struct fsop_walk walk = {.recursive = given(invocation, OPT_RECURSIVE),
                                  .one_filesystem = given(invocation, OPT_ONE_FILESYSTEM)};
         *ret_follow = !given(invocation, OPT_NO_DEREFERENCE);
         if (walk.recursive) {
                 if (follow && *follow != 'P' && !*ret_follow)
-                        return cli_usage(cli, invocation, "-R with -h needs -P: links cannot be both followed and changed");
+                        return cli_usage(cli, invocation,
+                                         "-R with -h needs -P: links cannot be both followed and changed");
                 walk.follow = !follow || *follow == 'P' ? FSOP_FOLLOW_NEVER
                               : *follow == 'L'          ? FSOP_FOLLOW_ALWAYS
                                                         : FSOP_FOLLOW_ARGUMENT;
@@ -189,7 +192,8 @@ int plan_chown(struct cli *cli, const struct invocation *invocation) {
         if (parse_owner(invocation->operands[0], &owner, &why) < 0)
                 return cli_usage_value(cli, invocation, "owner", invocation->operands[0], why);
         if (!owner.has_uid && !owner.has_gid)
-                return cli_usage_value(cli, invocation, "owner", invocation->operands[0], "names neither owner nor group");
+                return cli_usage_value(cli, invocation, "owner", invocation->operands[0],
+                                       "names neither owner nor group");
         if (from_text && parse_owner(from_text, &from, &why) < 0)
                 return cli_usage_value(cli, invocation, "owner", from_text, why);
         if (chown_walk(cli, invocation, &walk, &follow) < 0)

@@ -12,7 +12,7 @@ static bool is_directory(const struct fsop_stat *stat) {
         return (stat->mode & 0170000) == 0040000;
 }
 
-/* ---- mkdir -------------------------------------------------------------------------------------------------------- */
+/* ---- mkdir ------------------------------------------------------------------------------------------------------- */
 
 struct mkdir_state {
         struct fsop_create create;
@@ -100,7 +100,8 @@ int plan_mkdir(struct cli *cli, const struct invocation *invocation) {
         for (int i = 0; i < invocation->n_operands; i++) {
                 struct action *action = action_new(cli, invocation, FSOP_VERB_MKDIR, invocation->operands[i]);
                 struct fsop_bytes leaf = path_leaf(action->path);
-                action->path = action_keep(action, action->path, (size_t)((const char *)leaf.data - action->path) + leaf.len);
+                action->path =
+                        action_keep(action, action->path, (size_t)((const char *)leaf.data - action->path) + leaf.len);
                 put_mkdir(action, action->path, create);
                 if (parents || (create.mode & 06000)) {
                         struct mkdir_state *state = cli_alloc(sizeof(*state));
@@ -114,7 +115,7 @@ int plan_mkdir(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- rmdir, rm ---------------------------------------------------------------------------------------------------- */
+/* ---- rmdir, rm --------------------------------------------------------------------------------------------------- */
 
 int plan_rmdir(struct cli *cli, const struct invocation *invocation) {
         for (int i = 0; i < invocation->n_operands; i++) {
@@ -144,7 +145,7 @@ int plan_rm(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- mv ----------------------------------------------------------------------------------------------------------- */
+/* ---- mv ---------------------------------------------------------------------------------------------------------- */
 
 int plan_mv(struct cli *cli, const struct invocation *invocation) {
         const char *target = invocation->operands[invocation->n_operands - 1];
@@ -172,7 +173,7 @@ int plan_mv(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- ln ----------------------------------------------------------------------------------------------------------- */
+/* ---- ln ---------------------------------------------------------------------------------------------------------- */
 
 struct ln_state {
         const char *target; /* the text of a symbolic link, or the existing file */
@@ -205,8 +206,8 @@ static void set_link_path(struct action *action, char *path) {
                 action->to = path;
 }
 
-/* A temporary name beside the link, renamed over it: nobody finds the name missing. Two names of one file are not renamed
- * by the kernel, so that the temporary one is removed in the end, whether it is there or not. */
+/* A temporary name beside the link, renamed over it: nobody finds the name missing. Two names of one file are not
+ * renamed by the kernel, so that the temporary one is removed in the end, whether it is there or not. */
 static void put_replacement(struct action *action) {
         const char *link = link_path(action);
         struct fsop_bytes leaf = path_leaf(link);
@@ -285,7 +286,7 @@ int plan_readlink(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- mknod, mkfifo ------------------------------------------------------------------------------------------------ */
+/* ---- mknod, mkfifo ----------------------------------------------------------------------------------------------- */
 
 static void submit_mknod(struct cli *cli, const struct invocation *invocation, const char *path,
                          const struct fsop_mknod_args *what) {
@@ -303,10 +304,12 @@ static int node_type(struct cli *cli, const struct invocation *invocation, enum 
         const char *type = invocation->operands[1];
         const char *at = strlen(type) == 1 ? strchr(letters, *type) : NULL;
         if (!at)
-                return cli_usage_value(cli, invocation, "type", type, "there are p (FIFO), s (socket), b (block) and c (character)");
+                return cli_usage_value(cli, invocation, "type", type,
+                                       "there are p (FIFO), s (socket), b (block) and c (character)");
         bool device = types[at - letters] == FSOP_TYPE_BLOCK || types[at - letters] == FSOP_TYPE_CHAR;
         if (device != (invocation->n_operands == 4) || invocation->n_operands == 3)
-                return cli_usage(cli, invocation, device ? "a device has MAJOR and MINOR" : "only devices have MAJOR and MINOR");
+                return cli_usage(cli, invocation,
+                                 device ? "a device has MAJOR and MINOR" : "only devices have MAJOR and MINOR");
         *ret_type = types[at - letters];
         return 0;
 }
@@ -318,7 +321,8 @@ int plan_mknod(struct cli *cli, const struct invocation *invocation) {
                 return -1;
         for (int i = 2; i < invocation->n_operands; i++)
                 if (parse_device_number(invocation->operands[i], i == 2 ? &args.major : &args.minor, &why) < 0)
-                        return cli_usage_value(cli, invocation, i == 2 ? "major" : "minor", invocation->operands[i], why);
+                        return cli_usage_value(cli, invocation, i == 2 ? "major" : "minor", invocation->operands[i],
+                                               why);
         submit_mknod(cli, invocation, invocation->operands[0], &args);
         return 0;
 }

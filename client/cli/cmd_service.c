@@ -18,7 +18,8 @@ static void show_ping(struct cli *cli, const struct action *action, const struct
         }
         text_adds(&text, "fsopd ");
         text_add_sentence(&text, server->version.data, server->version.len);
-        text_addf(&text, " answered in %llu.%03llu ms (engine ", (unsigned long long)(us / 1000), (unsigned long long)(us % 1000));
+        text_addf(&text, " answered in %llu.%03llu ms (engine ", (unsigned long long)(us / 1000),
+                  (unsigned long long)(us % 1000));
         text_add_sentence(&text, server->engine.data, server->engine.len);
         text_adds(&text, ")\n");
         show_text(&text);
@@ -71,12 +72,13 @@ int plan_policy_reload(struct cli *cli, const struct invocation *invocation) {
 int plan_completion(struct cli *cli, const struct invocation *invocation) {
         struct text text = {0};
         if (completion_script(invocation->operands[0], &text) < 0)
-                return cli_usage_value(cli, invocation, "shell", invocation->operands[0], "there are bash, zsh and fish");
+                return cli_usage_value(cli, invocation, "shell", invocation->operands[0],
+                                       "there are bash, zsh and fish");
         show_text(&text);
         return 0;
 }
 
-/* ---- policy check ------------------------------------------------------------------------------------------------- */
+/* ---- policy check ------------------------------------------------------------------------------------------------ */
 
 struct check {
         struct cli *cli;

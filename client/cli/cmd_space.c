@@ -15,7 +15,7 @@ static int size_option(struct cli *cli, const struct invocation *invocation, enu
         return 0;
 }
 
-/* ---- truncate ----------------------------------------------------------------------------------------------------- */
+/* ---- truncate ---------------------------------------------------------------------------------------------------- */
 
 struct truncate_state {
         enum size_change change;
@@ -88,7 +88,7 @@ int plan_truncate(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- fallocate ---------------------------------------------------------------------------------------------------- */
+/* ---- fallocate --------------------------------------------------------------------------------------------------- */
 
 static int fallocate_mode(struct cli *cli, const struct invocation *invocation, enum fsop_fallocate_mode *ret_mode) {
         static const struct {
@@ -101,9 +101,10 @@ static int fallocate_mode(struct cli *cli, const struct invocation *invocation, 
                      {OPT_UNSHARE, FSOP_FALLOCATE_UNSHARE_RANGE}};
         int n = 0;
         if (given(invocation, OPT_DIG))
-                return cli_usage(cli, invocation,
-                                 "--dig-holes is not offered: it means reading the whole file; use fallocate(1), or punch "
-                                 "known ranges with -p");
+                return cli_usage(
+                        cli, invocation,
+                        "--dig-holes is not offered: it means reading the whole file; use fallocate(1), or punch "
+                        "known ranges with -p");
         *ret_mode = FSOP_FALLOCATE_ALLOCATE;
         for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
                 if (!given(invocation, modes[i].key))
@@ -141,7 +142,7 @@ int plan_fallocate(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- sync, fadvise ------------------------------------------------------------------------------------------------ */
+/* ---- sync, fadvise ----------------------------------------------------------------------------------------------- */
 
 int plan_sync(struct cli *cli, const struct invocation *invocation) {
         bool data = given(invocation, OPT_DATA), filesystem = given(invocation, OPT_FILESYSTEM);
@@ -174,7 +175,7 @@ int plan_fadvise(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
-/* ---- copy-range --------------------------------------------------------------------------------------------------- */
+/* ---- copy-range -------------------------------------------------------------------------------------------------- */
 
 int plan_copy_range(struct cli *cli, const struct invocation *invocation) {
         struct fsop_copy_range_args wanted = {.size = sizeof(wanted), .has_length = given(invocation, OPT_LENGTH)};

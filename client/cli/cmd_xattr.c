@@ -9,7 +9,8 @@
 
 #define VALUE_BYTES_MAX 65536u
 
-/* The encoding asked for. Values that are texts pass whole, an attribute of several lines and one without end included. */
+/* The encoding asked for. Values that are texts pass whole, an attribute of several lines and one without end included.
+ */
 static enum value_encoding encoding_of(const struct invocation *invocation) {
         enum value_encoding encoding = VALUE_LITERAL;
         const char *text = given(invocation, OPT_ENCODING), *why;
@@ -47,7 +48,9 @@ int plan_getxattr(struct cli *cli, const struct invocation *invocation) {
         struct step *step = action_step(action, FSOP_VERB_GETXATTR, !given(invocation, OPT_NO_DEREFERENCE));
         struct fsop_getxattr_args *args = step_args(step, sizeof(*args));
         args->name = fsop_bytes_of(action_keep(action, name, strlen(name)));
-        action->show = encoding == VALUE_HEX ? show_value_hex : encoding == VALUE_BASE64 ? show_value_base64 : show_value;
+        action->show = encoding == VALUE_HEX      ? show_value_hex
+                       : encoding == VALUE_BASE64 ? show_value_base64
+                                                  : show_value;
         cli_submit(cli, action);
         return 0;
 }
@@ -89,8 +92,9 @@ static char *value_bytes(struct cli *cli, const struct invocation *invocation, s
                 cli_usage(cli, invocation, "a value cannot come from standard input in a batch file; use --encoding");
                 return NULL;
         }
-        char *raw = standard ? read_value(cli, invocation, VALUE_BYTES_MAX * (encoding == VALUE_LITERAL ? 1 : 2) + 16, &len)
-                             : cli_copy(text, len);
+        char *raw =
+                standard ? read_value(cli, invocation, VALUE_BYTES_MAX * (encoding == VALUE_LITERAL ? 1 : 2) + 16, &len)
+                         : cli_copy(text, len);
         if (!raw || encoding == VALUE_LITERAL) {
                 *ret_len = len;
                 return raw;

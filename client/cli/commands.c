@@ -4,16 +4,18 @@
 #include "client/cli/options.h"
 
 const struct option global_options[] = {
-        {OPT_SOCKET, 0, "socket", "PATH", "the daemon's socket (else $FSOP_SOCKET, else the usual places)", COMPLETE_FILE},
+        {OPT_SOCKET, 0, "socket", "PATH", "the daemon's socket (else $FSOP_SOCKET, else the usual places)",
+         COMPLETE_FILE},
         {OPT_JSON, 0, "json", .help = "print one JSON object a line"},
-        {OPT_AS, 0, "as", "WHO", "ask to run as the caller, elevated, or elevated where a rule allows it", COMPLETE_WORDS,
-         "auto caller elevated"},
+        {OPT_AS, 0, "as", "WHO", "ask to run as the caller, elevated, or elevated where a rule allows it",
+         COMPLETE_WORDS, "auto caller elevated"},
         {OPT_TIMEOUT, 0, "timeout", "SECONDS", "give up after this time"},
         {OPT_HELP, 0, "help", .help = "show this help"},
         {OPT_VERSION, 0, "version", .help = "show the version"},
         {0},
 };
 
+/* clang-format off */
 #define RECURSIVE(text) {OPT_RECURSIVE, 'R', "recursive", .help = text}
 #define NO_DEREFERENCE {OPT_NO_DEREFERENCE, 'h', "no-dereference", .help = "act on a symbolic link, not on what it points to"}
 #define MODE(text) {OPT_MODE, 'm', "mode", "MODE", text}
@@ -24,11 +26,12 @@ const struct option global_options[] = {
                 {OPT_FOLLOW, 'L', NULL, .help = "with -R: follow all symbolic links", .sets = "L"},                    \
                 {OPT_FOLLOW, 'P', NULL, .help = "with -R: follow none", .sets = "P"}
 #define ENCODING(text) {OPT_ENCODING, 'e', "encoding", "ENCODING", text, COMPLETE_WORDS, "hex base64"}
+/* clang-format on */
 
 static const struct option explain_options[] = {
         {OPT_USER, 'u', "user", "USER", "what would be said to this user (administrators only)", COMPLETE_USER}, {0}};
-static const struct option stat_options[] = {
-        {OPT_DEREFERENCE, 'L', "dereference", .help = "follow a symbolic link"}, {0}};
+static const struct option stat_options[] = {{OPT_DEREFERENCE, 'L', "dereference", .help = "follow a symbolic link"},
+                                             {0}};
 static const struct option ls_options[] = {
         {OPT_LONG, 'l', "long", .help = "with type, mode, links, owner, group, size and time"},
         {OPT_ALL, 'a', "all", .help = "changes nothing: names that begin with a dot are always shown"},
@@ -73,7 +76,8 @@ static const struct option chown_options[] = {
 static const struct option make_options[] = {MODE("the mode, as chmod takes it; the umask is not applied then"), {0}};
 static const struct option truncate_options[] = {
         {OPT_NO_CREATE, 'c', "no-create", .help = "do not make files"},
-        {OPT_SIZE, 's', "size", "SIZE", "the size; +SIZE -SIZE by as much, <SIZE >SIZE at most, at least, /SIZE %SIZE rounded"},
+        {OPT_SIZE, 's', "size", "SIZE",
+         "the size; +SIZE -SIZE by as much, <SIZE >SIZE at most, at least, /SIZE %SIZE rounded"},
         {0}};
 static const struct option fallocate_options[] = {
         OFFSET,
@@ -96,14 +100,14 @@ static const struct option fadvise_options[] = {
         OFFSET,
         {OPT_LENGTH, 'l', "length", "LENGTH", "how long the range is (to the end)"},
         {0}};
-static const struct option getxattr_options[] = {NO_DEREFERENCE, ENCODING("print the value encoded, with a newline"), {0}};
+static const struct option getxattr_options[] = {
+        NO_DEREFERENCE, ENCODING("print the value encoded, with a newline"), {0}};
 static const struct option xattr_options[] = {NO_DEREFERENCE, {0}};
-static const struct option setxattr_options[] = {
-        NO_DEREFERENCE,
-        {OPT_CREATE, 0, "create", .help = "fail if the attribute exists"},
-        {OPT_REPLACE, 0, "replace", .help = "fail if it does not"},
-        ENCODING("VALUE is encoded so"),
-        {0}};
+static const struct option setxattr_options[] = {NO_DEREFERENCE,
+                                                 {OPT_CREATE, 0, "create", .help = "fail if the attribute exists"},
+                                                 {OPT_REPLACE, 0, "replace", .help = "fail if it does not"},
+                                                 ENCODING("VALUE is encoded so"),
+                                                 {0}};
 static const struct option copy_range_options[] = {
         {OPT_SRC_OFFSET, 0, "src-offset", "OFFSET", "where to begin in SRC (0)"},
         {OPT_DST_OFFSET, 0, "dst-offset", "OFFSET", "where to begin in DST (0)"},
@@ -116,21 +120,27 @@ static const struct option batch_options[] = {
         {OPT_STOP_ON_ERROR, 0, "stop-on-error", .help = "do nothing more after the first failure"},
         {0}};
 
+/* clang-format off */
 static const char batch_more[] =
-        "Each line is a command as it would be typed, without `fsop`. '…' keeps everything, \"…\" everything but backslashes\n"
-        "before \" and \\, \\ keeps the next character, and $'…' knows \\n, \\t, \\xHH and \\OOO, for names with odd bytes.\n"
-        "Nothing else is special: no variables, no patterns. # begins a comment. With -0 a newline is an ordinary character.\n";
+        "Each line is a command as it would be typed, without `fsop`. '…' keeps everything, \"…\" everything but\n"
+        "backslashes before \" and \\, \\ keeps the next character, and $'…' knows \\n, \\t, \\xHH and \\OOO, for names\n"
+        "with odd bytes. Nothing else is special: no variables, no patterns. # begins a comment. With -0 commands end\n"
+        "with NUL, and a newline is a character like others. What one line has done the next one finds, except with\n"
+        "--parallel. `mv -T` and `ln -T` are faster than without: nobody needs to ask whether DST is a directory.\n";
 static const char truncate_more[] = "SIZE takes K, M, G, T (powers of 1024) and KB, MB, GB, TB (powers of 1000).\n";
 static const char chown_more[] =
         "Owners are names or numbers; +NUMBER is always a number. OWNER: also gives the owner's login group.\n";
 static const char touch_more[] =
-        "TIME is YYYY-MM-DD, YYYY-MM-DDTHH:MM[:SS[.FRACTION]] with Z or +HH:MM behind it or in local time, or @SECONDS[.FRACTION].\n";
+        "TIME is YYYY-MM-DD or YYYY-MM-DDTHH:MM[:SS[.FRACTION]], with Z or +HH:MM behind it or in local time, or\n"
+        "@SECONDS[.FRACTION].\n";
+/* clang-format on */
 
 #define FILES COMPLETE_FILE
 
 const struct command commands[] = {
         {"ping", "", "ask the daemon for a sign of life", NULL, 0, 0, .plan = plan_ping},
-        {"info", "[PATH]", "show what the daemon, and the filesystem at PATH, can do", NULL, 0, 1, FILES, .plan = plan_info},
+        {"info", "[PATH]", "show what the daemon, and the filesystem at PATH, can do", NULL, 0, 1, FILES,
+         .plan = plan_info},
         {"status", "", "show the daemon's counters and limits", NULL, 0, 0, .plan = plan_status},
         {"explain", "COMMAND…", "tell what policy says to a command, without running it", explain_options, 1, -1,
          COMPLETE_COMMAND, .nested = true, .alone = true, .plan = plan_explain},
@@ -154,21 +164,24 @@ const struct command commands[] = {
          .plan = plan_chmod},
         {"chown", "[OWNER][:GROUP] PATH…", "change owners", chown_options, 2, -1, COMPLETE_OWNER, .plan = plan_chown,
          .more = chown_more},
-        {"mknod", "PATH p|s|b MAJOR MINOR|c MAJOR MINOR", "make a device node, FIFO or socket", make_options, 2, 4, FILES,
-         .plan = plan_mknod},
+        {"mknod", "PATH p|s|b MAJOR MINOR|c MAJOR MINOR", "make a device node, FIFO or socket", make_options, 2, 4,
+         FILES, .plan = plan_mknod},
         {"mkfifo", "PATH…", "make FIFOs", make_options, 1, -1, FILES, .plan = plan_mkfifo},
         {"truncate", "-s SIZE PATH…", "set the size of files", truncate_options, 1, -1, FILES, .plan = plan_truncate,
          .more = truncate_more},
         {"fallocate", "-l LENGTH PATH", "allocate or free space in a file", fallocate_options, 1, 1, FILES,
          .plan = plan_fallocate},
         {"sync", "PATH…", "have files written to their disk", sync_options, 1, -1, FILES, .plan = plan_sync},
-        {"fadvise", "-a ADVICE PATH", "tell how a file will be used", fadvise_options, 1, 1, FILES, .plan = plan_fadvise},
+        {"fadvise", "-a ADVICE PATH", "tell how a file will be used", fadvise_options, 1, 1, FILES,
+         .plan = plan_fadvise},
         {"getxattr", "NAME PATH", "print an extended attribute", getxattr_options, 2, 2, FILES, .plan = plan_getxattr},
-        {"setxattr", "NAME VALUE PATH", "set an extended attribute; VALUE - is standard input", setxattr_options, 3, 3, FILES,
-         .plan = plan_setxattr},
+        {"setxattr", "NAME VALUE PATH", "set an extended attribute; VALUE - is standard input", setxattr_options, 3, 3,
+         FILES, .plan = plan_setxattr},
         {"listxattr", "PATH", "list extended attributes", xattr_options, 1, 1, FILES, .plan = plan_listxattr},
-        {"removexattr", "NAME PATH", "remove an extended attribute", xattr_options, 2, 2, FILES, .plan = plan_removexattr},
-        {"copy-range", "SRC DST", "copy or share a part of a file", copy_range_options, 2, 2, FILES, .plan = plan_copy_range},
+        {"removexattr", "NAME PATH", "remove an extended attribute", xattr_options, 2, 2, FILES,
+         .plan = plan_removexattr},
+        {"copy-range", "SRC DST", "copy or share a part of a file", copy_range_options, 2, 2, FILES,
+         .plan = plan_copy_range},
         {"batch", "[FILE|-]", "run commands from a file, in batches", batch_options, 0, 1, FILES, .alone = true,
          .plan = plan_batch, .more = batch_more},
         {0},

@@ -21,7 +21,8 @@ static void add_command_words(struct text *text, const char *separator) {
         const char *before = "";
         for (const struct command *command = commands; command->name; command++) {
                 size_t len = strcspn(command->name, " ");
-                if (command > commands && strncmp(command[-1].name, command->name, len) == 0 && command[-1].name[len] == ' ')
+                if (command > commands && strncmp(command[-1].name, command->name, len) == 0 &&
+                    command[-1].name[len] == ' ')
                         continue;
                 text_adds(text, before);
                 text_add(text, command->name, len);
@@ -29,7 +30,7 @@ static void add_command_words(struct text *text, const char *separator) {
         }
 }
 
-/* ---- bash --------------------------------------------------------------------------------------------------------- */
+/* ---- bash -------------------------------------------------------------------------------------------------------- */
 
 static void bash_options(struct text *text, const struct option *options) {
         for (; options && options->key; options++) {
@@ -120,11 +121,13 @@ static void bash_pairs(struct text *text) {
 static void bash_second_words(struct text *text) {
         for (const struct command *command = commands; command->name; command++) {
                 const char *blank = strchr(command->name, ' ');
-                if (!blank || (command > commands && strncmp(command[-1].name, command->name, (size_t)(blank - command->name) + 1) == 0))
+                if (!blank || (command > commands &&
+                               strncmp(command[-1].name, command->name, (size_t)(blank - command->name) + 1) == 0))
                         continue;
                 size_t len = (size_t)(blank - command->name) + 1;
                 text_addf(text, "        '%.*s') _fsop_words '", (int)len - 1, command->name);
-                for (const struct command *other = command; other->name && strncmp(other->name, command->name, len) == 0; other++)
+                for (const struct command *other = command;
+                     other->name && strncmp(other->name, command->name, len) == 0; other++)
                         text_addf(text, "%s%s", other == command ? "" : " ", other->name + len);
                 text_adds(text, "' ;;\n");
         }
@@ -132,7 +135,8 @@ static void bash_second_words(struct text *text) {
 
 static void completion_bash(struct text *text) {
         text_adds(text, bash_head);
-        text_adds(text, "_fsop() {\n        local cur=${COMP_WORDS[COMP_CWORD]} prev word cmd='' operands=0 i\n        local commands='");
+        text_adds(text, "_fsop() {\n        local cur=${COMP_WORDS[COMP_CWORD]} prev word cmd='' operands=0 i\n        "
+                        "local commands='");
         add_command_words(text, " ");
         text_adds(text, "'\n        local pairs='");
         bash_pairs(text);
@@ -151,12 +155,14 @@ static void completion_bash(struct text *text) {
         }
         text_adds(text, "                *) _fsop_words '");
         bash_options(text, global_options);
-        text_adds(text, "' ;;\n                esac\n                return 0\n        fi\n        case $cmd in\n        '') _fsop_words \"$commands\" ;;\n");
+        text_adds(text, "' ;;\n                esac\n                return 0\n        fi\n        case $cmd in\n      "
+                        "  '') _fsop_words \"$commands\" ;;\n");
         bash_second_words(text);
         for (const struct command *command = commands; command->name; command++) {
                 /* Behind the owner of chown there are files, as behind the mode of chmod. */
                 if (command->completes == COMPLETE_OWNER)
-                        text_addf(text, "        '%s') if ((operands)); then _fsop_files; else _fsop_owners; fi ;;\n", command->name);
+                        text_addf(text, "        '%s') if ((operands)); then _fsop_files; else _fsop_owners; fi ;;\n",
+                                  command->name);
                 else {
                         text_addf(text, "        '%s') ", command->name);
                         bash_complete(text, command->completes, command->words);
@@ -166,7 +172,7 @@ static void completion_bash(struct text *text) {
         text_adds(text, "        esac\n}\ncomplete -F _fsop fsop\n");
 }
 
-/* ---- zsh ---------------------------------------------------------------------------------------------------------- */
+/* ---- zsh --------------------------------------------------------------------------------------------------------- */
 
 /* Descriptions must be free of what _arguments reads itself. */
 static void zsh_words(struct text *text, const char *words) {
@@ -241,8 +247,10 @@ static void zsh_command(struct text *text, const struct command *command) {
 }
 
 static void completion_zsh(struct text *text) {
-        text_adds(text, "#compdef fsop\n# Completion of fsop for zsh; made by `fsop completion zsh`.\n"
-                        "_fsop_command() {\n        local name=$words[1]\n        local -a commands pairs\n        commands=(");
+        text_adds(
+                text,
+                "#compdef fsop\n# Completion of fsop for zsh; made by `fsop completion zsh`.\n"
+                "_fsop_command() {\n        local name=$words[1]\n        local -a commands pairs\n        commands=(");
         for (const struct command *command = commands; command->name; command++) {
                 size_t len = strcspn(command->name, " ");
                 if (command > commands && command->name[len] && strncmp(command[-1].name, command->name, len + 1) == 0)
@@ -270,7 +278,7 @@ static void completion_zsh(struct text *text) {
                         "if [[ $funcstack[1] == _fsop ]]; then _fsop \"$@\"; else compdef _fsop fsop; fi\n");
 }
 
-/* ---- fish --------------------------------------------------------------------------------------------------------- */
+/* ---- fish -------------------------------------------------------------------------------------------------------- */
 
 static void fish_value(struct text *text, enum completes completes, const char *words) {
         switch (completes) {
@@ -320,7 +328,9 @@ static void fish_command(struct text *text, const struct command *command) {
         if (blank) {
                 int len = (int)(blank - command->name);
                 text_addf(text, "complete -c fsop -f -n __fish_use_subcommand -a %.*s\n", len, command->name);
-                text_addf(text, "complete -c fsop -f -n '__fish_seen_subcommand_from %.*s; and not __fish_seen_subcommand_from %s' -a %s",
+                text_addf(text,
+                          "complete -c fsop -f -n '__fish_seen_subcommand_from %.*s; and not "
+                          "__fish_seen_subcommand_from %s' -a %s",
                           len, command->name, blank + 1, blank + 1);
         } else
                 text_addf(text, "complete -c fsop -f -n __fish_use_subcommand -a %s", command->name);

@@ -17,7 +17,8 @@ void help_synopsis(const struct command *command, struct text *text) {
                         snprintf(form, sizeof(form), "--%s", option->name);
                 /* What the synopsis of the operands shows already is mandatory. */
                 if (strncmp(command->operands, form, strlen(form)) != 0)
-                        text_addf(text, " [%s%s%s]", form, option->value ? " " : "", option->value ? option->value : "");
+                        text_addf(text, " [%s%s%s]", form, option->value ? " " : "",
+                                  option->value ? option->value : "");
         }
         if (*command->operands)
                 text_addf(text, " %s", command->operands);
@@ -46,8 +47,12 @@ static void add_options(struct text *text, const struct option *options) {
                 char left[96], letter[8] = "    ";
                 if (option->letter)
                         snprintf(letter, sizeof(letter), "-%c%s", option->letter, option->name ? ", " : "  ");
-                snprintf(left, sizeof(left), "%s%s%s%s%s", letter, option->name ? "--" : "", option->name ? option->name : "",
-                         !option->value ? "" : option->name ? "=" : " ", option->value ? option->value : "");
+                snprintf(left, sizeof(left), "%s%s%s%s%s", letter, option->name ? "--" : "",
+                         option->name ? option->name : "",
+                         !option->value ? ""
+                         : option->name ? "="
+                                        : " ",
+                         option->value ? option->value : "");
                 add_row(text, left, option->help);
                 if (option->words && option->value)
                         text_addf(text, "%*s%s\n", COLUMN + 2, "", option->words);
@@ -76,6 +81,7 @@ void help_all(struct text *text) {
         }
         text_adds(text, "\noptions:\n");
         add_options(text, global_options);
-        text_adds(text, "\n`fsop COMMAND --help` tells more about one.\n"
-                        "Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 no daemon, 5 some of several failed.\n");
+        text_adds(text,
+                  "\n`fsop COMMAND --help` tells more about one.\n"
+                  "Exit status: 0 done, 1 failed, 2 wrong usage, 3 denied, 4 no daemon, 5 some of several failed.\n");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * json.c: results as JSON, one object a line; docs/json.md lists the keys. Bytes that are not UTF-8 stand as base64 under
- * the key with _b64 behind it.
+ * json.c: results as JSON, one object a line; docs/json.md lists the keys. Bytes that are not UTF-8 stand as base64
+ * under the key with _b64 behind it.
  */
 #include <jansson.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "client/cli/show.h"
 
-/* ---- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 static void put(json_t *object, const char *key, json_t *value) {
         if (!value || json_object_set_new(object, key, value) < 0) {
@@ -78,7 +78,7 @@ static void emit(json_t *object) {
         free(line);
 }
 
-/* ---- what every line has ------------------------------------------------------------------------------------------ */
+/* ---- what every line has ----------------------------------------------------------------------------------------- */
 
 static json_t *begin(const struct action *action, const char *op, bool ok) {
         json_t *object = json_object();
@@ -94,7 +94,7 @@ static json_t *begin(const struct action *action, const char *op, bool ok) {
         return object;
 }
 
-/* ---- results ------------------------------------------------------------------------------------------------------ */
+/* ---- results ----------------------------------------------------------------------------------------------------- */
 
 static void put_time(json_t *object, const char *key, struct fsop_time time) {
         json_t *value = json_object();
@@ -270,7 +270,8 @@ void json_success(const struct action *action, const struct fsop_result *result)
         json_t *object = begin(action, fsop_verb_name(action->verb), true);
         if (result->verb != FSOP_VERB_EXPLAIN)
                 put_bool(object, "elevated", result->elevated);
-        /* The last step need not be of the action's own kind, nor its error be none: what was tolerated has no value. */
+        /* The last step need not be of the action's own kind, nor its error be none: what was tolerated has no value.
+         */
         if (result->verb == action->verb && result->error.code == 0)
                 put_value(object, action, result);
         emit(object);
@@ -283,7 +284,8 @@ void json_failure(const struct action *action, const char *op, const struct fail
         put(error, "os_error", json_integer(failure->os_error));
         if (failure->rule.len)
                 put_sentence(error, "rule", failure->rule);
-        put_sentence(error, "message", failure->message.len ? failure->message : fsop_bytes_of(fsop_strerror(failure->code)));
+        put_sentence(error, "message",
+                     failure->message.len ? failure->message : fsop_bytes_of(fsop_strerror(failure->code)));
         put_bool(error, "retryable", failure->retryable);
         put_string(error, "outcome", fsop_outcome_name(failure->outcome));
         put(object, "error", error);
@@ -292,7 +294,7 @@ void json_failure(const struct action *action, const char *op, const struct fail
         emit(object);
 }
 
-/* ---- listings, ping, policy check --------------------------------------------------------------------------------- */
+/* ---- listings, ping, policy check -------------------------------------------------------------------------------- */
 
 void json_entry(const struct action *action, const struct fsop_entry *entry) {
         json_t *object = begin(action, "ls", true);

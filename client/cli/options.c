@@ -5,7 +5,7 @@
 
 #include "client/cli/options.h"
 
-/* ---- words and suggestions ---------------------------------------------------------------------------------------- */
+/* ---- words and suggestions --------------------------------------------------------------------------------------- */
 
 bool words_hold(const char *words, const char *word) {
         size_t len = strlen(word);
@@ -36,7 +36,7 @@ static void add_quoted(struct text *why, const char *before, const char *name, c
         text_adds(why, behind);
 }
 
-/* ---- commands ----------------------------------------------------------------------------------------------------- */
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
 
 static bool is_first_word(const char *name, const char *word) {
         size_t len = strlen(word);
@@ -78,7 +78,7 @@ int command_find(const char *const *words, int n_words, const struct command **r
         return -1;
 }
 
-/* ---- options ------------------------------------------------------------------------------------------------------ */
+/* ---- options ----------------------------------------------------------------------------------------------------- */
 
 static const struct option *find_letter(const struct option *options, char letter) {
         for (; options && options->key; options++)
@@ -157,7 +157,8 @@ static int parse_long(struct parser *parser) {
         if (equals)
                 return store(parser, option, equals + 1);
         if (parser->at + 1 == parser->n_words) {
-                text_addf(parser->why, "option '--%s' needs a value: --%s=%s", option->name, option->name, option->value);
+                text_addf(parser->why, "option '--%s' needs a value: --%s=%s", option->name, option->name,
+                          option->value);
                 return -1;
         }
         return store(parser, option, parser->words[++parser->at]);

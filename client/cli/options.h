@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.h: the commands and their options as one table (commands.c), and what is driven by it: the parser here, the help
- * in help.c, the completions in completion.c. Adding a command is adding a row.
+ * options.h: the commands and their options as one table (commands.c), and what is driven by it: the parser here, the
+ * help in help.c, the completions in completion.c. Adding a command is adding a row.
  */
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
@@ -114,7 +114,8 @@ struct invocation {
 };
 
 /*
- * Finds the command that WORDS begin with. Returns how many words its name has, or -1 with the reason, a suggestion included.
+ * Finds the command that WORDS begin with. Returns how many words its name has, or -1 with the reason, a suggestion
+ * included.
  */
 int command_find(const char *const *words, int n_words, const struct command **ret_command, struct text *why);
 

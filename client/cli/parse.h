@@ -15,7 +15,7 @@
 
 #include "proto/fsop-types.h"
 
-/* ---- numbers and sizes -------------------------------------------------------------------------------------------- */
+/* ---- numbers and sizes ------------------------------------------------------------------------------------------- */
 
 /* A number without sign: decimal, 0x hexadecimal, or octal with a leading 0 where octal is true. The whole text. */
 int parse_number(const char *text, bool octal, uint64_t max, uint64_t *ret_number, const char **ret_why);
@@ -36,7 +36,7 @@ int size_apply(enum size_change change, uint64_t bytes, uint64_t size, uint64_t 
 /* SECONDS, with a fraction, to milliseconds; at least 1 ms. */
 int parse_seconds(const char *text, uint64_t *ret_ms, const char **ret_why);
 
-/* ---- modes -------------------------------------------------------------------------------------------------------- */
+/* ---- modes ------------------------------------------------------------------------------------------------------- */
 
 #define MODE_CLAUSES_MAX 32
 
@@ -70,16 +70,16 @@ uint32_t mode_apply(const struct mode_spec *spec, uint32_t old, bool directory, 
  * change who may execute. */
 bool mode_to_masks(const struct mode_spec *spec, uint32_t umask, struct mode_masks *ret_masks);
 
-/* ---- times -------------------------------------------------------------------------------------------------------- */
+/* ---- times ------------------------------------------------------------------------------------------------------- */
 
-/* "now", @SECONDS[.FRACTION] (negative too), or ISO 8601: YYYY-MM-DD[(T| )HH[:MM[:SS[.FRACTION]]][Z|±HH[[:]MM]]]. Without
- * a zone it is local time; without a time midnight. */
+/* "now", @SECONDS[.FRACTION] (negative too), or ISO 8601: YYYY-MM-DD[(T| )HH[:MM[:SS[.FRACTION]]][Z|±HH[[:]MM]]].
+ * Without a zone it is local time; without a time midnight. */
 int parse_time(const char *text, struct fsop_time *ret_time, bool *ret_now, const char **ret_why);
 
 /* Days from 1970-01-01 to a day of the Gregorian calendar. */
 int64_t days_from_civil(int64_t year, unsigned month, unsigned day);
 
-/* ---- owners, devices, values ---------------------------------------------------------------------------------------- */
+/* ---- owners, devices, values ------------------------------------------------------------------------------------- */
 
 struct owner {
         bool has_uid, has_gid;

@@ -11,7 +11,7 @@
 #define BITS_X 0111u
 #define BITS_SET_ID 06000u
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 /* Reads octal digits up to 07777. Returns the first character behind them, NULL when too large or none. */
 static const char *scan_octal(const char *p, uint32_t *ret_value) {
@@ -35,7 +35,8 @@ static int parse_octal_mode(const char *text, struct mode_spec *spec, const char
         }
         /* Four digits or fewer leave the set-id bits of directories alone unless they set them. */
         uint32_t mentioned = end - text < 5 ? (value & BITS_SET_ID) | 01777u : BITS_ALL;
-        spec->clauses[0] = (struct mode_clause){.op = '=', .affected = BITS_ALL, .value = value, .mentioned = mentioned};
+        spec->clauses[0] =
+                (struct mode_clause){.op = '=', .affected = BITS_ALL, .value = value, .mentioned = mentioned};
         spec->n_clauses = 1;
         return 0;
 }
@@ -141,7 +142,7 @@ int parse_mode(const char *text, struct mode_spec *ret_spec, const char **ret_wh
         return 0;
 }
 
-/* ---- applying ----------------------------------------------------------------------------------------------------- */
+/* ---- applying ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t spread(uint32_t bits) {
         return (bits & 0444 ? 0444u : 0) | (bits & 0222 ? 0222u : 0) | (bits & BITS_X ? BITS_X : 0);
@@ -179,9 +180,10 @@ uint32_t mode_apply(const struct mode_spec *spec, uint32_t old, bool directory, 
         return mode;
 }
 
-/* ---- masks -------------------------------------------------------------------------------------------------------- */
+/* ---- masks ------------------------------------------------------------------------------------------------------- */
 
-/* A kind of object whose mode is not known: which bits are set by now, which are cleared; the others are as they were. */
+/* A kind of object whose mode is not known: which bits are set by now, which are cleared; the others are as they were.
+ */
 enum subject { PLAIN_FILE, EXECUTABLE_FILE, DIRECTORY };
 struct fate {
         uint32_t set, cleared;
@@ -230,7 +232,8 @@ bool mode_to_masks(const struct mode_spec *spec, uint32_t umask, struct mode_mas
                 return false;
         /* A directory may differ from an executable file only in keeping set-id bits. */
         uint32_t kept = BITS_SET_ID & ~directory.set & ~directory.cleared;
-        if (!fate_equal(&executable, &directory, BITS_ALL & ~kept) || !fate_equal(&plain, &executable, BITS_ALL & ~BITS_X))
+        if (!fate_equal(&executable, &directory, BITS_ALL & ~kept) ||
+            !fate_equal(&plain, &executable, BITS_ALL & ~BITS_X))
                 return false;
         struct mode_masks masks = {.set = plain.set, .clear = plain.set | plain.cleared};
         masks.dir_keep = kept & masks.clear;

@@ -22,7 +22,8 @@ static int parse_id(const char *text, uint32_t *ret_id, const char **ret_why) {
 }
 
 /* A name goes before a number, as in chown(1): a user may be called 1000. */
-static int parse_user(const char *text, uint32_t *ret_uid, uint32_t *ret_login_gid, bool *ret_login, const char **ret_why) {
+static int parse_user(const char *text, uint32_t *ret_uid, uint32_t *ret_login_gid, bool *ret_login,
+                      const char **ret_why) {
         *ret_login = false;
         *ret_why = "no such user";
         if (*text == '+')

@@ -65,7 +65,8 @@ int value_decode(enum value_encoding encoding, const char *text, size_t len, uin
         }
         long n = -1;
         if (padded % (hex ? 2 : 4) == 0 || (!hex && padded == len))
-                n = hex ? decode_digits(hex_digits, 4, text, len, out) : decode_digits(base64_digits, 6, text, len, out);
+                n = hex ? decode_digits(hex_digits, 4, text, len, out)
+                        : decode_digits(base64_digits, 6, text, len, out);
         if (n < 0) {
                 *ret_why = hex ? "not hexadecimal: an even number of digits 0-9 a-f is expected" : "not base64";
                 free(out);
@@ -87,7 +88,8 @@ static void encode_hex(const uint8_t *data, size_t len, char *out) {
 static void encode_base64(const uint8_t *data, size_t len, char *out) {
         for (size_t i = 0; i < len; i += 3) {
                 size_t n = len - i < 3 ? len - i : 3;
-                uint32_t word = (uint32_t)data[i] << 16 | (n > 1 ? (uint32_t)data[i + 1] << 8 : 0) | (n > 2 ? data[i + 2] : 0);
+                uint32_t word =
+                        (uint32_t)data[i] << 16 | (n > 1 ? (uint32_t)data[i + 1] << 8 : 0) | (n > 2 ? data[i + 2] : 0);
                 for (size_t k = 0; k < 4; k++)
                         *out++ = k <= n ? base64_digits[word >> (18 - 6 * k) & 63] : '=';
         }

@@ -84,7 +84,7 @@ bool cli_was_stopped(const struct cli *cli) {
         return cli->runner->stopped;
 }
 
-/* ---- settling ----------------------------------------------------------------------------------------------------- */
+/* ---- settling ---------------------------------------------------------------------------------------------------- */
 
 void cli_count_failure(struct cli *cli, const struct failure *failure) {
         cli->n_failed++;
@@ -117,9 +117,8 @@ static void settle_failure(struct cli *cli, struct action *action, const struct 
 static void settle(struct cli *cli, struct action *action, const struct fsop_result *const *results) {
         const struct fsop_result *result = results[action->n_steps - 1];
         if (action->why) {
-                struct failure failure = {.code = action->why_code,
-                                          .class_ = FSOP_CLASS_OS,
-                                          .message = fsop_bytes_of(action->why)};
+                struct failure failure = {
+                        .code = action->why_code, .class_ = FSOP_CLASS_OS, .message = fsop_bytes_of(action->why)};
                 settle_failure(cli, action, &failure);
                 return;
         }
@@ -173,7 +172,7 @@ static void flight_settle(struct cli *cli, struct flight *flight) {
         }
 }
 
-/* ---- flying ------------------------------------------------------------------------------------------------------- */
+/* ---- flying ------------------------------------------------------------------------------------------------------ */
 
 static void on_done(struct fsop_batch *batch, void *userdata) {
         struct flight *flight = userdata;
@@ -241,7 +240,7 @@ static void wait_flights(struct cli *cli, unsigned n_max) {
         }
 }
 
-/* ---- filling ------------------------------------------------------------------------------------------------------ */
+/* ---- filling ----------------------------------------------------------------------------------------------------- */
 
 static int flight_new(struct cli *cli, enum fsop_batch_mode mode) {
         struct flight *flight = cli_alloc(sizeof(*flight));
@@ -337,7 +336,8 @@ static int place(struct cli *cli, struct action *action, enum fsop_batch_mode mo
         return r;
 }
 
-/* Several steps get a batch of their own, in order; so does what may fail without being a failure, where a failure ends all. */
+/* Several steps get a batch of their own, in order; so does what may fail without being a failure, where a failure ends
+ * all. */
 static void run_action(struct cli *cli, struct action *action) {
         const struct runner_options *options = &cli->runner->options;
         if (!cli_goes_on(cli) || cli_connect(cli, action) < 0) {
@@ -383,7 +383,8 @@ static void submit_explanations(struct cli *cli, struct action *action) {
         for (unsigned i = 0; i < action->n_steps; i++) {
                 const struct step *step = &action->steps[i];
                 struct action *explain = action_new(cli, &invocation, FSOP_VERB_EXPLAIN, NULL);
-                struct fsop_explain_args *args = step_args(action_step(explain, FSOP_VERB_EXPLAIN, false), sizeof(*args));
+                struct fsop_explain_args *args =
+                        step_args(action_step(explain, FSOP_VERB_EXPLAIN, false), sizeof(*args));
                 explain->path = action->path ? action_keep(explain, action->path, strlen(action->path)) : NULL;
                 explain->to = action->to ? action_keep(explain, action->to, strlen(action->to)) : NULL;
                 explain->as = action->as;
@@ -413,7 +414,7 @@ void cli_submit(struct cli *cli, struct action *action) {
                 cli_flush(cli);
 }
 
-/* ---- questions while planning -------------------------------------------------------------------------------------- */
+/* ---- questions while planning ------------------------------------------------------------------------------------ */
 
 bool cli_query_stat(struct cli *cli, const char *path, bool follow, struct fsop_stat *ret_stat) {
         struct fsop_at at = fsop_at_path(path, follow);

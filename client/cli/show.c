@@ -7,7 +7,7 @@
 #include "client/cli/show.h"
 #include "client/cli/terminal.h"
 
-/* ---- the streams -------------------------------------------------------------------------------------------------- */
+/* ---- the streams ------------------------------------------------------------------------------------------------- */
 
 static const char *output_error; /* why the first write that failed did so */
 
@@ -55,7 +55,7 @@ void show_add_name(const struct cli *cli, struct text *text, const char *name, s
                 text_add(text, name, len);
 }
 
-/* ---- failures ----------------------------------------------------------------------------------------------------- */
+/* ---- failures ---------------------------------------------------------------------------------------------------- */
 
 bool action_walks(const struct action *action) {
         if (action->n_steps == 0)
@@ -125,7 +125,8 @@ static const char *hint_of(const struct action *action, const struct failure *fa
 
 /* A denied operation can be asked about. */
 static void add_explain_hint(struct text *text, const struct action *action) {
-        if (action->command->alone || action->as == FSOP_AS_CALLER || action->verb == FSOP_VERB_EXPLAIN || !action->path)
+        if (action->command->alone || action->as == FSOP_AS_CALLER || action->verb == FSOP_VERB_EXPLAIN ||
+            !action->path)
                 return;
         text_addf(text, "; `fsop explain %s …` tells what policy says", action->command->name);
 }
@@ -185,11 +186,14 @@ void show_failure(struct cli *cli, const struct action *action, const struct fai
 static const char *no_daemon_hint(int code) {
         switch (code) {
         case FSOP_ENOENT:
-                return "is fsopd running (systemctl status fsopd)? Another socket is named with --socket or $FSOP_SOCKET";
+                return "is fsopd running (systemctl status fsopd)? Another socket is named with --socket or "
+                       "$FSOP_SOCKET";
         case FSOP_ECONNREFUSED:
-                return "a socket is there, but nobody listens: fsopd was stopped or has crashed (systemctl status fsopd)";
+                return "a socket is there, but nobody listens: fsopd was stopped or has crashed (systemctl status "
+                       "fsopd)";
         case FSOP_EACCES:
-                return "only members of the socket's group may connect; is this user in group fsop (id; usermod -aG fsop USER; "
+                return "only members of the socket's group may connect; is this user in group fsop (id; usermod -aG "
+                       "fsop USER; "
                        "then log in again)?";
         case FSOP_EPERM:
                 return "the server must run as root or as this user; is this the right socket?";
@@ -204,7 +208,8 @@ static const char *no_daemon_hint(int code) {
 
 void show_no_daemon(struct cli *cli, const struct action *action, int code, int32_t os_error, const char *message) {
         struct failure failure = {.code = code,
-                                  .class_ = code == FSOP_EACCES || code == FSOP_EPERM ? FSOP_CLASS_DENIED : FSOP_CLASS_OS,
+                                  .class_ =
+                                          code == FSOP_EACCES || code == FSOP_EPERM ? FSOP_CLASS_DENIED : FSOP_CLASS_OS,
                                   .os_error = os_error,
                                   .retryable = true,
                                   .message = fsop_bytes_of(message)};
@@ -214,14 +219,15 @@ void show_no_daemon(struct cli *cli, const struct action *action, int code, int3
                 return;
         }
         /* The library's own hint, in parentheses at the end, gives way to the longer one. */
-        const char *end = message + strlen(message), *hint = end > message && end[-1] == ')' ? strrchr(message, '(') : NULL;
+        const char *end = message + strlen(message),
+                   *hint = end > message && end[-1] == ')' ? strrchr(message, '(') : NULL;
         text_adds(&text, "fsop: ");
         text_add_sentence(&text, message, (size_t)((hint && hint > message ? hint - 1 : end) - message));
         text_addf(&text, " (%s); %s", fsop_error_name(code) ? fsop_error_name(code) : "?", no_daemon_hint(code));
         complain(&text);
 }
 
-/* ---- successes ---------------------------------------------------------------------------------------------------- */
+/* ---- successes --------------------------------------------------------------------------------------------------- */
 
 void show_success(struct cli *cli, const struct action *action, const struct fsop_result *result) {
         if (cli->json && !action->shows_json)
@@ -247,7 +253,7 @@ void show_names(struct cli *cli, const struct action *action, const struct fsop_
         show_text(&text);
 }
 
-/* ---- stat --------------------------------------------------------------------------------------------------------- */
+/* ---- stat -------------------------------------------------------------------------------------------------------- */
 
 static const char *type_text(uint32_t mode, uint64_t size) {
         switch (mode & 0170000) {
@@ -298,8 +304,9 @@ static void add_attributes(struct text *text, const struct fsop_stat *stat) {
         static const struct {
                 uint64_t bit;
                 const char *name;
-        } names[] = {{0x4, "compressed"}, {0x10, "immutable"},    {0x20, "append-only"},  {0x40, "nodump"},   {0x800, "encrypted"},
-                     {0x1000, "automount"}, {0x2000, "mount-root"}, {0x100000, "verity"}, {0x200000, "dax"}};
+        } names[] = {{0x4, "compressed"},    {0x10, "immutable"},  {0x20, "append-only"},
+                     {0x40, "nodump"},       {0x800, "encrypted"}, {0x1000, "automount"},
+                     {0x2000, "mount-root"}, {0x100000, "verity"}, {0x200000, "dax"}};
         const char *separator = " Attrs: ";
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
                 if (!(stat->attributes & names[i].bit))
@@ -326,7 +333,8 @@ void show_stat(struct cli *cli, const struct action *action, const struct fsop_r
         if (stat->mask & FSOP_STAT_MNT_ID)
                 text_addf(&text, "     Mount: %llu", (unsigned long long)stat->mnt_id);
         if ((stat->mode & 0170000) == 0020000 || (stat->mode & 0170000) == 0060000)
-                text_addf(&text, "     Device type: %lu,%lu", (unsigned long)stat->rdev_major, (unsigned long)stat->rdev_minor);
+                text_addf(&text, "     Device type: %lu,%lu", (unsigned long)stat->rdev_major,
+                          (unsigned long)stat->rdev_minor);
         text_addf(&text, "\nAccess: (%04lo/%s)  ", (unsigned long)(stat->mode & 07777), mode);
         add_account(&text, "Uid", stat->uid, terminal_name_of_user(stat->uid));
         text_adds(&text, "   ");
@@ -343,17 +351,19 @@ void show_statfs(struct cli *cli, const struct action *action, const struct fsop
         (void)cli;
         text_adds(&text, "  File: ");
         text_add_name(&text, action->path, strlen(action->path));
-        text_addf(&text, "\n    ID: %-16llx Namelen: %-7llu Type: 0x%llx   Flags: 0x%llx\n", (unsigned long long)fs->fsid,
-                  (unsigned long long)fs->namelen, (unsigned long long)fs->type, (unsigned long long)fs->flags);
+        text_addf(&text, "\n    ID: %-16llx Namelen: %-7llu Type: 0x%llx   Flags: 0x%llx\n",
+                  (unsigned long long)fs->fsid, (unsigned long long)fs->namelen, (unsigned long long)fs->type,
+                  (unsigned long long)fs->flags);
         text_addf(&text, "Block size: %-10llu Fundamental block size: %llu\n", (unsigned long long)fs->bsize,
                   (unsigned long long)fs->frsize);
         text_addf(&text, "Blocks: Total: %-10llu Free: %-10llu Available: %llu\n", (unsigned long long)fs->blocks,
                   (unsigned long long)fs->bfree, (unsigned long long)fs->bavail);
-        text_addf(&text, "Inodes: Total: %-10llu Free: %llu\n", (unsigned long long)fs->files, (unsigned long long)fs->ffree);
+        text_addf(&text, "Inodes: Total: %-10llu Free: %llu\n", (unsigned long long)fs->files,
+                  (unsigned long long)fs->ffree);
         show_text(&text);
 }
 
-/* ---- ls ----------------------------------------------------------------------------------------------------------- */
+/* ---- ls ---------------------------------------------------------------------------------------------------------- */
 
 static void add_account_name(struct text *text, const char *name, uint32_t id) {
         struct text column = {0};
@@ -365,7 +375,8 @@ static void add_account_name(struct text *text, const char *name, uint32_t id) {
         text_free(&column);
 }
 
-void show_entry_long(struct cli *cli, struct text *text, const struct fsop_entry *entry, const struct fsop_bytes *link) {
+void show_entry_long(struct cli *cli, struct text *text, const struct fsop_entry *entry,
+                     const struct fsop_bytes *link) {
         const struct fsop_stat *stat = &entry->stat;
         char mode[11] = "??????????";
         if (entry->has_stat)
@@ -387,7 +398,7 @@ void show_entry_long(struct cli *cli, struct text *text, const struct fsop_entry
         text_adds(text, "\n");
 }
 
-/* ---- the service -------------------------------------------------------------------------------------------------- */
+/* ---- the service ------------------------------------------------------------------------------------------------- */
 
 static void add_support(struct text *text, const struct fsop_support *support, uint32_t n) {
         for (uint32_t i = 0; i < n; i++) {
@@ -418,7 +429,9 @@ void show_info(struct cli *cli, const struct action *action, const struct fsop_r
                   (unsigned long)fsop_server_info(cli->client)->batch_ops_max,
                   (unsigned long)fsop_server_info(cli->client)->batches_max);
         if (fsop_server_info(cli->client)->foreign)
-                text_addf(&text, "%-11s this process sees other paths than the daemon; descriptors are passed instead\n", "namespace");
+                text_addf(&text,
+                          "%-11s this process sees other paths than the daemon; descriptors are passed instead\n",
+                          "namespace");
         if (info->has_filesystem) {
                 text_adds(&text, "\nfilesystem of ");
                 text_add_name(&text, action->path, strlen(action->path));
@@ -462,9 +475,10 @@ void show_explain(struct cli *cli, const struct action *action, const struct fso
                 text_adds(&text, " -> ");
                 text_add_name(&text, action->to, strlen(action->to));
         }
-        text_addf(&text, ": %s", !explain->allowed                    ? "denied"
-                                 : explain->as == FSOP_AS_ELEVATED ? "allowed, as the service"
-                                                                   : "as the caller: the kernel decides");
+        text_addf(&text, ": %s",
+                  !explain->allowed                 ? "denied"
+                  : explain->as == FSOP_AS_ELEVATED ? "allowed, as the service"
+                                                    : "as the caller: the kernel decides");
         if (explain->rule.len) {
                 text_adds(&text, "\n  rule: ");
                 text_add_sentence(&text, explain->rule.data, explain->rule.len);
@@ -490,7 +504,8 @@ void show_reload(struct cli *cli, const struct action *action, const struct fsop
         const struct fsop_reload_result *reload = &result->value.reload;
         struct text text = {0};
         (void)cli, (void)action;
-        text_addf(&text, "policy read again: %lu rule%s\n", (unsigned long)reload->rules, reload->rules == 1 ? "" : "s");
+        text_addf(&text, "policy read again: %lu rule%s\n", (unsigned long)reload->rules,
+                  reload->rules == 1 ? "" : "s");
         for (uint32_t i = 0; i < reload->n_warnings; i++) {
                 text_adds(&text, "warning: ");
                 text_add_sentence(&text, reload->warnings[i].data, reload->warnings[i].len);

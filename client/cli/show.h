@@ -42,8 +42,8 @@ bool action_walks(const struct action *action);
 /* The text of results; they are the `show` of actions. */
 void show_stat(struct cli *cli, const struct action *action, const struct fsop_result *result);
 void show_statfs(struct cli *cli, const struct action *action, const struct fsop_result *result);
-void show_line(struct cli *cli, const struct action *action, const struct fsop_result *result);   /* readlink */
-void show_names(struct cli *cli, const struct action *action, const struct fsop_result *result);  /* listxattr */
+void show_line(struct cli *cli, const struct action *action, const struct fsop_result *result);  /* readlink */
+void show_names(struct cli *cli, const struct action *action, const struct fsop_result *result); /* listxattr */
 void show_info(struct cli *cli, const struct action *action, const struct fsop_result *result);
 void show_status(struct cli *cli, const struct action *action, const struct fsop_result *result);
 void show_explain(struct cli *cli, const struct action *action, const struct fsop_result *result);
@@ -54,7 +54,7 @@ void show_entry_long(struct cli *cli, struct text *text, const struct fsop_entry
 /* A name for standard output: quoted on a terminal, raw elsewhere. */
 void show_add_name(const struct cli *cli, struct text *text, const char *name, size_t len);
 
-/* ---- json.c ------------------------------------------------------------------------------------------------------- */
+/* ---- json.c ------------------------------------------------------------------------------------------------------ */
 
 void json_success(const struct action *action, const struct fsop_result *result);
 void json_failure(const struct action *action, const char *op, const struct failure *failure);

@@ -11,12 +11,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Streams without text translation; a reader that goes away becomes a write error instead of a signal. Once, at start. */
+/* Streams without text translation; a reader that goes away becomes a write error instead of a signal. Once, at start.
+ */
 void terminal_start(void);
 
 bool terminal_is_terminal(FILE *stream);
 
-/* Calls wake (async-signal-safe) at the first SIGINT or SIGTERM and makes terminal_interrupted true; the second one kills. */
+/* Calls wake (async-signal-safe) at the first SIGINT or SIGTERM and makes terminal_interrupted true; the second one
+ * kills. */
 void terminal_on_interrupt(void (*wake)(void));
 bool terminal_interrupted(void);
 /* Ends the process by the signal that interrupted it, so that a shell sees it. */
@@ -47,8 +49,9 @@ bool terminal_input_would_wait(const struct terminal_input *input);
 void terminal_input_close(struct terminal_input *input);
 
 /*
- * Runs the daemon's program with ARGS (NULL-terminated, without the name): the one beside this program, in ../sbin, or in
- * the usual places. Its standard output comes line by line to each_line. Returns its exit status, or -1 with *ret_why.
+ * Runs the daemon's program with ARGS (NULL-terminated, without the name): the one beside this program, in ../sbin, or
+ * in the usual places. Its standard output comes line by line to each_line. Returns its exit status, or -1 with
+ * *ret_why.
  */
 int terminal_run_daemon(const char *const *args, void (*each_line)(const char *line, void *context), void *context,
                         const char **ret_why);

@@ -24,7 +24,7 @@ bool terminal_is_terminal(FILE *stream) {
         return isatty(fileno(stream)) == 1;
 }
 
-/* ---- signals ------------------------------------------------------------------------------------------------------ */
+/* ---- signals ----------------------------------------------------------------------------------------------------- */
 
 static void (*interrupt_wake)(void);
 static volatile sig_atomic_t interrupt_signal;
@@ -56,7 +56,7 @@ void terminal_die_of_interrupt(void) {
         raise(interrupt_signal);
 }
 
-/* ---- odds and ends ------------------------------------------------------------------------------------------------ */
+/* ---- odds and ends ----------------------------------------------------------------------------------------------- */
 
 const char *terminal_why(void) {
         return strerror(errno ? errno : EIO);
@@ -81,7 +81,7 @@ uint64_t terminal_random(void) {
         return number;
 }
 
-/* ---- users -------------------------------------------------------------------------------------------------------- */
+/* ---- users ------------------------------------------------------------------------------------------------------- */
 
 int terminal_user_by_name(const char *name, uint32_t *ret_uid, uint32_t *ret_login_gid) {
         struct passwd *entry = getpwnam(name);
@@ -110,7 +110,7 @@ const char *terminal_name_of_group(uint32_t gid) {
         return entry ? entry->gr_name : NULL;
 }
 
-/* ---- input -------------------------------------------------------------------------------------------------------- */
+/* ---- input ------------------------------------------------------------------------------------------------------- */
 
 struct terminal_input {
         int fd;
@@ -149,7 +149,7 @@ void terminal_input_close(struct terminal_input *input) {
         free(input);
 }
 
-/* ---- the daemon's program ----------------------------------------------------------------------------------------- */
+/* ---- the daemon's program ---------------------------------------------------------------------------------------- */
 
 /* Directory of this program, with a slash; empty when it can't be told. */
 static void own_directory(char *buffer, size_t buffer_bytes) {
@@ -215,7 +215,8 @@ int terminal_run_daemon(const char *const *args, void (*each_line)(const char *l
         char program[PATH_MAX];
         int pipes[2], status = 0;
         if (!find_daemon(program, sizeof(program))) {
-                *ret_why = "the daemon's program fsopd, which knows how to read them, is neither beside this one nor in sbin";
+                *ret_why = "the daemon's program fsopd, which knows how to read them, is neither beside this one nor "
+                           "in sbin";
                 return -1;
         }
         if (pipe(pipes) < 0) {

@@ -30,7 +30,7 @@ char *cli_copy(const char *text, size_t len) {
         return copy;
 }
 
-/* ---- growing ------------------------------------------------------------------------------------------------------ */
+/* ---- growing ----------------------------------------------------------------------------------------------------- */
 
 void text_add(struct text *text, const char *bytes, size_t len) {
         if (text->cap - text->len <= len) {
@@ -72,7 +72,7 @@ void text_free(struct text *text) {
         *text = (struct text){0};
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 /* Control characters of both sets, line and paragraph separators, and what turns the direction of writing. */
 static bool is_printable(uint32_t c) {
@@ -83,7 +83,11 @@ static bool is_printable(uint32_t c) {
 size_t text_character(const char *p, size_t len, bool *ret_printable) {
         static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
         unsigned char first = (unsigned char)*p;
-        size_t n = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : (first & 0xf0) == 0xe0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+        size_t n = first < 0x80                    ? 1
+                   : first >= 0xc2 && first < 0xe0 ? 2
+                   : (first & 0xf0) == 0xe0        ? 3
+                   : first >= 0xf0 && first < 0xf5 ? 4
+                                                   : 0;
         if (n == 0 || n > len)
                 return 0;
         uint32_t c = n == 1 ? first : first & (0xffu >> (n + 1));
@@ -159,7 +163,7 @@ void text_add_sentence(struct text *text, const char *sentence, size_t len) {
         }
 }
 
-/* ---- modes, times, words ------------------------------------------------------------------------------------------ */
+/* ---- modes, times, words ----------------------------------------------------------------------------------------- */
 
 void text_mode(uint32_t mode, char out[11]) {
         static const char types[16] = "?pc?d?b?-?l?s???";

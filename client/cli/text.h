@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * text.h: growing text, and names of files shown so that no byte of them can do harm to a terminal or a log. Memory that
- * cannot be had ends the program with a message: there is nothing a command line could do instead.
+ * text.h: growing text, and names of files shown so that no byte of them can do harm to a terminal or a log. Memory
+ * that cannot be had ends the program with a message: there is nothing a command line could do instead.
  */
 #ifndef CLI_TEXT_H
 #define CLI_TEXT_H
@@ -29,8 +29,8 @@ __attribute__((format(printf, 2, 0))) void text_addv(struct text *text, const ch
 void text_free(struct text *text);
 
 /*
- * A name as a shell would take it back: as it is where that is safe, else in quotes, with control characters, bytes that
- * are no UTF-8, and characters that steer a terminal as $'\n' or $'\377'.
+ * A name as a shell would take it back: as it is where that is safe, else in quotes, with control characters, bytes
+ * that are no UTF-8, and characters that steer a terminal as $'\n' or $'\377'.
  */
 void text_add_name(struct text *text, const char *name, size_t len);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_cli_parse.c: what the command line makes of what people type: sizes, modes, times, owners, devices, values, quoted
- * names, lines of batch files, options.
+ * test_cli_parse.c: what the command line makes of what people type: sizes, modes, times, owners, devices, values,
+ * quoted names, lines of batch files, options.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof(*(table)))
 
-/* ---- sizes -------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(sizes_with_units) {
         static const struct {
@@ -47,12 +47,29 @@ START_TEST(sizes_with_units) {
 END_TEST
 
 START_TEST(sizes_that_are_none) {
-        static const char *const texts[] = {"",    "K",  "-1",   "+1",  " 1",  "1 ", "1X", "1KI",   "1iB", "1.5G", "1KBB", "0x",
-                                            "12z", "8E", "1e3", "9223372036854775808", "18446744073709551616", "9007199254740992K"};
+        static const char *const texts[] = {"",
+                                            "K",
+                                            "-1",
+                                            "+1",
+                                            " 1",
+                                            "1 ",
+                                            "1X",
+                                            "1KI",
+                                            "1iB",
+                                            "1.5G",
+                                            "1KBB",
+                                            "0x",
+                                            "12z",
+                                            "8E",
+                                            "1e3",
+                                            "9223372036854775808",
+                                            "18446744073709551616",
+                                            "9007199254740992K"};
         for (size_t i = 0; i < COUNT(texts); i++) {
                 uint64_t bytes = 77;
                 const char *why = NULL;
-                ck_assert_msg(parse_size(texts[i], &bytes, &why) < 0, "'%s' gave %llu", texts[i], (unsigned long long)bytes);
+                ck_assert_msg(parse_size(texts[i], &bytes, &why) < 0, "'%s' gave %llu", texts[i],
+                              (unsigned long long)bytes);
                 ck_assert_uint_eq(bytes, 77);
                 ck_assert_ptr_nonnull(why);
         }
@@ -63,17 +80,17 @@ START_TEST(sizes_relative) {
         static const struct {
                 const char *text;
                 uint64_t before, after;
-        } rows[] = {{"5", 100, 5},      {"+5", 100, 105},    {"-5", 100, 95},     {"-500", 100, 0},   {"<50", 100, 50},
-                    {"<500", 100, 100}, {">50", 100, 100},   {">500", 100, 500},  {"/64", 100, 64},   {"%64", 100, 128},
-                    {"%64", 128, 128},  {"/64", 63, 0},      {"+1K", 1, 1025},    {"%1", 7, 7},       {">0", 0, 0}};
+        } rows[] = {{"5", 100, 5},      {"+5", 100, 105},  {"-5", 100, 95},    {"-500", 100, 0}, {"<50", 100, 50},
+                    {"<500", 100, 100}, {">50", 100, 100}, {">500", 100, 500}, {"/64", 100, 64}, {"%64", 100, 128},
+                    {"%64", 128, 128},  {"/64", 63, 0},    {"+1K", 1, 1025},   {"%1", 7, 7},     {">0", 0, 0}};
         enum size_change change;
         uint64_t bytes, after;
         const char *why;
         for (size_t i = 0; i < COUNT(rows); i++) {
                 ck_assert_int_eq(parse_size_change(rows[i].text, &change, &bytes, &why), 0);
                 ck_assert_int_eq(size_apply(change, bytes, rows[i].before, &after, &why), 0);
-                ck_assert_msg(after == rows[i].after, "%s of %llu gave %llu", rows[i].text, (unsigned long long)rows[i].before,
-                              (unsigned long long)after);
+                ck_assert_msg(after == rows[i].after, "%s of %llu gave %llu", rows[i].text,
+                              (unsigned long long)rows[i].before, (unsigned long long)after);
         }
         ck_assert_int_lt(parse_size_change("/0", &change, &bytes, &why), 0);
         ck_assert_int_lt(parse_size_change("%0", &change, &bytes, &why), 0);
@@ -100,7 +117,7 @@ START_TEST(seconds) {
 }
 END_TEST
 
-/* ---- modes -------------------------------------------------------------------------------------------------------- */
+/* ---- modes ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(modes_applied) {
         static const struct {
@@ -163,8 +180,9 @@ START_TEST(modes_applied) {
 END_TEST
 
 START_TEST(modes_that_are_none) {
-        static const char *const texts[] = {"",     "8",    "644x", "10000", "077777", "u",   "u=q",  "rw",   "u=rw,", ",u=r",
-                                            "u+r ", "u=644", "+8",  "z+r",   "u=ug",   "9",   "-",    "u=r;", "+77777"};
+        static const char *const texts[] = {"",     "8",     "644x", "10000", "077777", "u",  "u=q",
+                                            "rw",   "u=rw,", ",u=r", "u+r ",  "u=644",  "+8", "z+r",
+                                            "u=ug", "9",     "-",    "u=r;",  "+77777"};
         struct mode_spec spec;
         const char *why;
         for (size_t i = 0; i < COUNT(texts); i++) {
@@ -185,11 +203,13 @@ static uint32_t masked(const struct mode_masks *masks, uint32_t old, bool direct
         return mode & 07777;
 }
 
-/* Masks, where there are any, must say of every mode what the clauses say: all 4096 of them, of files and directories. */
+/* Masks, where there are any, must say of every mode what the clauses say: all 4096 of them, of files and directories.
+ */
 START_TEST(modes_as_masks) {
-        static const char *const texts[] = {"644",   "4755", "755",   "00755",     "+x",        "-w",       "a+X",     "a=rX",      "u=rwX,go=rX",
-                                            "u+s",   "g-s",  "+t",    "a=",        "u=rwx",     "a-x",      "go-rwx",  "ug=rw,o=",  "a-X",
-                                            "u+x,g+X", "=rw", "-rwx", "a=rwXst", "u=s,g=s", "6000", "o+X,u-r", "a+X,a-x"};
+        static const char *const texts[] = {"644",     "4755",        "755",      "00755",   "+x",      "-w",  "a+X",
+                                            "a=rX",    "u=rwX,go=rX", "u+s",      "g-s",     "+t",      "a=",  "u=rwx",
+                                            "a-x",     "go-rwx",      "ug=rw,o=", "a-X",     "u+x,g+X", "=rw", "-rwx",
+                                            "a=rwXst", "u=s,g=s",     "6000",     "o+X,u-r", "a+X,a-x"};
         for (size_t i = 0; i < COUNT(texts); i++) {
                 struct mode_spec spec;
                 struct mode_masks masks;
@@ -199,8 +219,9 @@ START_TEST(modes_as_masks) {
                 for (uint32_t old = 0; old <= 07777; old++)
                         for (int directory = 0; directory < 2; directory++)
                                 ck_assert_msg(masked(&masks, old, directory) == mode_apply(&spec, old, directory, 022),
-                                              "%s on %s %04lo: %04lo instead of %04lo", texts[i], directory ? "directory" : "file",
-                                              (unsigned long)old, (unsigned long)masked(&masks, old, directory),
+                                              "%s on %s %04lo: %04lo instead of %04lo", texts[i],
+                                              directory ? "directory" : "file", (unsigned long)old,
+                                              (unsigned long)masked(&masks, old, directory),
                                               (unsigned long)mode_apply(&spec, old, directory, 022));
         }
 }
@@ -244,14 +265,14 @@ START_TEST(modes_as_masks_at_random) {
                 offered++;
                 for (uint32_t old = 0; old <= 07777; old += 1 + (old & 01000 ? 6 : 0))
                         for (int directory = 0; directory < 2; directory++)
-                                ck_assert_msg(masked(&masks, old, directory) == mode_apply(&spec, old, directory, 027), "%s on %lo", text,
-                                              (unsigned long)old);
+                                ck_assert_msg(masked(&masks, old, directory) == mode_apply(&spec, old, directory, 027),
+                                              "%s on %lo", text, (unsigned long)old);
         }
         ck_assert_uint_gt(offered, 300);
 }
 END_TEST
 
-/* ---- times -------------------------------------------------------------------------------------------------------- */
+/* ---- times ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(times_absolute) {
         static const struct {
@@ -323,20 +344,42 @@ START_TEST(times_local) {
 END_TEST
 
 START_TEST(times_that_are_none) {
-        static const char *const texts[] = {"",           "@",          "@x",           "@1.",          "@1x",        "@--1",
-                                            "2024",       "2024-1-1",   "2024-13-01",   "2024-02-30",   "2023-02-29", "2024-00-10",
-                                            "2024-01-00", "2024-01-01T", "2024-01-01T24:00", "2024-01-01T1:00", "2024-01-01T10:60",
-                                            "2024-01-01T10:00:61", "2024-01-01T10:00Q", "2024-01-01T10:00+1", "2024-01-01T10:00+01:60",
-                                            "2024-01-01T10:00ZZ", "2024-01-01T10:00.5", "tomorrow", "@99999999999999999999", "20240101"};
+        static const char *const texts[] = {"",
+                                            "@",
+                                            "@x",
+                                            "@1.",
+                                            "@1x",
+                                            "@--1",
+                                            "2024",
+                                            "2024-1-1",
+                                            "2024-13-01",
+                                            "2024-02-30",
+                                            "2023-02-29",
+                                            "2024-00-10",
+                                            "2024-01-00",
+                                            "2024-01-01T",
+                                            "2024-01-01T24:00",
+                                            "2024-01-01T1:00",
+                                            "2024-01-01T10:60",
+                                            "2024-01-01T10:00:61",
+                                            "2024-01-01T10:00Q",
+                                            "2024-01-01T10:00+1",
+                                            "2024-01-01T10:00+01:60",
+                                            "2024-01-01T10:00ZZ",
+                                            "2024-01-01T10:00.5",
+                                            "tomorrow",
+                                            "@99999999999999999999",
+                                            "20240101"};
         struct fsop_time time;
         const char *why;
         bool now;
         for (size_t i = 0; i < COUNT(texts); i++)
-                ck_assert_msg(parse_time(texts[i], &time, &now, &why) < 0, "'%s' gave %lld", texts[i], (long long)time.sec);
+                ck_assert_msg(parse_time(texts[i], &time, &now, &why) < 0, "'%s' gave %lld", texts[i],
+                              (long long)time.sec);
 }
 END_TEST
 
-/* ---- owners, devices, values -------------------------------------------------------------------------------------- */
+/* ---- owners, devices, values ------------------------------------------------------------------------------------- */
 
 START_TEST(owners) {
         struct owner owner;
@@ -355,8 +398,9 @@ START_TEST(owners) {
         ck_assert(owner.uid == 0 && owner.gid == 4294967294u);
         ck_assert_int_eq(parse_owner(":", &owner, &why), 0);
         ck_assert(!owner.has_uid && !owner.has_gid);
-        static const char *const texts[] = {"",    "4294967295", ":4294967295", "4294967296", "-1",  "no-such-user-3", ":no-such-group-3",
-                                            "+",   "12a",        "1:2:3",       "12345:",     "+root", "0x10",          " root"};
+        static const char *const texts[] = {
+                "",  "4294967295", ":4294967295", "4294967296", "-1",    "no-such-user-3", ":no-such-group-3",
+                "+", "12a",        "1:2:3",       "12345:",     "+root", "0x10",           " root"};
         for (size_t i = 0; i < COUNT(texts); i++)
                 ck_assert_msg(parse_owner(texts[i], &owner, &why) < 0, "'%s'", texts[i]);
 }
@@ -404,10 +448,11 @@ START_TEST(values) {
         size_t len;
         const char *why;
         for (size_t i = 0; i < COUNT(bad_hex); i++)
-                ck_assert_msg(value_decode(VALUE_HEX, bad_hex[i], strlen(bad_hex[i]), &data, &len, &why) < 0, "%s", bad_hex[i]);
+                ck_assert_msg(value_decode(VALUE_HEX, bad_hex[i], strlen(bad_hex[i]), &data, &len, &why) < 0, "%s",
+                              bad_hex[i]);
         for (size_t i = 0; i < COUNT(bad_base64); i++)
-                ck_assert_msg(value_decode(VALUE_BASE64, bad_base64[i], strlen(bad_base64[i]), &data, &len, &why) < 0, "%s",
-                              bad_base64[i]);
+                ck_assert_msg(value_decode(VALUE_BASE64, bad_base64[i], strlen(bad_base64[i]), &data, &len, &why) < 0,
+                              "%s", bad_base64[i]);
 }
 END_TEST
 
@@ -430,7 +475,7 @@ START_TEST(values_there_and_back) {
 }
 END_TEST
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(names_are_quoted_where_it_matters) {
         static const struct {
@@ -444,9 +489,16 @@ START_TEST(names_are_quoted_where_it_matters) {
                     {"\n", "''$'\\n'"},
                     {"\033[31m", "''$'\\033''[31m'"},
                     {"a\xff", "'a'$'\\377'"},
-                    {"gr\xc3\xbc\xc3\x9f" "e", "gr\xc3\xbc\xc3\x9f" "e"},
-                    {"\xe2\x80\xae" "x", "''$'\\342\\200\\256''x'"},
-                    {"\xc2\x9b" "x", "''$'\\302\\233''x'"},
+                    {"gr\xc3\xbc\xc3\x9f"
+                     "e",
+                     "gr\xc3\xbc\xc3\x9f"
+                     "e"},
+                    {"\xe2\x80\xae"
+                     "x",
+                     "''$'\\342\\200\\256''x'"},
+                    {"\xc2\x9b"
+                     "x",
+                     "''$'\\302\\233''x'"},
                     {"\xed\xa0\x80", "''$'\\355\\240\\200'"},
                     {"\xc0\xaf", "''$'\\300\\257'"},
                     {"$HOME", "'$HOME'"},
@@ -486,7 +538,7 @@ START_TEST(names_there_and_back) {
 }
 END_TEST
 
-/* ---- batch lines -------------------------------------------------------------------------------------------------- */
+/* ---- batch lines ------------------------------------------------------------------------------------------------- */
 
 START_TEST(lines_are_split) {
         static const struct {
@@ -515,7 +567,8 @@ START_TEST(lines_are_split) {
         for (size_t i = 0; i < COUNT(rows); i++) {
                 struct words words;
                 const char *why = NULL;
-                ck_assert_msg(words_split(rows[i].line, strlen(rows[i].line), &words, &why) == 0, "%s: %s", rows[i].line, why);
+                ck_assert_msg(words_split(rows[i].line, strlen(rows[i].line), &words, &why) == 0, "%s: %s",
+                              rows[i].line, why);
                 ck_assert_msg(words.n == rows[i].n, "%s gave %d words", rows[i].line, words.n);
                 for (int k = 0; k < words.n; k++)
                         ck_assert_str_eq(words.words[k], rows[i].words[k]);
@@ -525,8 +578,9 @@ START_TEST(lines_are_split) {
 END_TEST
 
 START_TEST(lines_that_cannot_be_split) {
-        static const char *const lines[] = {"rm 'a", "rm \"a", "rm a\\", "rm $'a", "rm $'\\q'", "rm $'\\x'", "rm $'\\0'", "rm $'\\x00'",
-                                            "rm $'\\400'", "rm $'a\\", "rm \"a\\"};
+        static const char *const lines[] = {"rm 'a",       "rm \"a",    "rm a\\",    "rm $'a",
+                                            "rm $'\\q'",   "rm $'\\x'", "rm $'\\0'", "rm $'\\x00'",
+                                            "rm $'\\400'", "rm $'a\\",  "rm \"a\\"};
         struct words words;
         const char *why;
         for (size_t i = 0; i < COUNT(lines); i++) {
@@ -538,7 +592,7 @@ START_TEST(lines_that_cannot_be_split) {
 }
 END_TEST
 
-/* ---- options ------------------------------------------------------------------------------------------------------ */
+/* ---- options ----------------------------------------------------------------------------------------------------- */
 
 static int parse(const char *const *words, int n, struct invocation *ret, const char **operands, struct text *why) {
         const struct command *command = NULL;
@@ -548,17 +602,16 @@ static int parse(const char *const *words, int n, struct invocation *ret, const 
         return options_parse(command, words + used, n - used, operands, ret, why);
 }
 
-#define PARSE(v, ...)                                                                                          \
-        const char *operands_##v[16];                                                                          \
-        struct invocation v = {0};                                                                             \
-        struct text why_##v = {0};                                                                             \
-        const char *const words_##v[] = {__VA_ARGS__};                                                         \
-        int r_##v = parse(words_##v, (int)COUNT(words_##v), &v, operands_##v, \
-                                   &why_##v)
+#define PARSE(v, ...)                                                                                                  \
+        const char *operands_##v[16];                                                                                  \
+        struct invocation v = {0};                                                                                     \
+        struct text why_##v = {0};                                                                                     \
+        const char *const words_##v[] = {__VA_ARGS__};                                                                 \
+        int r_##v = parse(words_##v, (int)COUNT(words_##v), &v, operands_##v, &why_##v)
 #define PARSED(v) ck_assert_msg(r_##v == 0, "%s", why_##v.data)
-#define REFUSED(v, part)                                                                                       \
-        ck_assert_int_lt(r_##v, 0);                                                                            \
-        ck_assert_msg(strstr(why_##v.data, part) != NULL, "%s", why_##v.data);                        \
+#define REFUSED(v, part)                                                                                               \
+        ck_assert_int_lt(r_##v, 0);                                                                                    \
+        ck_assert_msg(strstr(why_##v.data, part) != NULL, "%s", why_##v.data);                                         \
         text_free(&why_##v)
 
 START_TEST(options_are_taken_apart) {
@@ -669,7 +722,8 @@ int main(void) {
                 const TTest *tests[8];
         } cases[] = {
                 {"sizes", {sizes_with_units, sizes_that_are_none, sizes_relative, seconds}},
-                {"modes", {modes_applied, modes_that_are_none, modes_as_masks, modes_without_masks, modes_as_masks_at_random}},
+                {"modes",
+                 {modes_applied, modes_that_are_none, modes_as_masks, modes_without_masks, modes_as_masks_at_random}},
                 {"times", {times_absolute, times_local, times_that_are_none}},
                 {"values", {owners, device_numbers, values, values_there_and_back}},
                 {"names", {names_are_quoted_where_it_matters, names_there_and_back}},
