@@ -10,6 +10,11 @@
 #include "daemon/steps.h"
 #include "proto/names.h"
 
+/* Whether an end was left to the kernel because no rule elevates it. */
+static bool has_caller_end(const struct task_op *o) {
+        return o->verdict.at.kind == VERDICT_CALLER || (o->row->to != LOCATE_NONE && o->verdict.to.kind == VERDICT_CALLER);
+}
+
 /* Policy did not stand in the way, the kernel did: for `auto` that is a denial like any other. */
 static enum fsop_error_class class_of(const struct task_op *o, int code) {
         bool permission = code == -FSOP_EPERM || code == -FSOP_EACCES;
@@ -17,7 +22,7 @@ static enum fsop_error_class class_of(const struct task_op *o, int code) {
         if (o->sys.guarded) /* leaving the rule's directory is a denial, whatever the kernel calls it */
                 return permission || code == -FSOP_EXDEV ? FSOP_CLASS_DENIED : error_class_of(-code);
         if (permission)
-                return o->op->as == FSOP_AS_AUTO && !o->result.elevated ? FSOP_CLASS_DENIED : FSOP_CLASS_OS;
+                return o->op->as == FSOP_AS_AUTO && has_caller_end(o) ? FSOP_CLASS_DENIED : FSOP_CLASS_OS;
         return error_class_of(-code);
 }
 
