@@ -115,6 +115,8 @@ void sys_mounts_changed(void);
  */
 int sys_read_trusted_file(const char *path, size_t bytes_max, char **ret_data, size_t *ret_len, bool *ret_masked,
                           const char **ret_why);
+/* Reads a file whoever owns it, for looking at its contents only: nothing that it says may be followed. Contents as above. */
+int sys_read_any_file(const char *path, size_t bytes_max, char **ret_data, size_t *ret_len);
 /* Names in a trusted directory, sorted, malloc'd (free each, then the array). -FSOP_ENOENT if it does not exist. */
 int sys_list_trusted_directory(const char *path, char ***ret_names, size_t *ret_n, const char **ret_why);
 /* Opens (creating, 0640, O_APPEND) a file of the daemon's own for appending, never through a link. */
@@ -225,6 +227,7 @@ struct sys_op {
 
 enum {
         SYS_CACHED_ONLY = 1 << 0, /* answer -FSOP_EAGAIN rather than touch a disk or a slow filesystem */
+        SYS_CROSS_MOUNTS = 1 << 1, /* sys_ancestors: beyond the top of a mount, up to the root */
 };
 
 /*

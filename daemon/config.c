@@ -12,6 +12,7 @@
 #include "backends/sys.h"
 #include "daemon/log.h"
 #include "daemon/yaml.h"
+#include "proto/names.h"
 
 #ifndef FSOPD_SYSCONFDIR
 #define FSOPD_SYSCONFDIR "/etc/fsopd"
@@ -358,7 +359,7 @@ static int load_file(struct config *config, const char *path, char **ret_error) 
         int code = sys_read_trusted_file(path, YAML_FILE_BYTES_MAX, &data, &len, &masked, &why);
 
         if (code < 0) {
-                keep_error(ret_error, true, strdup(path), strdup(why ? why : "cannot be read"));
+                keep_error(ret_error, true, strdup(path), strdup(why ? why : error_text(-code)));
                 return code;
         }
         code = masked ? 0 : parse(config, path, data, len, ret_error);

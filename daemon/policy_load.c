@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/policy_internal.h"
+#include "proto/names.h"
 
 #define ARENA_BYTES_MAX ((size_t)256 << 20)
 #define NOTES_MAX 256u
@@ -125,7 +126,7 @@ static int load_trusted(struct policy *policy, const char *path, struct policy_r
         int code = sys_read_trusted_file(path, YAML_FILE_BYTES_MAX, &data, &len, &masked, &why);
 
         if (code < 0) {
-                note_about(report, true, path, why ? why : "cannot be read");
+                note_about(report, true, path, why ? why : error_text(-code));
                 return code;
         }
         if (!masked)
@@ -136,24 +137,14 @@ static int load_trusted(struct policy *policy, const char *path, struct policy_r
 
 /* For looking at a file before it is put in place; nothing is granted by it. */
 static int load_untrusted(struct policy *policy, const char *path, struct policy_report *report) {
-        char *data = malloc(YAML_FILE_BYTES_MAX + 1);
-        FILE *file = fopen(path, "rb");
-        int code = -FSOP_EIO;
-        size_t len;
+        char *data = NULL;
+        size_t len = 0;
+        int code = sys_read_any_file(path, YAML_FILE_BYTES_MAX, &data, &len);
 
-        if (!file || !data) {
-                note_about(report, true, path, "cannot be opened");
-                goto out;
-        }
-        len = fread(data, 1, YAML_FILE_BYTES_MAX + 1, file);
-        if (ferror(file)) {
-                note_about(report, true, path, "cannot be read");
-                goto out;
-        }
-        code = load_text(policy, path, data, len, report);
-out:
-        if (file)
-                fclose(file);
+        if (code < 0)
+                note_about(report, true, path, error_text(-code));
+        else
+                code = load_text(policy, path, data, len, report);
         free(data);
         return code;
 }
@@ -212,7 +203,7 @@ static int found_scan(struct found *found, const char *directory, struct policy_
         if (code == -FSOP_ENOENT)
                 return 0;
         if (code < 0) {
-                note_about(report, true, directory, why ? why : "cannot be read");
+                note_about(report, true, directory, why ? why : error_text(-code));
                 return code;
         }
         for (size_t i = 0; i < n_names; i++)

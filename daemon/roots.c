@@ -125,45 +125,22 @@ static bool contains(const struct object_id *ids, uint32_t n_ids, uint64_t dev, 
         return false;
 }
 
-static bool lies_above(const struct directory *above, const struct directory *directory, bool *ret_known) {
+/* Whether ABOVE is DIRECTORY or lies above it; DEFAULT_ where that cannot be told. */
+static bool lies_above(const struct directory *above, const struct directory *directory, bool default_) {
         struct object_id ids[ANCESTORS_MAX];
-        int n = sys_ancestors(directory->fd, ids, ANCESTORS_MAX, 0);
+        int n = sys_ancestors(directory->fd, ids, ANCESTORS_MAX, SYS_CROSS_MOUNTS);
 
-        *ret_known = n >= 0;
-        return n > 0 && contains(ids, (uint32_t)n, above->dev, above->ino);
-}
-
-/* Whether one of the directories that PATH names above its last component is this one: finds it across mounts too. */
-static bool path_passes(const char *path, const struct directory *directory) {
-        char *text = strdup(path);
-        bool passes = !text; /* not known: as if */
-
-        while (text && !passes && text[0]) {
-                struct directory above;
-                char *slash = strrchr(text, '/');
-
-                *slash = '\0';
-                if (directory_open(text[0] ? text : "/", &above) < 0)
-                        continue;
-                passes = above.dev == directory->dev && above.ino == directory->ino;
-                directory_close(&above);
-        }
-        free(text);
-        return passes;
+        return n < 0 ? default_ : contains(ids, (uint32_t)n, above->dev, above->ino);
 }
 
 enum relation { APART, BENEATH_ROOT, ABOVE_ROOT };
 
-/* How a directory lies to the root. Where it cannot be told, as if it were beneath: that only costs time. */
-static enum relation relation_to_root(const struct root *root, const struct opened *opened, const struct spec *spec,
-                                      const struct directory *directory) {
-        bool root_known, directory_known;
-
-        if (lies_above(directory, &opened->root, &root_known) || path_passes(root->path, directory))
+/* How a directory lies to the root. Where it cannot be told (the same tree may be mounted twice), as if it were beneath: that
+ * only costs time. */
+static enum relation relation_to_root(const struct directory *root, const struct directory *directory) {
+        if (lies_above(directory, root, false))
                 return ABOVE_ROOT;
-        if (lies_above(&opened->root, directory, &directory_known) || path_passes(spec->path, &opened->root))
-                return BENEATH_ROOT;
-        return directory_known ? APART : BENEATH_ROOT;
+        return lies_above(root, directory, true) || root->mnt_id != directory->mnt_id ? BENEATH_ROOT : APART;
 }
 
 static void hold(struct opened *opened, const struct spec *spec, const struct directory *directory) {
@@ -175,7 +152,7 @@ static void hold(struct opened *opened, const struct spec *spec, const struct di
                 opened->n_always++;
 }
 
-static int open_spec(const struct root *root, struct opened *opened, const struct spec *spec) {
+static int open_spec(struct opened *opened, const struct spec *spec) {
         struct directory directory;
         int code = directory_open(spec->path, &directory);
 
@@ -185,7 +162,7 @@ static int open_spec(const struct root *root, struct opened *opened, const struc
         }
         if (code < 0)
                 return code;
-        switch (relation_to_root(root, opened, spec, &directory)) {
+        switch (relation_to_root(&opened->root, &directory)) {
         case BENEATH_ROOT:
                 hold(opened, spec, &directory);
                 return 0;
@@ -208,7 +185,7 @@ static int open_all(const struct root *root, struct opened *opened) {
         if (code < 0)
                 opened->root.fd = OS_FD_NONE;
         for (uint32_t i = 0; i < root->n_specs && code == 0; i++)
-                code = open_spec(root, opened, &root->specs[i]);
+                code = open_spec(opened, &root->specs[i]);
         opened->opened_ms = sys_monotonic_ms();
         return code;
 }

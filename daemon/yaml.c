@@ -83,32 +83,31 @@ void yaml_warning(struct yaml_reader *reader, const struct yaml_node *node, cons
         va_end(args);
 }
 
-/* Letters to change, insert or remove to make one word of the other; MAX + 1 stands for "more". */
+static unsigned least(unsigned a, unsigned b) {
+        return a < b ? a : b;
+}
+
+/* Letters to change, insert, remove or exchange with their neighbour to make one word of the other. */
 static unsigned edit_distance(const char *from, const char *to) {
         enum { LEN_MAX = 31 };
         size_t n_from = strlen(from), n_to = strlen(to);
-        unsigned row[LEN_MAX + 1];
+        unsigned rows[3][LEN_MAX + 1]; /* of this letter and the two before */
 
         if (n_from > LEN_MAX || n_to > LEN_MAX)
                 return LEN_MAX + 1;
         for (unsigned j = 0; j <= n_to; j++)
-                row[j] = j;
+                rows[0][j] = j;
         for (unsigned i = 1; i <= n_from; i++) {
-                unsigned diagonal = row[0];
+                unsigned *row = rows[i % 3], *before = rows[(i + 2) % 3], *earlier = rows[(i + 1) % 3];
 
                 row[0] = i;
                 for (unsigned j = 1; j <= n_to; j++) {
-                        unsigned best = diagonal + (from[i - 1] != to[j - 1]);
-
-                        diagonal = row[j];
-                        if (row[j] + 1 < best)
-                                best = row[j] + 1;
-                        if (row[j - 1] + 1 < best)
-                                best = row[j - 1] + 1;
-                        row[j] = best;
+                        row[j] = least(before[j - 1] + (from[i - 1] != to[j - 1]), least(before[j], row[j - 1]) + 1);
+                        if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1])
+                                row[j] = least(row[j], earlier[j - 2] + 1);
                 }
         }
-        return row[n_to];
+        return rows[n_from % 3][n_to];
 }
 
 const char *yaml_suggest(const char *name, const char *const *candidates, size_t n_candidates) {

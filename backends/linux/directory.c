@@ -55,7 +55,7 @@ int sys_ancestors(os_fd directory, struct object_id *ret_ids, uint32_t ids_max, 
                 if (r < 0)
                         return error_from_errno(-r);
                 /* The top of its mount: what lies above belongs to another one, if there is anything. */
-                if (above.mnt_id != here.mnt_id || same_object(&above, stat_dev(&here), here.ino))
+                if (above.mnt_id != here.mnt_id ? !(flags & SYS_CROSS_MOUNTS) : same_object(&above, stat_dev(&here), here.ino))
                         return (int)n;
                 here = above;
         }

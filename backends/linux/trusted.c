@@ -243,6 +243,16 @@ out:
         return r;
 }
 
+int sys_read_any_file(const char *path, size_t bytes_max, char **ret_data, size_t *ret_len) {
+        int fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC), r;
+
+        if (fd < 0)
+                return error_from_errno(errno);
+        r = read_all(fd, bytes_max, ret_data, ret_len);
+        close(fd);
+        return r;
+}
+
 static int compare_names(const void *a, const void *b) {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }

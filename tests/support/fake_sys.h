@@ -193,6 +193,13 @@ int sys_read_trusted_file(const char *path, size_t bytes_max, char **ret_data, s
         return fake_read(path, bytes_max, ret_data, ret_len, ret_masked, ret_why);
 }
 
+int sys_read_any_file(const char *path, size_t bytes_max, char **ret_data, size_t *ret_len) {
+        const char *why;
+        bool masked;
+
+        return fake_read(path, bytes_max, ret_data, ret_len, &masked, &why);
+}
+
 static int fake_list_code;
 
 int sys_list_trusted_directory(const char *path, char ***ret_names, size_t *ret_n, const char **ret_why) {
