@@ -1,0 +1,268 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# cli.sh: the command line itself: exit statuses, messages, JSON, odd names, batch files, interrupts, no daemon.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+need_root
+need_command jq jq
+
+tree=$scratch/data/tree
+loop_mount xfs "$scratch/data/xfs" 4G && tree=$scratch/data/xfs/tree
+mkdir -p "$tree"
+standard_policy "$tree"
+start_daemon
+cd "$tree" || die "cannot enter $tree"
+
+n() { as_nobody fsop "$@"; }
+is() { # WHAT FORMAT EXPECTED PATH
+        equal "$1" "$3" "$(stat -c "$2" "$4" 2>&1)"
+}
+json() { # WHAT FILTER EXPECTED ARGUMENTS…: what jq makes of --json
+        local what=$1 filter=$2 expected=$3
+        shift 3
+        equal "$what" "$expected" "$(n --json "$@" 2>/dev/null | jq -r "$filter" 2>&1)"
+}
+
+# ---- wrong usage: 2, nothing asked ------------------------------------------------------------------------------------
+exits 2 "no command" fsop
+exits 2 "an unknown command" fsop chwon root x
+contains "… is answered with the nearest one" "did you mean 'chown'?" "$output"
+exits 2 "an unknown option" fsop chown --recursve root x
+contains "… likewise" "did you mean '--recursive'?" "$output"
+exits 2 "too few arguments" fsop chown root
+contains "… shows the usage" "usage: fsop chown" "$output"
+exits 2 "uid 4294967295" fsop chown 4294967295 x
+exits 2 "an unknown user" fsop chown no-such-user x
+exits 2 "a wrong mode" fsop chmod 888 x
+exits 2 "a mode that needs the old one, with -R" fsop chmod -R g=u x
+exits 2 "a wrong time" fsop touch -d yesterday x
+exits 2 "two modes of fallocate" fsop fallocate -p -z -l 1 x
+exits 2 "--dig-holes" fsop fallocate --dig-holes -l 1 x
+exits 2 "a device without numbers" fsop mknod x c
+exits 2 "rm of ." fsop rm -r .
+exits 0 "--help needs no daemon" env FSOP_SOCKET=/nowhere fsop --help
+exits 0 "--help of a command" env FSOP_SOCKET=/nowhere fsop chmod --help
+exits 0 "--version" fsop --version
+for shell in bash zsh fish; do
+        exits 0 "completion for $shell" fsop completion $shell
+        contains "… knows fallocate's options" "collapse-range" "$output"
+        if command -v $shell >/dev/null; then
+                $shell -n <<<"$output" && ok "$shell can read it" || fail "$shell can read it"
+        fi
+done
+
+# ---- no daemon: 4, and why ----------------------------------------------------------------------------------------------
+exits 4 "no socket" fsop --socket "$scratch/none" stat /
+contains "… names the socket" "$scratch/none" "$output"
+contains "… and the reason" ENOENT "$output"
+equal "… in JSON" "ping false ENOENT" "$(fsop --json --socket "$scratch/none" ping | jq -r '[.op, .ok, .error.code] | join(" ")')"
+: >"$scratch/state/plain"
+chmod 600 "$scratch/state/plain"
+exits 4 "a socket that may not be used" as_nobody env "FSOP_SOCKET=$scratch/state/plain" fsop ping
+contains "… tells of the group" "group" "$output"
+
+# ---- several paths: each is tried, one exit status ----------------------------------------------------------------------
+exits 0 "several files" n touch one two
+exits 5 "one of several missing" n chown 1234:1234 one missing two
+contains "… is named" "chown: missing: no such file or directory (ENOENT)" "$output"
+is "… the others were changed" %u 1234 two
+exits 1 "all missing" n chown 1234:1234 missing none
+exits 3 "all denied" n chown 0:0 one two
+exits 3 "denied, asked for elevation" n --as elevated chown 1234:1234 /etc/passwd
+contains "… says what would help" 'fsop explain chown' "$output"
+exits 1 "not denied but impossible, as caller" n --as caller chown 0:0 two
+json "denied in JSON" '[.ok, .error.class, .error.os_error|tostring] | join(" ")' "false denied 1" chown 0:0 one
+json "a rule's name in JSON" '.elevated' true stat one
+exits 0 "rm -f does not mind" n rm -f missing
+exits 1 "rm does" n rm missing
+
+# ---- odd names ------------------------------------------------------------------------------------------------------------
+odd=$'new\nline\xff\e[31m'
+long=$(printf 'x%.0s' {1..255})
+exits 0 "odd names" n touch -- "$odd" "$long" "-dash" "sp ace"
+entries() { find . -mindepth 1 -maxdepth 1 "$@" -printf x | wc -c; }
+equal "they are there" 4 "$(entries \( -name 'new*' -o -name 'xxx*' -o -name '-dash' -o -name 'sp ace' \))"
+exits 1 "a missing odd name" n stat "$odd.gone"
+lacks "… has no escape in the message" $'\e' "$output"
+contains "… is quoted" "'new'\$'\\n''line'\$'\\377\\033''[31m.gone'" "$output"
+json "its JSON is base64" '.path_b64 | @base64d | length > 0' true stat "$odd"
+equal "… that decodes to the name" "$(printf '%s' "$odd" | od -An -tx1)" \
+        "$(n --json stat "$odd" | jq -r .path_b64 | base64 -d | od -An -tx1)"
+json "a name in UTF-8 stays text" .path "sp ace" stat "sp ace"
+contains "ls is raw where it is no terminal" "$odd" "$(n ls .)"
+equal "ls in JSON has every entry" "$(entries)" \
+        "$(n --json ls . | jq -s 'map(select(.name or .name_b64)) | length')"
+json "… and ends with their number" 'select(.entries) | .entries' "$(entries)" ls .
+if command -v script >/dev/null; then
+        terminal=$(script -qec "setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups -- fsop ls ." /dev/null)
+        lacks "ls on a terminal is not" $'\e' "$terminal"
+        contains "… it quotes" "'sp ace'" "$terminal"
+fi
+exits 0 "-- ends the options" n rm -- -dash "$odd" "sp ace" "$long"
+
+# ---- stat, times, modes ---------------------------------------------------------------------------------------------------
+exits 0 "touch with a time" n touch -d 1969-12-31T23:59:58.25Z early
+json "times before 1970" '"\(.stx_mtime.tv_sec) \(.stx_mtime.tv_nsec)"' "-2 250000000" stat early
+exits 0 "touch -r" n touch -r early later
+is "… takes both times" '%X %Y' "-2 -2" later
+exits 0 "touch -a with @" n touch -a -d @-1.5 later
+is "… sets one" '%.9X %.9Y' "-1.500000000 -1.750000000" later
+exits 0 "touch -c makes nothing" n touch -c absent
+[ ! -e absent ] && ok "… indeed" || fail "… indeed"
+exits 1 "touch of a missing directory" n touch absent/
+[ ! -e absent ] && ok "… makes no file" || fail "… makes no file"
+json "stat has statx's names" '"\(.stx_mode) \(.stx_size) \(.stx_nlink) \(.stx_uid)"' \
+        "$(printf '%d %s' "0x$(stat -c %f later)" "$(stat -c '%s %h %u' later)")" stat later
+contains "stat for people" "Modify: 1969-12-31" "$(TZ=UTC n stat later)"
+chmod 640 later
+exits 0 "chmod g=u" n chmod g=u later
+is "… copies" %a 660 later
+exits 0 "chmod -x as an operand" n chmod u+x later
+exits 0 "… " n chmod -x later
+is "… took it" %a 660 later
+(umask 077 && n chmod +rw later)
+is "a mode without who obeys the umask" %a 660 later
+for mode in 755 u=rwX,go=rX a-x,u+s g+s,o=t =rw a=rwXs u-w,g+X; do
+        touch ours theirs
+        chown nobody ours theirs
+        chmod 2754 ours theirs
+        n --as caller chmod "$mode" ours
+        as_nobody chmod "$mode" theirs
+        equal "chmod $mode is as chmod(1)'s" "$(stat -c %a theirs)" "$(stat -c %a ours)"
+done
+
+# ---- sizes ----------------------------------------------------------------------------------------------------------------
+for size in 10K +3 %4K -100 '/1K' '<512' '>2KB' 5G; do
+        exits 0 "truncate -s $size" n truncate -s "$size" sized
+        truncate -s "$size" "$scratch/sized"
+        is "… as truncate(1)" %s "$(stat -c %s "$scratch/sized")" sized
+done
+exits 0 "truncate -c makes nothing" n truncate -c -s 5 absent
+[ ! -e absent ] && ok "… indeed" || fail "… indeed"
+
+# ---- names ----------------------------------------------------------------------------------------------------------------
+exits 0 "mkdir -p, some there" n mkdir -p d/e/f d/e/g d
+exits 0 "mkdir -p -m with set-gid" n mkdir -p -m 2750 d/h/i
+is "… the last one has it" %a 2750 d/h/i
+is "… its parent not" %a 755 d/h
+exits 1 "mkdir -p over a file" n mkdir -p later
+exits 1 "mkdir -p below a file" n mkdir -p later/x
+exits 0 "ln" n ln later hard
+exits 1 "ln over something" n ln -s x hard
+contains "… hints at -f" "-f replaces it" "$output"
+exits 0 "ln -sf" n ln -sf x hard
+equal "… replaced it" x "$(readlink hard)"
+exits 0 "ln -f of the same file" n ln -f later hard
+exits 0 "… again" n ln -f later hard
+equal "… leaves no temporary name" "" "$(find . -name '.fsop-*')"
+exits 0 "ln into a directory" n ln -s ../later d
+equal "… has its name" ../later "$(readlink d/later)"
+exits 0 "mv into a directory" n mv one two d
+[ -e d/one ] && [ -e d/two ] && ok "… moved both" || fail "… moved both"
+exits 2 "mv of several into none" n mv d/one d/two later
+exits 1 "mv -n over something" n mv -n d/one d/two
+exits 0 "rm -r" n rm -r d
+
+# ---- attributes -----------------------------------------------------------------------------------------------------------
+n touch attributed
+if ! setfattr -n user.probe -v x attributed 2>/dev/null; then
+        skip "attributes: this filesystem has no user.*, or there is no setfattr"
+else
+        setfattr -x user.probe attributed
+        exits 0 "an empty value" n setxattr user.a "" attributed
+        head -c 3000 /dev/urandom >"$scratch/value"
+        n setxattr user.big - attributed <"$scratch/value"
+        n getxattr user.big attributed | cmp -s - "$scratch/value" && ok "a value through the pipes" || fail "a value through the pipes"
+        equal "base64 as base64(1)" "$(base64 -w0 "$scratch/value")" "$(n getxattr --encoding base64 user.big attributed)"
+        exits 0 "hex in" n setxattr --encoding hex user.hex 0x00ff7f attributed
+        equal "hex out" 00ff7f "$(n getxattr --encoding hex user.hex attributed)"
+        json "a binary value in JSON" .value_b64 AP9/ getxattr user.hex attributed
+        json "names in JSON" '.names | sort | join(" ")' "user.a user.big user.hex" listxattr attributed
+        exits 2 "a value beyond 64 KiB" as_nobody fsop setxattr user.b - attributed < <(head -c 65537 /dev/zero)
+fi
+
+# ---- explain --------------------------------------------------------------------------------------------------------------
+json "explain, allowed" '[.allowed, .as, .rule, .operation | tostring] | join(" ")' "true elevated tree chown" \
+        explain chown 1234:1234 later
+json "explain, beyond the rule" '[.as, .rule | tostring] | join(" ")' "caller null" explain chown 1234:1234 /etc/passwd
+is "explain changed nothing" %u "$nobody_uid" later
+exits 3 "explain --user is for administrators" n explain --user root stat /
+exits 0 "… such as root" fsop explain --user nobody mv "$tree/a" "$tree/b"
+exits 3 "so is policy reload" n policy reload
+exits 0 "… likewise" fsop policy reload
+printf 'rules:\n  - name: x\n    effect: perhaps\n' >"$scratch/etc/bad.yaml"
+exits 1 "policy check finds a mistake" env FSOP_SOCKET=/nowhere fsop policy check "$scratch/etc/bad.yaml"
+contains "… and says where" "bad.yaml:3:13: error:" "$output"
+equal "… in JSON" "3 13 error" "$(fsop --json policy check "$scratch/etc/bad.yaml" | jq -r 'select(.line == 3) | "\(.line) \(.column) \(.severity)"')"
+exits 0 "policy check of a good one" fsop policy check "$scratch/etc/policy.d/standard.yaml"
+
+# ---- batch ----------------------------------------------------------------------------------------------------------------
+batch=$scratch/batch
+cat >"$batch" <<'LINES'
+# comments and empty lines count as lines
+
+mkdir -m 700 b
+touch 'b/a b' "b/c\"d" b/e\ f $'b/g\n\x41\101\xff'   # four
+ln -s "a b" b/link
+mv -T 'b/a b' b/moved
+truncate -s +5 b/moved
+truncate -s +5 b/moved
+chmod u=rwx,g=u b/moved
+rm -f b/none
+stat b/none
+bogus
+chown 1234: 'b/moved
+LINES
+chmod 644 "$batch"
+exits 5 "a batch in order" n batch "$batch"
+for line in 11 12 13; do contains "line $line is named" "line $line:" "$output"; done
+equal "its lines fail in their order" "11 12 13" "$(sed -n 's/^fsop: line \([0-9]*\):.*/\1/p' <<<"$output" | tr '\n' ' ' | sed 's/ $//')"
+is "each line found what the one before had done" '%s %a' "10 774" b/moved
+[ -e $'b/g\nAA\xff' ] && [ -e 'b/c"d' ] && [ -e 'b/e f' ] && ok "quoting" || fail "quoting"
+rm -r b
+equal "JSON has a line for each" "3 4 4 4 4 5 6 7 8 9 10 11 12 13" "$(n --json batch "$batch" | jq -r .line | tr '\n' ' ' | sed 's/ $//')"
+rm -r b
+printf 'touch nul\nname\0mkdir z\0' >"$batch"
+exits 0 "batch -0" n batch -0 "$batch"
+[ -e $'nul\nname' ] && [ -d z ] && ok "a newline is a character there" || fail "a newline is a character there"
+printf '%s\n' 'mkdir s1' 'rm -f none' 'rmdir none' 'mkdir s2' >"$batch"
+exits 5 "--stop-on-error" n batch --stop-on-error "$batch"
+[ -d s1 ] && [ ! -e s2 ] && ok "… stopped" || fail "… stopped"
+contains "… and says so" stopped "$output"
+exits 1 "a batch file that is not there" n batch "$scratch/none"
+for i in $(seq 3000); do echo "mkdir many$i"; done >"$batch"
+exits 0 "3000 in parallel" n batch --parallel "$batch"
+equal "… are there" 3000 "$(find . -name 'many*' | wc -l)"
+for i in $(seq 3000); do echo "rmdir many$i"; done >"$batch"
+exits 0 "3000 in order" n batch "$batch"
+equal "… are gone" 0 "$(find . -name 'many*' | wc -l)"
+# Whoever writes line by line is answered line by line.
+coproc lines { as_nobody fsop batch; }
+answerer=$lines_PID
+children+=("$answerer")
+in=${lines[0]} out=${lines[1]}
+echo "mkdir answered" >&"$out"
+wait_until "a line is run before the next one comes" test -d answered && ok "line by line" || fail "line by line"
+exec {out}>&-
+cat <&"$in" >/dev/null
+wait "$answerer" 2>/dev/null
+
+# ---- ends -----------------------------------------------------------------------------------------------------------------
+exits 1 "a full standard output" bash -c "fsop ls / >/dev/full"
+contains "… is told" "standard output" "$output"
+exits 1 "a reader that leaves" bash -c "set -o pipefail; fsop ls /usr/bin | true"
+dd if=/dev/zero of=big bs=1M count=1024 status=none
+chown nobody big
+as_nobody fsop copy-range --clone never big copy &
+copier=$!
+children+=("$copier")
+wait_until "the copy has begun" test -s copy || fail "the copy has begun"
+kill -TERM "$(pgrep -P "$copier" -x fsop || echo "$copier")"
+status=0
+wait "$copier" || status=$?
+equal "an interrupted command ends by its signal" 143 "$status"
+size=$(stat -c %s copy)
+[ "$size" -lt 1073741824 ] && ok "… and the copy was cancelled" || fail "… and the copy was cancelled" "$size bytes"
+rm -f big copy
+exits 0 "the daemon goes on" n ping
+finish
