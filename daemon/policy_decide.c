@@ -53,8 +53,6 @@ static bool deny_reaches(const struct ask *ask, const struct rule *rule, const s
         const struct peer *peer = ask->question->peer;
         struct bytes below;
 
-        if (!end->present)
-                return false;
         for (uint32_t i = 0; i < rule->n_paths; i++) {
                 if (end->path.len > 0 && rule_path_match(ask->policy, &rule->paths[i], peer, end->path, &below) != 0)
                         return true;
@@ -114,7 +112,7 @@ static bool refuse(struct ask *ask, const struct rule *rule, const char *why) {
 }
 
 static bool name_fits(const struct rule *rule, const struct end *end) {
-        return !end->present || !end->held_name || strcmp(rule->name, end->held_name) == 0;
+        return !end->held_name || strcmp(rule->name, end->held_name) == 0;
 }
 
 /* Everything about a rule but the arguments and where the ends are. */
@@ -138,7 +136,9 @@ static bool grants_rest(struct ask *ask, const struct rule *rule, op_set permiss
         if (permission & ~rule->ops)
                 return refuse(ask, rule, "the rule for this place does not list this operation in ops");
         why = rule_refuses_args(rule, ask->question->op, needs);
-        return why ? refuse(ask, rule, why) : true;
+        if (why)
+                refuse(ask, rule, why);
+        return !why;
 }
 
 /* Whether a rule grants one end by itself, with the operation's arguments as far as they belong to it. */

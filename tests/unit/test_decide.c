@@ -204,6 +204,35 @@ START_TEST(foreign_paths_are_refused_for_every_verb) {
 }
 END_TEST
 
+START_TEST(foreign_path_beside_a_descriptor) {
+        struct operation op = {.verb = FSOP_VERB_LINK, .at.kind = LOCATION_FD, .to = at_path("/srv/build/y")};
+        struct question question = {.peer = &foreigner, .op = &op};
+        struct verdict verdict;
+
+        load("rules: []\n");
+        question.at = (struct end){.present = true, .caller_only = true};
+        question.to = (struct end){.present = true, .path = op.to.path};
+        policy_decide(policy, &question, &verdict);
+        ck_assert_int_eq(verdict.kind, D);
+        op.to.kind = LOCATION_FD;
+        policy_decide(policy, &question, &verdict);
+        ck_assert_int_eq(verdict.kind, C);
+}
+END_TEST
+
+/* What an audit rule lacks is no reason to give: it allows nothing anyway. */
+START_TEST(audit_rules_are_not_near) {
+        struct verdict verdict;
+
+        load("rules:\n" AUDIT);
+        verdict = ask(&builder, an_op(FSOP_VERB_MKDIR), "/srv/build/x", NULL);
+        ck_assert_int_eq(verdict.kind, C);
+        ck_assert_ptr_null(verdict.nearest);
+        ck_assert_ptr_null(verdict.audited);
+        ck_assert_str_eq(verdict.why, "no rule allows it");
+}
+END_TEST
+
 /* Without a rule that names it, no operation is elevated for anyone; with one that names only it, only it is. */
 START_TEST(every_verb_needs_its_own_rule) {
         for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++) {
@@ -254,7 +283,7 @@ static const struct {
 } places[] = {
         {"/srv/build", ""},   {"/srv/build/x", "x"},      {"/srv/build/x/y", "x/y"}, {"/srv/building", NULL}, {"/srv/build-x/y", NULL},
         {"/srv", NULL},       {"/", NULL},                {"/srv/buil", NULL},       {"/other", NULL},        {"/srv/builD/x", NULL},
-        {"/srv/build/...", "..."}, {"/srv/build/.x", ".x"},
+        {"/srv/build/...", "..."}, {"/srv/build/.x", ".x"},  {"x", NULL},
 };
 
 START_TEST(component_matching) {
@@ -363,7 +392,10 @@ START_TEST(unclean_second_end) {
         load("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, ops: rename}\n");
         ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_RENAME), "/srv/build/a", "/srv/build/b/").code, -FSOP_EINVAL);
         ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_RENAME), "/x/a", "/srv/build/../b").code, -FSOP_EINVAL);
+        ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_RENAME), "/x/../a", "/y/../b").code, -FSOP_EINVAL);
+        ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_RENAME), "/y", "/srv/build//b").code, -FSOP_EINVAL);
         ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_RENAME), "/x/./a", "/y").kind, C);
+        ck_assert_int_eq(kind(FSOP_VERB_RENAME, "x"), D);
 }
 END_TEST
 
@@ -539,6 +571,8 @@ static const struct {
         {"deny", "chown-to: 'root:root'", 0, 5, C},
         {"deny", "chown-to: '*:*'", -1, 5, D},
         {"deny", "chown-to: '*:root'", 5, 0, D},
+        {"deny", "chown-to: '*:root'", 5, -1, C},
+        {"deny", "chown-to: '*:root'", -1, -1, C},
         {"deny", "chown-to: 'nobody-such:*'", 5, 5, D},
         {"deny", "chown-to: 'root:nogroup-such'", 0, 5, D},
         {"deny", "chown-to: 'root:nogroup-such'", 5, 5, C},
@@ -563,6 +597,8 @@ static const struct {
         {"allow", "devices: ['c 1:3', 'c 1:5']", FSOP_TYPE_CHAR, 1, 3, E},
         {"allow", "devices: ['c 1:3', 'c 1:5']", FSOP_TYPE_CHAR, 1, 5, E},
         {"allow", "devices: ['c 1:3', 'c 1:5']", FSOP_TYPE_CHAR, 1, 4, C},
+        {"allow", "devices: ['c 1:3', 'c 1:5']", FSOP_TYPE_CHAR, 2, 3, C},
+        {"allow", "devices: ['c 1:3', 'c 1:5']", FSOP_TYPE_CHAR, 0, 3, C},
         {"allow", "devices: ['c 1:3', 'c 1:5']", FSOP_TYPE_BLOCK, 1, 3, C},
         {"allow", "devices: ['c 1:3', 'c 1:5']", FSOP_TYPE_FIFO, 0, 0, E},
         {"allow", "devices: ['c 1:3', 'c 1:5']", FSOP_TYPE_REGULAR, 1, 3, C},
@@ -598,6 +634,7 @@ static const struct {
         {"allow", "xattrs: trusted.a", "user.x", C},
         {"allow", "xattrs: trusted.a", "trusted.a", E},
         {"allow", "xattrs: trusted.a", "trusted.ab", C},
+        {"allow", "xattrs: trusted.a", "trusted.b", C},
         {"allow", "xattrs: ['user.*', 'trusted.*']", "trusted.x", E},
         {"allow", "xattrs: ['user.*', 'trusted.*']", "trusted.overlay.redirect", C},
         {"allow", "xattrs: ['trusted.overlay.opaque']", "trusted.overlay.opaque", E},
@@ -840,6 +877,13 @@ START_TEST(passed_directories) {
 
         load("rules:\n" ALLOW);
         ck_assert_int_eq(ask_fd(&builder, op, "/srv/build/in", "x").kind, C); /* the root was never opened: not known, so no */
+        {
+                struct root *root;
+
+                ck_assert_int_eq(root_acquire(roots, policy->rules[0], 0, &builder, &root), 0);
+                ck_assert_int_eq(ask_fd(&builder, op, "/srv/build/in", "x").kind, C); /* nor when it is only about to be */
+                root_release(root);
+        }
         opens(&builder);
         verdict = ask_fd(&builder, op, "/srv/build/in", "x");
         ck_assert_int_eq(verdict.kind, E);
@@ -1123,6 +1167,8 @@ START_TEST(whose_is_what_is_created) {
 
                 load_rule("allow", "");
                 ck_assert_int_eq(rule_create_as(policy->rules[0], &nobody, &uid, &gid, &service), -FSOP_EINVAL);
+                nobody = (struct peer){.uid = 5, .gid = WIRE_NOBODY};
+                ck_assert_int_eq(rule_create_as(policy->rules[0], &nobody, &uid, &gid, &service), -FSOP_EINVAL);
         }
 }
 END_TEST
@@ -1138,6 +1184,8 @@ int main(void) {
         tcase_add_checked_fixture(tcase, setup, teardown);
         LOOP(tcase, decision_table, table);
         tcase_add_test(tcase, foreign_paths_are_refused_for_every_verb);
+        tcase_add_test(tcase, foreign_path_beside_a_descriptor);
+        tcase_add_test(tcase, audit_rules_are_not_near);
         tcase_add_test(tcase, every_verb_needs_its_own_rule);
         tcase_add_test(tcase, what_is_no_question);
         LOOP(tcase, component_matching, places);
