@@ -221,16 +221,16 @@ int fsop_ping(struct fsop_client *client) {
 int fsop_info(struct fsop_client *client, const struct fsop_at *at, const struct fsop_info_result **ret_info) {
         const struct fsop_result *result;
         int r = fsop_call(client, FSOP_VERB_INFO, at, NULL, NULL, &result);
-        if (r == 0 && ret_info)
-                *ret_info = &result->value.info;
+        if (ret_info)
+                *ret_info = r == 0 ? &result->value.info : NULL;
         return r;
 }
 
 int fsop_status(struct fsop_client *client, const struct fsop_status_result **ret_status) {
         const struct fsop_result *result;
         int r = fsop_call(client, FSOP_VERB_STATUS, NULL, NULL, NULL, &result);
-        if (r == 0 && ret_status)
-                *ret_status = &result->value.status;
+        if (ret_status)
+                *ret_status = r == 0 ? &result->value.status : NULL;
         return r;
 }
 
@@ -238,16 +238,16 @@ int fsop_explain(struct fsop_client *client, const struct fsop_explain_args *arg
                  const struct fsop_explain_result **ret_explain) {
         const struct fsop_result *result;
         int r = fsop_call(client, FSOP_VERB_EXPLAIN, NULL, NULL, args, &result);
-        if (r == 0 && ret_explain)
-                *ret_explain = &result->value.explain;
+        if (ret_explain)
+                *ret_explain = r == 0 ? &result->value.explain : NULL;
         return r;
 }
 
 int fsop_policy_reload(struct fsop_client *client, const struct fsop_reload_result **ret_reload) {
         const struct fsop_result *result;
         int r = fsop_call(client, FSOP_VERB_POLICY_RELOAD, NULL, NULL, NULL, &result);
-        if (r == 0 && ret_reload)
-                *ret_reload = &result->value.reload;
+        if (ret_reload)
+                *ret_reload = r == 0 ? &result->value.reload : NULL;
         return r;
 }
 
@@ -311,8 +311,8 @@ int fsop_ls(struct fsop_client *client, const struct fsop_at *at, const struct f
             const struct fsop_ls_result **ret_ls) {
         const struct fsop_result *result;
         int r = fsop_call(client, FSOP_VERB_LS, at, NULL, args, &result);
-        if (r == 0 && ret_ls)
-                *ret_ls = &result->value.ls;
+        if (ret_ls)
+                *ret_ls = r == 0 ? &result->value.ls : NULL;
         return r;
 }
 

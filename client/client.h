@@ -60,6 +60,7 @@ struct fsop_batch {
         uint32_t n_fds;
         bool has_umask;
         uint32_t umask;
+        bool explaining; /* the operation being added is not to be done: its paths stay paths */
 
         uint64_t id;         /* in flight */
         uint64_t end;        /* position in the stream behind it */

@@ -597,7 +597,6 @@ int fsop_batch_add(struct fsop_batch *batch, enum fsop_verb verb, const struct f
  * args may be NULL where a comment says what that means.
  */
 /* args NULL: nothing to echo */
-/* NULL: nothing to echo */
 int fsop_batch_ping(struct fsop_batch *batch, const struct fsop_ping_args *args);
 /* at NULL: the daemon only */
 int fsop_batch_info(struct fsop_batch *batch, const struct fsop_at *at);
@@ -698,7 +697,8 @@ int fsop_cancel(struct fsop_client *client, uint64_t id);
 /*
  * Each sends a batch of one and waits. 0, or the operation's error: all of FSOP_E..., with details in
  * fsop_last_error(), and in fsop_last_result(). Arguments as for the batch's function of the same name. Pointers in
- * what is returned belong to the client and are valid until the next call on it. Every ret_ may be NULL.
+ * what is returned belong to the client and are valid until the next call on it; after a failure they are NULL. Every
+ * ret_ may be NULL.
  */
 
 /* Any operation; as fsop_batch_add(). ret_result is set also when the operation itself failed, else NULL. */

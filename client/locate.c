@@ -267,15 +267,27 @@ static int locate_by_parent(struct fsop_batch *batch, enum location_role role, s
                 path_begin(path, real, strlen(real));
                 location->follow = false;
         }
-        size_t leaf = leaf_is_name(path) ? path_leaf(path) : path->len;
-        int r = keep_path(batch, path->text + leaf, path->len - leaf, location);
-        if (r < 0)
-                return r;
-        while (leaf > 1 && path->text[leaf - 1] == '/')
-                leaf--;
-        path->text[leaf] = 0;
         location->kind = LOCATION_FD;
-        return add_directory(batch, leaf > 0 ? path->text : ".", &location->fd_index);
+        /* A parent that an earlier operation of the batch is to make is not there yet: the nearest directory that is.
+         */
+        char parent[WIRE_PATH_BYTES_MAX + 1];
+        size_t leaf = leaf_is_name(path) ? path_leaf(path) : path->len;
+        int r;
+        for (;;) {
+                size_t len = leaf;
+                while (len > 1 && path->text[len - 1] == '/')
+                        len--;
+                memcpy(parent, path->text, len);
+                parent[len] = 0;
+                r = add_directory(batch, len > 0 ? parent : ".", &location->fd_index);
+                if (r != -FSOP_ENOENT || len == 0)
+                        break;
+                while (leaf > 0 && path->text[leaf - 1] == '/')
+                        leaf--;
+                while (leaf > 0 && path->text[leaf - 1] != '/')
+                        leaf--;
+        }
+        return r < 0 ? r : keep_path(batch, path->text + leaf, path->len - leaf, location);
 }
 
 static int locate_path(struct fsop_batch *batch, enum location_role role, struct path *path,
@@ -284,7 +296,7 @@ static int locate_path(struct fsop_batch *batch, enum location_role role, struct
         if (r < 0)
                 return r;
         bool absolute = path->text[0] == '/' || path_make_absolute(path);
-        if (!absolute || batch->client->info.foreign)
+        if (!absolute || (batch->client->info.foreign && !batch->explaining))
                 return locate_by_parent(batch, role, path, location);
         if (path->dots)
                 path_resolve_dots(path);

@@ -121,7 +121,9 @@ static int pack_explain(const struct pack *pack, const void *args) {
         struct operation *op = arena_calloc(&batch->arena, 1, sizeof(*op));
         if (!op)
                 return refuse_as(pack, FSOP_ENOMEM, "no memory for its operation");
+        batch->explaining = true;
         int r = pack_operation(batch, from->verb, from->at, from->to, from->args, op);
+        batch->explaining = false;
         if (r < 0)
                 return r;
         pack->op->args.explain.op = op;

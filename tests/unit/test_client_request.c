@@ -203,12 +203,14 @@ START_TEST(long_paths) {
         path[0] = 0;
         for (int i = 0; i < 5; i++)
                 strcat(strcat(path, i ? "/" : ""), name);
-        ck_assert_int_eq(add(FSOP_VERB_STAT, path), -FSOP_ENOENT); /* of the parent, which is to be opened */
-        ck_assert_int_eq(add(FSOP_VERB_STAT, name), 2);
+        ck_assert_int_eq(add(FSOP_VERB_STAT, path), 2); /* what is not there yet stays in the path */
+        ck_assert_int_eq(add(FSOP_VERB_STAT, name), 3);
         struct batch got = sent();
         expect_path(got.ops[1].at.path, "%s/a/b/leaf", directory);
         ck_assert_int_eq(got.ops[2].at.kind, LOCATION_FD);
-        expect_path(got.ops[2].at.path, "%s", name);
+        expect_path(got.ops[2].at.path, "%s", path);
+        expect_path(got.ops[3].at.path, "%s", name);
+        ck_assert_uint_eq(fake.n_fds, 2);
         for (int i = 0; i < 20; i++) {
                 ck_assert_int_eq(chdir(".."), 0);
                 ck_assert_int_eq(rmdir(name), 0);
@@ -276,6 +278,8 @@ START_TEST(foreign_paths_go_as_descriptors) {
                 {"link", true, "a", "b"},
                 {"link/", false, "a", "b"},
                 {"dangling", true, ".", "dangling"},
+                {"a/new/n/f", false, "a", "new/n/f"},
+                {"/new-1/f", false, "/", "new-1/f"},
                 {"a/../f", false, ".", "f"},
                 {"a/b/..", false, ".", "a"},
                 {"/", false, "/", ""},
@@ -286,8 +290,12 @@ START_TEST(foreign_paths_go_as_descriptors) {
                 struct fsop_at at = fsop_at_path(cases[i].path, cases[i].follow);
                 ck_assert_int_eq(fsop_batch_stat(batch, &at), (int)i);
         }
-        struct fsop_at lost = fsop_at_path("nowhere/f", false);
-        ck_assert_int_eq(fsop_batch_stat(batch, &lost), -FSOP_ENOENT);
+        struct fsop_at lost = fsop_at_path("link/file/f", false);
+        int file = open("a/b/file", O_CREAT | O_WRONLY, 0600);
+        ck_assert_int_ge(file, 0);
+        close(file);
+        ck_assert_int_eq(fsop_batch_stat(batch, &lost), -FSOP_ENOTDIR);
+        unlink("a/b/file");
         struct batch got = sent();
         ck_assert_uint_eq(got.n_ops, n);
         for (uint32_t i = 0; i < n; i++) {
@@ -299,7 +307,7 @@ START_TEST(foreign_paths_go_as_descriptors) {
         }
         ck_assert_uint_eq(got.ops[0].at.fd_index, got.ops[1].at.fd_index); /* the same directory once */
         ck_assert(!got.ops[6].at.follow);
-        ck_assert(got.ops[8].at.follow);
+        ck_assert(got.ops[8].at.follow); /* where it leads is nowhere yet */
 }
 END_TEST
 

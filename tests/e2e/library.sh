@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# library.sh: libfsop's calls against the daemon: as a user whom a rule serves, as one whom none does, as root, and from a
+# mount namespace of its own, where the library passes descriptors.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+need_root
+helper library
+tree=$scratch/data/tree
+mkdir -p "$tree/nobody" "$scratch/data/"{root,plain,apart}
+chown $nobody_uid:$nobody_gid "$tree/nobody" "$scratch/data/"{plain,apart}
+standard_policy "$tree"
+start_daemon
+exits 0 "a user under a rule" as_nobody "$bin/library" "$socket" "$tree/nobody"
+echo "$output"
+exits 0 "a user without a rule" as_nobody "$bin/library" "$socket" "$scratch/data/plain"
+echo "$output"
+exits 0 "root" "$bin/library" "$socket" "$scratch/data/root"
+echo "$output"
+exits 0 "another mount namespace" unshare -m setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups --inh-caps=-all -- \
+        "$bin/library" "$socket" "$scratch/data/apart"
+echo "$output"
+exits 0 "another mount namespace, under a rule" unshare -m setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups --inh-caps=-all -- \
+        "$bin/library" "$socket" "$tree/nobody"
+echo "$output"
+finish
