@@ -43,6 +43,8 @@ static bool describe_end(struct task_op *o, const struct task_end *end, const st
         }
         if (end->handle && end->handle->elevated) {
                 ret->held_name = end->handle->rule;
+                if (end->handle->path.len == 0)
+                        return true;
                 ret->path = join_below(o, end->handle->path, location->path);
                 return ret->path.data != NULL;
         }
