@@ -20,9 +20,9 @@ struct codec_limits {
 /*
  * Decodes the body of a frame that a client sent (Hello, Batch, Cancel). Byte strings in the message point into the
  * arena. The body may be freed afterwards.
- * Returns 0; -FSOP_EPROTO: not a message; -FSOP_EINVAL, -FSOP_ENAMETOOLONG, -FSOP_ERANGE: one with a value that can never be
- * right; -FSOP_E2BIG: more operations than the limit, or too large an xattr value; -FSOP_ENOMEM: the arena's cap was reached. On
- * failure ret_error says what and where (message in the arena), and, when the message was a batch whose id could be
+ * Returns 0; -FSOP_EPROTO: not a message; -FSOP_EINVAL, -FSOP_ENAMETOOLONG, -FSOP_ERANGE: one with a value that can
+ * never be right; -FSOP_E2BIG: more operations than the limit, or too large an xattr value; -FSOP_ENOMEM: the arena's
+ * cap was reached. On failure ret_error says what and where (message in the arena), and, when the message was a batch whose id could be
  * read, *ret_batch_id is that id (else 0).
  */
 int codec_decode_request(struct arena *arena, struct bytes body, const struct codec_limits *limits,
@@ -35,7 +35,8 @@ int codec_decode_reply(struct arena *arena, struct bytes body, uint32_t n_fds, s
 /*
  * Appends one whole frame, header included, for MESSAGE (of either direction) to BUFFER.
  * scratch is used while encoding and may be reset afterwards.
- * Returns 0, -FSOP_ENOMEM, or -FSOP_EMSGSIZE when the body would be longer than body_bytes_max (BUFFER is then as before).
+ * Returns 0, -FSOP_ENOMEM, or -FSOP_EMSGSIZE when the body would be longer than body_bytes_max (BUFFER is then as
+ * before).
  */
 int codec_encode(struct arena *scratch, const struct message *message, uint16_t n_fds, uint32_t body_bytes_max,
                  struct buffer *buffer);
