@@ -74,14 +74,15 @@ struct job {
         uint32_t n_files, passes, phase;
 };
 
-/* ---- common small things ------------------------------------------------------------------------------------------ */
+/* ---- common small things ---- */
 
 extern volatile sig_atomic_t bench_stop; /* the number of the signal that asked for it */
 
 /* Says on stderr what went wrong; returns -1. */
 __attribute__((format(printf, 1, 2))) int bench_fail(const char *format, ...);
-__attribute__((format(printf, 1, 2))) char *bench_format(const char *format, ...); /* malloc'd; ends the program without memory */
-void *bench_alloc(size_t n, size_t bytes);                                           /* cleared; ends the program without memory */
+__attribute__((format(printf, 1, 2))) char *bench_format(const char *format,
+                                                         ...); /* malloc'd; ends the program without memory */
+void *bench_alloc(size_t n, size_t bytes);                     /* cleared; ends the program without memory */
 uint64_t bench_now_ns(void);
 double bench_median(const double *values, uint32_t n);
 void bench_sleep_ms(unsigned ms);
@@ -89,11 +90,11 @@ int bench_write_all(int fd, const void *data, size_t len);
 /* 0, or -1 also at the end of the stream. */
 int bench_read_all(int fd, void *data, size_t len);
 
-/* ---- place.c -------------------------------------------------------------------------------------------------------- */
+/* ---- place.c ---- */
 
 struct place {
-        char *control; /* the daemon's socket, rules, state; below a directory that only root can write */
-        char *scratch; /* the files, and the audit log */
+        char *control;       /* the daemon's socket, rules, state; below a directory that only root can write */
+        char *scratch;       /* the files, and the audit log */
         char *image, *mount; /* a filesystem of our own; NULL: none */
         char *socket, *config, *audit, *log;
         struct files files;
@@ -107,7 +108,7 @@ void place_fini(struct place *place);
 /* Prints one line about machine and filesystem. */
 void place_describe(const struct place *place, FILE *stream);
 
-/* ---- process.c ------------------------------------------------------------------------------------------------------ */
+/* ---- process.c ---- */
 
 /* Forks. In the child, which dies with its parent, 0. A server's place follows process_pin. */
 pid_t process_fork(bool is_server);
@@ -131,7 +132,7 @@ int daemon_start(const struct place *place, const char *fsopd, const char *engin
 int sftp_start(const char *program, pid_t *ret_pid, int *ret_fd);
 int echo_start(pid_t *ret_pid, int *ret_fd);
 
-/* ---- worker.c ------------------------------------------------------------------------------------------------------- */
+/* ---- worker.c ---- */
 
 struct worker {
         pid_t pid;
@@ -141,26 +142,29 @@ struct worker {
 /* Starts the client process. echo_fd and sftp_fd may be -1; it gets copies. */
 int worker_start(struct worker *worker, const struct place *place, int echo_fd, int sftp_fd);
 void worker_stop(struct worker *worker);
-/* Nanoseconds an operation took: the median where one was in flight, else the mean. Negative: it failed, and stderr says how. */
+/* Nanoseconds an operation took: the median where one was in flight, else the mean. Negative: it failed, and stderr
+ * says how. */
 double worker_run(struct worker *worker, const struct job *job);
 /* Opens n further connections to the daemon and keeps them. */
 int worker_connect(struct worker *worker, uint32_t n);
 /* "1.0.0, engine uring". malloc'd or NULL. */
 char *worker_about(struct worker *worker);
 
-/* ---- the sides ------------------------------------------------------------------------------------------------------ */
+/* ---- the sides ---- */
 
 struct ours;
 struct ours *ours_open(const char *socket_path);
 void ours_close(struct ours *ours);
 const struct fsop_server_info *ours_info(const struct ours *ours);
-/* samples: room for n_files * passes, filled where one operation is in flight. Returns nanoseconds in all; 0: failed. */
+/* samples: room for n_files * passes, filled where one operation is in flight. Returns nanoseconds in all; 0: failed.
+ */
 uint64_t ours_run(struct ours *ours, const struct files *files, const struct job *job, uint32_t *samples);
 
 struct sftp;
 struct sftp *sftp_open(int fd);
 void sftp_close(struct sftp *sftp);
-uint64_t sftp_run(struct sftp *sftp, const struct files *files, const struct job *job, uint32_t window, uint32_t *samples);
+uint64_t sftp_run(struct sftp *sftp, const struct files *files, const struct job *job, uint32_t window,
+                  uint32_t *samples);
 
 /* Makes the system call. 0 or an errno. */
 int plain_call(enum what what, const char *path, bool follow, uid_t uid, gid_t gid, const char *value);
@@ -168,12 +172,12 @@ uint64_t plain_run(const struct files *files, const struct job *job);
 uint64_t echo_run(int fd, const struct files *files, const struct job *job, uint32_t *samples);
 void echo_serve(int fd);
 
-/* ---- rows.c --------------------------------------------------------------------------------------------------------- */
+/* ---- rows.c ---- */
 
 enum ratio {
-        RATIO_COST,  /* our time / theirs: at most the bar */
+        RATIO_COST,   /* our time / theirs: at most the bar */
         RATIO_FASTER, /* their time / ours: at least the bar */
-        RATIO_RATE,  /* our rate / theirs: at least the bar */
+        RATIO_RATE,   /* our rate / theirs: at least the bar */
 };
 
 /* A comparison of several sides, in turns. sides[0] is ours. */
@@ -181,7 +185,7 @@ struct contest {
         const char *name;
         enum what what;
         enum fsop_as as;
-        uint32_t turns; /* of everybody in a round */
+        uint32_t turns;           /* of everybody in a round */
         uint32_t n_files, passes; /* of a turn */
         uint32_t n_sides;
         enum side sides[BENCH_SIDES_MAX];
@@ -204,7 +208,7 @@ extern const uint32_t n_rows;
 /* Whether a row is meant by one of the words: its name or the beginning of it. No words: all are. */
 bool row_is_chosen(const struct row *row, char *const *words, int n_words);
 
-/* ---- contest.c, memory.c -------------------------------------------------------------------------------------------- */
+/* ---- contest.c, memory.c ---- */
 
 struct bench {
         struct place place;
@@ -231,7 +235,7 @@ struct memory {
 };
 int memory_measure(struct bench *bench, struct memory *ret_memory);
 
-/* ---- report.c ------------------------------------------------------------------------------------------------------- */
+/* ---- report.c ---- */
 
 void report_head(bool json);
 void report_row(const struct row *row, const struct contest *contest, const struct outcome *outcome, bool json);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * contest.c: lets the sides of a comparison take turns, so that what the machine does meanwhile falls on all of them alike, and sees
- * to it that what they report was really done.
+ * contest.c: lets the sides of a comparison take turns, so that what the machine does meanwhile falls on all of them
+ * alike, and sees to it that what they report was really done.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,9 +27,8 @@ static int check_effect(const struct bench *bench, const struct job *job, uint32
 
                 if (job->what == WHAT_CHOWN && (lstat(path, &st) < 0 || st.st_uid != files_owner(files, phase)))
                         return bench_fail("%s does not belong to %u", path, files_owner(files, phase));
-                if (job->what == WHAT_SETXATTR &&
-                    (getxattr(path, BENCH_XATTR, value, sizeof(value)) != sizeof(value) ||
-                     memcmp(value, files_value(phase), sizeof(value)) != 0))
+                if (job->what == WHAT_SETXATTR && (getxattr(path, BENCH_XATTR, value, sizeof(value)) != sizeof(value) ||
+                                                   memcmp(value, files_value(phase), sizeof(value)) != 0))
                         return bench_fail("%s has not got its attribute", path);
         }
         return 0;
@@ -52,7 +51,8 @@ double bench_do(struct bench *bench, struct job job) {
 }
 
 /* Everybody once, beginning with another one each time; not kept where it is for warming up. */
-static int take_turns(struct bench *bench, const struct contest *contest, struct outcome *outcome, uint32_t round, bool warm_up) {
+static int take_turns(struct bench *bench, const struct contest *contest, struct outcome *outcome, uint32_t round,
+                      bool warm_up) {
         for (uint32_t turn = 0; turn < contest->n_sides; turn++) {
                 uint32_t i = (turn + round) % contest->n_sides;
                 struct job job = {.side = contest->sides[i],

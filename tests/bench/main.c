@@ -19,6 +19,7 @@ struct options {
         const char *fsopd, *dir, *fs, *engine, *sftp_server, *profile;
         uint32_t rounds;
         double seconds;
+        enum fsop_as as; /* when profiling */
         bool json, follow, list, one;
         char **words;
         int n_words;
@@ -27,7 +28,8 @@ struct options {
 static const char usage[] =
         "Usage: fsop-bench [OPTION]... [ROW]...\n"
         "Measures fsopd against plain system calls, a bare echo and sftp-server, in turns, and prints a table.\n"
-        "Needs root: the daemon runs as root, its client as nobody. ROW is the beginning of a row's name; without, all.\n"
+        "Needs root: the daemon runs as root, its client as nobody.\n"
+        "ROW is the beginning of a row's name; without, all rows.\n"
         "\n"
         "      --fsopd PATH        the daemon (default: the one this was built with)\n"
         "      --dir DIR           where the files are made (default /var/tmp)\n"
@@ -36,19 +38,23 @@ static const char usage[] =
         "      --engine NAME       auto, uring or threads\n"
         "      --sftp-server PATH  default: where distributions have it\n"
         "      --follow            paths are followed through symbolic links in the last component\n"
-        "      --pin WHERE         together: client and servers on one processor; apart: on two; default: as the kernel likes\n"
+        "      --pin WHERE         together: client and servers on one processor; apart: on two;\n"
+        "                          default: as the kernel likes\n"
         "      --json              one object a line: name, ours, theirs, ratio, bar, met, unit\n"
         "      --list              the names of the rows\n"
-        "      --profile-op OP     only keep fsopd busy with stat, chown or setxattr, in batches, and say its process id\n"
+        "      --profile-op OP     only keep fsopd busy with stat, chown or setxattr, in batches, and say its\n"
+        "                          process id\n"
         "      --one               ... one operation at a time\n"
+        "      --as WHOM           ... asking for auto, caller or elevated (default auto)\n"
         "      --seconds S         ... for so long (default 10)\n"
         "\n"
-        "ours and theirs are medians over all turns, of the median time of an operation where one is in flight, else of the rate;\n"
-        "ratio is the median of the turns' ratios. Exit status 0 whatever they are; 1 when it can't be measured.\n";
+        "ours and theirs are medians over all turns, of the median time of an operation where one is in flight,\n"
+        "else of the rate; ratio is the median of the turns' ratios. Exit status 0 whatever they are;\n"
+        "1 when they can't be measured.\n";
 
 volatile sig_atomic_t bench_stop;
 
-/* ---- common small things ---------------------------------------------------------------------------------------------- */
+/* ---- common small things ---- */
 
 int bench_fail(const char *format, ...) {
         va_list ap;
@@ -128,10 +134,24 @@ int bench_read_all(int fd, void *data, size_t len) {
         return 0;
 }
 
-/* ---- the command line -------------------------------------------------------------------------------------------------- */
+/* ---- the command line ---- */
 
-enum { OPT_FSOPD = 256, OPT_DIR, OPT_FS, OPT_ROUNDS, OPT_ENGINE, OPT_SFTP, OPT_FOLLOW, OPT_PIN, OPT_JSON, OPT_LIST, OPT_PROFILE, OPT_ONE,
-       OPT_SECONDS };
+enum {
+        OPT_FSOPD = 256,
+        OPT_DIR,
+        OPT_FS,
+        OPT_ROUNDS,
+        OPT_ENGINE,
+        OPT_SFTP,
+        OPT_FOLLOW,
+        OPT_PIN,
+        OPT_JSON,
+        OPT_LIST,
+        OPT_PROFILE,
+        OPT_ONE,
+        OPT_SECONDS,
+        OPT_AS
+};
 
 static const struct option long_options[] = {
         {"fsopd", required_argument, NULL, OPT_FSOPD},
@@ -147,6 +167,7 @@ static const struct option long_options[] = {
         {"profile-op", required_argument, NULL, OPT_PROFILE},
         {"one", no_argument, NULL, OPT_ONE},
         {"seconds", required_argument, NULL, OPT_SECONDS},
+        {"as", required_argument, NULL, OPT_AS},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
 };
@@ -189,6 +210,9 @@ static int take_option(struct options *options, int option) {
         case OPT_ONE:
                 options->one = true;
                 return 0;
+        case OPT_AS:
+                options->as = (enum fsop_as)fsop_as_from_name(optarg);
+                return fsop_as_from_name(optarg) < 0 ? -1 : 0;
         case OPT_SECONDS:
                 options->seconds = strtod(optarg, NULL);
                 return options->seconds > 0 ? 0 : -1;
@@ -244,7 +268,7 @@ static char *find_fsopd(void) {
         return NULL;
 }
 
-/* ---- measuring --------------------------------------------------------------------------------------------------------- */
+/* ---- measuring ---- */
 
 static void on_signal(int sig) {
         bench_stop = sig;
@@ -314,7 +338,8 @@ static int run_contests(struct bench *bench, const struct options *options) {
         for (uint32_t i = 0; i < n_rows; i++) {
                 const struct row *row = &rows[i];
 
-                if (row->contest < 0 || !row_is_chosen(row, options->words, options->n_words) || !outcomes[row->contest].ns[0])
+                if (row->contest < 0 || !row_is_chosen(row, options->words, options->n_words) ||
+                    !outcomes[row->contest].ns[0])
                         continue;
                 report_row(row, &contests[row->contest], &outcomes[row->contest], options->json);
         }
@@ -330,10 +355,13 @@ static int run_memory(struct bench *bench, const struct options *options) {
                 return -1;
         for (uint32_t i = 0; i < n_rows; i++)
                 if (rows[i].contest < 0 && row_is_chosen(&rows[i], options->words, options->n_words))
-                        report_memory(&rows[i], strcmp(rows[i].name, "memory-idle") == 0 ? memory.idle_kib : memory.connection_kib,
+                        report_memory(&rows[i],
+                                      strcmp(rows[i].name, "memory-idle") == 0 ? memory.idle_kib
+                                                                               : memory.connection_kib,
                                       options->json);
         if (!options->json)
-                printf("(of the daemon's memory %.0f KiB are its own, the rest are pages of files: program and libraries)\n",
+                printf("(of the daemon's memory %.0f KiB are its own, the rest are pages of files: program and "
+                       "libraries)\n",
                        memory.anonymous_kib);
         return 0;
 }
@@ -341,7 +369,10 @@ static int run_memory(struct bench *bench, const struct options *options) {
 /* Keeps the daemon busy, so that it can be looked at. */
 static int run_profile(struct bench *bench, const struct options *options) {
         static const char *const names[] = {"stat", "chown", "setxattr"};
-        struct job job = {.side = options->one ? SIDE_OURS_ONE : SIDE_OURS_BATCH, .n_files = BENCH_FILES, .passes = 4};
+        struct job job = {.side = options->one ? SIDE_OURS_ONE : SIDE_OURS_BATCH,
+                          .as = options->as,
+                          .n_files = BENCH_FILES,
+                          .passes = 4};
         uint64_t begin = bench_now_ns(), operations = 0;
         double seconds = 0;
         int what = -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.c: what a fresh daemon holds after its first request, and how much more with many connections that only said Hello.
+ * memory.c: what a fresh daemon holds after its first request, and how much more with many connections that only said
+ * Hello.
  */
 #include <errno.h>
 #include <stdio.h>

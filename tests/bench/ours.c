@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ours.c: asks fsopd, as any program would, through libfsop: blocking calls one by one, or batches through the asynchronous face.
- * What is asked for is built anew for every request.
+ * ours.c: asks fsopd, as any program would, through libfsop: blocking calls one by one, or batches through the
+ * asynchronous face. What is asked for is built anew for every request.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -83,7 +83,7 @@ static int complain(struct ours *ours, const char *path) {
         return bench_fail("fsopd: %s: %.*s", path, (int)error->message.len, (const char *)error->message.data);
 }
 
-/* ---- one by one ------------------------------------------------------------------------------------------------------- */
+/* ---- one by one ---- */
 
 static int call(struct ours *ours, const char *path, uint32_t phase) {
         struct fsop_at at = fsop_at_path(path, ours->files->follow);
@@ -127,7 +127,7 @@ static uint64_t run_one(struct ours *ours, uint32_t *samples) {
         return last - begin;
 }
 
-/* ---- batches ---------------------------------------------------------------------------------------------------------- */
+/* ---- batches ---- */
 
 static int add(struct ours *ours, struct fsop_batch *batch, const char *path, uint32_t phase) {
         struct fsop_at at = fsop_at_path(path, ours->files->follow);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * place.c: where it is measured: directories that are gone afterwards, the files in them, the daemon's settings and rule, on request
- * a filesystem in an image of its own.
+ * place.c: where it is measured: directories that are gone afterwards, the files in them, the daemon's settings and
+ * rule, on request a filesystem in an image of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -110,9 +110,10 @@ static int write_settings(struct place *place, const char *user) {
         int ret = write_file(place->config, text);
 
         free(text);
-        text = bench_format("rules:\n  - name: bench\n    effect: allow\n    user: [%s]\n    path: %s/data\n"
-                            "    ops: [stat, chown, xattr]\n    chown-to: [\"%u:%u\", \"%u:%u\"]\n    xattrs: [\"user.*\"]\n",
-                            user, place->scratch, OWNER_A, OWNER_GROUP, OWNER_B, OWNER_GROUP);
+        text = bench_format(
+                "rules:\n  - name: bench\n    effect: allow\n    user: [%s]\n    path: %s/data\n"
+                "    ops: [stat, chown, xattr]\n    chown-to: [\"%u:%u\", \"%u:%u\"]\n    xattrs: [\"user.*\"]\n",
+                user, place->scratch, OWNER_A, OWNER_GROUP, OWNER_B, OWNER_GROUP);
         if (ret == 0)
                 ret = write_file(rule, text);
         free(text);
@@ -199,7 +200,7 @@ void place_fini(struct place *place) {
         *place = (struct place){0};
 }
 
-/* ---- the machine ------------------------------------------------------------------------------------------------------ */
+/* ---- the machine ---- */
 
 /* The type of the filesystem that holds PATH: that of the mount with the longest fitting name. */
 static void filesystem_of(const char *path, char *type, size_t type_bytes) {
@@ -247,6 +248,6 @@ void place_describe(const struct place *place, FILE *stream) {
         uname(&system);
         filesystem_of(place->scratch, type, sizeof(type));
         processor(model, sizeof(model));
-        fprintf(stream, "%s %s, %ld x %s, files on %s%s\n", system.sysname, system.release, sysconf(_SC_NPROCESSORS_ONLN),
-                model, type, place->mount ? " in an image of its own" : "");
+        fprintf(stream, "%s %s, %ld x %s, files on %s%s\n", system.sysname, system.release,
+                sysconf(_SC_NPROCESSORS_ONLN), model, type, place->mount ? " in an image of its own" : "");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * plain.c: the system calls themselves, on absolute paths: in a loop, and behind a bare echo over a Unix socket. This is what
- * the daemon is held against: it makes the same calls, with checks around them.
+ * plain.c: the system calls themselves, on absolute paths: in a loop, and behind a bare echo over a Unix socket. This
+ * is what the daemon is held against: it makes the same calls, with checks around them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -75,7 +75,7 @@ uint64_t plain_run(const struct files *files, const struct job *job) {
         return bench_now_ns() - begin;
 }
 
-/* ---- the echo ------------------------------------------------------------------------------------------------------- */
+/* ---- the echo ---- */
 
 /* A message is small, and comes in one piece unless a signal or the kernel splits it. */
 static int echo_receive(int fd, struct echo_message *message) {

@@ -108,7 +108,7 @@ int process_run(const char *const *argv) {
         return wait_for(pid, argv[0]);
 }
 
-/* ---- the daemon ------------------------------------------------------------------------------------------------------- */
+/* ---- the daemon ---- */
 
 static void show_log(const char *path) {
         char line[512];
@@ -173,7 +173,7 @@ int daemon_start(const struct place *place, const char *fsopd, const char *engin
         return bench_fail("the daemon does not listen");
 }
 
-/* ---- the others ------------------------------------------------------------------------------------------------------- */
+/* ---- the others ---- */
 
 /* Forks with a stream socket between. In the child, 0 and its end. */
 static pid_t fork_with_socket(int *ret_fd) {

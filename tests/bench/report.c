@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report.c: figures become lines: of a table for people, or of JSON, one object each. `ours` and `theirs` are medians over all turns,
- * `ratio` is the median of the turns' ratios.
+ * report.c: figures become lines: of a table for people, or of JSON, one object each. `ours` and `theirs` are medians
+ * over all turns, `ratio` is the median of the turns' ratios.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +33,8 @@ struct line {
 
 void report_head(bool json) {
         if (!json)
-                printf("%-18s %10s %10s %-6s %7s %15s %8s %-4s %s\n", "row", "ours", "theirs", "unit", "ratio", "(least-most)", "bar",
-                       "met", "what");
+                printf("%-18s %10s %10s %-6s %7s %15s %8s %-4s %s\n", "row", "ours", "theirs", "unit", "ratio",
+                       "(least-most)", "bar", "met", "what");
 }
 
 static struct line line_of(const struct row *row, const double *ours, const double *theirs, uint32_t n) {
@@ -74,13 +74,14 @@ void report_row(const struct row *row, const struct contest *contest, const stru
         }
         line = line_of(row, outcome->ns[0], theirs, outcome->n);
         if (json)
-                printf("{\"name\":\"%s\",\"ours\":%.3f,\"theirs\":%.3f,\"ratio\":%.4f,\"bar\":%g,\"met\":%s,\"unit\":\"%s\"}\n",
+                printf("{\"name\":\"%s\",\"ours\":%.3f,\"theirs\":%.3f,\"ratio\":%.4f,\"bar\":%g,\"met\":%s,\"unit\":"
+                       "\"%s\"}\n",
                        row->name, line.ours, line.theirs, line.ratio, row->bar, line.met ? "true" : "false", line.unit);
         else
                 printf("%-18s %10.*f %10.*f %-6s %7.3f (%6.3f-%6.3f) %s %5.2f %-4s %s\n", row->name,
-                       row->ratio == RATIO_RATE ? 0 : 2, line.ours, row->ratio == RATIO_RATE ? 0 : 2, line.theirs, line.unit,
-                       line.ratio, line.low, line.high, row->ratio == RATIO_COST ? "<=" : ">=", row->bar, line.met ? "yes" : "NO",
-                       row->says);
+                       row->ratio == RATIO_RATE ? 0 : 2, line.ours, row->ratio == RATIO_RATE ? 0 : 2, line.theirs,
+                       line.unit, line.ratio, line.low, line.high, row->ratio == RATIO_COST ? "<=" : ">=", row->bar,
+                       line.met ? "yes" : "NO", row->says);
         fflush(stdout);
 }
 
@@ -88,17 +89,19 @@ void report_memory(const struct row *row, double kib, bool json) {
         bool met = kib <= row->bar;
 
         if (json)
-                printf("{\"name\":\"%s\",\"ours\":%.2f,\"theirs\":null,\"ratio\":null,\"bar\":%g,\"met\":%s,\"unit\":\"KiB\"}\n",
+                printf("{\"name\":\"%s\",\"ours\":%.2f,\"theirs\":null,\"ratio\":null,\"bar\":%g,\"met\":%s,\"unit\":"
+                       "\"KiB\"}\n",
                        row->name, kib, row->bar, met ? "true" : "false");
         else
-                printf("%-18s %10.1f %10s %-6s %7s %15s <= %5.0f %-4s %s\n", row->name, kib, "-", "KiB", "-", "-", row->bar,
-                       met ? "yes" : "NO", row->says);
+                printf("%-18s %10.1f %10s %-6s %7s %15s <= %5.0f %-4s %s\n", row->name, kib, "-", "KiB", "-", "-",
+                       row->bar, met ? "yes" : "NO", row->says);
         fflush(stdout);
 }
 
 void report_skipped(const struct row *row, const char *why, bool json) {
         if (json)
-                printf("{\"name\":\"%s\",\"ours\":null,\"theirs\":null,\"ratio\":null,\"bar\":%g,\"met\":null,\"skipped\":\"%s\"}\n",
+                printf("{\"name\":\"%s\",\"ours\":null,\"theirs\":null,\"ratio\":null,\"bar\":%g,\"met\":null,"
+                       "\"skipped\":\"%s\"}\n",
                        row->name, row->bar, why);
         else
                 printf("%-18s not measured: %s\n", row->name, why);

@@ -16,23 +16,42 @@ enum {
         BATCH_SETXATTR,
 };
 
-/* turns, files, passes. Where one operation is in flight, turns are short: it matters much on which processors two processes happen to be. */
+/* turns, files, passes. Where one operation is in flight, turns are short: it matters much on which processors two
+ * processes happen to be. */
 #define ONE_TURN 4, 512, 1
 #define BATCH_TURN 1, BENCH_FILES, 8
 
 const struct contest contests[] = {
-        [ONE_STAT] = {"stat, one in flight", WHAT_STAT, FSOP_AS_AUTO, ONE_TURN, 3, {SIDE_OURS_ONE, SIDE_ECHO, SIDE_SFTP_ONE}},
-        [ONE_STAT_CALLER] = {"stat as caller, one in flight", WHAT_STAT, FSOP_AS_CALLER, ONE_TURN, 2,
-                             {SIDE_OURS_ONE, SIDE_ECHO}},
-        [ONE_CHOWN] = {"chown, one in flight", WHAT_CHOWN, FSOP_AS_AUTO, ONE_TURN, 3,
+        [ONE_STAT] = {"stat, one in flight",
+                      WHAT_STAT,
+                      FSOP_AS_AUTO,
+                      ONE_TURN,
+                      3,
+                      {SIDE_OURS_ONE, SIDE_ECHO, SIDE_SFTP_ONE}},
+        [ONE_STAT_CALLER] =
+                {"stat as caller, one in flight", WHAT_STAT, FSOP_AS_CALLER, ONE_TURN, 2, {SIDE_OURS_ONE, SIDE_ECHO}},
+        [ONE_CHOWN] = {"chown, one in flight",
+                       WHAT_CHOWN,
+                       FSOP_AS_AUTO,
+                       ONE_TURN,
+                       3,
                        {SIDE_OURS_ONE, SIDE_ECHO, SIDE_SFTP_ONE}},
-        [BATCH_STAT] = {"stat, batches", WHAT_STAT, FSOP_AS_AUTO, BATCH_TURN, 3,
+        [BATCH_STAT] = {"stat, batches",
+                        WHAT_STAT,
+                        FSOP_AS_AUTO,
+                        BATCH_TURN,
+                        3,
                         {SIDE_OURS_BATCH, SIDE_LOOP, SIDE_SFTP_WINDOW}},
-        [BATCH_STAT_CALLER] = {"stat as caller, batches", WHAT_STAT, FSOP_AS_CALLER, BATCH_TURN, 2,
-                               {SIDE_OURS_BATCH, SIDE_LOOP}},
-        [BATCH_CHOWN] = {"chown, batches", WHAT_CHOWN, FSOP_AS_AUTO, BATCH_TURN, 3,
+        [BATCH_STAT_CALLER] =
+                {"stat as caller, batches", WHAT_STAT, FSOP_AS_CALLER, BATCH_TURN, 2, {SIDE_OURS_BATCH, SIDE_LOOP}},
+        [BATCH_CHOWN] = {"chown, batches",
+                         WHAT_CHOWN,
+                         FSOP_AS_AUTO,
+                         BATCH_TURN,
+                         3,
                          {SIDE_OURS_BATCH, SIDE_LOOP, SIDE_SFTP_WINDOW}},
-        [BATCH_SETXATTR] = {"setxattr, batches", WHAT_SETXATTR, FSOP_AS_AUTO, BATCH_TURN, 2, {SIDE_OURS_BATCH, SIDE_LOOP}},
+        [BATCH_SETXATTR] =
+                {"setxattr, batches", WHAT_SETXATTR, FSOP_AS_AUTO, BATCH_TURN, 2, {SIDE_OURS_BATCH, SIDE_LOOP}},
 };
 const uint32_t n_contests = sizeof(contests) / sizeof(contests[0]);
 
@@ -47,7 +66,8 @@ const struct row rows[] = {
         {"batch-chown", "chown in batches : plain loop", BATCH_CHOWN, SIDE_LOOP, RATIO_RATE, 1.0},
         {"batch-setxattr", "setxattr in batches : plain loop", BATCH_SETXATTR, SIDE_LOOP, RATIO_RATE, 0.8},
         {"sftp64-stat", "stat in batches : sftp-server, 64 in flight", BATCH_STAT, SIDE_SFTP_WINDOW, RATIO_RATE, 3.0},
-        {"sftp64-chown", "chown in batches : sftp-server, 64 in flight", BATCH_CHOWN, SIDE_SFTP_WINDOW, RATIO_RATE, 3.0},
+        {"sftp64-chown", "chown in batches : sftp-server, 64 in flight", BATCH_CHOWN, SIDE_SFTP_WINDOW, RATIO_RATE,
+         3.0},
         {"memory-idle", "the daemon after its first request", -1, SIDE_OURS_ONE, RATIO_COST, 6 * 1024},
         {"memory-connection", "a connection after Hello", -1, SIDE_OURS_ONE, RATIO_COST, 16},
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sftp.c: speaks SFTP version 3 to OpenSSH's sftp-server, as much as it takes to ask for a stat and for another owner, with a
- * number of requests in flight.
+ * sftp.c: speaks SFTP version 3 to OpenSSH's sftp-server, as much as it takes to ask for a stat and for another owner,
+ * with a number of requests in flight.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,7 +47,8 @@ static int flush(struct sftp *sftp) {
         return bench_write_all(sftp->fd, sftp->out, n);
 }
 
-/* The length of the packet at the beginning of what was received; 0: not there yet; more than the buffer: never will be. */
+/* The length of the packet at the beginning of what was received; 0: not there yet; more than the buffer: never will
+ * be. */
 static size_t packet_bytes(const struct sftp *sftp, size_t from) {
         size_t len;
 
@@ -156,7 +157,8 @@ static int64_t take_answers(struct sftp *sftp, enum what what, uint32_t expected
         return n;
 }
 
-uint64_t sftp_run(struct sftp *sftp, const struct files *files, const struct job *job, uint32_t window, uint32_t *samples) {
+uint64_t sftp_run(struct sftp *sftp, const struct files *files, const struct job *job, uint32_t window,
+                  uint32_t *samples) {
         uint32_t total = job->n_files * job->passes, sent = 0, answered = 0;
         uint64_t begin = bench_now_ns(), last = begin;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * worker.c: the unprivileged process that asks fsopd, the echo server and sftp-server, one job at a time, told by its parent through
- * a socket. It holds one connection to each for all of its life.
+ * worker.c: the unprivileged process that asks fsopd, the echo server and sftp-server, one job at a time, told by its
+ * parent through a socket. It holds one connection to each for all of its life.
  */
 #include <errno.h>
 #include <stdio.h>
