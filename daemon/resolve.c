@@ -169,7 +169,7 @@ static void collect(struct task *task) {
         for_each_op (task, o) {
                 if (o->io.kind != IO_RESOLVE || o->pinned)
                         continue;
-                if (o->io.result < 0 && o->sys.code == 0)
+                if (o->io.result < 0)
                         o->sys.code = (int32_t)o->io.result; /* cancelled before it ran */
                 o->pinned = o->sys.code == 0;
                 o->failed = !o->pinned;

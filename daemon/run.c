@@ -93,7 +93,7 @@ static enum flow run_all(struct task *task) {
 /* What came back without having run. */
 static void collect(struct task *task) {
         for_each_op (task, o)
-                if (o->io.kind == IO_RUN && o->io.result < 0 && o->sys.code == 0)
+                if (o->io.kind == IO_RUN && o->io.result < 0)
                         o->sys.code = (int32_t)o->io.result;
 }
 

@@ -299,7 +299,7 @@ static void end_idle_sessions(struct server *server) {
         }
 }
 
-static void end_round(struct server *server) {
+void server_end_round(struct server *server) {
         struct session *session;
 
         while ((session = server->dirty)) {
@@ -365,7 +365,7 @@ static int serve(struct server *server) {
                 tick(server);
                 if (server->draining)
                         end_idle_sessions(server);
-                end_round(server);
+                server_end_round(server);
         }
         return 0;
 }

@@ -59,6 +59,9 @@ int server_main(const struct config *config, bool private_service);
 /* Reads the policy anew; on failure the old one stays. Fills ret_report (to be freed) either way. */
 int server_reload_policy(struct server *server, struct policy_report *ret_report);
 
+/* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit lines. */
+void server_end_round(struct server *server);
+
 /* Whether the peer administrates: uid 0, the admin group, or the owner of a private service. */
 bool server_is_admin(const struct server *server, const struct peer *peer);
 
