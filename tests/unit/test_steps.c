@@ -344,6 +344,7 @@ static void start(uint32_t uid) {
 static void stop(void) {
         struct io *io;
 
+        fake_engine_run_inline(server.engine, true);
         if (session) {
                 session_close(session);
                 for (int i = 0; i < 8 && server.sessions; i++) {
