@@ -92,7 +92,8 @@ static void note_failure(struct walk *walk, int code, int os_error) {
             (uint8_t *)(failure + 1) + walk->trail_len > walk->texts)
                 return;
         walk->texts -= walk->trail_len;
-        memcpy(walk->texts, walk->trail, walk->trail_len);
+        if (walk->trail_len > 0) /* the root itself has no trail */
+                memcpy(walk->texts, walk->trail, walk->trail_len);
         *failure = (struct walk_failure){.path = {walk->texts, walk->trail_len}, .code = (enum fsop_errno)-code,
                                          .os_error = os_error};
         walk->result.n_failures++;
