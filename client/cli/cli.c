@@ -126,8 +126,9 @@ int cli_plan_words(struct cli *cli, const char *const *words, int n_words, unsig
                 cli_usage(cli, &invocation, "cannot be used %s", line ? "in a batch file" : "with explain");
                 goto out;
         }
-        if (line && (invocation.values[OPT_SOCKET] || invocation.values[OPT_JSON] || invocation.values[OPT_TIMEOUT])) {
-                cli_usage(cli, &invocation, "--socket, --json and --timeout stand before the batch command");
+        if (line && (invocation.values[OPT_SOCKET] || invocation.values[OPT_JSON] || invocation.values[OPT_TIMEOUT] ||
+                     invocation.values[OPT_HELP])) {
+                cli_usage(cli, &invocation, "--socket, --json, --timeout and --help have no place in a batch file");
                 goto out;
         }
         if (invocation.values[OPT_HELP]) {

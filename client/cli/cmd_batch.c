@@ -45,7 +45,7 @@ static void run_file(struct cli *cli, const struct invocation *invocation, struc
         if (cli_was_stopped(cli))
                 show_note("batch: stopped at the first failure; nothing behind it was run");
         else if (cli->no_daemon && cli->client)
-                show_note("batch: the connection was lost; nothing behind line %u was run", number);
+                show_note("batch: the connection was lost; of what follows nothing was run");
 }
 
 int plan_batch(struct cli *cli, const struct invocation *invocation) {

@@ -74,7 +74,8 @@ static void show_ls(struct cli *cli, const struct action *action, const struct f
                 json_entries_end(action, state->n_shown);
                 return;
         }
-        qsort(state->rows, state->n_rows, sizeof(*state->rows), compare_rows);
+        if (state->n_rows)
+                qsort(state->rows, state->n_rows, sizeof(*state->rows), compare_rows);
         for (size_t i = 0; i < state->n_rows; i++) {
                 const struct row *row = &state->rows[i];
                 if (state->long_format)

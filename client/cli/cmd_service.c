@@ -122,11 +122,21 @@ static void show_remark(const char *line, void *context) {
 
 int plan_policy_check(struct cli *cli, const struct invocation *invocation) {
         struct check check = {.cli = cli};
-        const char *why = NULL, **args = cli_alloc(((size_t)invocation->n_operands + 2) * sizeof(*args));
+        const char *why = NULL;
+        size_t n = (size_t)invocation->n_operands;
+        struct text *files = cli_alloc(n * sizeof(*files));
+        const char **args = cli_alloc((n + 2) * sizeof(*args));
         args[0] = "--check-policy";
-        memcpy(args + 1, invocation->operands, (size_t)invocation->n_operands * sizeof(*args));
+        for (size_t i = 0; i < n; i++) {
+                /* What begins with a dash must not be an option there. */
+                text_addf(&files[i], "%s%s", *invocation->operands[i] == '-' ? "./" : "", invocation->operands[i]);
+                args[i + 1] = files[i].data;
+        }
         int status = terminal_run_daemon(args, show_remark, &check, &why);
+        for (size_t i = 0; i < n; i++)
+                text_free(&files[i]);
         free(args);
+        free(files);
         if (status < 0)
                 show_note("policy check: %s", why);
         if (status == 0)

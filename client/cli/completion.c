@@ -16,11 +16,13 @@ static void add_quoted(struct text *text, const char *words) {
                         text_add(text, words, 1);
 }
 
-/* The first words of all commands, each once. */
-static void add_command_words(struct text *text, const char *separator) {
+/* The first words of all commands, each once; only those that can be explained, if asked so. */
+static void add_command_words(struct text *text, const char *separator, bool explained) {
         const char *before = "";
         for (const struct command *command = commands; command->name; command++) {
                 size_t len = strcspn(command->name, " ");
+                if (explained && command->alone)
+                        continue;
                 if (command > commands && strncmp(command[-1].name, command->name, len) == 0 &&
                     command[-1].name[len] == ' ')
                         continue;
@@ -56,7 +58,9 @@ static void bash_complete(struct text *text, enum completes completes, const cha
                 text_adds(text, "COMPREPLY=($(compgen -u -- \"$cur\"))");
                 break;
         case COMPLETE_COMMAND:
-                text_adds(text, "_fsop_words \"$commands\"");
+                text_adds(text, "_fsop_words '");
+                add_command_words(text, " ", true);
+                text_adds(text, "'");
                 break;
         case COMPLETE_NOTHING:
                 text_adds(text, "return 0");
@@ -137,7 +141,7 @@ static void completion_bash(struct text *text) {
         text_adds(text, bash_head);
         text_adds(text, "_fsop() {\n        local cur=${COMP_WORDS[COMP_CWORD]} prev word cmd='' operands=0 i\n        "
                         "local commands='");
-        add_command_words(text, " ");
+        add_command_words(text, " ", false);
         text_adds(text, "'\n        local pairs='");
         bash_pairs(text);
         text_adds(text, "'\n");
@@ -344,7 +348,7 @@ static void fish_command(struct text *text, const struct command *command) {
                 if (command->completes == COMPLETE_WORDS)
                         add_quoted(text, command->words);
                 else
-                        add_command_words(text, " ");
+                        add_command_words(text, " ", true);
                 text_adds(text, "'\n");
         }
         text_free(&condition);

@@ -139,6 +139,8 @@ START_TEST(wrong_options_are_explained) {
         REFUSED(e, "--length=LENGTH");
         PARSE(f, "rm", "--force=yes", "x");
         REFUSED(f, "takes no value");
+        PARSE(n, "fadvise", "-a", "normal random", "x");
+        REFUSED(n, "willneed");
         PARSE(g, "fadvise", "-a", "soon", "x");
         REFUSED(g, "willneed");
         PARSE(h, "mkdir");
