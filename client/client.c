@@ -289,7 +289,7 @@ static int client_take_failure(struct fsop_client *client, const struct error *f
         char text[400];
         show_bytes((struct fsop_bytes){failure->message.data, failure->message.len}, text, sizeof(text));
         return client_break(client, code, failure->os_error, "the daemon closed the connection: %s",
-                            text[0] ? text : error_text(failure->code));
+                            text[0] ? text : error_text((int)failure->code));
 }
 
 int client_take_message(struct fsop_client *client, struct bytes body, intptr_t *fds, uint32_t n_fds) {

@@ -23,4 +23,16 @@ echo "$output"
 exits 0 "another mount namespace, under a rule" unshare -m setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups --inh-caps=-all -- \
         "$bin/library" "$socket" "$tree/nobody"
 echo "$output"
+
+# What the header promises is what the library exports, no more and no less; and C++ can read it.
+gcc -fpreprocessed -dD -E -P "$FSOP_SOURCE_DIR/client/fsop.h" | grep -o '\bfsop_[a-z_]*(' | tr -d '(' | sort -u >"$scratch/promised"
+nm -D --defined-only "$FSOP_BUILD_DIR/libfsop.so.1" | sed -n 's/.* T \(.*\)@@FSOP_1$/\1/p' | sort -u >"$scratch/exported"
+equal "exported functions" "$(cat "$scratch/promised")" "$(cat "$scratch/exported")"
+equal "symbols without a version" "" "$(nm -D --defined-only "$FSOP_BUILD_DIR/libfsop.so.1" | grep -v 'FSOP_1$')"
+if command -v g++ >/dev/null; then
+        echo '#include <fsop.h>' | g++ -std=c++11 -Wall -Wextra -pedantic -Werror -I"$FSOP_SOURCE_DIR/client" -I"$FSOP_SOURCE_DIR/proto" -xc++ \
+                -fsyntax-only - && ok "C++ reads fsop.h" || fail "C++ reads fsop.h"
+else
+        skip "C++: needs g++"
+fi
 finish
