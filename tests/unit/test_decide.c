@@ -402,6 +402,7 @@ END_TEST
 START_TEST(per_user_paths) {
         struct peer odd = {.uid = 1003, .gid = 1003}, nameless = {.uid = 1004, .gid = 1004};
         const char *const bad_names[] = {"..", ".", "", "a/b"};
+        struct root *root;
 
         load("rules:\n  - {name: a, effect: allow, group: [staff], user: [builder, '1003', '1004'], path: /home/%u, ops: stat}\n");
         ck_assert_int_eq(kind(FSOP_VERB_STAT, "/home/builder/x"), E);
@@ -424,6 +425,7 @@ START_TEST(per_user_paths) {
                 snprintf(path, sizeof(path), "/home/%s", bad_names[i]);
                 ck_assert_int_ne(ask(&odd, an_op(FSOP_VERB_STAT), path, NULL).kind, E);
                 ck_assert_int_ne(ask(&odd, an_op(FSOP_VERB_STAT), "/home/x", NULL).kind, E);
+                ck_assert_int_eq(root_acquire(roots, policy->rules[0], 0, &odd, &root), -FSOP_ENOENT);
         }
         /* a name that could not be found out is asked for again, later */
         fake_odd_name = "odd";
@@ -794,7 +796,8 @@ START_TEST(rename_and_link) {
         ck_assert_int_eq(ask(&builder, op, pairs[_i].at, pairs[_i].to).kind, pairs[_i].kind == E ? E : D);
         if (verdict.kind == E) {
                 ck_assert_ptr_eq(verdict.at.rule, verdict.to.rule);
-                ck_assert_uint_eq(verdict.at.path_index, verdict.to.path_index);
+                ck_assert_uint_eq(verdict.at.path_index, strncmp(pairs[_i].at, "/srv/second", 11) == 0);
+                ck_assert_uint_eq(verdict.to.path_index, verdict.at.path_index);
         }
 }
 END_TEST
@@ -837,7 +840,8 @@ START_TEST(copy_conditions_are_the_target_s) {
 
         load("rules:\n  - {name: s, effect: allow, user: builder, path: /s, ops: copy-from, max-bytes: 1}\n"
              "  - {name: t, effect: allow, user: builder, path: /t, ops: copy-to, max-bytes: 110}\n");
-        ck_assert_int_eq(ask(&builder, op, "/s/x", "/t/y").kind, E);
+        ck_assert_int_eq(ask(&builder, op, "/s/x", "/t/y").at.kind, E);
+        ck_assert_int_eq(ask(&builder, op, "/s/x", "/t/y").to.kind, E);
         op.args.copy_range.dst_offset = 11;
         ck_assert_int_eq(ask(&builder, op, "/s/x", "/t/y").to.kind, C);
         op.args.copy_range.has_length = false; /* how long it gets is for the guard to see */
@@ -932,6 +936,9 @@ START_TEST(passed_files) {
         op.at.path = text("");
         op.as = FSOP_AS_ELEVATED;
         ck_assert_int_eq(ask_end(&builder, op, end).kind, D);
+        end.path = text("/srv/build/x"); /* even where it was said to be in the rule's directory */
+        ck_assert_int_eq(ask_end(&builder, op, end).kind, D);
+        end.path = text("");
         end.caller_only = false; /* nothing is known of it */
         ck_assert_int_eq(ask_end(&builder, op, end).kind, D);
         load("rules:\n  - {name: r, effect: allow, user: builder, path: /srv/build, ops: [rename]}\n");

@@ -470,7 +470,7 @@ static bool excludes(const struct guard *guard, const char *path) {
 
 START_TEST(root_opens_once) {
         struct object_id ids[] = {fake_id("/srv/build"), fake_id("/")};
-        const struct guard *guard;
+        const struct guard *guard, *other;
         struct root *root, *same;
 
         load_roots("rules:\n  - {name: a, effect: allow, user: builder, path: [/srv/other, /srv/build], exclude: /srv/build/keep, ops: all, "
@@ -499,6 +499,11 @@ START_TEST(root_opens_once) {
         /* the same guard for the same, another for another */
         ck_assert_ptr_eq(guard_for(root, &builder, STAT), guard);
         ck_assert_ptr_ne(guard_for(root, &alice, STAT), guard);
+        ck_assert_int_eq(root_guard(root, &alice, &STAT, OP_BIT(FSOP_VERB_STAT), 1000, &other), 0);
+        ck_assert_ptr_ne(other, guard);
+        ck_assert_uint_eq(other->caller_uid, 1001);
+        ck_assert_int_eq(root_guard(root, &builder, &STAT, OP_BIT(FSOP_VERB_STAT), 0, &other), 0);
+        ck_assert_uint_eq(other->create_uid, 0);
         ck_assert_ptr_eq(guard_for(root, &builder, STAT), guard);
         root_release(root);
         root_release(same);
@@ -535,6 +540,13 @@ START_TEST(roots_of_each_user) {
         ck_assert_int_eq(root_open(hers), 0);
         ck_assert_uint_eq(guard_for(mine, &builder, STAT)->root->ino, fake_id("/home/builder").ino);
         ck_assert_uint_eq(guard_for(hers, &alice, STAT)->root->ino, fake_id("/home/alice").ino);
+        root_release(mine);
+        root_release(hers);
+        drop();
+        load_roots("rules:\n  - {name: a, effect: allow, group: staff, path: /srv/build, exclude: '/srv/build/%u', ops: all}\n");
+        mine = acquire(policy->rules[0], 0, &builder);
+        hers = acquire(policy->rules[0], 0, &alice);
+        ck_assert_ptr_ne(mine, hers); /* what is excluded differs */
         root_release(mine);
         root_release(hers);
 }
