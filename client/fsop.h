@@ -262,9 +262,10 @@ enum fsop_at_kind {
 };
 
 /*
- * What an operation acts on. A relative path is made absolute, its dots resolved, before it leaves the process; the
- * last component stays what it is. A descriptor must stay open until the request was submitted (for blocking calls:
- * until they return).
+ * What an operation acts on. A relative path is made absolute before it leaves the process, `.`, `..` and slashes that
+ * say nothing are settled; the last component stays what it is. A slash at the end asks for a directory, as it does of
+ * the kernel. Where the daemon sees other paths than this process, the library passes the parent as a descriptor
+ * instead. A descriptor given must stay open until the request was submitted (for blocking calls: until they return).
  */
 struct fsop_at {
         size_t size; /* sizeof(struct fsop_at) */
