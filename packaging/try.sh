@@ -121,12 +121,12 @@ run_batch() {
 as_root() {
         local tree=$scratch/build other=$scratch/elsewhere i
         command -v setpriv >/dev/null || give_up "setpriv is missing (package util-linux)"
-        mkdir -p "$scratch"/{policy.d,state,socket} "$tree/many" "$other"
+        mkdir -p "$scratch"/etc/policy.d "$scratch"/{state,socket} "$tree/many" "$other"
         echo "int main(void) { return 0; }" >"$tree/program.c"
         echo "not yours" >"$other/file"
         chmod 600 "$tree/program.c" "$other/file"
         ln -s "$other" "$tree/shortcut"
-        cat >"$scratch/policy.d/try.yaml" <<POLICY
+        cat >"$scratch/etc/policy.d/try.yaml" <<POLICY
 rules:
   - name: try-build
     effect: allow
@@ -137,16 +137,16 @@ rules:
     devices: ["c 1:3"]
     max-bytes: 1G
 POLICY
-        cat >"$scratch/fsopd.yaml" <<CONFIG
+        cat >"$scratch/etc/fsopd.yaml" <<CONFIG
 socket: $scratch/socket/fsopd.sock
 socket-mode: 0666
 state-dir: $scratch/state
-policy-dir: $scratch/policy.d
+policy-dir: $scratch/etc/policy.d
 audit: file:$scratch/state/audit.log
 CONFIG
         step "Starting fsopd as root, with one rule"
-        sed "s|$scratch/||g; s|^|   |" "$scratch/policy.d/try.yaml"
-        "$programs/fsopd" --config "$scratch/fsopd.yaml" >"$log" 2>&1 </dev/null &
+        sed "s|$scratch/||g; s|^|   |" "$scratch/etc/policy.d/try.yaml"
+        "$programs/fsopd" --config "$scratch/etc/fsopd.yaml" >"$log" 2>&1 </dev/null &
         daemon=$!
         who=nobody
         fsop=(setpriv --reuid=65534 --regid=65534 --clear-groups -- "$programs/fsop" --socket "$scratch/socket/fsopd.sock")
@@ -160,9 +160,10 @@ CONFIG
         look '%n is a %F %t:%T' "$tree/null"
         ask fallocate -l 64M "$tree/image"
         look '%n has %s bytes, %b blocks, belongs to %U' "$tree/image"
-        for ((i = 0; i < 2000; i++)); do printf 'truncate -s 4K %s/many/%d\nchown www-data:www-data %s/many/%d\n' "$tree" "$i" "$tree" "$i"; done |
-                sort -k1,1r -s >"$scratch/lines"
-        split_batches "$scratch/lines"
+        for ((i = 0; i < 2000; i++)); do echo "truncate -s 4K $tree/many/$i"; done >"$scratch/lines"
+        run_batch 2000 "$scratch/lines"
+        for ((i = 0; i < 2000; i++)); do echo "chown www-data:www-data $tree/many/$i"; done >"$scratch/lines"
+        run_batch 2000 "$scratch/lines"
         note "  $(find "$tree/many" -user www-data | wc -l) files belong to www-data now"
 
         step "and nothing else"
@@ -174,14 +175,6 @@ CONFIG
 
         step "What was done with privilege is on record (the first and the last lines)"
         { head -n 2 "$scratch/state/audit.log"; echo ...; tail -n 2 "$scratch/state/audit.log"; } | cut -c 1-300 | sed 's|^|   |'
-}
-
-# First all that make files, then all that change their owner: a parallel batch has no order.
-split_batches() {
-        grep ^truncate "$1" >"$1.1"
-        grep ^chown "$1" >"$1.2"
-        run_batch "$(wc -l <"$1.1")" "$1.1"
-        run_batch "$(wc -l <"$1.2")" "$1.2"
 }
 
 # ---- as an ordinary user: a private service ------------------------------------------------------------------------

@@ -234,6 +234,7 @@ stop_daemon() {
         if ! wait_until "the daemon ends" gone "$pid"; then
                 fail "the daemon ended within 15 s of TERM"
                 kill -KILL "$pid"
+                [ ${#children[@]} -eq 0 ] || kill -KILL "${children[@]}" 2>/dev/null # what it may hang on
         fi
         wait "$pid" || status=$?
         daemon_pid=
@@ -243,10 +244,12 @@ stop_daemon() {
         fi
 }
 
+# Ended for whoever waits for it. A process whose threads cannot end is not, although it looks like a zombie.
 gone() {
-        local state
+        local state threads
         state=$(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) || return 0
-        [ -z "$state" ] || [ "$state" = Z ]
+        threads=$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 2>/dev/null | wc -l)
+        [ -z "$state" ] || { [ "$state" = Z ] && [ "$threads" -le 1 ]; }
 }
 
 # wait_until WHAT COMMAND…: up to 15 s until COMMAND succeeds
