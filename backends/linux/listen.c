@@ -67,7 +67,7 @@ static int check_directory(const struct spot *spot, const char **ret_why) {
 
 /* The lock lives as long as this process, however it ends. */
 static int claim(const struct spot *spot, int *ret_lock, const char **ret_why) {
-        char name[NAME_MAX + 1];
+        char name[sizeof(spot->name) + sizeof(".lock")];
         struct stat st;
         int fd;
 
