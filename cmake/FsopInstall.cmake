@@ -21,9 +21,9 @@ install(EXPORT fsop NAMESPACE fsop:: FILE fsop-targets.cmake DESTINATION "${pack
 # The units name the daemon by its installed path. lib/ and not LIBDIR: systemd looks nowhere else.
 configure_file(packaging/systemd/fsopd.service.in "${PROJECT_BINARY_DIR}/fsopd.service" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/fsopd.service" packaging/systemd/fsopd.socket
-        DESTINATION "${CMAKE_INSTALL_PREFIX}/lib/systemd/system")
-install(FILES packaging/systemd/fsopd.sysusers DESTINATION "${CMAKE_INSTALL_PREFIX}/lib/sysusers.d" RENAME fsopd.conf)
-install(FILES packaging/systemd/fsopd.tmpfiles DESTINATION "${CMAKE_INSTALL_PREFIX}/lib/tmpfiles.d" RENAME fsopd.conf)
+        DESTINATION lib/systemd/system)
+install(FILES packaging/systemd/fsopd.sysusers DESTINATION lib/sysusers.d RENAME fsopd.conf)
+install(FILES packaging/systemd/fsopd.tmpfiles DESTINATION lib/tmpfiles.d RENAME fsopd.conf)
 
 # Completions come from the same table as the parser, so the program writes them itself.
 set(completions "${PROJECT_BINARY_DIR}/completions")

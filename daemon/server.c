@@ -166,8 +166,10 @@ static int listen_all(struct server *server) {
         uint32_t gid = WIRE_NOBODY;
         const char *why = NULL;
 
-        if (n < 0)
+        if (n < 0) {
+                log_line(LOG_LEVEL_ERROR, "the service manager's sockets cannot be used: %s", error_text(-n));
                 return n;
+        }
         server->socket_lock = OS_FD_NONE;
         if (n == 0) {
                 char *directory = parent_directory(config->socket);

@@ -6,6 +6,7 @@
  *      activate SOCKET COMMAND DAEMON [ARGUMENTS…]
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -58,7 +59,7 @@ static void run_daemon(int listener, char **argv) {
         snprintf(pid, sizeof(pid), "%ld", (long)getpid());
         setenv("LISTEN_PID", pid, 1);
         setenv("LISTEN_FDS", "1", 1);
-        if (listener == 3 || dup2(listener, 3) == 3)
+        if (listener == 3 ? fcntl(3, F_SETFD, 0) == 0 : dup2(listener, 3) == 3)
                 execv(argv[0], argv);
         _exit(127);
 }
