@@ -31,13 +31,13 @@ static void explain_failure(struct task_op *o) {
         enum fsop_error_class class_ = class_of(o, code);
         const char *what = error_text(-code);
 
-        if (o->sys.why)
+        if (code == -FSOP_ECANCELED && o->task->cancel_code == -FSOP_ETIMEDOUT)
+                task_op_fail(o, -FSOP_ETIMEDOUT, class_, "the deadline passed");
+        else if (o->sys.why)
                 task_op_fail(o, code, class_, "%s", o->sys.why);
         else if (class_ == FSOP_CLASS_DENIED)
                 task_op_fail(o, code, class_, "%s, and the kernel refuses it to uid %u",
                              o->verdict.why ? o->verdict.why : "no rule allows it", o->task->session->peer.uid);
-        else if (code == -FSOP_ECANCELED && o->task->cancel_code == -FSOP_ETIMEDOUT)
-                task_op_fail(o, -FSOP_ETIMEDOUT, class_, "the deadline passed");
         else
                 task_op_fail(o, code, class_, "%s", what);
         o->result.error.os_error = o->sys.os_error;
