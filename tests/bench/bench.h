@@ -93,9 +93,10 @@ int bench_read_all(int fd, void *data, size_t len);
 /* ---- place.c ---- */
 
 struct place {
-        char *control;       /* the daemon's socket, rules, state; below a directory that only root can write */
-        char *scratch;       /* the files, and the audit log */
-        char *image, *mount; /* a filesystem of our own; NULL: none */
+        char *control;             /* the daemon's socket, rules, state; below a directory that only root can write */
+        char *scratch;             /* the files, and the audit log */
+        char *image, *mount_point; /* of a filesystem of our own; NULL: none */
+        bool mounted;
         char *socket, *config, *audit, *log;
         struct files files;
         uid_t client_uid;

@@ -83,6 +83,15 @@ static int complain(struct ours *ours, const char *path) {
         return bench_fail("fsopd: %s: %.*s", path, (int)error->message.len, (const char *)error->message.data);
 }
 
+/* What should have been elevated and was not, or the other way round, measures something else. */
+static int check_identity(const struct ours *ours, const struct fsop_result *result) {
+        bool expected = ours->job->as != FSOP_AS_CALLER;
+
+        if (result && result->elevated == expected)
+                return 0;
+        return bench_fail("fsopd ran it %s", expected ? "as the caller: the rule does not apply" : "elevated");
+}
+
 /* ---- one by one ---- */
 
 static int call(struct ours *ours, const char *path, uint32_t phase) {
@@ -124,7 +133,7 @@ static uint64_t run_one(struct ours *ours, uint32_t *samples) {
                 samples[i] = (uint32_t)(now - last);
                 last = now;
         }
-        return last - begin;
+        return check_identity(ours, fsop_last_result(ours->client)) < 0 ? 0 : last - begin;
 }
 
 /* ---- batches ---- */
@@ -170,6 +179,8 @@ static void on_done(struct fsop_batch *batch, void *userdata) {
 
         if (fsop_batch_failed(batch) > 0)
                 check_results(lane);
+        else if (check_identity(lane->ours, fsop_batch_result(batch, 0)) < 0)
+                lane->ours->failed = true;
         lane->ready = true;
 }
 
