@@ -155,7 +155,7 @@ static void remember(const struct spot *spot) {
 int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock, const char **ret_why) {
         struct sockaddr_un address;
         struct spot spot;
-        int lock = -1, fd, r;
+        int lock = -1, fd = -1, r;
 
         *ret_why = NULL;
         identity_wear_service();

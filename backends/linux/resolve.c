@@ -629,6 +629,33 @@ static int guarded_pin(struct sys_op *op, struct place *place, enum pin pin, boo
         return op_failed(op, ELOOP);
 }
 
+#ifdef FSOP_TEST_WEAK_RESOLVER
+/* The mistake that is never to come back: what was checked is looked up again by its name. */
+static void look_up_twice(struct place *place, const char *path) {
+        char directory[PATH_MAX] = ".";
+        size_t offset = leaf_offset(path, strlen(path));
+
+        if (offset > 0)
+                snprintf(directory, sizeof(directory), "%.*s", (int)offset, path);
+        if (!place->parent_borrowed && place->parent != OS_FD_NONE) {
+                int fd = lookup_open((int)place->base, directory, O_PATH | O_DIRECTORY, 0, 0, 0);
+
+                if (fd >= 0) {
+                        sys_close(place->parent);
+                        place->parent = fd;
+                }
+        }
+        if (place->object != OS_FD_NONE) {
+                int fd = lookup_open((int)place->base, path, O_PATH, 0, 0, 0);
+
+                if (fd >= 0) {
+                        sys_close(place->object);
+                        place->object = fd;
+                }
+        }
+}
+#endif
+
 static int resolve_guarded(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
         char path[PATH_MAX];
         int r;
@@ -644,7 +671,12 @@ static int resolve_guarded(struct sys_op *op, struct place *place, enum pin pin,
         r = wear(op, place->identity);
         if (r < 0)
                 return r;
-        return guarded_pin(op, place, pin, pin != PIN_NAME && follows(op->op, place), path, flags);
+        r = guarded_pin(op, place, pin, pin != PIN_NAME && follows(op->op, place), path, flags);
+#ifdef FSOP_TEST_WEAK_RESOLVER
+        if (r >= 0)
+                look_up_twice(place, (const char *)place->path.data);
+#endif
+        return r;
 }
 
 /* ---- places ------------------------------------------------------------------------------------------------------------ */

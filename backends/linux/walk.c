@@ -513,7 +513,7 @@ static void visit(struct walk *walk, const char *entry_name) {
 
 static void step(struct walk *walk) {
         struct frame *frame = top(walk);
-        const char *name;
+        const char *name = NULL;
         int r;
 
         trail_cut(walk, frame->trail_len);

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/scene.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backends/linux/sys_linux.h"
+
+struct scene scene;
+
+static char mount_point[128], image[160];
+
+void scene_need_root(void) {
+        if (geteuid() == 0)
+                return;
+        puts("SKIP: root is needed, to be other users");
+        exit(77);
+}
+
+static void quiet(int level, const char *message) {
+        (void)level;
+        (void)message;
+}
+
+static struct identity *person(uint32_t uid) {
+        struct peer peer = {.uid = uid, .gid = uid, .pidfd = OS_FD_NONE};
+        struct identity *identity;
+
+        ck_assert_int_eq(identity_of_peer(&peer, &identity), 0);
+        return identity;
+}
+
+static void furnish(void) {
+        struct sys_config config = {.log = quiet};
+        bool own_root;
+
+        ck_assert_int_eq(chmod(scene.path, 0755), 0);
+        ck_assert_int_eq(sys_start(&config, &own_root), 0);
+        scene.fd = open(scene.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        scene.nobody = person(NOBODY);
+        scene.somebody = person(SOMEBODY);
+        scene_mkdir("tree", 0, 0755);
+        scene_mkdir("outside", 0, 0755);
+        ck_assert_int_eq(directory_open(scene_path("tree"), &scene.root), 0);
+        scene.guard = (struct guard){.root = &scene.root, .caller_uid = NOBODY, .create_uid = NOBODY};
+}
+
+void scene_open(void) {
+        strcpy(scene.path, "/tmp/fsop-scene.XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(scene.path));
+        furnish();
+}
+
+bool scene_open_on(const char *fs) {
+        char command[1024];
+
+        strcpy(mount_point, "/tmp/fsop-scene.XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(mount_point));
+        snprintf(image, sizeof(image), "%s.img", mount_point);
+        snprintf(command, sizeof(command),
+                 "truncate -s 512M %s && mkfs.%s %s %s >/dev/null 2>&1 && mount -o loop %s %s", image, fs,
+                 strcmp(fs, "ext4") == 0 ? "-q -F" : "-f", image, image, mount_point);
+        if (system(command) != 0) {
+                printf("SKIP: no %s could be made and mounted here\n", fs);
+                unlink(image);
+                rmdir(mount_point);
+                mount_point[0] = 0;
+                return false;
+        }
+        snprintf(scene.path, sizeof(scene.path), "%s/scene", mount_point);
+        ck_assert_int_eq(mkdir(scene.path, 0755), 0);
+        furnish();
+        return true;
+}
+
+void scene_close(void) {
+        char command[512];
+
+        identity_wear_service();
+        directory_close(&scene.root);
+        close(scene.fd);
+        scene.nobody = identity_unref(scene.nobody);
+        scene.somebody = identity_unref(scene.somebody);
+        sys_stop();
+        snprintf(command, sizeof(command), "rm -rf --one-file-system %s", scene.path);
+        ck_assert_int_eq(system(command), 0);
+        if (mount_point[0] != 0) {
+                ck_assert_int_eq(umount2(mount_point, MNT_DETACH), 0);
+                rmdir(mount_point);
+                unlink(image);
+                mount_point[0] = 0;
+        }
+}
+
+const char *scene_path(const char *name) {
+        static _Thread_local char buffers[8][512];
+        static _Thread_local unsigned next;
+        char *buffer = buffers[next++ % 8];
+
+        snprintf(buffer, sizeof(buffers[0]), "%s/%s", scene.path, name);
+        return buffer;
+}
+
+void scene_mkdir(const char *name, uint32_t uid, uint32_t mode) {
+        const char *path = scene_path(name);
+
+        ck_assert_msg(mkdir(path, 0700) == 0, "mkdir %s: %s", path, strerror(errno));
+        ck_assert_int_eq(chown(path, uid, uid), 0);
+        ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+void scene_file(const char *name, uint32_t uid, uint32_t mode, const char *text) {
+        const char *path = scene_path(name);
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+        ck_assert_msg(fd >= 0, "create %s: %s", path, strerror(errno));
+        ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));
+        ck_assert_int_eq(fchown(fd, uid, uid), 0);
+        ck_assert_int_eq(fchmod(fd, mode), 0);
+        close(fd);
+}
+
+void scene_symlink(const char *text, const char *name) {
+        ck_assert_int_eq(symlink(text, scene_path(name)), 0);
+}
+
+struct fsop_stat scene_stat(const char *name) {
+        struct fsop_stat stat;
+        int r = lookup_stat(AT_FDCWD, scene_path(name), true, &stat);
+
+        ck_assert_msg(r == 0, "stat %s: %s", name, strerror(-r));
+        return stat;
+}
+
+bool scene_exists(const char *name) {
+        struct fsop_stat stat;
+
+        return lookup_stat(AT_FDCWD, scene_path(name), true, &stat) == 0;
+}
+
+/* ---- requests -------------------------------------------------------------------------------------------------------------- */
+
+static struct bytes bytes_of(const char *text) {
+        return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+struct request *request_new(enum fsop_verb verb, const char *path) {
+        struct request *request = calloc(1, sizeof(*request));
+
+        ck_assert_ptr_nonnull(request);
+        request->op.verb = verb;
+        request->sys.op = &request->op;
+        request->sys.result = &request->result;
+        request->sys.out = (uint8_t *)request->out;
+        request->sys.out_bytes = sizeof(request->out);
+        request->sys.opened = OS_FD_NONE;
+        request->sys.at.base = request->sys.to.base = OS_FD_NONE;
+        request->sys.at.path = bytes_of(path);
+        request_as(request, scene.nobody);
+        return request;
+}
+
+void request_to(struct request *request, const char *path) {
+        request->sys.to.path = bytes_of(path);
+}
+
+void request_as(struct request *request, struct identity *identity) {
+        request->sys.identity = request->sys.at.identity = request->sys.to.identity = identity;
+}
+
+void request_elevate(struct request *request, struct identity *create_as) {
+        request_as(request, identity_of_service(scene.guard.set_id));
+        if (create_as != NULL)
+                request->sys.identity = create_as;
+        request->sys.at.guard = request->sys.to.guard = &scene.guard;
+}
+
+void request_base(struct place *place, os_fd base) {
+        place->base = base;
+        place->base_is_object = place->path.len == 0;
+}
+
+int request_run(struct request *request) {
+        request->began = false;
+        if (sys_resolve(&request->sys, 0) == 0) {
+                request->began = true;
+                sys_run(&request->sys);
+                sys_release(&request->sys);
+        }
+        identity_wear_service();
+        return request->sys.code;
+}
+
+void request_free(struct request *request) {
+        sys_close(request->sys.opened);
+        free(request);
+}
+
+int request_once(enum fsop_verb verb, const char *path, struct identity *identity) {
+        struct request *request = request_new(verb, path);
+        int code;
+
+        request_as(request, identity);
+        code = request_run(request);
+        request_free(request);
+        return code;
+}

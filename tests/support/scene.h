@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scene.h: a scratch directory, people and a rule for tests of the system backend; and operations put together, resolved and
+ * run in one call, without a daemon.
+ */
+#ifndef FSOP_SCENE_H
+#define FSOP_SCENE_H
+
+#include "backends/sys.h"
+
+#define NOBODY 65534u
+#define SOMEBODY 54321u /* has no account, and needs none */
+
+struct scene {
+        char path[256]; /* on a local filesystem, 0755, root's */
+        int fd;
+        struct identity *nobody, *somebody;
+        struct directory root; /* path/tree: the rule's directory */
+        struct guard guard;    /* for nobody; a test changes it as it likes */
+};
+extern struct scene scene;
+
+/* Ends the program with 77 and a line that says why, where it is not run as root. */
+void scene_need_root(void);
+/* For a checked fixture: starts the backend and makes path, path/tree and path/outside. */
+void scene_open(void);
+void scene_close(void);
+/* The same with path on another filesystem, made in a file and mounted: "xfs", "btrfs"; false, with a line, where it cannot be. */
+bool scene_open_on(const char *fs);
+
+/* path/NAME, in one of a few static buffers. */
+const char *scene_path(const char *name);
+/* Directories, files of a few bytes and links below path; any failure fails the test. */
+void scene_mkdir(const char *name, uint32_t uid, uint32_t mode);
+void scene_file(const char *name, uint32_t uid, uint32_t mode, const char *text);
+void scene_symlink(const char *text, const char *name);
+/* lstat. */
+struct fsop_stat scene_stat(const char *name);
+bool scene_exists(const char *name);
+
+struct request {
+        struct operation op;
+        struct sys_op sys;
+        struct result result;
+        uint64_t out[16384];
+        bool began; /* it was resolved and run */
+};
+/* As nobody, below the reference root; PATHs are absolute or, with a base, relative. */
+struct request *request_new(enum fsop_verb verb, const char *path);
+void request_to(struct request *request, const char *path);
+/* As another. */
+void request_as(struct request *request, struct identity *identity);
+/* With the rule's rights: the paths are below path/tree. create_as: for what it creates; NULL: the service. */
+void request_elevate(struct request *request, struct identity *create_as);
+void request_base(struct place *place, os_fd base);
+/* Resolves, runs, releases; its code. opened is closed by request_free. */
+int request_run(struct request *request);
+void request_free(struct request *request);
+/* All of it for one path, without arguments. */
+int request_once(enum fsop_verb verb, const char *path, struct identity *identity);
+
+#endif
