@@ -164,13 +164,15 @@ int root_open(struct root *root);
 /*
  * The guard for one end of an operation of a peer; PERMISSION is op_permission_at or op_permission_to. Excluded are the rule's own
  * exclusions, the daemon's own directories, and the directories of all deny rules that mean this peer and this operation:
- * links do not lead around a deny. create_uid: the owner of what is created, 0 where that is the service.
+ * links do not lead around a deny. Neither do detours: renames and links stay out of every denied directory, whatever is denied
+ * there, and nothing is opened in one under the name of another place (what is done with the handle is judged by that name). BELOW
+ * is that of the end's verdict. create_uid: the owner of what is created, 0 where that is the service.
  * The guard is the root's, lives until its release, and is the same one for the same peer, owner and exclusions: what is
  * remembered per guard (struct parent_cache) is found again by the next operation.
  * 0; -FSOP_EPERM when the root itself lies in such a directory; -FSOP_ENOMEM; -FSOP_EAGAIN when it is not open.
  */
-int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, uint32_t create_uid,
-               const struct guard **ret_guard);
+int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, struct bytes below,
+               uint32_t create_uid, const struct guard **ret_guard);
 void root_release(struct root *root);
 /* For rules matched through a passed descriptor: whether the root's directory is among the ancestors. */
 bool root_holds(const struct root *root, const struct object_id *ancestors, uint32_t n_ancestors);

@@ -53,6 +53,8 @@ static bool deny_reaches(const struct ask *ask, const struct rule *rule, const s
         const struct peer *peer = ask->question->peer;
         struct bytes below;
 
+        if (end->held_name && end->path.len == 0 && end->n_ancestors == 0)
+                return true; /* a file that was opened beneath a passed directory */
         for (uint32_t i = 0; i < rule->n_paths; i++) {
                 if (end->path.len > 0 && rule_path_match(ask->policy, &rule->paths[i], peer, end->path, &below) != 0)
                         return true;
@@ -120,9 +122,27 @@ static bool may_concern(const struct ask *ask, const struct rule *rule, enum eff
         return rule->effect == effect && name_fits(rule, end) && rule_has_subject(rule, ask->question->peer);
 }
 
+/* Whether a rename or link would take something out of what a deny of other operations covers, or carry that away. */
+static bool path_is_protected(const struct ask *ask, struct bytes path) {
+        const struct peer *peer = ask->question->peer;
+        struct bytes below;
+
+        for (uint32_t i = 0; i < ask->policy->n_rules; i++) {
+                const struct rule *rule = ask->policy->rules[i];
+
+                for (uint32_t j = 0; rule_protects(rule, peer, ask->question->op) && j < rule->n_paths; j++)
+                        if (rule_path_match(ask->policy, &rule->paths[j], peer, path, &below) != 0 ||
+                            rule_path_inside(ask->policy, &rule->paths[j], peer, path) != 0)
+                                return true;
+        }
+        return false;
+}
+
 static bool grants_place(struct ask *ask, const struct rule *rule, const struct end *end) {
         if (end->path.len == 0)
                 return true;
+        if (path_is_protected(ask, end->path))
+                return refuse(ask, rule, "a rename or link must not carry things out of what another rule denies something in");
         if (path_is_own(ask, end->path))
                 return refuse(ask, rule, "the daemon's own files are out of reach of every rule");
         if (path_is_excluded(ask, rule, end->path))

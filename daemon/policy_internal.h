@@ -101,6 +101,9 @@ int rule_path_inside(const struct policy *policy, const struct rule_path *rule_p
                      struct bytes path);
 /* Whether a deny means this operation, the place left out: subject, ops and conditions. PERMISSION: bits of one end or both. */
 bool rule_denies(const struct rule *rule, const struct peer *peer, const struct operation *op, op_set permission);
+/* Whether a deny of whatever operation keeps elevated renames and links away from its directories: they would carry things out of
+ * its reach, to where it does not hold. */
+bool rule_protects(const struct rule *rule, const struct peer *peer, const struct operation *op);
 /* Whether an allow or audit grants the operation's arguments: NULL, or a static sentence why not. */
 const char *rule_refuses_args(const struct rule *rule, const struct operation *op, unsigned needs);
 /* Whether any component of a path is empty, "." or ".."; ret_dotdot: a ".." is among them. */

@@ -378,6 +378,11 @@ const char *rule_refuses_args(const struct rule *rule, const struct operation *o
         return NULL;
 }
 
+bool rule_protects(const struct rule *rule, const struct peer *peer, const struct operation *op) {
+        return rule->effect == EFFECT_DENY && (op->verb == FSOP_VERB_RENAME || op->verb == FSOP_VERB_LINK) &&
+               rule_has_subject(rule, peer);
+}
+
 bool rule_denies(const struct rule *rule, const struct peer *peer, const struct operation *op, op_set permission) {
         const struct op_row *row = op_row(op->verb);
 

@@ -99,7 +99,7 @@ static const struct guard *guard_of(struct task_op *o, const struct task_end *en
         bool service;
 
         if (rule_create_as(verdict->rule, peer, &create_uid, &create_gid, &service) < 0 ||
-            root_guard(end->root, peer, o->op, permission, service ? 0 : create_uid, &guard) < 0 ||
+            root_guard(end->root, peer, o->op, permission, verdict->below, service ? 0 : create_uid, &guard) < 0 ||
             !keep_root(o->task, end->root))
                 return NULL;
         return guard;

@@ -36,6 +36,7 @@ struct opened {
         struct object_id *ids;
         os_fd *fds;
         const struct rule **denies; /* of each: NULL, always excluded; those come first */
+        const char **paths;         /* of each, the spec's */
         uint32_t n, n_always;
         const struct rule **above; /* denies whose directory is the root or holds it */
         uint32_t n_above;
@@ -96,6 +97,7 @@ static void opened_free(struct opened *opened) {
         free(opened->ids);
         free(opened->fds);
         free(opened->denies);
+        free(opened->paths);
         free(opened->above);
         free(opened);
 }
@@ -110,8 +112,9 @@ static struct opened *opened_new(uint32_t n_max) {
         opened->ids = calloc(n_max + 1, sizeof(*opened->ids));
         opened->fds = calloc(n_max + 1, sizeof(*opened->fds));
         opened->denies = calloc(n_max + 1, sizeof(*opened->denies));
+        opened->paths = calloc(n_max + 1, sizeof(*opened->paths));
         opened->above = calloc(n_max + 1, sizeof(*opened->above));
-        if (!opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->above) {
+        if (!opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths || !opened->above) {
                 opened_free(opened);
                 return NULL;
         }
@@ -147,6 +150,7 @@ static void hold(struct opened *opened, const struct spec *spec, const struct di
         opened->directories[opened->n] = *directory;
         opened->ids[opened->n] = (struct object_id){directory->dev, directory->ino};
         opened->fds[opened->n] = directory->fd;
+        opened->paths[opened->n] = spec->path;
         opened->denies[opened->n++] = spec->deny;
         if (!spec->deny)
                 opened->n_always++;
@@ -480,8 +484,30 @@ static int find_variant(struct root *root, const struct opened *opened, const ui
         return 0;
 }
 
+/* Whether a root's path with BELOW behind it is, as text, DIRECTORY or beneath it. */
+static bool is_named_in(const struct root *root, struct bytes below, const char *directory) {
+        size_t n_root = strcmp(root->path, "/") == 0 ? 0 : strlen(root->path), n = strlen(directory), rest;
+
+        if (n <= n_root || strncmp(root->path, directory, n_root) != 0 || directory[n_root] != '/')
+                return false;
+        directory += n_root + 1;
+        rest = n - n_root - 1;
+        return below.len >= rest && memcmp(below.data, directory, rest) == 0 && (below.len == rest || below.data[rest] == '/');
+}
+
+/* Whether a denied directory is to be kept out of this operation's way. */
+static bool is_in_the_way(const struct root *root, const struct rule *deny, const char *path, const struct peer *peer,
+                          const struct operation *op, op_set permission, struct bytes below) {
+        if (rule_denies(deny, peer, op, permission) || rule_protects(deny, peer, op))
+                return true;
+        if (op->verb != FSOP_VERB_OPEN && op->verb != FSOP_VERB_OPEN_FD && op->verb != FSOP_VERB_OPENDIR)
+                return false;
+        /* a handle is judged by its name later; where it has none, every deny applies to it */
+        return below.data && rule_has_subject(deny, peer) && !is_named_in(root, below, path);
+}
+
 static int pick_excluded(struct root *root, const struct opened *opened, const struct peer *peer, const struct operation *op,
-                         op_set permission, struct guard *guard) {
+                         op_set permission, struct bytes below, struct guard *guard) {
         uint32_t n_denies = opened->n - opened->n_always, n_picked = 0;
         uint8_t *picked, few[64];
         int code = 0;
@@ -495,7 +521,8 @@ static int pick_excluded(struct root *root, const struct opened *opened, const s
         if (!picked)
                 return -FSOP_ENOMEM;
         for (uint32_t i = 0; i < n_denies; i++) {
-                picked[i] = rule_denies(opened->denies[opened->n_always + i], peer, op, permission);
+                picked[i] = is_in_the_way(root, opened->denies[opened->n_always + i], opened->paths[opened->n_always + i], peer, op,
+                                          permission, below);
                 n_picked += picked[i];
         }
         if (n_picked)
@@ -527,8 +554,8 @@ static int find_given(struct root *root, const struct guard *guard, const struct
         return 0;
 }
 
-int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, uint32_t create_uid,
-               const struct guard **ret_guard) {
+int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, struct bytes below,
+               uint32_t create_uid, const struct guard **ret_guard) {
         const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
         const struct rule *rule = root->rule;
         struct guard guard;
@@ -554,7 +581,7 @@ int root_guard(struct root *root, const struct peer *peer, const struct operatio
                 .has_bytes_max = rule->has_bytes_max,
                 .bytes_max = rule->bytes_max,
         };
-        code = pick_excluded(root, opened, peer, op, permission, &guard);
+        code = pick_excluded(root, opened, peer, op, permission, below, &guard);
         return code < 0 ? code : find_given(root, &guard, ret_guard);
 }
 

@@ -993,6 +993,41 @@ START_TEST(held_handles) {
 }
 END_TEST
 
+/* Nothing is known of where it lies: then it may lie where something is denied. */
+START_TEST(held_handle_without_a_place) {
+        struct operation op = an_op(FSOP_VERB_READ);
+        struct end end = {.present = true, .held_name = "a"};
+
+        load("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, ops: [read, write]}\n"
+             "  - {name: d, effect: deny, user: builder, path: /srv/build/keep, ops: write}\n");
+        ck_assert_int_eq(ask_end(&builder, op, end).kind, E);
+        op.verb = FSOP_VERB_WRITE;
+        ck_assert_int_eq(ask_end(&builder, op, end).kind, D);
+        end.path = text("/srv/build/x");
+        ck_assert_int_eq(ask_end(&builder, op, end).kind, E);
+}
+END_TEST
+
+/* A deny of something else: nothing is carried out of its directory, nor the directory itself. */
+START_TEST(renames_out_of_a_denied_directory) {
+        static const struct {
+                const char *at, *to;
+                enum verdict_kind kind;
+        } moves[] = {{"/srv/build/keep/f", "/srv/build/f", C}, {"/srv/build/f", "/srv/build/keep/f", C}, {"/srv/build/keep", "/srv/build/k", C},
+                     {"/srv/build/a", "/srv/build/b", E},      {"/srv/build/keeper", "/srv/build/b", E}, {"/srv/build/f", "/srv/build/keep", C}};
+
+        load("rules:\n  - {name: a, effect: allow, user: [builder, alice], path: /srv, ops: all}\n"
+             "  - {name: d, effect: deny, user: builder, path: /srv/build/keep, ops: chown}\n");
+        for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+                ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_RENAME), moves[i].at, moves[i].to).kind, moves[i].kind);
+                ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_LINK), moves[i].at, moves[i].to).kind, moves[i].kind);
+                ck_assert_int_eq(ask(&alice, an_op(FSOP_VERB_RENAME), moves[i].at, moves[i].to).kind, E);
+        }
+        ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_RENAME), "/srv/build", "/srv/other").kind, C);
+        ck_assert_int_eq(kind(FSOP_VERB_UNLINK, "/srv/build/keep/f"), E);
+}
+END_TEST
+
 START_TEST(held_handle_and_path) {
         struct operation op = an_op(FSOP_VERB_RENAME);
         struct question question = {.peer = &builder, .op = &op};
@@ -1224,6 +1259,8 @@ int main(void) {
         tcase_add_test(tcase, passed_directories_and_denies);
         tcase_add_test(tcase, passed_files);
         tcase_add_test(tcase, held_handles);
+        tcase_add_test(tcase, held_handle_without_a_place);
+        tcase_add_test(tcase, renames_out_of_a_denied_directory);
         tcase_add_test(tcase, held_handle_and_path);
         tcase_add_test(tcase, path_and_ancestors);
         tcase_add_test(tcase, explanations);

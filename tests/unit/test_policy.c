@@ -13,6 +13,7 @@ static struct policy *policy;
 static struct policy_report report;
 static struct roots *roots;
 static const struct peer builder = {.uid = 1000, .gid = 1000};
+static const struct bytes nowhere;
 static const struct peer alice = {.uid = 1001, .gid = 1001};
 
 static void setup(void) {
@@ -450,7 +451,7 @@ static void load_roots(const char *text) {
 static const struct guard *guard_for(struct root *root, const struct peer *peer, struct operation op) {
         const struct guard *guard = NULL;
 
-        ck_assert_int_eq(root_guard(root, peer, &op, op_permission_at(&op), peer->uid, &guard), 0);
+        ck_assert_int_eq(root_guard(root, peer, &op, op_permission_at(&op), nowhere, peer->uid, &guard), 0);
         return guard;
 }
 
@@ -478,7 +479,7 @@ START_TEST(root_opens_once) {
         root = acquire(policy->rules[0], 1, &builder);
         ck_assert(!root_is_open(root));
         ck_assert(!root_holds(root, ids, 2));
-        ck_assert_int_eq(root_guard(root, &builder, &CHMOD, OP_BIT(FSOP_VERB_CHMOD), 1000, &guard), -FSOP_EAGAIN);
+        ck_assert_int_eq(root_guard(root, &builder, &CHMOD, OP_BIT(FSOP_VERB_CHMOD), nowhere, 1000, &guard), -FSOP_EAGAIN);
         ck_assert_int_eq(root_open(root), 0);
         ck_assert_int_eq(root_open(root), 0);
         ck_assert(root_is_open(root));
@@ -499,10 +500,10 @@ START_TEST(root_opens_once) {
         /* the same guard for the same, another for another */
         ck_assert_ptr_eq(guard_for(root, &builder, STAT), guard);
         ck_assert_ptr_ne(guard_for(root, &alice, STAT), guard);
-        ck_assert_int_eq(root_guard(root, &alice, &STAT, OP_BIT(FSOP_VERB_STAT), 1000, &other), 0);
+        ck_assert_int_eq(root_guard(root, &alice, &STAT, OP_BIT(FSOP_VERB_STAT), nowhere, 1000, &other), 0);
         ck_assert_ptr_ne(other, guard);
         ck_assert_uint_eq(other->caller_uid, 1001);
-        ck_assert_int_eq(root_guard(root, &builder, &STAT, OP_BIT(FSOP_VERB_STAT), 0, &other), 0);
+        ck_assert_int_eq(root_guard(root, &builder, &STAT, OP_BIT(FSOP_VERB_STAT), nowhere, 0, &other), 0);
         ck_assert_uint_eq(other->create_uid, 0);
         ck_assert_ptr_eq(guard_for(root, &builder, STAT), guard);
         root_release(root);
@@ -577,9 +578,51 @@ START_TEST(denies_become_exclusions) {
         ck_assert(excludes(guard_for(root, &builder, to_root), "/srv/build/keep"));
         ck_assert(!excludes(guard_for(root, &builder, to_other), "/srv/build/keep"));
         ck_assert(!excludes(guard_for(root, &builder, copy), "/srv/build/keep")); /* the source */
-        ck_assert_int_eq(root_guard(root, &builder, &copy, op_permission_to(&copy), 1000, &guard), 0);
+        ck_assert_int_eq(root_guard(root, &builder, &copy, op_permission_to(&copy), nowhere, 1000, &guard), 0);
         ck_assert(excludes(guard, "/srv/build/keep"));
         root_release(root);
+}
+END_TEST
+
+static const struct guard *guard_at(struct root *root, enum fsop_verb verb, const char *below) {
+        struct operation op = {.verb = verb, .args.open.read = true};
+        const struct guard *guard = NULL;
+
+        ck_assert_int_eq(root_guard(root, &builder, &op, op_permission_at(&op), (struct bytes){(const uint8_t *)below, below ? strlen(below) : 0},
+                                    1000, &guard),
+                         0);
+        return guard;
+}
+
+/* What is denied in a directory is not to be had by a detour: moving things out of it, or opening them under another name. */
+START_TEST(denies_and_detours) {
+        const struct guard *guard;
+        struct root *root;
+
+        load_roots("rules:\n  - {name: a, effect: allow, group: staff, path: [/srv/build, /], ops: [all, open-fd]}\n"
+                   "  - {name: d, effect: deny, user: builder, path: /srv/build/keep, ops: [chown]}\n");
+        for (uint32_t i = 0; i < 2; i++) {
+                const char *names[] = {i ? "srv/build/keep/f" : "keep/f", i ? "srv/build/keep" : "keep", i ? "srv/build/keeper" : "keeper",
+                                       i ? "srv/build/link/f" : "link/f", i ? "srv" : "", i ? "srv/build/kee" : "kee"};
+
+                root = acquire(policy->rules[0], i, &builder);
+                ck_assert_int_eq(root_open(root), 0);
+                ck_assert(!excludes(guard_at(root, FSOP_VERB_STAT, names[3]), "/srv/build/keep"));
+                ck_assert(excludes(guard_at(root, FSOP_VERB_RENAME, names[0]), "/srv/build/keep"));
+                ck_assert(excludes(guard_at(root, FSOP_VERB_LINK, names[3]), "/srv/build/keep"));
+                for (unsigned verb = 0; verb < 3; verb++) {
+                        static const enum fsop_verb opening[] = {FSOP_VERB_OPEN, FSOP_VERB_OPEN_FD, FSOP_VERB_OPENDIR};
+
+                        ck_assert(!excludes(guard_at(root, opening[verb], names[0]), "/srv/build/keep"));
+                        ck_assert(!excludes(guard_at(root, opening[verb], names[1]), "/srv/build/keep"));
+                        for (unsigned j = 2; j < 6; j++)
+                                ck_assert(excludes(guard_at(root, opening[verb], names[j]), "/srv/build/keep"));
+                        ck_assert(!excludes(guard_at(root, opening[verb], NULL), "/srv/build/keep"));
+                }
+                ck_assert_int_eq(root_guard(root, &alice, &(struct operation){.verb = FSOP_VERB_RENAME}, OP_BIT(FSOP_VERB_RENAME), nowhere, 0, &guard), 0);
+                ck_assert(!excludes(guard, "/srv/build/keep"));
+                root_release(root);
+        }
 }
 END_TEST
 
@@ -593,9 +636,9 @@ START_TEST(denies_above_through_links) {
                    "  - {name: d, effect: deny, user: builder, path: /alias, ops: [chmod]}\n");
         root = acquire(policy->rules[0], 0, &builder);
         ck_assert_int_eq(root_open(root), 0);
-        ck_assert_int_eq(root_guard(root, &builder, &CHMOD, OP_BIT(FSOP_VERB_CHMOD), 1000, &guard), -FSOP_EPERM);
-        ck_assert_int_eq(root_guard(root, &builder, &STAT, OP_BIT(FSOP_VERB_STAT), 1000, &guard), 0);
-        ck_assert_int_eq(root_guard(root, &alice, &CHMOD, OP_BIT(FSOP_VERB_CHMOD), 1001, &guard), 0);
+        ck_assert_int_eq(root_guard(root, &builder, &CHMOD, OP_BIT(FSOP_VERB_CHMOD), nowhere, 1000, &guard), -FSOP_EPERM);
+        ck_assert_int_eq(root_guard(root, &builder, &STAT, OP_BIT(FSOP_VERB_STAT), nowhere, 1000, &guard), 0);
+        ck_assert_int_eq(root_guard(root, &alice, &CHMOD, OP_BIT(FSOP_VERB_CHMOD), nowhere, 1001, &guard), 0);
         root_release(root);
 }
 END_TEST
@@ -608,7 +651,7 @@ START_TEST(the_daemon_s_own_directories) {
         load_roots("rules:\n  - {name: a, effect: allow, group: staff, path: [/srv/link, /], ops: all}\n");
         root = acquire(policy->rules[0], 0, &builder);
         ck_assert_int_eq(root_open(root), 0);
-        ck_assert_int_eq(root_guard(root, &builder, &STAT, OP_BIT(FSOP_VERB_STAT), 1000, &guard), -FSOP_EPERM);
+        ck_assert_int_eq(root_guard(root, &builder, &STAT, OP_BIT(FSOP_VERB_STAT), nowhere, 1000, &guard), -FSOP_EPERM);
         root_release(root);
         root = acquire(policy->rules[0], 1, &builder);
         ck_assert_int_eq(root_open(root), 0);
@@ -849,6 +892,7 @@ int main(void) {
         tcase_add_test(tcase, root_that_does_not_exist);
         tcase_add_test(tcase, roots_of_each_user);
         tcase_add_test(tcase, denies_become_exclusions);
+        tcase_add_test(tcase, denies_and_detours);
         tcase_add_test(tcase, denies_above_through_links);
         tcase_add_test(tcase, the_daemon_s_own_directories);
         tcase_add_test(tcase, exclusion_that_cannot_be_opened);
