@@ -73,7 +73,7 @@ static int look_up(struct lookup *lookup, int (*call)(struct lookup *, char *, s
 
 int sys_user_by_name(const char *name, uint32_t *ret_uid, uint32_t *ret_gid) {
         struct lookup lookup = {.name = name};
-        char *buffer;
+        char *buffer = NULL;
         int r = look_up(&lookup, lookup_user_by_name, &buffer);
 
         if (r < 0)
@@ -89,7 +89,7 @@ int sys_user_by_name(const char *name, uint32_t *ret_uid, uint32_t *ret_gid) {
 
 int sys_group_by_name(const char *name, uint32_t *ret_gid) {
         struct lookup lookup = {.name = name};
-        char *buffer;
+        char *buffer = NULL;
         int r = look_up(&lookup, lookup_group_by_name, &buffer);
 
         if (r < 0)
@@ -103,7 +103,7 @@ int sys_group_by_name(const char *name, uint32_t *ret_gid) {
 
 int sys_name_of_user(uint32_t uid, char *buffer, size_t buffer_bytes) {
         struct lookup lookup = {.id = uid};
-        char *strings;
+        char *strings = NULL;
         int r = look_up(&lookup, lookup_user_by_id, &strings);
         size_t len;
 

@@ -264,8 +264,14 @@ wait_until() {
         return 1
 }
 
-daemon_fds() { find "/proc/$daemon_pid/fd" -mindepth 1 2>/dev/null | wc -l; }
-daemon_rss_kb() { sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$daemon_pid/status"; }
+# The process that serves: the one that was started, or the child that it keeps.
+serving_pid() {
+        local child=
+        read -r child _ <"/proc/$daemon_pid/task/$daemon_pid/children" 2>/dev/null
+        echo "${child:-$daemon_pid}"
+}
+daemon_fds() { find "/proc/$(serving_pid)/fd" -mindepth 1 2>/dev/null | wc -l; }
+daemon_rss_kb() { sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$(serving_pid)/status"; }
 
 # ---- other users ------------------------------------------------------------------------------------------------
 
@@ -278,6 +284,7 @@ as_user() {
 }
 as_nobody() { as_user $nobody_uid $nobody_gid - "$@"; }
 # For the background: "${nobody[@]}" COMMAND… &, so that $! is the command and not a shell that waits for it.
+# shellcheck disable=SC2034
 nobody=(setpriv "--reuid=$nobody_uid" "--regid=$nobody_gid" --clear-groups --inh-caps=-all --)
 
 # The rule that most tests use: nobody may do everything below DIRECTORY, within limits.
