@@ -15,6 +15,16 @@ enum {
         SERVICE_RELOAD = 1 << 1,    /* HUP */
 };
 
+/*
+ * Splits off a keeper: the process that was started stays behind as it, and the call returns 0 in a child, where the service goes
+ * on. The keeper passes on signals and readiness and ends as the service does; after service_end it does not wait for threads
+ * that hang in the kernel and cannot be killed. When it dies, the service is killed. To be called first, before sys_start.
+ * -FSOP_E…: it could not be done; the service can go on without. Does nothing (0) where nothing of the kind is needed.
+ */
+int service_split(void);
+/* The service is over, with this exit status: all that is left is to return it from main. */
+void service_end(int status);
+
 /* Begins to watch for requests; wake(userdata) is called from a signal handler or another thread when one came. */
 int service_start(void (*wake)(void *userdata), void *userdata);
 /* The requests since the last call. */

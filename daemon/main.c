@@ -158,6 +158,8 @@ static int run(const struct arguments *args) {
         int code, status;
 
         log_setup(LOG_LEVEL_INFO, service_logs_to_journal());
+        if (!args->check_config && !args->check_policy && (code = service_split()) < 0)
+                log_line(LOG_LEVEL_WARNING, "a thread that hangs will delay the end: %s", error_text(-code));
         code = sys_start(&sys_config, &own_root);
         if (code < 0) {
                 fprintf(stderr, "fsopd: the identity of the service cannot be taken: %s\n", error_text(-code));
@@ -168,6 +170,7 @@ static int run(const struct arguments *args) {
         else
                 status = run_with_config(args, private_service);
         sys_stop();
+        service_end(status);
         return status;
 }
 

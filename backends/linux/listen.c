@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 4096
@@ -110,6 +111,26 @@ static int remove_dead(const struct spot *spot, const struct sockaddr_un *addres
         return unlinkat(spot->dir_fd, spot->name, 0) < 0 && errno != ENOENT ? error_from_errno(errno) : 0;
 }
 
+/* The one before may be dying still: its descriptors go a moment after those who wait for it know that it is gone. */
+static int take_over(const struct spot *spot, const struct sockaddr_un *address, int *ret_lock, const char **ret_why) {
+        const struct timespec moment = {.tv_nsec = 10000000};
+        int r;
+
+        for (int i = 0;; i++) {
+                r = claim(spot, ret_lock, ret_why);
+                if (r >= 0) {
+                        r = remove_dead(spot, address, ret_why);
+                        if (r >= 0)
+                                return 0;
+                        sys_close(*ret_lock);
+                        *ret_lock = -1;
+                }
+                if (r != -FSOP_EBUSY || i == 100)
+                        return r;
+                nanosleep(&moment, NULL);
+        }
+}
+
 static int bind_and_listen(const struct spot *spot, const struct sockaddr_un *address, uint32_t mode, uint32_t gid, int *ret_fd) {
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
         mode_t old;
@@ -166,9 +187,7 @@ int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listene
         if (r >= 0)
                 r = check_directory(&spot, ret_why);
         if (r >= 0)
-                r = claim(&spot, &lock, ret_why);
-        if (r >= 0)
-                r = remove_dead(&spot, &address, ret_why);
+                r = take_over(&spot, &address, &lock, ret_why);
         if (r >= 0)
                 r = bind_and_listen(&spot, &address, mode, gid, &fd);
         if (r < 0) {

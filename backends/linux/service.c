@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "backends/linux/service_linux.h"
 #include "backends/posix/errors.h"
 
 #define LISTEN_FDS_START 3
@@ -122,7 +123,7 @@ static socklen_t notify_address(struct sockaddr_un *ret_address) {
         return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (name[0] == '/'));
 }
 
-void service_notify(const char *state) {
+void service_notify_manager(const char *state) {
         struct sockaddr_un address;
         socklen_t len = notify_address(&address);
         struct timeval patience = {.tv_sec = 1};
@@ -138,6 +139,11 @@ void service_notify(const char *state) {
         while (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, len) < 0 && errno == EINTR)
                 ;
         close(fd);
+}
+
+void service_notify(const char *state) {
+        if (!service_notify_keeper(state))
+                service_notify_manager(state);
 }
 
 bool service_logs_to_journal(void) {

@@ -3,6 +3,7 @@
  * memory.c: what a fresh daemon holds after its first request, and how much more with many connections that only said
  * Hello.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,8 @@
 
 #define CONNECTIONS 500u
 
-/* A line of /proc/PID/status, in KiB; negative where it can't be read. */
-static double status_kib(pid_t pid, const char *key) {
+/* A line of /proc/PID/status, its number; negative where it can't be read. */
+static double status_line(pid_t pid, const char *key) {
         char *path = bench_format("/proc/%ld/status", (long)pid), line[256];
         FILE *status = fopen(path, "re");
         size_t len = strlen(key);
@@ -25,6 +26,23 @@ static double status_kib(pid_t pid, const char *key) {
         if (status)
                 fclose(status);
         free(path);
+        return kib;
+}
+
+/* Of the daemon as a whole, in KiB: the process that was started and the one that serves, its child. */
+static double status_kib(pid_t pid, const char *key) {
+        double kib = status_line(pid, key);
+        DIR *processes = opendir("/proc");
+        struct dirent *entry;
+
+        while (processes && (entry = readdir(processes))) {
+                pid_t other = (pid_t)atol(entry->d_name);
+
+                if (other > 0 && (pid_t)status_line(other, "PPid") == pid)
+                        kib += status_line(other, key);
+        }
+        if (processes)
+                closedir(processes);
         return kib;
 }
 
