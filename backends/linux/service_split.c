@@ -64,6 +64,24 @@ __attribute__((noreturn)) static void end_as(int status, const sigset_t *mask) {
         _exit(128 + WTERMSIG(status));
 }
 
+/* True: the service is over, with *ret_status. */
+static bool take_messages(int fd, int *ret_status) {
+        char message[MESSAGE_BYTES_MAX + 1];
+        ssize_t n;
+        bool over = false;
+
+        while ((n = recv(fd, message, MESSAGE_BYTES_MAX, MSG_DONTWAIT)) > 0) {
+                message[n] = 0;
+                if (message[0] == SAY_NOTIFY)
+                        service_notify_manager(message + 1);
+                else if (message[0] == SAY_END && n == 2) {
+                        *ret_status = (unsigned char)message[1];
+                        over = true;
+                }
+        }
+        return over;
+}
+
 static void take_signals(struct split *split) {
         struct signalfd_siginfo info;
         int status, said;
