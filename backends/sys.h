@@ -95,7 +95,8 @@ int sys_groups_of_user(const char *name, uint32_t gid, uint32_t **ret_groups, ui
 
 /* ---- directories that rules name ------------------------------------------------------------------------------- */
 
-/* A directory held open, resolved under the reference root without magic links. */
+/* A directory held open, resolved under the reference root without magic links. Links on the way must be in nobody's hands but
+ * root's and the service's, like the directories above them: -FSOP_EACCES for others. */
 struct directory {
         os_fd fd; /* OS_FD_NONE: closed */
         uint64_t dev, ino, mnt_id;

@@ -7,7 +7,134 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LINKS_MAX 40
+#define FROM_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
+
+/* ---- the directories of rules ------------------------------------------------------------------------------------------- */
+
+/* Whether nobody but root or the service can put something else where a name in this directory is. */
+static bool is_in_trusted_hands(int directory_fd) {
+        struct fsop_stat here, above;
+        int r = lookup_stat(directory_fd, "", false, &here);
+
+        for (unsigned level = 1; r >= 0; level++) {
+                if ((here.uid != 0 && here.uid != service.uid) || (here.mode & (S_IWGRP | S_IWOTH)))
+                        return false;
+                r = lookup_stat_above(directory_fd, level, &above);
+                if (r >= 0 && above.mnt_id == here.mnt_id && same_object(&above, stat_dev(&here), here.ino))
+                        return true;
+                here = above;
+        }
+        return false;
+}
+
+/* Puts the text of the link NAME in PARENT in front of REST. 0, -EACCES for a link that cannot be trusted, other negative errnos. */
+static int take_link(int parent_fd, const char *name, char done[PATH_MAX], char rest[PATH_MAX]) {
+        char text[PATH_MAX], joined[PATH_MAX];
+        struct fsop_stat stat;
+        int fd = lookup_open(parent_fd, name, O_PATH | O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS, 0), r, n;
+
+        if (fd < 0)
+                return fd;
+        r = lookup_stat(fd, "", false, &stat);
+        if (r >= 0 && (!stat_is_link(&stat) || (stat.uid != 0 && stat.uid != service.uid) || !is_in_trusted_hands(parent_fd)))
+                r = -EACCES;
+        if (r >= 0)
+                r = lookup_read_link(fd, text, sizeof(text));
+        sys_close(fd);
+        if (r < 0)
+                return r;
+        if (text[0] == '/')
+                done[0] = 0;
+        n = snprintf(joined, sizeof(joined), "%s/%s", text, rest);
+        if (n < 0 || (size_t)n >= sizeof(joined))
+                return -ENAMETOOLONG;
+        memcpy(rest, joined, (size_t)n + 1);
+        return 0;
+}
+
+/* One component of rest to the end of done, which has no links; a link goes back into rest. 1: it was one. */
+static int take_component(char done[PATH_MAX], char rest[PATH_MAX], const char *name, size_t len) {
+        size_t done_len = strlen(done);
+        char component[NAME_MAX + 1];
+        int parent, fd, r;
+
+        if (len == 2 && memcmp(name, "..", 2) == 0) {
+                while (done_len > 0 && done[--done_len] != '/')
+                        ;
+                done[done_len] = 0;
+                return 0;
+        }
+        if (len > NAME_MAX || done_len + 1 + len >= PATH_MAX)
+                return -ENAMETOOLONG;
+        memcpy(component, name, len);
+        component[len] = 0;
+        parent = lookup_open(service.root_fd, done_len > 0 ? done : "/", O_PATH | O_DIRECTORY, 0, FROM_ROOT, 0);
+        if (parent < 0)
+                return parent;
+        fd = lookup_open(parent, component, O_PATH | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, 0);
+        if (fd >= 0) {
+                done[done_len] = '/';
+                memcpy(done + done_len + 1, component, len + 1);
+                sys_close(fd);
+                r = 0;
+        } else if (fd == -ELOOP) {
+                r = take_link(parent, component, done, rest);
+                r = r < 0 ? r : 1;
+        } else {
+                r = fd;
+        }
+        sys_close(parent);
+        return r;
+}
+
+/*
+ * A rule's path with the links on it replaced. Only links that root made, in directories that only root can change, count: whoever
+ * owns a directory above a rule's could otherwise put a link to any place there.
+ */
+static int expand_links(const char *path, char done[PATH_MAX]) {
+        char rest[PATH_MAX], next[PATH_MAX];
+        int r = 0;
+
+        if (strlen(path) >= sizeof(rest))
+                return -ENAMETOOLONG;
+        strcpy(rest, path);
+        done[0] = 0;
+        for (int links = 0; r >= 0 && links <= LINKS_MAX;) {
+                char *name = rest + strspn(rest, "/");
+                size_t len = strcspn(name, "/");
+
+                if (len == 0)
+                        return 0;
+                if (len == 1 && name[0] == '.') {
+                        memmove(rest, name + 1, strlen(name + 1) + 1);
+                        continue;
+                }
+                strcpy(next, name);
+                memmove(rest, name + len, strlen(name + len) + 1);
+                r = take_component(done, rest, next, len);
+                links += r > 0;
+        }
+        return r < 0 ? r : -ELOOP;
+}
+
+static int open_without_links(const char *absolute_path) {
+        char expanded[PATH_MAX];
+        int fd = lookup_open(service.root_fd, absolute_path, O_PATH | O_DIRECTORY, 0, FROM_ROOT, 0), r;
+
+        if (fd != -ELOOP)
+                return fd;
+        r = expand_links(absolute_path, expanded);
+        if (r < 0)
+                return r;
+        return lookup_open(service.root_fd, expanded[0] != 0 ? expanded : "/", O_PATH | O_DIRECTORY, 0, FROM_ROOT, 0);
+}
 
 int directory_open(const char *absolute_path, struct directory *ret_directory) {
         struct fsop_stat stat;
@@ -16,7 +143,7 @@ int directory_open(const char *absolute_path, struct directory *ret_directory) {
         if (absolute_path[0] != '/')
                 return -FSOP_EINVAL;
         identity_wear_service();
-        fd = lookup_open(service.root_fd, absolute_path, O_PATH | O_DIRECTORY, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, 0);
+        fd = open_without_links(absolute_path);
         if (fd < 0)
                 return error_from_errno(-fd);
         r = lookup_stat(fd, "", false, &stat);
