@@ -32,7 +32,6 @@ static void probe_call(struct io *io) {
         const char *name = NULL;
         int n = sys_probe(&o->sys.at, &name, features, (uint32_t)(o->sys.out_bytes / sizeof(*features)));
 
-        identity_wear_service();
         io->result = n < 0 ? n : 0;
         if (n < 0) {
                 o->sys.code = n;

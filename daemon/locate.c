@@ -45,7 +45,6 @@ static void locate_call(struct io *io) {
         io->result = locate_end(&o->at);
         if (io->result == 0)
                 io->result = locate_end(&o->to);
-        identity_wear_service();
 }
 
 /* Room for the ancestors where they can matter. */
@@ -110,7 +109,6 @@ static void open_candidates_call(struct io *io) {
 
         for (uint32_t i = 0; i < o->task->n_candidates; i++)
                 root_open(o->task->candidates[i]); /* one that does not open holds nothing; deny rules know */
-        identity_wear_service();
         io->result = 0;
 }
 

@@ -31,7 +31,6 @@ static void open_roots_call(struct io *io) {
                 root_open(o->at.root);
         if (o->to.root && !root_is_open(o->to.root))
                 root_open(o->to.root);
-        identity_wear_service();
         io->result = 0;
 }
 
@@ -158,7 +157,6 @@ static enum flow pin(struct task *task) {
                 }
                 link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});
         }
-        identity_wear_service();
         if (!first)
                 return FLOW_NEXT;
         task_submit(task, first);

@@ -84,7 +84,6 @@ static enum flow run_all(struct task *task) {
                         break;
                 }
         }
-        identity_wear_service();
         if (first)
                 task_submit(task, first);
         return task->pending > 0 ? FLOW_WAIT : FLOW_NEXT;

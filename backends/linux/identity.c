@@ -42,6 +42,8 @@
 
 void (*identity_dropped)(struct identity *identity);
 
+#define BUCKETS 64u
+static struct identity *alive[BUCKETS]; /* loop thread */
 static uint64_t last_serial; /* loop thread */
 static struct identity *service_plain, *service_set_id;
 
@@ -190,6 +192,33 @@ static int compare_ids(const void *a, const void *b) {
         return left < right ? -1 : left > right;
 }
 
+static bool is_same(const struct identity *a, const struct identity *b) {
+        return a->uid == b->uid && a->gid == b->gid && a->effective == b->effective && a->n_groups == b->n_groups &&
+               memcmp(a->groups, b->groups, a->n_groups * sizeof(a->groups[0])) == 0;
+}
+
+/* One object for the same rights, however many connections have them: what is worn already costs nothing to wear. */
+static struct identity *intern(struct identity *identity) {
+        struct identity **bucket = &alive[identity->uid % BUCKETS];
+
+        for (struct identity *known = *bucket; known != NULL; known = known->next)
+                if (is_same(known, identity)) {
+                        free(identity);
+                        return identity_ref(known);
+                }
+        identity->next = *bucket;
+        *bucket = identity;
+        return identity;
+}
+
+static void forget(const struct identity *identity) {
+        struct identity **link = &alive[identity->uid % BUCKETS];
+
+        while (*link != identity)
+                link = &(*link)->next;
+        *link = identity->next;
+}
+
 /* groups_are compares in the kernel's order, and the kernel sorts. */
 static int identity_new(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t n_groups, uint64_t effective,
                         struct identity **ret_identity) {
@@ -211,7 +240,7 @@ static int identity_new(uint32_t uid, uint32_t gid, const uint32_t *groups, uint
         if (n_groups > 0)
                 memcpy(identity->groups, groups, n_groups * sizeof(identity->groups[0]));
         qsort(identity->groups, n_groups, sizeof(identity->groups[0]), compare_ids);
-        *ret_identity = identity;
+        *ret_identity = intern(identity);
         return 0;
 }
 
@@ -250,6 +279,7 @@ struct identity *identity_unref(struct identity *identity) {
                 return NULL;
         if (identity_dropped != NULL)
                 identity_dropped(identity);
+        forget(identity);
         free(identity);
         return NULL;
 }

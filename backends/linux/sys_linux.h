@@ -50,6 +50,7 @@ struct fd_path fd_path(os_fd fd);
 /* ---- identities (identity.c) ------------------------------------------------------------------------------------ */
 
 struct identity {
+        struct identity *next; /* of those that are alive */
         uint64_t serial; /* never used twice: threads remember what they wear by it */
         uint32_t refs;
         uint32_t uid, gid;
