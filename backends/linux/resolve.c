@@ -59,13 +59,17 @@ static const struct shape shapes[FSOP_VERB_LIMIT] = {
         [FSOP_VERB_FSYNC] = {.at = PIN_OBJECT},
 };
 
+static bool is_open(enum fsop_verb verb) {
+        return verb == FSOP_VERB_OPEN || verb == FSOP_VERB_OPEN_FD;
+}
+
 struct shape shape_of(const struct operation *op) {
         struct shape shape = {0};
 
         if ((unsigned)op->verb >= FSOP_VERB_LIMIT)
                 return shape;
         shape = shapes[op->verb];
-        if (op->verb == FSOP_VERB_OPEN || op->verb == FSOP_VERB_OPEN_FD)
+        if (is_open(op->verb))
                 shape.at_changes = op->args.open.write || op->args.open.append || op->args.open.truncate;
         if (op->verb == FSOP_VERB_RENAME)
                 shape.at_creates = op->args.rename.exchange;
@@ -101,8 +105,7 @@ static bool may_create(const struct sys_op *op) {
 }
 
 static bool is_exclusive(const struct operation *op) {
-        return (op->verb == FSOP_VERB_OPEN || op->verb == FSOP_VERB_OPEN_FD) && op->args.open.create.create &&
-               op->args.open.exclusive;
+        return is_open(op->verb) && op->args.open.create.create && op->args.open.exclusive;
 }
 
 static bool wants_directory(const struct operation *op) {
@@ -504,6 +507,17 @@ static int caller_pin_missing(struct sys_op *op, struct place *place, unsigned f
         return 0;
 }
 
+/* open(2) makes no file of a name that ends in a slash, and opens none either if it might have had to make it. */
+static int refuse_slashes(struct sys_op *op, struct place *place, unsigned flags) {
+        int r = caller_pin_name(op, place, flags);
+
+        return r < 0 && r != -FSOP_EEXIST /* of "/" */ ? r : op_failed(op, EISDIR);
+}
+
+static bool ends_in_slash(const struct bytes *path) {
+        return path->len > 0 && path->data[path->len - 1] == '/';
+}
+
 static int resolve_as_caller(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
         int r;
 
@@ -514,6 +528,8 @@ static int resolve_as_caller(struct sys_op *op, struct place *place, enum pin pi
                 return r;
         if (pin == PIN_NAME)
                 return caller_pin_name(op, place, flags);
+        if (is_open(op->op->verb) && may_create(op) && ends_in_slash(&place->path))
+                return refuse_slashes(op, place, flags);
         r = caller_pin_object(op, place, flags);
         if (r == -FSOP_ENOENT && pin == PIN_EITHER && may_create(op) && place->path.len > 0)
                 return caller_pin_missing(op, place, flags);

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,17 +81,25 @@ bool scene_open_on(const char *fs) {
         return true;
 }
 
-void scene_close(void) {
-        char command[512];
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where) {
+        (void)st;
+        (void)type;
+        (void)where;
+        return remove(path);
+}
 
+void scene_remove(const char *name) {
+        ck_assert_int_eq(nftw(scene_path(name), remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT), 0);
+}
+
+void scene_close(void) {
         identity_wear_service();
         directory_close(&scene.root);
         close(scene.fd);
         scene.nobody = identity_unref(scene.nobody);
         scene.somebody = identity_unref(scene.somebody);
         sys_stop();
-        snprintf(command, sizeof(command), "rm -rf --one-file-system %s", scene.path);
-        ck_assert_int_eq(system(command), 0);
+        ck_assert_int_eq(nftw(scene.path, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT), 0);
         if (mount_point[0] != 0) {
                 ck_assert_int_eq(umount2(mount_point, MNT_DETACH), 0);
                 rmdir(mount_point);
@@ -113,7 +122,9 @@ void scene_mkdir(const char *name, uint32_t uid, uint32_t mode) {
 
         ck_assert_msg(mkdir(path, 0700) == 0, "mkdir %s: %s", path, strerror(errno));
         ck_assert_int_eq(chown(path, uid, uid), 0);
+        ck_assert_int_eq(identity_wear(identity_of_service(true)), 0); /* or set-gid would not stay */
         ck_assert_int_eq(chmod(path, mode), 0);
+        identity_wear_service();
 }
 
 void scene_file(const char *name, uint32_t uid, uint32_t mode, const char *text) {
@@ -123,7 +134,9 @@ void scene_file(const char *name, uint32_t uid, uint32_t mode, const char *text)
         ck_assert_msg(fd >= 0, "create %s: %s", path, strerror(errno));
         ck_assert_int_eq(write(fd, text, strlen(text)), (int)strlen(text));
         ck_assert_int_eq(fchown(fd, uid, uid), 0);
+        ck_assert_int_eq(identity_wear(identity_of_service(true)), 0);
         ck_assert_int_eq(fchmod(fd, mode), 0);
+        identity_wear_service();
         close(fd);
 }
 

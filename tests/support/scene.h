@@ -34,6 +34,8 @@ const char *scene_path(const char *name);
 void scene_mkdir(const char *name, uint32_t uid, uint32_t mode);
 void scene_file(const char *name, uint32_t uid, uint32_t mode, const char *text);
 void scene_symlink(const char *text, const char *name);
+/* rm -r. */
+void scene_remove(const char *name);
 /* lstat. */
 struct fsop_stat scene_stat(const char *name);
 bool scene_exists(const char *name);
