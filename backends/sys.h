@@ -104,6 +104,19 @@ struct directory {
 int directory_open(const char *absolute_path, struct directory *ret_directory);
 void directory_close(struct directory *directory);
 
+/* A directory whatever its path becomes, without holding it open. */
+struct directory_mark {
+        uint64_t dev, ino;
+        int32_t handle_type;
+        uint32_t handle_bytes; /* 0: its filesystem has none */
+        uint8_t handle[128];
+};
+/* [any] */
+void directory_mark(const struct directory *directory, struct directory_mark *ret_mark);
+/* [any] Opens it again, by way of an open directory of its filesystem. 0, -FSOP_ESTALE when it was removed, other errors when that
+ * cannot be told. */
+int directory_open_marked(const struct directory *beside, const struct directory_mark *mark, struct directory *ret_directory);
+
 /* A descriptor that polls as ready when the mount table changes, to give to IO_POLL; OS_FD_NONE where there is none. */
 os_fd sys_mount_watch(void);
 /* Forgets what is cached about mounts. */

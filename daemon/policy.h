@@ -151,6 +151,11 @@ void policy_accounts_fini(void);
  */
 struct root;
 int roots_new(const struct policy *policy, struct roots **ret_roots); /* one per policy; holds a reference to it */
+/* What the roots before these kept out by its path is kept out wherever it is now, if the path is still one to keep out. */
+void roots_inherit(struct roots *roots, const struct roots *before);
+/* All roots that are not about a certain user, to be opened once early: nobody should have renamed by then what they exclude.
+ * malloc'd; each is counted. 0 or -FSOP_ENOMEM. */
+int roots_acquire_all(struct roots *roots, struct root ***ret_list, uint32_t *ret_n);
 struct roots *roots_unref(struct roots *roots);
 struct roots *roots_ref(struct roots *roots);
 int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer,

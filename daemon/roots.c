@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/marks.h"
 #include "daemon/policy_internal.h"
 
 #define BUCKETS 64u
@@ -27,6 +28,8 @@ struct spec {
         enum spec_kind kind;
         char *path;
         const struct rule *deny;
+        struct directory_mark *marks; /* what stood there before */
+        uint32_t n_marks;
 };
 
 /* A root while it is open. */
@@ -35,6 +38,7 @@ struct opened {
         struct directory *directories; /* held open, in the order of ids */
         struct object_id *ids;
         os_fd *fds;
+        struct directory_mark *marks;
         const struct rule **denies; /* of each: NULL, always excluded; those come first */
         const char **paths;         /* of each, the spec's */
         uint32_t n, n_always;
@@ -82,6 +86,7 @@ struct root {
 struct roots {
         uint32_t refs;
         struct policy *policy;
+        struct marks marks;
         struct root *buckets[BUCKETS];
 };
 
@@ -96,6 +101,7 @@ static void opened_free(struct opened *opened) {
         free(opened->directories);
         free(opened->ids);
         free(opened->fds);
+        free(opened->marks);
         free(opened->denies);
         free(opened->paths);
         free(opened->above);
@@ -111,10 +117,11 @@ static struct opened *opened_new(uint32_t n_max) {
         opened->directories = calloc(n_max + 1, sizeof(*opened->directories));
         opened->ids = calloc(n_max + 1, sizeof(*opened->ids));
         opened->fds = calloc(n_max + 1, sizeof(*opened->fds));
+        opened->marks = calloc(n_max + 1, sizeof(*opened->marks));
         opened->denies = calloc(n_max + 1, sizeof(*opened->denies));
         opened->paths = calloc(n_max + 1, sizeof(*opened->paths));
         opened->above = calloc(n_max + 1, sizeof(*opened->above));
-        if (!opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths || !opened->above) {
+        if (!opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths || !opened->above) {
                 opened_free(opened);
                 return NULL;
         }
@@ -146,8 +153,10 @@ static enum relation relation_to_root(const struct directory *root, const struct
         return lies_above(root, directory, true) || root->mnt_id != directory->mnt_id ? BENEATH_ROOT : APART;
 }
 
-static void hold(struct opened *opened, const struct spec *spec, const struct directory *directory) {
+static void hold(struct opened *opened, const struct spec *spec, const struct directory *directory,
+                 const struct directory_mark *mark) {
         opened->directories[opened->n] = *directory;
+        opened->marks[opened->n] = *mark;
         opened->ids[opened->n] = (struct object_id){directory->dev, directory->ino};
         opened->fds[opened->n] = directory->fd;
         opened->paths[opened->n] = spec->path;
@@ -156,8 +165,21 @@ static void hold(struct opened *opened, const struct spec *spec, const struct di
                 opened->n_always++;
 }
 
+/* What stood there and is elsewhere now. What cannot be found again is kept out by its numbers alone. */
+static void hold_marked(struct opened *opened, const struct spec *spec) {
+        for (uint32_t i = 0; i < spec->n_marks; i++) {
+                const struct directory_mark *mark = &spec->marks[i];
+                struct directory directory = {.fd = OS_FD_NONE, .dev = mark->dev, .ino = mark->ino};
+
+                if (!contains(opened->ids, opened->n, mark->dev, mark->ino) &&
+                    directory_open_marked(&opened->root, mark, &directory) != -FSOP_ESTALE)
+                        hold(opened, spec, &directory, mark);
+        }
+}
+
 static int open_spec(struct opened *opened, const struct spec *spec) {
         struct directory directory;
+        struct directory_mark mark;
         int code = directory_open(spec->path, &directory);
 
         if (code == -FSOP_ENOENT || code == -FSOP_ENOTDIR) {
@@ -168,7 +190,8 @@ static int open_spec(struct opened *opened, const struct spec *spec) {
                 return code;
         switch (relation_to_root(&opened->root, &directory)) {
         case BENEATH_ROOT:
-                hold(opened, spec, &directory);
+                directory_mark(&directory, &mark);
+                hold(opened, spec, &directory, &mark);
                 return 0;
         case ABOVE_ROOT:
                 if (spec->deny)
@@ -188,10 +211,20 @@ static int open_all(const struct root *root, struct opened *opened) {
 
         if (code < 0)
                 opened->root.fd = OS_FD_NONE;
-        for (uint32_t i = 0; i < root->n_specs && code == 0; i++)
+        for (uint32_t i = 0; i < root->n_specs && code == 0; i++) {
                 code = open_spec(opened, &root->specs[i]);
+                hold_marked(opened, &root->specs[i]);
+        }
         opened->opened_ms = sys_monotonic_ms();
         return code;
+}
+
+static uint32_t count_to_hold(const struct root *root) {
+        uint32_t n = root->n_specs;
+
+        for (uint32_t i = 0; i < root->n_specs; i++)
+                n += root->specs[i].n_marks;
+        return n;
 }
 
 int root_open(struct root *root) {
@@ -200,7 +233,7 @@ int root_open(struct root *root) {
 
         if (root_is_open(root))
                 return 0;
-        opened = opened_new(root->n_specs);
+        opened = opened_new(count_to_hold(root));
         if (!opened)
                 return -FSOP_ENOMEM;
         identity_wear_service();
@@ -260,8 +293,10 @@ static struct root *root_free(struct root *root) {
                 free(root->given);
                 root->given = next;
         }
-        for (uint32_t i = 0; i < root->n_specs; i++)
+        for (uint32_t i = 0; i < root->n_specs; i++) {
                 free(root->specs[i].path);
+                free(root->specs[i].marks);
+        }
         free(root->specs);
         free(root->path);
         opened_free(atomic_load(&root->opened));
@@ -279,6 +314,7 @@ struct roots *roots_unref(struct roots *roots) {
                         roots->buckets[i] = root->next;
                         root_free(root);
                 }
+        marks_fini(&roots->marks);
         policy_unref(roots->policy);
         free(roots);
         return NULL;
@@ -330,7 +366,7 @@ static int add_spec(struct root *root, const struct rule_path *path, const struc
         spec->kind = kind;
         spec->deny = deny;
         root->n_specs++;
-        return 0;
+        return marks_at(&root->roots->marks, spec->path, &spec->marks, &spec->n_marks);
 }
 
 static int add_denies(struct root *root, const struct peer *peer) {
@@ -418,6 +454,43 @@ int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_ind
         }
         *ret_root = root_ref(*slot);
         return 0;
+}
+
+int roots_acquire_all(struct roots *roots, struct root ***ret_list, uint32_t *ret_n) {
+        const struct policy *policy = roots->policy;
+        const struct peer everyone = {.pidfd = OS_FD_NONE};
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < policy->n_rules; i++)
+                n += policy->rules[i]->n_paths;
+        *ret_n = 0;
+        *ret_list = calloc(n + 1, sizeof(struct root *));
+        if (!*ret_list)
+                return -FSOP_ENOMEM;
+        for (uint32_t i = 0; i < policy->n_rules; i++) {
+                const struct rule *rule = policy->rules[i];
+
+                for (uint32_t j = 0; rule->effect == EFFECT_ALLOW && j < rule->n_paths; j++)
+                        if (uid_of_root(roots, rule, j, &everyone) == WIRE_NOBODY &&
+                            root_acquire(roots, rule, j, &everyone, &(*ret_list)[*ret_n]) == 0)
+                                ++*ret_n;
+        }
+        return 0;
+}
+
+/* What a root that is given up kept out stays kept out. */
+static void mark_excluded(struct marks *marks, const struct root *root) {
+        const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
+
+        for (uint32_t i = 0; opened && i < opened->n; i++)
+                marks_add(marks, opened->paths[i], &opened->marks[i]);
+}
+
+void roots_inherit(struct roots *roots, const struct roots *before) {
+        marks_add_all(&roots->marks, &before->marks);
+        for (uint32_t i = 0; i < BUCKETS; i++)
+                for (const struct root *root = before->buckets[i]; root; root = root->next)
+                        mark_excluded(&roots->marks, root);
 }
 
 void root_release(struct root *root) {
@@ -613,6 +686,7 @@ int roots_tick(struct roots *roots, uint64_t now_ms, bool mounts_changed) {
                                 slot = &root->next;
                                 continue;
                         }
+                        mark_excluded(&roots->marks, root);
                         *slot = root->next;
                         root->next = NULL;
                         root->stale = true;

@@ -75,6 +75,47 @@ static void log_report(const struct policy_report *report) {
                          report->notes[i].text);
 }
 
+/* All roots are opened once as soon as the rules count: what they exclude is then known before anyone can have renamed it. */
+struct look {
+        struct io io;
+        struct server *server;
+        struct root **roots;
+        uint32_t n_roots;
+};
+
+static void look_call(struct io *io) {
+        struct look *look = io->owner;
+
+        for (uint32_t i = 0; i < look->n_roots; i++)
+                root_open(look->roots[i]); /* one that does not open is tried again when it is needed */
+        identity_wear_service();
+        io->result = 0;
+}
+
+static void look_done(struct io *io) {
+        struct look *look = io->owner;
+
+        for (uint32_t i = 0; i < look->n_roots; i++)
+                root_release(look->roots[i]);
+        look->server->looking--;
+        free(look->roots);
+        free(look);
+}
+
+static void look_at_roots(struct server *server) {
+        struct look *look = calloc(1, sizeof(*look));
+
+        if (!look || roots_acquire_all(server->roots, &look->roots, &look->n_roots) < 0) {
+                free(look);
+                return;
+        }
+        look->server = server;
+        look->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = look_done, .owner = look};
+        look->io.u.call = look_call;
+        server->looking++;
+        server->engine->ops->submit(server->engine, &look->io);
+}
+
 int server_reload_policy(struct server *server, struct policy_report *ret_report) {
         struct audit_record record = {.event = AUDIT_RELOAD};
         struct policy *policy = NULL;
@@ -94,10 +135,12 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
                 policy_unref(policy);
                 return code;
         }
+        roots_inherit(roots, server->roots);
         roots_unref(server->roots);
         policy_unref(server->policy);
         server->roots = roots;
         server->policy = policy;
+        look_at_roots(server);
         log_line(LOG_LEVEL_NOTICE, "policy: %u rules", ret_report->n_rules);
         return 0;
 }
@@ -348,7 +391,8 @@ static bool is_over(const struct server *server) {
                 return false;
         if (server->now_ms >= server->drain_end_ms)
                 return true;
-        return !server->sessions && server->accepting == 0 && graveyard_pending() == 0 && !server->watching_mounts;
+        return !server->sessions && server->accepting == 0 && graveyard_pending() == 0 && server->looking == 0 &&
+               !server->watching_mounts;
 }
 
 static int serve(struct server *server) {
@@ -440,6 +484,7 @@ static int server_open(struct server *server) {
         if ((code = open_audit(server)) < 0 || (code = open_policy(server)) < 0 || (code = open_engine(server)) < 0)
                 return code;
         graveyard_start(server->engine);
+        look_at_roots(server);
         code = service_start(wake, server->engine);
         if (code == 0)
                 code = listen_all(server);

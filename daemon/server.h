@@ -34,6 +34,7 @@ struct server {
 
         struct io mount_watch;
         bool watching_mounts;
+        uint32_t looking; /* calls that open the roots of a new policy */
 
         struct session *sessions;
         uint32_t n_sessions;

@@ -162,6 +162,51 @@ void directory_close(struct directory *directory) {
         *directory = (struct directory){.fd = OS_FD_NONE};
 }
 
+/* ---- the same directory elsewhere ------------------------------------------------------------------------------------- */
+
+struct handle_buffer {
+        struct file_handle header;
+        uint8_t bytes[sizeof(((struct directory_mark *)0)->handle)];
+};
+
+void directory_mark(const struct directory *directory, struct directory_mark *ret_mark) {
+        struct handle_buffer handle = {.header.handle_bytes = sizeof(ret_mark->handle)};
+        int mount_id;
+
+        *ret_mark = (struct directory_mark){.dev = directory->dev, .ino = directory->ino};
+        identity_wear_service();
+        if (name_to_handle_at((int)directory->fd, "", &handle.header, &mount_id, AT_EMPTY_PATH) < 0)
+                return;
+        ret_mark->handle_type = handle.header.handle_type;
+        ret_mark->handle_bytes = handle.header.handle_bytes;
+        memcpy(ret_mark->handle, handle.bytes, handle.header.handle_bytes);
+}
+
+int directory_open_marked(const struct directory *beside, const struct directory_mark *mark, struct directory *ret_directory) {
+        struct handle_buffer handle = {.header.handle_bytes = mark->handle_bytes, .header.handle_type = mark->handle_type};
+        struct fsop_stat stat;
+        int mount_fd, fd, r;
+
+        if (mark->handle_bytes == 0 || mark->handle_bytes > sizeof(mark->handle) || beside->dev != mark->dev)
+                return -FSOP_EOPNOTSUPP;
+        memcpy(handle.bytes, mark->handle, mark->handle_bytes);
+        identity_wear_service();
+        mount_fd = lookup_reopen(beside->fd, O_RDONLY | O_DIRECTORY);
+        if (mount_fd < 0)
+                return -FSOP_EOPNOTSUPP;
+        fd = open_by_handle_at(mount_fd, &handle.header, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        r = fd < 0 ? -errno : lookup_stat(fd, "", false, &stat);
+        sys_close(mount_fd);
+        if (r >= 0 && (stat.nlink == 0 || !same_object(&stat, mark->dev, mark->ino)))
+                r = -ESTALE;
+        if (r < 0) {
+                sys_close(fd);
+                return error_from_errno(-r);
+        }
+        *ret_directory = (struct directory){.fd = fd, .dev = stat_dev(&stat), .ino = stat.ino, .mnt_id = stat.mnt_id};
+        return 0;
+}
+
 int sys_ancestors(os_fd directory, struct object_id *ret_ids, uint32_t ids_max, unsigned flags) {
         struct fsop_stat here, above;
         uint32_t n = 0;
