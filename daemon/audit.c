@@ -19,24 +19,26 @@
 #define TEXT_BYTES_MAX 2048u
 #define FIXED_BYTES_MAX 2048u /* of a line without its strings */
 
-/* One byte of a string becomes at most \u00XX. The longest line: two paths, a link's text or a name, rule, user, message. */
+/* One byte of a string becomes at most \u00XX. The longest line: two paths, a link's text or a name, rule, user,
+ * message. */
 #define LINE_BYTES_MAX (6 * (3 * PATH_BYTES_MAX + 3 * TEXT_BYTES_MAX) + FIXED_BYTES_MAX)
 
 struct audit {
-        os_fd fd; /* OS_FD_NONE: stderr */
-        char *path; /* of a file, or NULL */
-        bool journal; /* lines carry a <priority> */
-        int failed; /* of a flush in the middle of a step, for the one at its end */
-        uint64_t lost; /* records since the last line that could be written */
+        os_fd fd;           /* OS_FD_NONE: stderr */
+        char *path;         /* of a file, or NULL */
+        bool journal;       /* lines carry a <priority> */
+        int failed;         /* of a flush in the middle of a step, for the one at its end */
+        uint64_t lost;      /* records since the last line that could be written */
         uint32_t n_records; /* in the buffer */
         int64_t prefix_sec; /* second that prefix is the text of */
-        char prefix[21]; /* "2024-01-31T23:59:59." */
+        char prefix[21];    /* "2024-01-31T23:59:59." */
         size_t len;
         char data[BUFFER_BYTES];
 };
 
-/* ---- putting characters ------------------------------------------------------------------------------------------------
- * Room for a whole line is made before it is begun, so nothing here checks. */
+/* ---- putting characters
+ * ------------------------------------------------------------------------------------------------ Room for a whole
+ * line is made before it is begun, so nothing here checks. */
 
 static void put_bytes(struct audit *audit, const void *data, size_t len) {
         memcpy(audit->data + audit->len, data, len);
@@ -195,14 +197,20 @@ static void put_flag(struct audit *audit, const char *key, bool flag) {
 
 /* A mode as a string of octal digits. */
 static void put_mode(struct audit *audit, const char *key, uint32_t mode) {
-        char digits[7] = {'"', '0', (char)('0' + (mode >> 9 & 7)), (char)('0' + (mode >> 6 & 7)),
-                          (char)('0' + (mode >> 3 & 7)), (char)('0' + (mode & 7)), '"'};
+        char digits[7] = {'"',
+                          '0',
+                          (char)('0' + (mode >> 9 & 7)),
+                          (char)('0' + (mode >> 6 & 7)),
+                          (char)('0' + (mode >> 3 & 7)),
+                          (char)('0' + (mode & 7)),
+                          '"'};
 
         put_key(audit, key);
         put_bytes(audit, digits, sizeof(digits));
 }
 
-/* ---- time -------------------------------------------------------------------------------------------------------------- */
+/* ---- time
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* Days since 1970 to a date, in the proleptic Gregorian calendar: whole eras of 400 years, counted from 1 March. */
 static void civil_date(int64_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day) {
@@ -250,7 +258,8 @@ static void put_begin(struct audit *audit, const char *event) {
         put_literal(audit, "\"");
 }
 
-/* ---- an operation's arguments ------------------------------------------------------------------------------------------- */
+/* ---- an operation's arguments
+ * ------------------------------------------------------------------------------------------- */
 
 static void put_owner(struct audit *audit, const char *key, bool has_uid, uint32_t uid, bool has_gid, uint32_t gid) {
         if (!has_uid && !has_gid)
@@ -420,7 +429,8 @@ static void put_args(struct audit *audit, const struct operation *op) {
         }
 }
 
-/* ---- a line -------------------------------------------------------------------------------------------------------------- */
+/* ---- a line
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static void put_id(struct audit *audit, const struct audit_record *record) {
         if (record->session_id == 0)
@@ -464,15 +474,17 @@ static void put_result(struct audit *audit, const struct audit_record *record) {
 
 static const char *event_name(enum audit_event event) {
         static const char *const names[] = {
-                [AUDIT_START] = "start",     [AUDIT_STOP] = "stop",     [AUDIT_RELOAD] = "reload",
-                [AUDIT_REFUSED] = "refused", [AUDIT_INTENT] = "intent", [AUDIT_OUTCOME] = "outcome",
-                [AUDIT_DENIED] = "denied",   [AUDIT_WOULD_ALLOW] = "would-allow",
+                [AUDIT_START] = "start",   [AUDIT_STOP] = "stop",
+                [AUDIT_RELOAD] = "reload", [AUDIT_REFUSED] = "refused",
+                [AUDIT_INTENT] = "intent", [AUDIT_OUTCOME] = "outcome",
+                [AUDIT_DENIED] = "denied", [AUDIT_WOULD_ALLOW] = "would-allow",
         };
 
         return (unsigned)event < sizeof(names) / sizeof(names[0]) ? names[event] : "unknown";
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static int write_out(const struct audit *audit, const char *data, size_t len) {
         if (audit->fd != OS_FD_NONE)
@@ -541,7 +553,8 @@ int audit_flush(struct audit *audit) {
         return failed < 0 ? failed : code;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------------------- */
+/* ---- opening
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static int open_sink(struct audit *audit, const char *where, const char **ret_why) {
         if (strncmp(where, "file:", 5) == 0) {
@@ -558,9 +571,10 @@ static int open_sink(struct audit *audit, const char *where, const char **ret_wh
         audit->journal = service_logs_to_journal();
         if (strcmp(where, "stderr") == 0 || (strcmp(where, "journal") == 0 && audit->journal))
                 return 0;
-        *ret_why = strcmp(where, "journal") == 0 ? "audit to the journal needs a service whose stderr is the journal; "
-                                                   "writing to it from elsewhere is not yet built: use stderr or file:PATH"
-                                                 : "the place for the audit must be journal, stderr or file:PATH";
+        *ret_why = strcmp(where, "journal") == 0
+                           ? "audit to the journal needs a service whose stderr is the journal; "
+                             "writing to it from elsewhere is not yet built: use stderr or file:PATH"
+                           : "the place for the audit must be journal, stderr or file:PATH";
         return -FSOP_EINVAL;
 }
 

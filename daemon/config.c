@@ -38,7 +38,8 @@ const char *config_engine_name(enum config_engine engine) {
         return (size_t)engine < N_ENGINES ? engine_names[engine] : "auto";
 }
 
-/* ---- setting ---------------------------------------------------------------------------------------------------------- */
+/* ---- setting
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static bool is_absolute(const char *path) {
 #ifdef _WIN32
@@ -101,7 +102,8 @@ int config_add_policy_dir(struct config *config, const char *directory, bool *ov
         return add_policy_dir(config, directory);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static bool say_unless(struct yaml_reader *reader, const struct yaml_node *node, int code, const char *must) {
         if (code == 0)
@@ -114,7 +116,8 @@ static bool say_unless(struct yaml_reader *reader, const struct yaml_node *node,
 static bool read_path(struct yaml_reader *reader, const struct yaml_node *node, char **setting) {
         const char *text;
 
-        return yaml_read_text(reader, node, &text) && say_unless(reader, node, config_set_path(setting, text), "an absolute path");
+        return yaml_read_text(reader, node, &text) &&
+               say_unless(reader, node, config_set_path(setting, text), "an absolute path");
 }
 
 static bool read_socket(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
@@ -275,7 +278,8 @@ static const struct yaml_key config_keys[] = {
         {"limits", read_limits, false},
 };
 
-/* ---- defaults ---------------------------------------------------------------------------------------------------------- */
+/* ---- defaults
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static const struct config_limits default_limits = {
         .connections = 2048,
@@ -302,7 +306,8 @@ static int set_defaults(struct config *config, bool private_service) {
                 return -FSOP_ENOMEM;
         if (private_service)
                 return 0;
-        if (add_policy_dir(config, FSOPD_VENDORDIR "/policy.d") < 0 || add_policy_dir(config, FSOPD_SYSCONFDIR "/policy.d") < 0)
+        if (add_policy_dir(config, FSOPD_VENDORDIR "/policy.d") < 0 ||
+            add_policy_dir(config, FSOPD_SYSCONFDIR "/policy.d") < 0)
                 return -FSOP_ENOMEM;
         return replace(&config->socket_group, "fsop");
 }
@@ -322,7 +327,8 @@ struct config *config_free(struct config *config) {
         return NULL;
 }
 
-/* ---- the file ---------------------------------------------------------------------------------------------------------- */
+/* ---- the file
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* Keeps the first error as one sentence. */
 static void keep_error(void *userdata, bool is_error, char *where, char *text) {

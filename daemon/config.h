@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.h: the daemon's own settings, from /etc/fsopd/fsopd.yaml (or fsopd.conf where the first is absent) or from a file
- * named on the command line. Read once at start; a reload reads rules again, not this.
+ * config.h: the daemon's own settings, from /etc/fsopd/fsopd.yaml (or fsopd.conf where the first is absent) or from a
+ * file named on the command line. Read once at start; a reload reads rules again, not this.
  */
 #ifndef FSOP_CONFIG_H
 #define FSOP_CONFIG_H
@@ -11,26 +11,34 @@
 
 /* What strangers can make the daemon hold. Every key is optional; a value of 0 is refused. */
 struct config_limits {
-        uint32_t connections;          /* connections: sockets open at once; 2048 */
-        uint32_t connections_per_uid;  /* connections-per-uid: of one user; 1024 */
-        uint32_t batches_in_flight;    /* batches-in-flight: batches of one connection not yet answered; 64, at most 64 */
-        uint32_t batch_ops;            /* batch-operations: operations in one batch; 1024, at most 1024 */
-        uint32_t frame_bytes;          /* frame-bytes: largest body of a frame; 1M, 4K to 1M */
-        uint64_t bytes_in_flight;      /* bytes-in-flight-per-connection: requests held and answers unread; 1M. At least one
-                                          task is always let in, or a large frame would wait for ever */
-        uint64_t bytes_per_uid;        /* bytes-per-uid: the same over all connections of a user; 64M */
-        uint32_t handles;              /* handles-per-connection: open and opendir; 256 */
-        uint32_t handles_per_uid;      /* handles-per-uid: 1024 */
-        uint32_t hello_timeout_ms;     /* hello-timeout: until Hello must be complete: 5s (seconds, or with s or ms) */
-        uint32_t descriptors_reserved; /* descriptors-reserved: kept free of the process's RLIMIT_NOFILE, for work in hand; 64 */
+        uint32_t connections;         /* connections: sockets open at once; 2048 */
+        uint32_t connections_per_uid; /* connections-per-uid: of one user; 1024 */
+        uint32_t batches_in_flight; /* batches-in-flight: batches of one connection not yet answered; 64, at most 64 */
+        uint32_t batch_ops;         /* batch-operations: operations in one batch; 1024, at most 1024 */
+        uint32_t frame_bytes;       /* frame-bytes: largest body of a frame; 1M, 4K to 1M */
+        uint64_t bytes_in_flight;  /* bytes-in-flight-per-connection: requests held and answers unread; 1M. At least one
+                                      task is always let in, or a large frame would wait for ever */
+        uint64_t bytes_per_uid;    /* bytes-per-uid: the same over all connections of a user; 64M */
+        uint32_t handles;          /* handles-per-connection: open and opendir; 256 */
+        uint32_t handles_per_uid;  /* handles-per-uid: 1024 */
+        uint32_t hello_timeout_ms; /* hello-timeout: until Hello must be complete: 5s (seconds, or with s or ms) */
+        uint32_t descriptors_reserved; /* descriptors-reserved: kept free of the process's RLIMIT_NOFILE, for work in
+                                          hand; 64 */
 };
 
-enum config_engine { CONFIG_ENGINE_AUTO = 0, CONFIG_ENGINE_URING, CONFIG_ENGINE_KQUEUE, CONFIG_ENGINE_IOCP, CONFIG_ENGINE_THREADS };
+enum config_engine {
+        CONFIG_ENGINE_AUTO = 0,
+        CONFIG_ENGINE_URING,
+        CONFIG_ENGINE_KQUEUE,
+        CONFIG_ENGINE_IOCP,
+        CONFIG_ENGINE_THREADS
+};
 
 struct config {
-        char *file;           /* that it was read from; NULL: defaults only */
-        char *socket;         /* socket: absolute */
-        char *socket_group;   /* socket-group: who may connect; NULL: only owner and socket-mode. "fsop"; private service: NULL */
+        char *file;         /* that it was read from; NULL: defaults only */
+        char *socket;       /* socket: absolute */
+        char *socket_group; /* socket-group: who may connect; NULL: only owner and socket-mode. "fsop"; private service:
+                               NULL */
         uint32_t socket_mode; /* socket-mode: octal; 0660, private service 0600 */
         char *admin_group;    /* admin-group: may reload and see all; NULL: uid 0 only */
         char *state_dir;      /* state-dir: absolute */
@@ -38,17 +46,17 @@ struct config {
                                  /etc/fsopd/policy.d; a private service: none */
         uint32_t n_policy_dirs;
         enum config_engine engine; /* engine: auto, uring, kqueue, iocp, threads */
-        uint32_t workers;          /* workers: threads of the pool; 0 (also the word auto): chosen from the processors; at most 64 */
-        char *audit;               /* audit: journal, stderr or file:PATH; "stderr" */
-        int log_level;             /* log-level: error, warning, notice, info, debug; info */
+        uint32_t workers; /* workers: threads of the pool; 0 (also the word auto): chosen from the processors; at most
+                             64 */
+        char *audit;      /* audit: journal, stderr or file:PATH; "stderr" */
+        int log_level;    /* log-level: error, warning, notice, info, debug; info */
         struct config_limits limits; /* limits: */
 };
 
 /*
- * Reads PATH, or where it is NULL the system's file (a private service then has defaults only, and a missing system file
- * is defaults too). The file must be trusted as sys_read_trusted_file says.
- * Returns 0, or -FSOP_E… with *ret_error a sentence beginning with FILE:LINE:COLUMN where there is one (malloc'd, to be freed; NULL
- * when memory ran out).
+ * Reads PATH, or where it is NULL the system's file (a private service then has defaults only, and a missing system
+ * file is defaults too). The file must be trusted as sys_read_trusted_file says. Returns 0, or -FSOP_E… with *ret_error
+ * a sentence beginning with FILE:LINE:COLUMN where there is one (malloc'd, to be freed; NULL when memory ran out).
  */
 int config_load(const char *path, bool private_service, struct config **ret_config, char **ret_error);
 struct config *config_free(struct config *config); /* NULL */

@@ -57,7 +57,8 @@ static size_t escape_byte(char *out, uint8_t byte) {
         return 4;
 }
 
-/* What is shown of BYTES; what does not fit is cut at a whole character. Backslashes are doubled where bytes are quoted. */
+/* What is shown of BYTES; what does not fit is cut at a whole character. Backslashes are doubled where bytes are
+ * quoted. */
 static size_t escape(char *buffer, size_t size, struct bytes bytes, bool backslashes) {
         size_t len = 0, cut = 0; /* cut: the last place with room for "..." behind it */
 

@@ -2,8 +2,8 @@
 /*
  * log.h: what the daemon says about itself, one line at a time, on stderr. Any thread.
  *
- * Control characters and bytes that are not UTF-8 are escaped in the finished line, whatever it was made from: a name that a
- * client chose can neither forge a line nor reach a terminal.
+ * Control characters and bytes that are not UTF-8 are escaped in the finished line, whatever it was made from: a name
+ * that a client chose can neither forge a line nor reach a terminal.
  */
 #ifndef FSOP_LOG_H
 #define FSOP_LOG_H
@@ -25,7 +25,8 @@ enum log_level {
 
 #define LOG_LINE_BYTES_MAX 2048u /* longer lines are cut and end in "..." */
 
-/* Lines above MAX_LEVEL are dropped; with to_journal each begins with <priority>. Before the first call: INFO, without priority. */
+/* Lines above MAX_LEVEL are dropped; with to_journal each begins with <priority>. Before the first call: INFO, without
+ * priority. */
 void log_setup(int max_level, bool to_journal);
 
 /* Whether a line of this level would be written: for callers that would have to work for its text. */
@@ -40,8 +41,8 @@ void log_message(int level, const char *message);
 int log_level_from_name(const char *name);
 
 /*
- * BYTES as text for a %s: control characters, backslashes and bytes that are not UTF-8 as \n, \t, \xNN; cut with "..." when
- * it does not fit. Always NUL-terminated; returns buffer. buffer_bytes must be at least 4.
+ * BYTES as text for a %s: control characters, backslashes and bytes that are not UTF-8 as \n, \t, \xNN; cut with "..."
+ * when it does not fit. Always NUL-terminated; returns buffer. buffer_bytes must be at least 4.
  */
 const char *log_quote(char *buffer, size_t buffer_bytes, struct bytes bytes);
 

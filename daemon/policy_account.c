@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy_account.c: how much of its rule's total-bytes each uid has used. Kept by the rule's name, not with the policy: a
- * reload must not refill anybody's allowance. Loop thread only.
+ * policy_account.c: how much of its rule's total-bytes each uid has used. Kept by the rule's name, not with the policy:
+ * a reload must not refill anybody's allowance. Loop thread only.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -78,12 +78,14 @@ uint64_t policy_growth_max(const struct operation *op, uint64_t old_size, uint64
         case FSOP_VERB_WRITE: {
                 uint64_t length = op->args.write.data.len, growth = beyond(old_size, op->args.write.offset, length);
 
-                return growth > length ? growth : length; /* a handle for appending writes at the end, whatever the offset */
+                return growth > length ? growth
+                                       : length; /* a handle for appending writes at the end, whatever the offset */
         }
         case FSOP_VERB_COPY_RANGE: {
                 uint64_t rest = source_size > copy->src_offset ? source_size - copy->src_offset : 0;
 
-                return beyond(old_size, copy->dst_offset, copy->has_length && copy->length < rest ? copy->length : rest);
+                return beyond(old_size, copy->dst_offset,
+                              copy->has_length && copy->length < rest ? copy->length : rest);
         }
         default:
                 return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy_decide.c: one question, one verdict. Looks at its arguments only; whatever is not clearly allowed is denied or left
- * to the kernel with the caller's own rights.
+ * policy_decide.c: one question, one verdict. Looks at its arguments only; whatever is not clearly allowed is denied or
+ * left to the kernel with the caller's own rights.
  */
 #include <string.h>
 
@@ -14,7 +14,7 @@ struct ask {
         const struct op_row *row;
         op_set at_permission, to_permission;
         bool held;
-        const char *refusal;        /* why the nearest rule does not grant it */
+        const char *refusal; /* why the nearest rule does not grant it */
         const struct rule *nearest;
 };
 
@@ -31,7 +31,7 @@ static void as_caller(struct verdict *verdict) {
         verdict->why = NULL;
 }
 
-/* ---- where an end is ------------------------------------------------------------------------------------------------ */
+/* ---- where an end is ---------------------------------------------------------------------------- */
 
 /* Whether an end known by its ancestors lies in the rule's directory. Not known to be open: DEFAULT_. */
 static bool held_by_root(const struct ask *ask, const struct rule *rule, uint32_t path_index, const struct end *end,
@@ -48,7 +48,8 @@ static bool held_by_root(const struct ask *ask, const struct rule *rule, uint32_
         return root_holds(root, end->ancestors, end->n_ancestors);
 }
 
-/* Whether a deny reaches an end: any knowledge of where it is suffices, and what cannot be found out counts as reached. */
+/* Whether a deny reaches an end: any knowledge of where it is suffices, and what cannot be found out counts as reached.
+ */
 static bool deny_reaches(const struct ask *ask, const struct rule *rule, const struct end *end) {
         const struct peer *peer = ask->question->peer;
         struct bytes below;
@@ -95,7 +96,8 @@ static bool rule_reaches(const struct ask *ask, const struct rule *rule, uint32_
         if (end->n_ancestors > 0 && !held_by_root(ask, rule, path_index, end, false))
                 return false;
         if (end->path.len > 0) {
-                if (rule_path_match(ask->policy, &rule->paths[path_index], ask->question->peer, end->path, ret_below) != 1)
+                if (rule_path_match(ask->policy, &rule->paths[path_index], ask->question->peer, end->path, ret_below) !=
+                    1)
                         return false;
                 /* the name of the rule's own directory stands in the directory above it, which is not the rule's */
                 return location != LOCATE_NAME || ret_below->len > 0;
@@ -103,7 +105,7 @@ static bool rule_reaches(const struct ask *ask, const struct rule *rule, uint32_
         return end->n_ancestors > 0 || end->held_name;
 }
 
-/* ---- what a rule grants --------------------------------------------------------------------------------------------- */
+/* ---- what a rule grants ------------------------------------------------------------------------- */
 
 static bool refuse(struct ask *ask, const struct rule *rule, const char *why) {
         if (!ask->refusal && rule->effect == EFFECT_ALLOW) {
@@ -142,7 +144,8 @@ static bool grants_place(struct ask *ask, const struct rule *rule, const struct 
         if (end->path.len == 0)
                 return true;
         if (path_is_protected(ask, end->path))
-                return refuse(ask, rule, "a rename or link must not carry things out of what another rule denies something in");
+                return refuse(ask, rule,
+                              "a rename or link must not carry things out of what another rule denies something in");
         if (path_is_own(ask, end->path))
                 return refuse(ask, rule, "the daemon's own files are out of reach of every rule");
         if (path_is_excluded(ask, rule, end->path))
@@ -222,7 +225,8 @@ static bool find_rules(struct ask *ask, enum effect effect, struct verdict *ret)
         bool at, to;
 
         if (ask->row->to == LOCATE_NONE)
-                return find_for_end(ask, effect, &question->at, ask->row->at, ask->at_permission, ask->row->needs, &ret->at);
+                return find_for_end(ask, effect, &question->at, ask->row->at, ask->at_permission, ask->row->needs,
+                                    &ret->at);
         if (ask->row->verb != FSOP_VERB_COPY_RANGE)
                 return find_for_both(ask, effect, ret);
         /* a copy's two halves are granted each for itself; what is made belongs to the target */
@@ -231,7 +235,7 @@ static bool find_rules(struct ask *ask, enum effect effect, struct verdict *ret)
         return at && to;
 }
 
-/* ---- the order of things -------------------------------------------------------------------------------------------- */
+/* ---- the order of things ------------------------------------------------------------------------ */
 
 static const struct rule *find_deny(const struct ask *ask) {
         const struct question *question = ask->question;
@@ -242,7 +246,8 @@ static const struct rule *find_deny(const struct ask *ask) {
                 if (rule_denies(rule, question->peer, question->op, ask->at_permission) &&
                     deny_reaches(ask, rule, &question->at))
                         return rule;
-                if (ask->row->to != LOCATE_NONE && rule_denies(rule, question->peer, question->op, ask->to_permission) &&
+                if (ask->row->to != LOCATE_NONE &&
+                    rule_denies(rule, question->peer, question->op, ask->to_permission) &&
                     deny_reaches(ask, rule, &question->to))
                         return rule;
         }
@@ -324,7 +329,8 @@ static bool decide_unclean(const struct ask *ask, struct verdict *ret) {
                 return false;
         if (question->op->as == FSOP_AS_ELEVATED || ask->held || any_rule_may_mean(ask, dotdot))
                 deny(ret, NULL, -FSOP_EINVAL,
-                     "a path that rules speak about must not have \"..\", \".\" or empty components (//, or / at its end)");
+                     "a path that rules speak about must not have \"..\", \".\" or empty components (//, or / at its "
+                     "end)");
         else
                 as_caller(ret);
         return true;
@@ -341,7 +347,8 @@ static bool decide_misplaced(const struct ask *ask, struct verdict *ret) {
         }
         if (question->peer->foreign && (op->at.kind == LOCATION_PATH || op->to.kind == LOCATION_PATH)) {
                 deny(ret, NULL, -FSOP_EPERM,
-                     "this program sees other paths than the service (another mount namespace or root): pass descriptors instead");
+                     "this program sees other paths than the service (another mount namespace or root): pass "
+                     "descriptors instead");
                 return true;
         }
         return false;
@@ -412,15 +419,16 @@ void policy_decide(const struct policy *policy, const struct question *question,
         ask.to_permission = ask.row->to != LOCATE_NONE ? op_permission_to(op) : 0;
         ask.held = question->at.held_name || (question->to.present && question->to.held_name);
         if (ask.held && op->as == FSOP_AS_CALLER)
-                deny(ret_verdict, NULL, -FSOP_EPERM, "this handle was opened by a rule and cannot be used as the caller");
+                deny(ret_verdict, NULL, -FSOP_EPERM,
+                     "this handle was opened by a rule and cannot be used as the caller");
         else if (op->as == FSOP_AS_CALLER || (op->as == FSOP_AS_AUTO && question->peer->fully_capable && !ask.held))
                 as_caller(ret_verdict);
         else if (!decide_unclean(&ask, ret_verdict))
                 decide_by_rules(&ask, ret_verdict);
 }
 
-uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, op_set ops, const struct rule **ret_rules,
-                         uint32_t rules_max) {
+uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, op_set ops,
+                         const struct rule **ret_rules, uint32_t rules_max) {
         uint32_t n = 0;
 
         for (uint32_t i = 0; i < policy->n_rules; i++) {
@@ -435,7 +443,7 @@ uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, o
         return n;
 }
 
-/* ---- about a rule --------------------------------------------------------------------------------------------------- */
+/* ---- about a rule ------------------------------------------------------------------------------- */
 
 uint32_t rule_path_count(const struct rule *rule) {
         return rule->n_paths;
@@ -453,7 +461,8 @@ bool rule_set_id(const struct rule *rule) {
         return rule->set_id;
 }
 
-int rule_create_as(const struct rule *rule, const struct peer *peer, uint32_t *ret_uid, uint32_t *ret_gid, bool *ret_service) {
+int rule_create_as(const struct rule *rule, const struct peer *peer, uint32_t *ret_uid, uint32_t *ret_gid,
+                   bool *ret_service) {
         *ret_service = rule->create_as == CREATE_AS_SERVICE;
         *ret_uid = rule->create_as == CREATE_AS_CALLER ? peer->uid : rule->create_uid;
         *ret_gid = rule->create_as == CREATE_AS_CALLER ? peer->gid : rule->create_gid;

@@ -76,10 +76,13 @@ int policy_explain(const struct policy *policy, const struct question *question,
         ret_result->notes = notes;
         if (verdict.nearest)
                 add_note(ret_result, notes,
-                         arena_printf(arena, "nearest is rule '%s' at %s", verdict.nearest->name, verdict.nearest->where));
-        if (verdict.kind == VERDICT_ELEVATED && verdict.at.rule && verdict.to.rule && verdict.at.rule != verdict.to.rule)
+                         arena_printf(arena, "nearest is rule '%s' at %s", verdict.nearest->name,
+                                      verdict.nearest->where));
+        if (verdict.kind == VERDICT_ELEVATED && verdict.at.rule && verdict.to.rule &&
+            verdict.at.rule != verdict.to.rule)
                 add_note(ret_result, notes,
-                         arena_printf(arena, "the source is allowed by rule '%s' at %s", verdict.at.rule->name, verdict.at.rule->where));
+                         arena_printf(arena, "the source is allowed by rule '%s' at %s", verdict.at.rule->name,
+                                      verdict.at.rule->where));
         if (verdict.audited)
                 add_note(ret_result, notes,
                          arena_printf(arena, "audit rule '%s' at %s would have allowed it, were it an allow",
@@ -87,7 +90,9 @@ int policy_explain(const struct policy *policy, const struct question *question,
         inert = question->at.present ? find_inert(policy, question) : NULL;
         if (inert)
                 add_note(ret_result, notes,
-                         arena_printf(arena, "rule '%s' at %s names this place but is inert: its user, group or key does not exist",
-                                      inert->name, inert->where));
+                         arena_printf(
+                                 arena,
+                                 "rule '%s' at %s names this place but is inert: its user, group or key does not exist",
+                                 inert->name, inert->where));
         return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy_internal.h: what a rule is made of, for the policy_*.c files and roots.c only. Everyone else asks through policy.h.
+ * policy_internal.h: what a rule is made of, for the policy_*.c files and roots.c only. Everyone else asks through
+ * policy.h.
  */
 #ifndef FSOP_POLICY_INTERNAL_H
 #define FSOP_POLICY_INTERNAL_H
@@ -68,7 +69,7 @@ struct user_names;
 
 struct policy {
         uint32_t refs;
-        struct arena arena; /* everything below */
+        struct arena arena;  /* everything below */
         struct rule **rules; /* in the order of their files, and in these of their lines */
         uint32_t n_rules, rules_cap;
         struct rule_path *own;
@@ -82,27 +83,43 @@ struct policy {
 
 /* ---- policy_parse.c: one file's tree to rules */
 bool policy_parse(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *root);
-/* An absolute directory with single slashes, without "." and ".."; a slash at the end is dropped. NULL: fine, else what is wrong. */
+/* An absolute directory with single slashes, without "." and ".."; a slash at the end is dropped. NULL: fine, else what
+ * is wrong. */
 const char *rule_path_set(struct arena *arena, struct rule_path *path, const char *text);
+
+/* ---- policy_words.c: owners and numbers as rules write them */
+bool policy_is_digits(const char *text);
+/* The id of a user's or group's name or number: 0, -FSOP_ENOENT, -FSOP_EINVAL (a number that is no id) or another
+ * error. */
+int policy_look_up(const char *text, bool group, uint32_t *ret_id);
+/* "does not exist" or "could not be looked up" */
+const char *policy_missing_because(int code);
+/* "*", "7" or "7-9"; false: none of these, or beyond MAX. */
+bool policy_parse_range(const char *text, uint32_t max, struct number_range *ret);
+/* OWNER:GROUP. False: said why. What does not exist is a warning, and not known. */
+bool policy_read_owner(struct yaml_reader *reader, const struct yaml_node *node, struct owner_pattern *ret,
+                       bool *ret_uid_known, bool *ret_gid_known);
 
 /* ---- policy_match.c: questions to one rule */
 bool rule_has_subject(const struct rule *rule, const struct peer *peer);
 /*
- * The path with the peer's name filled in, in BUFFER (WIRE_PATH_BYTES_MAX + 1 bytes). 0; -FSOP_ENOENT: the peer has no name that
- * can be a directory's; -FSOP_ENAMETOOLONG.
+ * The path with the peer's name filled in, in BUFFER (WIRE_PATH_BYTES_MAX + 1 bytes). 0; -FSOP_ENOENT: the peer has no
+ * name that can be a directory's; -FSOP_ENAMETOOLONG.
  */
 int rule_path_expand(const struct policy *policy, const struct rule_path *path, const struct peer *peer, char *buffer,
                      size_t *ret_len);
-/* Whether PATH is the directory or beneath it: ret_below is what follows. Filled-in names that are not known: -FSOP_ENOENT. */
+/* Whether PATH is the directory or beneath it: ret_below is what follows. Filled-in names that are not known:
+ * -FSOP_ENOENT. */
 int rule_path_match(const struct policy *policy, const struct rule_path *rule_path, const struct peer *peer,
                     struct bytes path, struct bytes *ret_below);
 /* The other way round: whether the rule's directory is beneath PATH, or PATH itself. */
 int rule_path_inside(const struct policy *policy, const struct rule_path *rule_path, const struct peer *peer,
                      struct bytes path);
-/* Whether a deny means this operation, the place left out: subject, ops and conditions. PERMISSION: bits of one end or both. */
+/* Whether a deny means this operation, the place left out: subject, ops and conditions. PERMISSION: bits of one end or
+ * both. */
 bool rule_denies(const struct rule *rule, const struct peer *peer, const struct operation *op, op_set permission);
-/* Whether a deny of whatever operation keeps elevated renames and links away from its directories: they would carry things out of
- * its reach, to where it does not hold. */
+/* Whether a deny of whatever operation keeps elevated renames and links away from its directories: they would carry
+ * things out of its reach, to where it does not hold. */
 bool rule_protects(const struct rule *rule, const struct peer *peer, const struct operation *op);
 /* Whether an allow or audit grants the operation's arguments: NULL, or a static sentence why not. */
 const char *rule_refuses_args(const struct rule *rule, const struct operation *op, unsigned needs);

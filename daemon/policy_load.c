@@ -12,7 +12,7 @@
 #define ARENA_BYTES_MAX ((size_t)256 << 20)
 #define NOTES_MAX 256u
 
-/* ---- notes ---------------------------------------------------------------------------------------------------------- */
+/* ---- notes -------------------------------------------------------------------------------------- */
 
 void policy_report_fini(struct policy_report *report) {
         for (uint32_t i = 0; i < report->n_notes; i++) {
@@ -23,7 +23,8 @@ void policy_report_fini(struct policy_report *report) {
         memset(report, 0, sizeof(*report));
 }
 
-/* Takes over both strings. Beyond NOTES_MAX only what makes the first error is kept: one must always be there to be told. */
+/* Takes over both strings. Beyond NOTES_MAX only what makes the first error is kept: one must always be there to be
+ * told. */
 static void take_note(void *userdata, bool is_error, char *where, char *text) {
         struct policy_report *report = userdata;
         struct policy_note *notes = NULL;
@@ -54,7 +55,7 @@ static void note_about(struct policy_report *report, bool is_error, const char *
         take_note(report, is_error, strdup(where), strdup(text));
 }
 
-/* ---- the policy's life ---------------------------------------------------------------------------------------------- */
+/* ---- the policy's life -------------------------------------------------------------------------- */
 
 static struct policy *policy_free(struct policy *policy) {
         if (policy) {
@@ -105,9 +106,10 @@ static int take_own_paths(struct policy *policy, const struct policy_config *con
         return 0;
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------- */
+/* ---- files -------------------------------------------------------------------------------------- */
 
-static int load_text(struct policy *policy, const char *name, const char *data, size_t len, struct policy_report *report) {
+static int load_text(struct policy *policy, const char *name, const char *data, size_t len,
+                     struct policy_report *report) {
         struct yaml_reader reader;
         struct yaml_node *root;
         bool ok;
@@ -152,7 +154,8 @@ static int load_untrusted(struct policy *policy, const char *path, struct policy
 static bool is_policy_name(const char *name) {
         const char *dot = strrchr(name, '.');
 
-        return name[0] != '.' && dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".conf") == 0);
+        return name[0] != '.' && dot &&
+               (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0 || strcmp(dot, ".conf") == 0);
 }
 
 /* Names of policy files, each with the last directory that has it. */
@@ -160,7 +163,7 @@ struct found {
         struct {
                 char *name;
                 const char *directory;
-        } *files;
+        } * files;
         size_t n_files, cap;
 };
 
@@ -290,7 +293,8 @@ int policy_load_files(const char *const *files, uint32_t n_files, bool trusted_o
         return finish(policy, result, ret_policy, ret_report);
 }
 
-/* ---- who may connect ------------------------------------------------------------------------------------------------- */
+/* ---- who may connect
+ * ------------------------------------------------------------------------------------------------- */
 
 static bool uid_may_connect(uint32_t uid, uint32_t socket_gid) {
         uint32_t *groups = NULL, n_groups = 0, named_uid, gid;

@@ -12,7 +12,7 @@
 #define USER_NAME_RETRY_MS 10000u /* a uid without a name is looked up again after this */
 #define USER_NAME_BYTES_MAX 256u
 
-/* ---- subjects ------------------------------------------------------------------------------------------------------ */
+/* ---- subjects ----------------------------------------------------------------------------------- */
 
 static bool has_id(const uint32_t *ids, uint32_t n_ids, uint32_t id) {
         for (uint32_t i = 0; i < n_ids; i++)
@@ -40,7 +40,7 @@ bool rule_has_subject(const struct rule *rule, const struct peer *peer) {
         return !groups->given || groups->everyone || peer_in_groups(peer, groups);
 }
 
-/* ---- the names behind %u -------------------------------------------------------------------------------------------- */
+/* ---- the names behind %u ------------------------------------------------------------------------ */
 
 struct user_name {
         uint32_t uid;
@@ -104,7 +104,7 @@ const char *user_names_get(struct user_names *names, uint32_t uid) {
         return entry->name;
 }
 
-/* ---- paths ---------------------------------------------------------------------------------------------------------- */
+/* ---- paths -------------------------------------------------------------------------------------- */
 
 bool path_is_unclean(struct bytes path, bool *ret_dotdot) {
         const uint8_t *at = path.data, *end = path.data + path.len;
@@ -212,7 +212,7 @@ int rule_path_inside(const struct policy *policy, const struct rule_path *rule_p
         return is_beneath(path.data, path.len, text, len);
 }
 
-/* ---- arguments ------------------------------------------------------------------------------------------------------ */
+/* ---- arguments ---------------------------------------------------------------------------------- */
 
 static bool in_range(const struct number_range *range, uint32_t number) {
         return range->any || (number >= range->low && number <= range->high);
@@ -228,8 +228,8 @@ static bool owner_is_granted(const struct rule *rule, const struct chown_args *c
 }
 
 /*
- * What a deny lists must be met by everything that is given, and by something that the pattern names: "root:*" is no reason to refuse a
- * change of the group alone.
+ * What a deny lists must be met by everything that is given, and by something that the pattern names: "root:*" is no
+ * reason to refuse a change of the group alone.
  */
 static bool owner_is_denied(const struct rule *rule, const struct chown_args *chown) {
         for (uint32_t i = 0; i < rule->n_owners; i++) {

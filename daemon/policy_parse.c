@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy_parse.c: the tree of one policy file to rules. One reader per key; names of users and groups become numbers here.
+ * policy_parse.c: the tree of one policy file to rules. One reader per key; names of users and groups become numbers
+ * here.
  *
  * Who cannot be looked up makes an allow smaller (nobody is meant, the rule is inert) and a deny larger (everyone is).
  */
@@ -42,10 +43,11 @@ static void *room_for(struct draft *draft, struct yaml_reader *reader, const str
 }
 
 static char *keep_text(struct draft *draft, const char *text) {
-        return (char *)(uintptr_t)arena_copy(&draft->policy->arena, (struct bytes){(const uint8_t *)text, strlen(text)}).data;
+        return (char *)(uintptr_t)arena_copy(&draft->policy->arena, (struct bytes){(const uint8_t *)text, strlen(text)})
+                .data;
 }
 
-/* ---- name, effect --------------------------------------------------------------------------------------------------- */
+/* ---- name, effect ------------------------------------------------------------------------------- */
 
 static bool read_name(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         struct draft *draft = target;
@@ -77,39 +79,12 @@ static bool read_effect(struct yaml_reader *reader, const struct yaml_node *node
         return true;
 }
 
-/* ---- user, group, key ----------------------------------------------------------------------------------------------- */
-
-/* A number that is an id. WIRE_NOBODY is none. */
-static bool parse_id(const char *text, size_t len, uint32_t *ret_id) {
-        uint64_t value;
-
-        if (!yaml_parse_digits(text, len, &value) || value >= WIRE_NOBODY)
-                return false;
-        *ret_id = (uint32_t)value;
-        return true;
-}
-
-static bool is_digits(const char *text) {
-        return text[strspn(text, "0123456789")] == '\0';
-}
-
-/* The id of a name or number: 0, or why not. */
-static int look_up(const char *text, bool group, uint32_t *ret_id) {
-        uint32_t gid;
-
-        if (is_digits(text))
-                return parse_id(text, strlen(text), ret_id) ? 0 : -FSOP_EINVAL;
-        return group ? sys_group_by_name(text, ret_id) : sys_user_by_name(text, ret_id, &gid);
-}
+/* ---- user, group, key --------------------------------------------------------------------------- */
 
 static bool is_account_name(struct yaml_reader *reader, const struct yaml_node *node, const char *text) {
         if (strpbrk(text, ":*/") || strlen(text) > 255)
                 return yaml_error(reader, node, "'%.64s' must be a name or a number", text);
         return true;
-}
-
-static const char *missing_because(int code) {
-        return code == -FSOP_ENOENT ? "does not exist" : "could not be looked up";
 }
 
 static bool read_subject(struct yaml_reader *reader, const struct yaml_node *node, struct draft *draft,
@@ -120,17 +95,19 @@ static bool read_subject(struct yaml_reader *reader, const struct yaml_node *nod
 
         if (!yaml_read_text(reader, node, &text) || !is_account_name(reader, node, text))
                 return false;
-        code = look_up(text, group, &id);
-        if (code == -FSOP_EINVAL && is_digits(text))
+        code = policy_look_up(text, group, &id);
+        if (code == -FSOP_EINVAL && policy_is_digits(text))
                 return yaml_error(reader, node, "'%.64s' must be a number below 4294967295", text);
         if (code == 0) {
                 subject->ids[subject->n_ids++] = id;
         } else if (draft->rule->effect == EFFECT_DENY) {
                 subject->everyone = true;
-                yaml_warning(reader, node, "%s '%s' %s: this deny is for everyone", kind, text, missing_because(code));
+                yaml_warning(reader, node, "%s '%s' %s: this deny is for everyone", kind, text,
+                             policy_missing_because(code));
         } else {
                 draft->unknown++;
-                yaml_warning(reader, node, "%s '%s' %s: nobody is meant by it", kind, text, missing_because(code));
+                yaml_warning(reader, node, "%s '%s' %s: nobody is meant by it", kind, text,
+                             policy_missing_because(code));
         }
         return true;
 }
@@ -156,7 +133,8 @@ static bool read_subjects(struct yaml_reader *reader, const struct yaml_node *no
                 return false;
         if (subject->n_ids == 0 && !subject->everyone) {
                 draft->rule->inert = true;
-                yaml_warning(reader, node, "the rule is inert: none of its %ss exists", subject == &draft->rule->users ? "user" : "group");
+                yaml_warning(reader, node, "the rule is inert: none of its %ss exists",
+                             subject == &draft->rule->users ? "user" : "group");
         }
         return true;
 }
@@ -195,7 +173,7 @@ static bool read_key(struct yaml_reader *reader, const struct yaml_node *node, v
         return true;
 }
 
-/* ---- path, exclude -------------------------------------------------------------------------------------------------- */
+/* ---- path, exclude ------------------------------------------------------------------------------ */
 
 const char *rule_path_set(struct arena *arena, struct rule_path *path, const char *text) {
         size_t len = strlen(text);
@@ -233,7 +211,8 @@ static bool read_path_text(struct yaml_reader *reader, const struct yaml_node *n
         if (!yaml_read_text(reader, node, &text))
                 return false;
         if (strpbrk(text, "*?["))
-                return yaml_error(reader, node, "a path has no patterns: it means a directory and everything beneath it");
+                return yaml_error(reader, node,
+                                  "a path has no patterns: it means a directory and everything beneath it");
         wrong = rule_path_set(&draft->policy->arena, path, text);
         return wrong ? yaml_error(reader, node, "%s: '%.200s'", wrong, text) : true;
 }
@@ -247,7 +226,8 @@ static void examine_directory(struct draft *draft, struct yaml_reader *reader, c
         for (uint32_t i = 0; i < draft->policy->n_own; i++) {
                 const struct rule_path *own = &draft->policy->own[i];
 
-                if (strncmp(path->text, own->text, own->len) == 0 && (path->text[own->len] == '/' || !path->text[own->len]))
+                if (strncmp(path->text, own->text, own->len) == 0 &&
+                    (path->text[own->len] == '/' || !path->text[own->len]))
                         yaml_warning(reader, node, "no rule reaches the daemon's own files: this path is inert");
         }
         if (path->per_user)
@@ -298,7 +278,7 @@ static bool read_exclude(struct yaml_reader *reader, const struct yaml_node *nod
         return draft->rule->excluded && yaml_read_list(reader, node, read_exclude_item, draft);
 }
 
-/* ---- ops ------------------------------------------------------------------------------------------------------------ */
+/* ---- ops ---------------------------------------------------------------------------------------- */
 
 #define OP_WORDS_MAX (2 * FSOP_VERB_LIMIT + 3)
 
@@ -337,7 +317,8 @@ static bool read_op_item(struct yaml_reader *reader, const struct yaml_node *nod
         suggestion = yaml_suggest(text, words, op_words(words));
         if (suggestion)
                 return yaml_error(reader, node, "unknown operation '%.64s'; did you mean '%s'?", text, suggestion);
-        return yaml_error(reader, node, "unknown operation '%.64s'; names of operations, groups of them or 'all' may stand here",
+        return yaml_error(reader, node,
+                          "unknown operation '%.64s'; names of operations, groups of them or 'all' may stand here",
                           text);
 }
 
@@ -345,61 +326,7 @@ static bool read_ops(struct yaml_reader *reader, const struct yaml_node *node, v
         return yaml_read_list(reader, node, read_op_item, target);
 }
 
-/* ---- chown-to, devices, xattrs -------------------------------------------------------------------------------------- */
-
-/* "*", "7" or "7-9"; false: none of these. */
-static bool parse_range(const char *text, uint32_t max, struct number_range *ret) {
-        const char *dash = strchr(text, '-');
-        uint64_t low, high;
-
-        *ret = (struct number_range){.any = strcmp(text, "*") == 0};
-        if (ret->any)
-                return true;
-        if (!yaml_parse_digits(text, dash ? (size_t)(dash - text) : strlen(text), &low))
-                return false;
-        high = low;
-        if (dash && !yaml_parse_digits(dash + 1, strlen(dash + 1), &high))
-                return false;
-        ret->low = (uint32_t)low;
-        ret->high = (uint32_t)high;
-        return low <= high && high <= max;
-}
-
-/* One half of "OWNER:GROUP". ret_known false: a name that does not exist. */
-static bool read_owner_half(struct yaml_reader *reader, const struct yaml_node *node, const char *text, bool group,
-                            struct number_range *ret, bool *ret_known) {
-        int code;
-
-        *ret_known = true;
-        if (parse_range(text, WIRE_NOBODY - 1, ret))
-                return true;
-        if (!*text || strpbrk(text, ":*/") || text[strspn(text, "0123456789-")] == '\0')
-                return yaml_error(reader, node, "'%.100s' must be OWNER:GROUP, each a name, a number, a range (LOW-HIGH) or *",
-                                  node->text);
-        code = look_up(text, group, &ret->low);
-        ret->high = ret->low;
-        if (code != 0) {
-                *ret_known = false;
-                yaml_warning(reader, node, "%s '%s' %s", group ? "group" : "user", text, missing_because(code));
-        }
-        return true;
-}
-
-static bool read_owner_pattern(struct yaml_reader *reader, const struct yaml_node *node, struct owner_pattern *ret,
-                               bool *ret_uid_known, bool *ret_gid_known) {
-        char owner[256];
-        const char *text, *colon;
-
-        if (!yaml_read_text(reader, node, &text))
-                return false;
-        colon = strchr(text, ':');
-        if (!colon || (size_t)(colon - text) >= sizeof(owner))
-                return yaml_error(reader, node, "'%.100s' must be OWNER:GROUP; write OWNER:* for any group", text);
-        memcpy(owner, text, (size_t)(colon - text));
-        owner[colon - text] = '\0';
-        return read_owner_half(reader, node, owner, false, &ret->uid, ret_uid_known) &&
-               read_owner_half(reader, node, colon + 1, true, &ret->gid, ret_gid_known);
-}
+/* ---- chown-to, devices, xattrs ------------------------------------------------------------------ */
 
 static bool read_owner_item(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         struct draft *draft = target;
@@ -407,7 +334,7 @@ static bool read_owner_item(struct yaml_reader *reader, const struct yaml_node *
         struct owner_pattern pattern = {0};
         bool uid_known, gid_known;
 
-        if (!read_owner_pattern(reader, node, &pattern, &uid_known, &gid_known))
+        if (!policy_read_owner(reader, node, &pattern, &uid_known, &gid_known))
                 return false;
         if (rule->effect == EFFECT_DENY) { /* who is not known may be anyone */
                 pattern.uid.any |= !uid_known;
@@ -435,14 +362,18 @@ static bool read_device_item(struct yaml_reader *reader, const struct yaml_node 
         if (!yaml_read_text(reader, node, &text))
                 return false;
         colon = strchr(text, ':');
-        if ((text[0] != 'c' && text[0] != 'b') || text[1] != ' ' || !colon || (size_t)(colon - text - 2) >= sizeof(major))
-                return yaml_error(reader, node, "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH",
-                                  text);
+        if ((text[0] != 'c' && text[0] != 'b') || text[1] != ' ' || !colon ||
+            (size_t)(colon - text - 2) >= sizeof(major))
+                return yaml_error(
+                        reader, node,
+                        "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH", text);
         memcpy(major, text + 2, (size_t)(colon - text - 2));
         major[colon - text - 2] = '\0';
-        if (!parse_range(major, UINT32_MAX, &device->major) || !parse_range(colon + 1, UINT32_MAX, &device->minor))
-                return yaml_error(reader, node, "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH",
-                                  text);
+        if (!policy_parse_range(major, UINT32_MAX, &device->major) ||
+            !policy_parse_range(colon + 1, UINT32_MAX, &device->minor))
+                return yaml_error(
+                        reader, node,
+                        "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH", text);
         device->type = text[0] == 'c' ? FSOP_TYPE_CHAR : FSOP_TYPE_BLOCK;
         draft->rule->n_devices++;
         return true;
@@ -493,10 +424,13 @@ static bool read_xattrs(struct yaml_reader *reader, const struct yaml_node *node
         return draft->rule->xattrs && yaml_read_list(reader, node, read_xattr_item, draft);
 }
 
-/* ---- what an allow demands besides ----------------------------------------------------------------------------------- */
+/* ---- what an allow demands besides
+ * ----------------------------------------------------------------------------------- */
 
-/* A deny takes away; a key that says how far a grant goes has no meaning there, and reading one into it would be guessing. */
-static bool is_grant(struct yaml_reader *reader, const struct yaml_node *node, const struct draft *draft, const char *key) {
+/* A deny takes away; a key that says how far a grant goes has no meaning there, and reading one into it would be
+ * guessing. */
+static bool is_grant(struct yaml_reader *reader, const struct yaml_node *node, const struct draft *draft,
+                     const char *key) {
         if (draft->rule->effect != EFFECT_DENY)
                 return true;
         return yaml_error(reader, node, "'%s' limits what a rule allows and cannot stand in a deny", key);
@@ -538,7 +472,8 @@ static bool read_links(struct yaml_reader *reader, const struct yaml_node *node,
 static bool read_foreign_parent(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         struct draft *draft = target;
 
-        return is_grant(reader, node, draft, "foreign-parent") && yaml_read_bool(reader, node, &draft->rule->foreign_parent);
+        return is_grant(reader, node, draft, "foreign-parent") &&
+               yaml_read_bool(reader, node, &draft->rule->foreign_parent);
 }
 
 static bool read_owned_by(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
@@ -553,16 +488,18 @@ static bool read_owned_by(struct yaml_reader *reader, const struct yaml_node *no
 static bool read_one_filesystem(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         struct draft *draft = target;
 
-        return is_grant(reader, node, draft, "one-filesystem") && yaml_read_bool(reader, node, &draft->rule->one_filesystem);
+        return is_grant(reader, node, draft, "one-filesystem") &&
+               yaml_read_bool(reader, node, &draft->rule->one_filesystem);
 }
 
 static bool read_create_owner(struct yaml_reader *reader, const struct yaml_node *node, struct draft *draft) {
         struct owner_pattern pattern = {0};
         bool uid_known, gid_known;
 
-        if (!read_owner_pattern(reader, node, &pattern, &uid_known, &gid_known))
+        if (!policy_read_owner(reader, node, &pattern, &uid_known, &gid_known))
                 return false;
-        if (pattern.uid.any || pattern.gid.any || pattern.uid.low != pattern.uid.high || pattern.gid.low != pattern.gid.high)
+        if (pattern.uid.any || pattern.gid.any || pattern.uid.low != pattern.uid.high ||
+            pattern.gid.low != pattern.gid.high)
                 return yaml_error(reader, node, "create-as must be caller, service or one OWNER:GROUP");
         if (!uid_known || !gid_known) {
                 draft->rule->inert = true;
@@ -589,7 +526,7 @@ static bool read_create_as(struct yaml_reader *reader, const struct yaml_node *n
         return true;
 }
 
-/* ---- a whole rule --------------------------------------------------------------------------------------------------- */
+/* ---- a whole rule ------------------------------------------------------------------------------- */
 
 static const struct yaml_key rule_keys[] = {
         {"name", read_name, true},
@@ -634,7 +571,8 @@ static bool check_excluded(struct yaml_reader *reader, const struct yaml_node *n
         const struct yaml_node *key = find_key(node, "exclude");
 
         if (rule->n_excluded && rule->effect == EFFECT_DENY)
-                return yaml_error(reader, key, "'exclude' cannot stand in a deny: list the directories that are denied instead");
+                return yaml_error(reader, key,
+                                  "'exclude' cannot stand in a deny: list the directories that are denied instead");
         for (uint32_t i = 0; i < rule->n_excluded; i++) {
                 const struct rule_path *excluded = &rule->excluded[i];
                 bool beneath = false;

@@ -27,7 +27,7 @@ void yaml_reader_fini(struct yaml_reader *reader) {
         arena_fini(&reader->arena);
 }
 
-/* ---- saying what is wrong ------------------------------------------------------------------------------------------ */
+/* ---- saying what is wrong ----------------------------------------------------------------------- */
 
 static char *format_text(const char *format, va_list args) {
         char text[1024];
@@ -141,7 +141,7 @@ static const char *list_words(char *buffer, size_t size, const char *const *word
         return buffer;
 }
 
-/* ---- events to nodes ----------------------------------------------------------------------------------------------- */
+/* ---- events to nodes ---------------------------------------------------------------------------- */
 
 struct parse {
         struct yaml_reader *reader;
@@ -280,7 +280,8 @@ struct tree {
 /* Takes one event into the tree; false ends the reading. */
 static bool take_event(struct parse *parse, struct tree *tree) {
         struct yaml_node *parent = tree->depth ? tree->open[tree->depth - 1] : NULL, *node;
-        uint32_t line = (uint32_t)parse->event.start_mark.line + 1, column = (uint32_t)parse->event.start_mark.column + 1;
+        uint32_t line = (uint32_t)parse->event.start_mark.line + 1,
+                 column = (uint32_t)parse->event.start_mark.column + 1;
 
         switch (parse->event.type) {
         case YAML_DOCUMENT_START_EVENT:
@@ -336,7 +337,7 @@ bool yaml_reader_parse(struct yaml_reader *reader, const char *data, size_t len,
         return ok;
 }
 
-/* ---- nodes to values ----------------------------------------------------------------------------------------------- */
+/* ---- nodes to values ---------------------------------------------------------------------------- */
 
 static const char *kind_name(const struct yaml_node *node) {
         return node->kind == YAML_MAP ? "a map" : node->kind == YAML_LIST ? "a list" : "a value";
@@ -406,7 +407,8 @@ bool yaml_read_map(struct yaml_reader *reader, const struct yaml_node *node, con
 }
 
 bool yaml_read_list(struct yaml_reader *reader, const struct yaml_node *node,
-                    bool (*read)(struct yaml_reader *reader, const struct yaml_node *item, void *target), void *target) {
+                    bool (*read)(struct yaml_reader *reader, const struct yaml_node *item, void *target),
+                    void *target) {
         bool ok = true;
 
         if (node->kind == YAML_SCALAR)
@@ -485,7 +487,8 @@ bool yaml_read_number(struct yaml_reader *reader, const struct yaml_node *node, 
         if (!yaml_read_text(reader, node, &text))
                 return false;
         if (!yaml_parse_digits(text, strlen(text), ret_value))
-                return yaml_error(reader, node, "'%.64s' must be a number from %" PRIu64 " to %" PRIu64, text, min, max);
+                return yaml_error(reader, node, "'%.64s' must be a number from %" PRIu64 " to %" PRIu64, text, min,
+                                  max);
         return check_range(reader, node, *ret_value, min, max);
 }
 
@@ -506,8 +509,8 @@ bool yaml_read_size(struct yaml_reader *reader, const struct yaml_node *node, ui
                 len--;
         }
         if (!yaml_parse_digits(text, len, &value) || value > UINT64_MAX >> shift)
-                return yaml_error(reader, node, "'%.64s' must be a number of bytes, with K, M, G or T for powers of 1024",
-                                  text);
+                return yaml_error(reader, node,
+                                  "'%.64s' must be a number of bytes, with K, M, G or T for powers of 1024", text);
         *ret_bytes = value << shift;
         return check_range(reader, node, *ret_bytes, min, max);
 }
@@ -530,7 +533,8 @@ bool yaml_read_duration(struct yaml_reader *reader, const struct yaml_node *node
                 return yaml_error(reader, node, "'%.64s' must be a time: seconds, or a number with s or ms", text);
         value *= factor;
         if (value < min_ms || value > max_ms)
-                return yaml_error(reader, node, "'%.64s' must be from %" PRIu32 "ms to %" PRIu32 "ms", text, min_ms, max_ms);
+                return yaml_error(reader, node, "'%.64s' must be from %" PRIu32 "ms to %" PRIu32 "ms", text, min_ms,
+                                  max_ms);
         *ret_ms = (uint32_t)value;
         return true;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * yaml.h: the small part of YAML that our files use: maps, lists and scalars, without anchors, aliases, tags or a second
- * document. libyaml cuts it into events; every scalar stays a string here, and the reader of a key gives it its type.
+ * yaml.h: the small part of YAML that our files use: maps, lists and scalars, without anchors, aliases, tags or a
+ * second document. libyaml cuts it into events; every scalar stays a string here, and the reader of a key gives it its
+ * type.
  *
- * Mistakes are said with file, line and column, as many as are found; a reader that said something returns false and the
- * caller goes on with the next key, to find the others.
+ * Mistakes are said with file, line and column, as many as are found; a reader that said something returns false and
+ * the caller goes on with the next key, to find the others.
  */
 #ifndef FSOP_YAML_H
 #define FSOP_YAML_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_policy.c: whatever a policy file holds, reading it ends in rules or in a message, and the rules answer questions. The input
- * is a file, a zero byte, and a path to ask about.
+ * fuzz_policy.c: whatever a policy file holds, reading it ends in rules or in a message, and the rules answer
+ * questions. The input is a file, a zero byte, and a path to ask about.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +18,10 @@ static void must(bool holds) {
 }
 
 static void ask(const struct policy *policy, struct bytes path) {
-        static const struct peer peers[] = {{.uid = 0, .fully_capable = true}, {.uid = 0}, {.uid = 1000, .gid = 1000}, {.uid = 1001, .foreign = true}};
+        static const struct peer peers[] = {{.uid = 0, .fully_capable = true},
+                                            {.uid = 0},
+                                            {.uid = 1000, .gid = 1000},
+                                            {.uid = 1001, .foreign = true}};
 
         for (unsigned i = 0; i < sizeof(peers) / sizeof(peers[0]); i++)
                 for (unsigned verb = 1; verb < FSOP_VERB_LIMIT; verb++)
@@ -29,11 +32,13 @@ static void ask(const struct policy *policy, struct bytes path) {
 
                                 op.at = op.to = (struct location){.kind = LOCATION_PATH, .path = path};
                                 question.at = question.to = (struct end){.present = true, .path = path};
-                                if (verb == FSOP_VERB_SETXATTR || verb == FSOP_VERB_GETXATTR || verb == FSOP_VERB_REMOVEXATTR)
+                                if (verb == FSOP_VERB_SETXATTR || verb == FSOP_VERB_GETXATTR ||
+                                    verb == FSOP_VERB_REMOVEXATTR)
                                         op.args.xattr.name = path;
                                 policy_decide(policy, &question, &verdict);
                                 must(verdict.kind != VERDICT_DENIED || (verdict.code < 0 && verdict.why));
-                                must(verdict.kind != VERDICT_ELEVATED || (verdict.rule && as != FSOP_AS_CALLER && !peers[i].foreign));
+                                must(verdict.kind != VERDICT_ELEVATED ||
+                                     (verdict.rule && as != FSOP_AS_CALLER && !peers[i].foreign));
                         }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_audit.c: every line is one JSON object whatever the names are, nothing is written before a flush, and what could not
- * be written is known. With AUDIT_BENCH=1 in the environment it also says what a line costs, here and with jansson.
+ * test_audit.c: every line is one JSON object whatever the names are, nothing is written before a flush, and what could
+ * not be written is known. With AUDIT_BENCH=1 in the environment it also says what a line costs, here and with jansson.
  */
 #include <check.h>
 #include <jansson.h>
@@ -75,16 +75,19 @@ static void lacks(json_t *object, const char *key) {
 }
 
 START_TEST(whole_line) {
-        struct operation op = {.verb = FSOP_VERB_CHOWN,
-                               .args.chown = {.has_uid = true, .has_gid = true, .uid = 1000, .gid = 33, .walk.recursive = true}};
+        struct operation op = {
+                .verb = FSOP_VERB_CHOWN,
+                .args.chown = {.has_uid = true, .has_gid = true, .uid = 1000, .gid = 33, .walk.recursive = true}};
         struct audit_record record = a_record(AUDIT_INTENT, &op, "/srv/build/x");
 
         fake_realtime = (struct fsop_time){1709210096, 7};
         json_decref(line_of(&record));
-        ck_assert_str_eq(fake_written,
-                         "{\"time\":\"2024-02-29T12:34:56.000000007Z\",\"event\":\"intent\",\"id\":\"1:2:3\",\"uid\":65534,\"gid\":65534,"
-                         "\"pid\":4711,\"op\":\"chown\",\"path\":\"/srv/build/x\",\"as\":\"elevated\",\"rule\":\"build-tree\","
-                         "\"owner\":\"1000:33\",\"recursive\":true}\n");
+        ck_assert_str_eq(
+                fake_written,
+                "{\"time\":\"2024-02-29T12:34:56.000000007Z\",\"event\":\"intent\",\"id\":\"1:2:3\",\"uid\":65534,"
+                "\"gid\":65534,"
+                "\"pid\":4711,\"op\":\"chown\",\"path\":\"/srv/build/x\",\"as\":\"elevated\",\"rule\":\"build-tree\","
+                "\"owner\":\"1000:33\",\"recursive\":true}\n");
 }
 END_TEST
 
@@ -121,8 +124,13 @@ START_TEST(every_event) {
         static const struct {
                 enum audit_event event;
                 const char *name;
-        } events[] = {{AUDIT_START, "start"},   {AUDIT_STOP, "stop"},       {AUDIT_RELOAD, "reload"},         {AUDIT_REFUSED, "refused"},
-                      {AUDIT_DENIED, "denied"}, {AUDIT_OUTCOME, "outcome"}, {AUDIT_WOULD_ALLOW, "would-allow"}};
+        } events[] = {{AUDIT_START, "start"},
+                      {AUDIT_STOP, "stop"},
+                      {AUDIT_RELOAD, "reload"},
+                      {AUDIT_REFUSED, "refused"},
+                      {AUDIT_DENIED, "denied"},
+                      {AUDIT_OUTCOME, "outcome"},
+                      {AUDIT_WOULD_ALLOW, "would-allow"}};
 
         for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
                 struct audit_record record = {.event = events[i].event, .message = "why"};
@@ -224,25 +232,34 @@ static const struct {
          "\"set\":\"00020\",\"clear\":\"00002\",\"recursive\":true}"},
         {{.verb = FSOP_VERB_CHMOD, .args.chmod = {.set_x = 0111, .clear_x = 0001}},
          "\"set\":\"00000\",\"clear\":\"00000\",\"set_x\":\"00111\",\"clear_x\":\"00001\"}"},
-        {{.verb = FSOP_VERB_MKNOD, .args.mknod = {.type = FSOP_TYPE_CHAR, .major = 300, .minor = 300000, .create.mode = 0666}},
+        {{.verb = FSOP_VERB_MKNOD,
+          .args.mknod = {.type = FSOP_TYPE_CHAR, .major = 300, .minor = 300000, .create.mode = 0666}},
          "\"device\":\"300:300000\",\"mode\":\"00666\"}"},
         {{.verb = FSOP_VERB_MKDIR, .args.mkdir.mode = 0755}, "\"mode\":\"00755\"}"},
         {{.verb = FSOP_VERB_UTIMENS,
-          .args.utimens = {.atime_change = TIME_NOW, .mtime_change = TIME_SET, .mtime = {-2, 500000000}, .create = {true, 0644, 022}}},
+          .args.utimens = {.atime_change = TIME_NOW,
+                           .mtime_change = TIME_SET,
+                           .mtime = {-2, 500000000},
+                           .create = {true, 0644, 022}}},
          "\"atime\":\"now\",\"mtime\":{\"tv_sec\":-2,\"tv_nsec\":500000000},\"mode\":\"00644\"}"},
-        {{.verb = FSOP_VERB_UTIMENS, .args.utimens = {.mtime_change = TIME_NOW}}, "\"as\":\"elevated\",\"rule\":\"build-tree\",\"mtime\":\"now\"}"},
+        {{.verb = FSOP_VERB_UTIMENS, .args.utimens = {.mtime_change = TIME_NOW}},
+         "\"as\":\"elevated\",\"rule\":\"build-tree\",\"mtime\":\"now\"}"},
         {{.verb = FSOP_VERB_UNLINK, .args.unlink.recursive = true}, "\"recursive\":true}"},
         {{.verb = FSOP_VERB_SYMLINK, .args.symlink = {(const uint8_t *)"../x", 4}}, "\"text\":\"../x\"}"},
         {{.verb = FSOP_VERB_SETXATTR, .args.xattr = {.name = {(const uint8_t *)"user.a", 6}, .value = {NULL, 12}}},
          "\"xattr\":\"user.a\",\"size\":12}"},
-        {{.verb = FSOP_VERB_REMOVEXATTR, .args.xattr = {.name = {(const uint8_t *)"user.\xff", 6}}}, "\"xattr_b64\":\"dXNlci7/\"}"},
-        {{.verb = FSOP_VERB_FALLOCATE, .args.fallocate = {.mode = FSOP_FALLOCATE_PUNCH_HOLE, .offset = 1, .length = 1ull << 40}},
+        {{.verb = FSOP_VERB_REMOVEXATTR, .args.xattr = {.name = {(const uint8_t *)"user.\xff", 6}}},
+         "\"xattr_b64\":\"dXNlci7/\"}"},
+        {{.verb = FSOP_VERB_FALLOCATE,
+          .args.fallocate = {.mode = FSOP_FALLOCATE_PUNCH_HOLE, .offset = 1, .length = 1ull << 40}},
          "\"kind\":\"punch-hole\",\"offset\":1,\"length\":1099511627776}"},
         {{.verb = FSOP_VERB_FALLOCATE, .args.fallocate = {.keep_size = true, .length = 9}},
          "\"kind\":\"allocate\",\"offset\":0,\"length\":9,\"keep_size\":true}"},
         {{.verb = FSOP_VERB_TRUNCATE, .args.truncate.size = 77}, "\"size\":77}"},
-        {{.verb = FSOP_VERB_FADVISE, .args.fadvise.advice = FSOP_ADVICE_WILLNEED}, "\"advice\":\"willneed\",\"offset\":0,\"length\":0}"},
-        {{.verb = FSOP_VERB_COPY_RANGE, .args.copy_range = {.src_offset = 1, .dst_offset = 2, .has_length = true, .length = 3}},
+        {{.verb = FSOP_VERB_FADVISE, .args.fadvise.advice = FSOP_ADVICE_WILLNEED},
+         "\"advice\":\"willneed\",\"offset\":0,\"length\":0}"},
+        {{.verb = FSOP_VERB_COPY_RANGE,
+          .args.copy_range = {.src_offset = 1, .dst_offset = 2, .has_length = true, .length = 3}},
          "\"offset\":1,\"to_offset\":2,\"length\":3}"},
         {{.verb = FSOP_VERB_OPEN, .args.open = {.read = true, .write = true, .truncate = true}},
          "\"access\":\"read-write\",\"truncate\":true}"},
@@ -266,8 +283,9 @@ START_TEST(times) {
         static const struct {
                 int64_t sec;
                 const char *text;
-        } seconds[] = {{0, "1970-01-01T00:00:00."},          {951782400, "2000-02-29T00:00:00."}, {1709251199, "2024-02-29T23:59:59."},
-                       {1709251200, "2024-03-01T00:00:00."}, {4102444799, "2099-12-31T23:59:59."}, {-1, "1969-12-31T23:59:59."},
+        } seconds[] = {{0, "1970-01-01T00:00:00."},          {951782400, "2000-02-29T00:00:00."},
+                       {1709251199, "2024-02-29T23:59:59."}, {1709251200, "2024-03-01T00:00:00."},
+                       {4102444799, "2099-12-31T23:59:59."}, {-1, "1969-12-31T23:59:59."},
                        {951868800, "2000-03-01T00:00:00."}};
 
         for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
@@ -396,7 +414,7 @@ START_TEST(standard_error) {
 }
 END_TEST
 
-/* ---- not a test: what a line costs ------------------------------------------------------------------------------------- */
+/* ---- not a test: what a line costs -------------------------------------------------------------- */
 
 static double seconds_now(void) {
         struct timespec now;
@@ -406,10 +424,11 @@ static double seconds_now(void) {
 }
 
 static void with_jansson(const struct audit_record *record) {
-        json_t *object = json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:s,s:s%,s:s,s:s,s:s,s:s}", "time", "2023-11-14T22:13:20.000000005Z",
-                                   "event", "intent", "id", "1:2:3", "uid", (int)record->peer->uid, "gid", (int)record->peer->gid,
-                                   "pid", (int)record->peer->pid, "op", "chown", "path", (const char *)record->at_path.data,
-                                   record->at_path.len, "as", "elevated", "rule", record->rule, "owner", "1000:33", "outcome", "done");
+        json_t *object = json_pack("{s:s,s:s,s:s,s:i,s:i,s:i,s:s,s:s%,s:s,s:s,s:s,s:s}", "time",
+                                   "2023-11-14T22:13:20.000000005Z", "event", "intent", "id", "1:2:3", "uid",
+                                   (int)record->peer->uid, "gid", (int)record->peer->gid, "pid", (int)record->peer->pid,
+                                   "op", "chown", "path", (const char *)record->at_path.data, record->at_path.len, "as",
+                                   "elevated", "rule", record->rule, "owner", "1000:33", "outcome", "done");
         char *line = json_dumps(object, JSON_COMPACT);
 
         free(line);
@@ -418,7 +437,8 @@ static void with_jansson(const struct audit_record *record) {
 
 static void bench(void) {
         enum { ROUNDS = 200, RECORDS = 1000 };
-        struct operation op = {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .has_gid = true, .uid = 1000, .gid = 33}};
+        struct operation op = {.verb = FSOP_VERB_CHOWN,
+                               .args.chown = {.has_uid = true, .has_gid = true, .uid = 1000, .gid = 33}};
         struct audit_record record = a_record(AUDIT_OUTCOME, &op, "/srv/build/project/objects/some-file-0001.o");
         double start, ours, theirs;
 
@@ -435,7 +455,8 @@ static void bench(void) {
         for (unsigned i = 0; i < ROUNDS * RECORDS; i++)
                 with_jansson(&record);
         theirs = seconds_now() - start;
-        printf("one line: %.3f us; with jansson: %.3f us\n", ours * 1e6 / (ROUNDS * RECORDS), theirs * 1e6 / (ROUNDS * RECORDS));
+        printf("one line: %.3f us; with jansson: %.3f us\n", ours * 1e6 / (ROUNDS * RECORDS),
+               theirs * 1e6 / (ROUNDS * RECORDS));
         audit = audit_free(audit);
 }
 

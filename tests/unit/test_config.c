@@ -103,13 +103,15 @@ START_TEST(masked_file_is_defaults) {
 END_TEST
 
 START_TEST(every_key) {
-        ck_assert_int_eq(load("socket: /run/a.sock\nsocket-group: staff\nsocket-mode: 0600\nadmin-group: adm\nstate-dir: /state\n"
-                              "policy-dir: [/p/one, /p/two]\nengine: threads\nworkers: 7\naudit: file:/var/log/a\n"
-                              "log-level: debug\nlimits:\n  connections: 10\n  connections-per-uid: 5\n  batches-in-flight: 4\n"
-                              "  batch-operations: 100\n  frame-bytes: 64K\n  bytes-in-flight-per-connection: 2M\n"
-                              "  bytes-per-uid: 1G\n  handles-per-connection: 3\n  handles-per-uid: 9\n  hello-timeout: 250ms\n"
-                              "  descriptors-reserved: 12\n"),
-                         0);
+        ck_assert_int_eq(
+                load("socket: /run/a.sock\nsocket-group: staff\nsocket-mode: 0600\nadmin-group: adm\nstate-dir: "
+                     "/state\n"
+                     "policy-dir: [/p/one, /p/two]\nengine: threads\nworkers: 7\naudit: file:/var/log/a\n"
+                     "log-level: debug\nlimits:\n  connections: 10\n  connections-per-uid: 5\n  batches-in-flight: 4\n"
+                     "  batch-operations: 100\n  frame-bytes: 64K\n  bytes-in-flight-per-connection: 2M\n"
+                     "  bytes-per-uid: 1G\n  handles-per-connection: 3\n  handles-per-uid: 9\n  hello-timeout: 250ms\n"
+                     "  descriptors-reserved: 12\n"),
+                0);
         ck_assert_str_eq(config->file, "/etc/x.yaml");
         ck_assert_str_eq(config->socket, "/run/a.sock");
         ck_assert_str_eq(config->socket_group, "staff");
@@ -248,7 +250,8 @@ START_TEST(log_lines) {
 
         ck_assert_str_eq(log_quote(quoted, sizeof(quoted), (struct bytes){name, sizeof(name) - 1}),
                          "a\\nb\\x1b[0m\\\\\\xff\\xc2\\x85\xc3\xa4");
-        ck_assert_str_eq(log_quote(small, sizeof(small), (struct bytes){(const uint8_t *)"abcdefghijk", 11}), "abcd...");
+        ck_assert_str_eq(log_quote(small, sizeof(small), (struct bytes){(const uint8_t *)"abcdefghijk", 11}),
+                         "abcd...");
         ck_assert_str_eq(log_quote(small, sizeof(small), (struct bytes){(const uint8_t *)"abcdefg", 7}), "abcdefg");
         ck_assert_int_eq(log_level_from_name("warning"), LOG_LEVEL_WARNING);
         ck_assert_int_eq(log_level_from_name("loud"), -1);
