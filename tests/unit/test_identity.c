@@ -190,7 +190,7 @@ static void count_dropped(struct identity *identity) {
 }
 
 START_TEST(dropping_is_told_once) {
-        struct identity *identity = make(NOBODY, NOBODY, NULL, 0, 0);
+        struct identity *identity = make(4321, 4321, NULL, 0, 0);
 
         identity_dropped = count_dropped;
         ck_assert_ptr_eq(identity_ref(identity), identity);
@@ -199,6 +199,21 @@ START_TEST(dropping_is_told_once) {
         ck_assert_ptr_null(identity_unref(identity));
         ck_assert_uint_eq(dropped, 1);
         identity_dropped = NULL;
+}
+END_TEST
+
+START_TEST(the_same_rights_are_one_object) {
+        const uint32_t groups[] = {7, 5}, others[] = {5, 8};
+        struct identity *identity = make(4321, 4321, groups, 2, 0), *same = make(4321, 4321, groups, 2, 0);
+        struct identity *other = make(4321, 4321, others, 2, 0), *fewer = make(4321, 4321, groups, 1, 0);
+
+        ck_assert_ptr_eq(identity, same);
+        ck_assert_ptr_ne(identity, other);
+        ck_assert_ptr_ne(identity, fewer);
+        identity_unref(identity);
+        identity_unref(same);
+        identity_unref(other);
+        identity_unref(fewer);
 }
 END_TEST
 
@@ -591,6 +606,7 @@ int main(void) {
         tcase_add_test(wearing, nobody_at_all_is_refused);
         tcase_add_test(wearing, memory_used_again_is_somebody_else);
         tcase_add_test(wearing, dropping_is_told_once);
+        tcase_add_test(wearing, the_same_rights_are_one_object);
         tcase_add_test(wearing, other_threads_are_not_touched);
         tcase_add_test(wearing, a_new_thread_begins_as_the_service);
         tcase_add_test(wearing, the_worn_user_has_no_power_over_the_thread);
