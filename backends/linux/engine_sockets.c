@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backends/posix/errors.h"
+
 uint32_t socket_take_fds(struct msghdr *message, os_fd *ret_fds) {
         uint32_t n = 0;
 
@@ -43,6 +45,32 @@ void socket_put_fds(struct msghdr *message, struct socket_control *control, cons
 
                 memcpy(CMSG_DATA(part) + i * sizeof(int), &fd, sizeof(int));
         }
+}
+
+bool socket_send_some(struct io *io, uint64_t *sent, int64_t *ret_result, int *ret_error) {
+        struct socket_control control;
+
+        while (*sent < io->u.send.len) {
+                struct iovec part = {.iov_base = (void *)(uintptr_t)(io->u.send.data + *sent),
+                                     .iov_len = io->u.send.len - *sent};
+                struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+                if (*sent == 0)
+                        socket_put_fds(&message, &control, io->u.send.fds, io->u.send.n_fds);
+                ssize_t n = sendmsg((int)io->u.send.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (n >= 0) {
+                        *sent += (uint64_t)n;
+                } else if (errno == EAGAIN) {
+                        return false;
+                } else if (errno != EINTR) {
+                        *ret_error = errno;
+                        *ret_result = error_from_errno(errno);
+                        return true;
+                }
+        }
+        *ret_error = 0;
+        *ret_result = (int64_t)io->u.send.len;
+        return true;
 }
 
 bool socket_error_passes(int os_error) {

@@ -7,7 +7,7 @@
 
 #include <sys/socket.h>
 
-#include "backends/sys.h"
+#include "backends/engine.h"
 
 #define SOCKET_FDS_MAX 253u /* as many as the kernel takes in one message */
 
@@ -21,6 +21,10 @@ uint32_t socket_take_fds(struct msghdr *message, os_fd *ret_fds);
 
 /* Puts descriptors into a message that is to be sent. Nothing when n_fds is 0. */
 void socket_put_fds(struct msghdr *message, struct socket_control *control, const os_fd *fds, uint32_t n_fds);
+
+/* Sends what the socket takes now of an IO_SEND of which SENT bytes are through. False: it waits for room. True: it is
+ * finished, with this result. */
+bool socket_send_some(struct io *io, uint64_t *sent, int64_t *ret_result, int *ret_error);
 
 /* Whether accept or recvmsg is simply to be called again later. */
 bool socket_error_passes(int os_error);

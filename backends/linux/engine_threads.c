@@ -38,7 +38,7 @@ struct threads_engine {
         struct pool *pool;
         int epoll_fd, wake_fd;
         int wake_pending; /* atomic: wake_fd was written and not read yet */
-        bool woken;
+        bool woken, looked;
         struct watch *watches; /* by descriptor */
         size_t n_watches;
         struct io_list ready;
@@ -195,34 +195,6 @@ static int receive_once(struct threads_engine *e, struct io *io) {
         return report(e, io, fd, n, 0, n > 0);
 }
 
-/* Sends what the socket takes. 0: waits for room; else the io is finished and its result stands in ret_result. */
-static bool send_some(struct io *io, int64_t *ret_result, int *ret_error) {
-        uint64_t *sent = &io->engine_word[0];
-        struct socket_control control;
-
-        while (*sent < io->u.send.len) {
-                struct iovec part = {.iov_base = (void *)(uintptr_t)(io->u.send.data + *sent),
-                                     .iov_len = io->u.send.len - *sent};
-                struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-
-                if (*sent == 0)
-                        socket_put_fds(&message, &control, io->u.send.fds, io->u.send.n_fds);
-                ssize_t n = sendmsg((int)io->u.send.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-                if (n >= 0) {
-                        *sent += (uint64_t)n;
-                } else if (errno == EAGAIN) {
-                        return false;
-                } else if (errno != EINTR) {
-                        *ret_error = errno;
-                        *ret_result = error_from_errno(errno);
-                        return true;
-                }
-        }
-        *ret_error = 0;
-        *ret_result = (int64_t)io->u.send.len;
-        return true;
-}
-
 static void submit_send(struct threads_engine *e, struct io *io) {
         struct watch *watch = watch_of(e, io->u.send.fd);
         int64_t result;
@@ -233,7 +205,7 @@ static void submit_send(struct threads_engine *e, struct io *io) {
                 make_failed(e, io, watch ? watch->out ? EBUSY : EINVAL : ENOMEM);
                 return;
         }
-        if (send_some(io, &result, &error)) {
+        if (socket_send_some(io, &io->engine_word[0], &result, &error)) {
                 make_ready(e, io, result, error);
                 return;
         }
@@ -250,7 +222,7 @@ static int send_more(struct threads_engine *e, struct io *io) {
         int64_t result;
         int error;
 
-        if (!send_some(io, &result, &error))
+        if (!socket_send_some(io, &io->engine_word[0], &result, &error))
                 return 0;
         return report(e, io, io->u.send.fd, result, error, false);
 }
@@ -422,10 +394,14 @@ static int gather(struct threads_engine *e, int timeout_ms) {
 
 static int threads_wait(struct engine *engine, int timeout_ms) {
         struct threads_engine *e = threads_engine(engine);
-        uint64_t start_ms = sys_monotonic_ms(), now_ms = start_ms;
+        uint64_t start_ms, now_ms;
         int done = deliver(e);
 
         e->woken = false;
+        e->looked = !(done > 0 && e->looked); /* every second time at the latest */
+        if (!e->looked)
+                return done;
+        start_ms = now_ms = sys_monotonic_ms();
         for (;;) {
                 int slice = done > 0 || e->ready.first ? 0 : pool_slice_ms(e->pool, timeout_ms, start_ms, now_ms);
                 int n = gather(e, slice);

@@ -23,8 +23,7 @@ static volatile sig_atomic_t woken;
 static int mark;
 
 static void count_wake(void *userdata) {
-        ck_assert_ptr_eq(userdata, &mark);
-        woken++;
+        woken += userdata == &mark; /* in a signal handler: no more than this */
 }
 
 START_TEST(signals_become_requests) {
