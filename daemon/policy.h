@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy.h: the rules, and the one question asked of them. Loading reads files; deciding is pure: it looks at its arguments
- * and nothing else, and every error on the way is a denial.
+ * policy.h: the rules, and the one question asked of them. Loading reads files; deciding is pure: it looks at its
+ * arguments and nothing else, and every error on the way is a denial.
  */
 #ifndef FSOP_POLICY_H
 #define FSOP_POLICY_H
@@ -34,39 +34,41 @@ struct policy_report {
 };
 void policy_report_fini(struct policy_report *report);
 
-/* Loads every *.yaml, *.yml and *.conf of the directories. 0, or -FSOP_EINVAL with at least one error in the report; the
- * report is to be freed either way. A missing directory is an empty one. */
+/* Loads every *.yaml, *.yml and *.conf of the directories. 0, or -FSOP_EINVAL with at least one error in the report;
+ * the report is to be freed either way. A missing directory is an empty one. */
 int policy_load(const struct policy_config *config, struct policy **ret_policy, struct policy_report *ret_report);
 /* Loads single files instead (fsop policy check FILE…). trusted_only false reads them whoever owns them. */
 int policy_load_files(const char *const *files, uint32_t n_files, bool trusted_only, struct policy **ret_policy,
                       struct policy_report *ret_report);
-/* Adds a warning for each user that a rule names and that may not connect to a socket of this group (--check-config). */
+/* Adds a warning for each user that a rule names and that may not connect to a socket of this group (--check-config).
+ */
 int policy_warn_connect(const struct policy *policy, uint32_t socket_gid, struct policy_report *report);
 struct policy *policy_ref(struct policy *policy);
 struct policy *policy_unref(struct policy *policy); /* NULL */
 
-/* ---- deciding ---------------------------------------------------------------------------------------------------- */
+/* ---- deciding ----------------------------------------------------------------------------------- */
 
 /*
- * Where one end of an operation is, as far as policy sees it. What is given must all fit for a rule to allow, and any of it is
- * enough for one to deny. Where nothing is given but a held rule, that rule carries on whatever its paths are now.
+ * Where one end of an operation is, as far as policy sees it. What is given must all fit for a rule to allow, and any
+ * of it is enough for one to deny. Where nothing is given but a held rule, that rule carries on whatever its paths are
+ * now.
  */
 struct end {
         bool present;
-        struct bytes path;                  /* absolute, or empty where only ancestors are known; never the path by which a
-                                               handle was opened as caller: links in it may lead anywhere */
-        const struct object_id *ancestors;  /* the directories above a passed descriptor, itself first (sys_ancestors) */
+        struct bytes path; /* absolute, or empty where only ancestors are known; never the path by which a
+                              handle was opened as caller: links in it may lead anywhere */
+        const struct object_id *ancestors; /* the directories above a passed descriptor, itself first (sys_ancestors) */
         uint32_t n_ancestors;
-        bool caller_only;                   /* a passed file descriptor, a handle opened as caller that is no directory,
-                                               a foreign namespace: no rule can elevate it */
-        const char *held_name;              /* an elevated handle: only the rule of this name may carry it on, and never
-                                               the caller */
+        bool caller_only;      /* a passed file descriptor, a handle opened as caller that is no directory,
+                                  a foreign namespace: no rule can elevate it */
+        const char *held_name; /* an elevated handle: only the rule of this name may carry it on, and never
+                                  the caller */
 };
 
 struct roots;
 
-/* op->at and op->to are looked at too: relative paths with "..", "." or empty components are no more elevated than absolute ones,
- * and a foreign peer's absolute paths are refused for every identity. */
+/* op->at and op->to are looked at too: relative paths with "..", "." or empty components are no more elevated than
+ * absolute ones, and a foreign peer's absolute paths are refused for every identity. */
 struct question {
         const struct peer *peer;
         struct roots *roots; /* for ends known by their ancestors: the roots of policy_rules_of must be open already */
@@ -83,19 +85,19 @@ enum verdict_kind {
 struct end_verdict {
         enum verdict_kind kind;
         const struct rule *rule; /* elevated: the rule; denied: the deny that matched, or NULL */
-        struct bytes below;      /* elevated by path: the path below the rule's directory; points into end.path; may be empty */
-        uint32_t path_index;     /* which of the rule's paths */
+        struct bytes below;  /* elevated by path: what follows the rule's directory; points into end.path; may be empty */
+        uint32_t path_index; /* which of the rule's paths */
 };
 
 struct verdict {
-        enum verdict_kind kind;      /* DENIED if an end is, ELEVATED if an end is, else CALLER */
-        const struct rule *rule;     /* that decided, or NULL */
-        int code;                    /* denied: -FSOP_EPERM (rule or no rule), -FSOP_EINVAL (a path no rule may have), … */
-        const char *why;             /* denied, and caller where auto found no rule: why; a static sentence, from the rules
-                                        and the request alone: it tells nothing about the filesystem. NULL: nothing to say */
-        const struct rule *nearest;  /* the rule that has the place but not all of the rest, if `why` is about one */
+        enum verdict_kind kind;  /* DENIED if an end is, ELEVATED if an end is, else CALLER */
+        const struct rule *rule; /* that decided, or NULL */
+        int code;        /* denied: -FSOP_EPERM (rule or no rule), -FSOP_EINVAL (a path no rule may have), … */
+        const char *why; /* denied, and caller where auto found no rule: why; a static sentence, from the rules
+                            and the request alone: it tells nothing about the filesystem. NULL: nothing to say */
+        const struct rule *nearest; /* the rule that has the place but not all of the rest, if `why` is about one */
         struct end_verdict at, to;
-        const struct rule *audited;  /* an `audit` rule that would have allowed it, or NULL */
+        const struct rule *audited; /* an `audit` rule that would have allowed it, or NULL */
 };
 
 /*
@@ -103,8 +105,9 @@ struct verdict {
  *  - caller: always as the caller (except on an elevated handle: denied); rules do not matter.
  *  - auto: a fully capable root runs as caller; else a matching deny refuses, a matching allow elevates, none: caller.
  *  - elevated: the same for everyone, root included, but none: denied.
- * A deny that is matched by a path's text can be walked around by links as long as the caller's own rights reach there: it
- * takes away what elevation gives, not what the kernel gives. Against elevated operations it holds by inode too (root_guard).
+ * A deny that is matched by a path's text can be walked around by links as long as the caller's own rights reach there:
+ * it takes away what elevation gives, not what the kernel gives. Against elevated operations it holds by inode too
+ * (root_guard).
  */
 void policy_decide(const struct policy *policy, const struct question *question, struct verdict *ret_verdict);
 
@@ -114,39 +117,43 @@ int policy_explain(const struct policy *policy, const struct question *question,
 
 /* The rules (of every effect) whose subjects match the peer and whose ops meet OPS: those that an end known only by its
  * ancestors may fall under. Returns their number (which may exceed rules_max: then deny). */
-uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, op_set ops, const struct rule **ret_rules,
-                         uint32_t rules_max);
+uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, op_set ops,
+                         const struct rule **ret_rules, uint32_t rules_max);
 uint32_t rule_path_count(const struct rule *rule);
 
 const char *rule_name(const struct rule *rule);
 const char *rule_where(const struct rule *rule); /* "FILE:LINE" */
 
-/* As whom an elevated run creates: the rule's create-as for this peer. 0 or -FSOP_E…; *ret_service: as the service itself. */
-int rule_create_as(const struct rule *rule, const struct peer *peer, uint32_t *ret_uid, uint32_t *ret_gid, bool *ret_service);
+/* As whom an elevated run creates: the rule's create-as for this peer. 0 or -FSOP_E…; *ret_service: as the service
+ * itself. */
+int rule_create_as(const struct rule *rule, const struct peer *peer, uint32_t *ret_uid, uint32_t *ret_gid,
+                   bool *ret_service);
 bool rule_set_id(const struct rule *rule);
 
-/* ---- total-bytes -------------------------------------------------------------------------------------------------- */
+/* ---- total-bytes -------------------------------------------------------------------------------- */
 
 /*
- * What a rule's total-bytes counts: the bytes by which elevated operations of one uid under the rule (by its name) may have
- * made files larger, added up since the daemon started; reloading does not forget them. Nothing is given back for
+ * What a rule's total-bytes counts: the bytes by which elevated operations of one uid under the rule (by its name) may
+ * have made files larger, added up since the daemon started; reloading does not forget them. Nothing is given back for
  * what is later removed or cut off: the sum is an upper bound of what was granted, not a disk quota.
- * To be used when the ends are pinned and their sizes known: charge what it can cost at most, then refund what it did not.
+ * To be used when the ends are pinned and their sizes known: charge what it can cost at most, then refund what it did
+ * not.
  */
-/* The most bytes that OP can add: old_size is the target's size now (0: does not exist), source_size the source's for copy-range
- * without a length. 0 for operations that add none. */
+/* The most bytes that OP can add: old_size is the target's size now (0: does not exist), source_size the source's for
+ * copy-range without a length. 0 for operations that add none. */
 uint64_t policy_growth_max(const struct operation *op, uint64_t old_size, uint64_t source_size);
-/* 0 (also for a rule without total-bytes), -FSOP_EDQUOT: it would be more than the rule's total-bytes, or -FSOP_ENOMEM. */
+/* 0 (also for a rule without total-bytes), -FSOP_EDQUOT: it would be more than the rule's total-bytes, or -FSOP_ENOMEM.
+ */
 int policy_account_charge(const struct rule *rule, uint32_t uid, uint64_t bytes);
 void policy_account_refund(const struct rule *rule, uint32_t uid, uint64_t bytes);
 /* Forgets all accounts, at the end of the process. */
 void policy_accounts_fini(void);
 
-/* ---- the directories of rules ------------------------------------------------------------------------------------- */
+/* ---- the directories of rules ------------------------------------------------------------------- */
 
 /*
- * The directory of one of a rule's paths (with %u filled in for the peer) and its excluded ones, opened when used, held while
- * busy, released when idle. Acquire finds or makes the entry, counted, on the loop; if it is not open yet, run
+ * The directory of one of a rule's paths (with %u filled in for the peer) and its excluded ones, opened when used, held
+ * while busy, released when idle. Acquire finds or makes the entry, counted, on the loop; if it is not open yet, run
  * root_open on a worker (IO_CALL) and then go on; root_guard has a guard for a peer, which the root owns.
  */
 struct root;
@@ -162,22 +169,22 @@ int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_ind
                  struct root **ret_root);
 struct root *root_ref(struct root *root);
 bool root_is_open(const struct root *root);
-/* [any] Opens it, unless it is open: 0, or -FSOP_E… (a rule whose directory does not exist is inert: the operation is then
- * denied). Threads that open the same root at once do not wait for each other: the first to finish counts. Nothing
+/* [any] Opens it, unless it is open: 0, or -FSOP_E… (a rule whose directory does not exist is inert: the operation is
+ * then denied). Threads that open the same root at once do not wait for each other: the first to finish counts. Nothing
  * is kept of a failure: the next call tries again. */
 int root_open(struct root *root);
 /*
- * The guard for one end of an operation of a peer; PERMISSION is op_permission_at or op_permission_to. Excluded are the rule's own
- * exclusions, the daemon's own directories, and the directories of all deny rules that mean this peer and this operation:
- * links do not lead around a deny. Neither do detours: renames and links stay out of every denied directory, whatever is denied
- * there, and nothing is opened in one under the name of another place (what is done with the handle is judged by that name). BELOW
- * is that of the end's verdict. create_uid: the owner of what is created, 0 where that is the service.
- * The guard is the root's, lives until its release, and is the same one for the same peer, owner and exclusions: what is
- * remembered per guard (struct parent_cache) is found again by the next operation.
- * 0; -FSOP_EPERM when the root itself lies in such a directory; -FSOP_ENOMEM; -FSOP_EAGAIN when it is not open.
+ * The guard for one end of an operation of a peer; PERMISSION is op_permission_at or op_permission_to. Excluded are the
+ * rule's own exclusions, the daemon's own directories, and the directories of all deny rules that mean this peer and
+ * this operation: links do not lead around a deny. Neither do detours: renames and links stay out of every denied
+ * directory, whatever is denied there, and nothing is opened in one under the name of another place (what is done with
+ * the handle is judged by that name). BELOW is that of the end's verdict. create_uid: the owner of what is created, 0
+ * where that is the service. The guard is the root's, lives until its release, and is the same one for the same peer,
+ * owner and exclusions: what is remembered per guard (struct parent_cache) is found again by the next operation. 0;
+ * -FSOP_EPERM when the root itself lies in such a directory; -FSOP_ENOMEM; -FSOP_EAGAIN when it is not open.
  */
-int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, struct bytes below,
-               uint32_t create_uid, const struct guard **ret_guard);
+int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission,
+               struct bytes below, uint32_t create_uid, const struct guard **ret_guard);
 void root_release(struct root *root);
 /* For rules matched through a passed descriptor: whether the root's directory is among the ancestors. */
 bool root_holds(const struct root *root, const struct object_id *ancestors, uint32_t n_ancestors);

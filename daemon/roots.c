@@ -2,10 +2,10 @@
 /*
  * roots.c: the directories that rules name, held open while operations use them.
  *
- * The loop owns everything here but one pointer: what a root is when open is made on a worker and published by one atomic
- * exchange. It is never changed afterwards, so workers may read it through the guards that borrow from it. A root that
- * may be out of date (its age, an exclusion that did not exist, a changed mount table) is taken out of the table; those who
- * use it finish with it, the next one makes a new one.
+ * The loop owns everything here but one pointer: what a root is when open is made on a worker and published by one
+ * atomic exchange. It is never changed afterwards, so workers may read it through the guards that borrow from it. A
+ * root that may be out of date (its age, an exclusion that did not exist, a changed mount table) is taken out of the
+ * table; those who use it finish with it, the next one makes a new one.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,8 +15,8 @@
 #include "daemon/policy_internal.h"
 
 #define BUCKETS 64u
-#define IDLE_MS 30000u       /* an unused root is closed after this */
-#define AGE_MS 30000u        /* any root is opened again after this: its directory may have been replaced */
+#define IDLE_MS 30000u          /* an unused root is closed after this */
+#define AGE_MS 30000u           /* any root is opened again after this: its directory may have been replaced */
 #define INCOMPLETE_AGE_MS 1000u /* … if an exclusion did not exist: it may now */
 #define VARIANTS_MAX 64u
 #define ANCESTORS_MAX 256u
@@ -71,7 +71,7 @@ struct root {
         uint32_t path_index;
         uint32_t uid; /* WIRE_NOBODY: for everyone */
         uint32_t refs;
-        bool stale; /* no longer in the table */
+        bool stale;             /* no longer in the table */
         uint64_t idle_since_ms; /* 0: not seen idle yet */
         char *path;
         struct spec *specs;
@@ -90,7 +90,7 @@ struct roots {
         struct root *buckets[BUCKETS];
 };
 
-/* ---- what is opened, on a worker ------------------------------------------------------------------------------------- */
+/* ---- what is opened, on a worker ---------------------------------------------------------------- */
 
 static void opened_free(struct opened *opened) {
         if (!opened)
@@ -121,7 +121,8 @@ static struct opened *opened_new(uint32_t n_max) {
         opened->denies = calloc(n_max + 1, sizeof(*opened->denies));
         opened->paths = calloc(n_max + 1, sizeof(*opened->paths));
         opened->above = calloc(n_max + 1, sizeof(*opened->above));
-        if (!opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths || !opened->above) {
+        if (!opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths ||
+            !opened->above) {
                 opened_free(opened);
                 return NULL;
         }
@@ -145,8 +146,8 @@ static bool lies_above(const struct directory *above, const struct directory *di
 
 enum relation { APART, BENEATH_ROOT, ABOVE_ROOT };
 
-/* How a directory lies to the root. Where it cannot be told (the same tree may be mounted twice), as if it were beneath: that
- * only costs time. */
+/* How a directory lies to the root. Where it cannot be told (the same tree may be mounted twice), as if it were
+ * beneath: that only costs time. */
 static enum relation relation_to_root(const struct directory *root, const struct directory *directory) {
         if (lies_above(directory, root, false))
                 return ABOVE_ROOT;
@@ -260,7 +261,7 @@ bool root_holds(const struct root *root, const struct object_id *ancestors, uint
         return opened && contains(ancestors, n_ancestors, opened->root.dev, opened->root.ino);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------ */
+/* ---- the table ---------------------------------------------------------------------------------- */
 
 int roots_new(const struct policy *policy, struct roots **ret_roots) {
         struct roots *roots = calloc(1, sizeof(*roots));
@@ -321,7 +322,8 @@ struct roots *roots_unref(struct roots *roots) {
 }
 
 /* Whose root it is: one for everyone, unless names are to be filled in anywhere. */
-static uint32_t uid_of_root(const struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer) {
+static uint32_t uid_of_root(const struct roots *roots, const struct rule *rule, uint32_t path_index,
+                            const struct peer *peer) {
         bool per_user = rule->paths[path_index].per_user || roots->policy->any_deny_per_user;
 
         for (uint32_t i = 0; i < rule->n_excluded; i++)
@@ -378,7 +380,8 @@ static int add_denies(struct root *root, const struct peer *peer) {
                 for (uint32_t j = 0; rule->effect == EFFECT_DENY && j < rule->n_paths; j++) {
                         int code = add_spec(root, &rule->paths[j], peer, SPEC_DENY, rule);
 
-                        if (code < 0 && code != -FSOP_ENOENT) /* nobody's name: the text of every path meets that deny */
+                        if (code < 0 &&
+                            code != -FSOP_ENOENT) /* nobody's name: the text of every path meets that deny */
                                 return code;
                 }
         }
@@ -415,8 +418,8 @@ static int fill_root(struct root *root, const struct peer *peer) {
         return code;
 }
 
-static int root_new(struct roots *roots, const struct rule *rule, uint32_t path_index, uint32_t uid, const struct peer *peer,
-                    struct root **ret_root) {
+static int root_new(struct roots *roots, const struct rule *rule, uint32_t path_index, uint32_t uid,
+                    const struct peer *peer, struct root **ret_root) {
         struct root *root = calloc(1, sizeof(*root));
         int code;
 
@@ -501,7 +504,7 @@ void root_release(struct root *root) {
         roots_unref(roots);
 }
 
-/* ---- guards --------------------------------------------------------------------------------------------------------- */
+/* ---- guards ------------------------------------------------------------------------------------- */
 
 /* Copies the exclusions that are picked to arrays of their own. */
 static int variant_new(const struct opened *opened, const uint8_t *picked, struct variant **ret_variant) {
@@ -537,7 +540,8 @@ static int find_variant(struct root *root, const struct opened *opened, const ui
         while (variant && memcmp(variant->picked, picked, n_denies) != 0)
                 variant = variant->next;
         if (!variant && root->n_variants == VARIANTS_MAX) {
-                /* so many different choices are unheard of: all denies then, which refuses too much rather than too little */
+                /* so many different choices are unheard of: all denies then, which refuses too much rather than too
+                 * little */
                 guard->excluded = opened->ids;
                 guard->excluded_fds = opened->fds;
                 guard->n_excluded = opened->n;
@@ -565,7 +569,8 @@ static bool is_named_in(const struct root *root, struct bytes below, const char 
                 return false;
         directory += n_root + 1;
         rest = n - n_root - 1;
-        return below.len >= rest && memcmp(below.data, directory, rest) == 0 && (below.len == rest || below.data[rest] == '/');
+        return below.len >= rest && memcmp(below.data, directory, rest) == 0 &&
+               (below.len == rest || below.data[rest] == '/');
 }
 
 /* Whether a denied directory is to be kept out of this operation's way. */
@@ -579,8 +584,8 @@ static bool is_in_the_way(const struct root *root, const struct rule *deny, cons
         return below.data && rule_has_subject(deny, peer) && !is_named_in(root, below, path);
 }
 
-static int pick_excluded(struct root *root, const struct opened *opened, const struct peer *peer, const struct operation *op,
-                         op_set permission, struct bytes below, struct guard *guard) {
+static int pick_excluded(struct root *root, const struct opened *opened, const struct peer *peer,
+                         const struct operation *op, op_set permission, struct bytes below, struct guard *guard) {
         uint32_t n_denies = opened->n - opened->n_always, n_picked = 0;
         uint8_t *picked, few[64];
         int code = 0;
@@ -594,8 +599,8 @@ static int pick_excluded(struct root *root, const struct opened *opened, const s
         if (!picked)
                 return -FSOP_ENOMEM;
         for (uint32_t i = 0; i < n_denies; i++) {
-                picked[i] = is_in_the_way(root, opened->denies[opened->n_always + i], opened->paths[opened->n_always + i], peer, op,
-                                          permission, below);
+                picked[i] = is_in_the_way(root, opened->denies[opened->n_always + i],
+                                          opened->paths[opened->n_always + i], peer, op, permission, below);
                 n_picked += picked[i];
         }
         if (n_picked)
@@ -609,8 +614,9 @@ static int pick_excluded(struct root *root, const struct opened *opened, const s
 static int find_given(struct root *root, const struct guard *guard, const struct guard **ret_guard) {
         struct given **link = &root->given, *given;
 
-        while (*link && ((*link)->guard.caller_uid != guard->caller_uid || (*link)->guard.create_uid != guard->create_uid ||
-                         (*link)->guard.excluded != guard->excluded || (*link)->guard.n_excluded != guard->n_excluded))
+        while (*link &&
+               ((*link)->guard.caller_uid != guard->caller_uid || (*link)->guard.create_uid != guard->create_uid ||
+                (*link)->guard.excluded != guard->excluded || (*link)->guard.n_excluded != guard->n_excluded))
                 link = &(*link)->next;
         given = *link;
         if (given) {
@@ -627,8 +633,8 @@ static int find_given(struct root *root, const struct guard *guard, const struct
         return 0;
 }
 
-int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission, struct bytes below,
-               uint32_t create_uid, const struct guard **ret_guard) {
+int root_guard(struct root *root, const struct peer *peer, const struct operation *op, op_set permission,
+               struct bytes below, uint32_t create_uid, const struct guard **ret_guard) {
         const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
         const struct rule *rule = root->rule;
         struct guard guard;
@@ -658,7 +664,7 @@ int root_guard(struct root *root, const struct peer *peer, const struct operatio
         return code < 0 ? code : find_given(root, &guard, ret_guard);
 }
 
-/* ---- time passes ---------------------------------------------------------------------------------------------------- */
+/* ---- time passes -------------------------------------------------------------------------------- */
 
 static bool is_out_of_date(const struct root *root, uint64_t now_ms, bool mounts_changed) {
         const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_sys.h: an operating system made of tables, for tests of what only asks sys.h for names, files, directories and the
- * time. Included by one test program, which thereby defines these functions itself, before the backend can.
+ * fake_sys.h: an operating system made of tables, for tests of what only asks sys.h for names, files, directories and
+ * the time. Included by one test program, which thereby defines these functions itself, before the backend can.
  */
 #ifndef FSOP_FAKE_SYS_H
 #define FSOP_FAKE_SYS_H
@@ -13,14 +13,17 @@
 #include "backends/service.h"
 #include "backends/sys.h"
 
-/* ---- users and groups: builder 1000 (in staff), alice 1001, bob 1002, www-data 33, root 0; "broken" cannot be looked up */
+/* ---- users and groups: builder 1000 (in staff), alice 1001, bob 1002, www-data 33, root 0; "broken" cannot be looked
+ * up */
 
 struct fake_account {
         const char *name;
         uint32_t id;
 };
-static const struct fake_account fake_users[] = {{"root", 0}, {"builder", 1000}, {"alice", 1001}, {"bob", 1002}, {"www-data", 33}};
-static const struct fake_account fake_groups[] = {{"root", 0}, {"builder", 1000}, {"alice", 1001}, {"staff", 50}, {"www-data", 33}};
+static const struct fake_account fake_users[] = {
+        {"root", 0}, {"builder", 1000}, {"alice", 1001}, {"bob", 1002}, {"www-data", 33}};
+static const struct fake_account fake_groups[] = {
+        {"root", 0}, {"builder", 1000}, {"alice", 1001}, {"staff", 50}, {"www-data", 33}};
 static unsigned fake_lookups;
 
 static int fake_find(const struct fake_account *accounts, size_t n, const char *name, uint32_t *ret_id) {
@@ -78,7 +81,7 @@ int sys_groups_of_user(const char *name, uint32_t gid, uint32_t **ret_groups, ui
 
 struct fake_directory {
         char path[128];
-        int code;      /* of opening it, besides 0 */
+        int code;       /* of opening it, besides 0 */
         char real[128]; /* what it is a link to; empty: itself */
 };
 static struct fake_directory fake_directories[64];
@@ -184,7 +187,8 @@ static struct fake_file *fake_file_add(const char *path, const char *data) {
         return file;
 }
 
-static int fake_read(const char *path, size_t bytes_max, char **ret_data, size_t *ret_len, bool *ret_masked, const char **ret_why) {
+static int fake_read(const char *path, size_t bytes_max, char **ret_data, size_t *ret_len, bool *ret_masked,
+                     const char **ret_why) {
         for (unsigned i = 0; i < fake_n_files; i++) {
                 const struct fake_file *file = &fake_files[i];
 

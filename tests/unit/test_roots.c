@@ -442,6 +442,63 @@ START_TEST(incomplete_roots_are_opened_again_soon) {
 }
 END_TEST
 
+/* What was excluded once stays out, wherever it was moved to, until it is removed. */
+START_TEST(exclusions_that_were_renamed) {
+        static const char rules[] =
+                "rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n"
+                "  - {name: d, effect: deny, user: builder, path: /srv/build/in, ops: chmod}\n";
+        struct policy *old_policy;
+        struct roots *old_roots;
+        struct root *root;
+
+        load_roots(rules);
+        root = acquire(policy->rules[0], 0, &builder);
+        ck_assert_int_eq(root_open(root), 0);
+        root_release(root);
+        strcpy(fake_directories[fake_directory_find("/srv/build/keep")].path, "/srv/build/moved");
+        strcpy(fake_directories[fake_directory_find("/srv/build/in")].path, "/srv/build/out");
+        roots_tick(roots, 2000, true);
+        for (unsigned reload = 0; reload < 2; reload++) {
+                root = acquire(policy->rules[0], 0, &builder);
+                ck_assert_int_eq(root_open(root), 0);
+                ck_assert(excludes(guard_for(root, &builder, STAT), "/srv/build/moved"));
+                ck_assert(!excludes(guard_for(root, &builder, STAT), "/srv/build/out"));
+                ck_assert(excludes(guard_for(root, &builder, CHMOD), "/srv/build/out"));
+                root_release(root);
+                old_policy = policy;
+                old_roots = roots;
+                policy = NULL;
+                roots = NULL;
+                load_roots(rules); /* and over a reload */
+                roots_inherit(roots, old_roots);
+                roots_unref(old_roots);
+                policy_unref(old_policy);
+        }
+        fake_directories[fake_directory_find("/srv/build/moved")].path[0] = '\0';
+        root = acquire(policy->rules[0], 0, &builder);
+        ck_assert_int_eq(root_open(root), 0);
+        ck_assert_uint_eq(guard_for(root, &builder, STAT)->n_excluded, 1); /* the daemon's own */
+        root_release(root);
+}
+END_TEST
+
+START_TEST(all_roots_at_once) {
+        struct root **all;
+        uint32_t n;
+
+        load_roots("rules:\n  - {name: a, effect: allow, user: builder, path: [/srv/build, /none, '/home/%u'], ops: all}\n"
+                   "  - {name: b, effect: audit, user: builder, path: /srv/other, ops: all}\n");
+        ck_assert_int_eq(roots_acquire_all(roots, &all, &n), 0);
+        ck_assert_uint_ge(n, 2); /* those of users come when they do */
+        for (uint32_t i = 0; i < n; i++) {
+                root_open(all[i]);
+                root_release(all[i]);
+        }
+        free(all);
+        ck_assert_int_gt(fake_open_directories, 0);
+}
+END_TEST
+
 START_TEST(roots_outlive_their_policy) {
         struct roots *held;
         struct root *root;
@@ -547,6 +604,8 @@ int main(void) {
         tcase_add_test(tcase, idle_roots_are_closed);
         tcase_add_test(tcase, busy_roots_stay_open_but_not_in_use);
         tcase_add_test(tcase, incomplete_roots_are_opened_again_soon);
+        tcase_add_test(tcase, exclusions_that_were_renamed);
+        tcase_add_test(tcase, all_roots_at_once);
         tcase_add_test(tcase, roots_outlive_their_policy);
         tcase_add_test(tcase, account);
         LOOP(tcase, growth, growths);
