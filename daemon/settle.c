@@ -152,6 +152,5 @@ enum flow settle_step(struct task *task) {
         task->candidates = NULL;
         task->roots = roots_unref(task->roots);
         task->policy = policy_unref(task->policy);
-        audit_flush(task->session->server->audit);
         return FLOW_NEXT;
 }
