@@ -599,6 +599,7 @@ END_TEST
 START_TEST(held_handle_without_a_place) {
         struct operation op = an_op(FSOP_VERB_READ);
         struct end end = {.present = true, .held_name = "a"};
+        struct object_id ids[16];
 
         load("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, ops: [read, write]}\n"
              "  - {name: d, effect: deny, user: builder, path: /srv/build/keep, ops: write}\n");
@@ -607,6 +608,13 @@ START_TEST(held_handle_without_a_place) {
         ck_assert_int_eq(ask_end(&builder, op, end).kind, D);
         end.path = text("/srv/build/x");
         ck_assert_int_eq(ask_end(&builder, op, end).kind, E);
+        end.path = text("");
+        opens(&builder);
+        end.ancestors = ids;
+        end.n_ancestors = above("/srv/build/in", ids);
+        ck_assert_int_eq(ask_end(&builder, op, end).kind, E);
+        end.n_ancestors = above("/srv/build/keep", ids);
+        ck_assert_int_eq(ask_end(&builder, op, end).kind, D);
 }
 END_TEST
 
