@@ -62,7 +62,7 @@ const struct fsop_error *fsop_last_error(const struct fsop_client *client) {
         return &client->error;
 }
 
-int client_enter_broken(struct fsop_client *client) {
+static int client_enter_broken(struct fsop_client *client) {
         client->last_result = NULL;
         if (connect_is_forked(&client->connection))
                 return client_fail(client, FSOP_ECHILD, 0, "this connection belongs to the parent process");
@@ -81,7 +81,7 @@ int client_enter(struct fsop_client *client) {
 /* ---- memory of answers
  * ------------------------------------------------------------------------------------------------ */
 
-struct chunk *client_get_chunk(struct fsop_client *client) {
+static struct chunk *client_get_chunk(struct fsop_client *client) {
         struct chunk *chunk = client->spares;
         if (chunk) {
                 client->spares = chunk->next;
@@ -184,7 +184,8 @@ int client_send_cancel(struct fsop_client *client, uint64_t id) {
         return r < 0 ? r : stream_flush(client);
 }
 
-uint64_t client_expire(struct fsop_client *client) {
+/* Gives up batches that have been in flight for too long. Returns when the next one will have been. */
+static uint64_t client_expire(struct fsop_client *client) {
         uint64_t next = CONNECT_FOREVER, now = 0;
         for (uint32_t i = 0; client->n_timed > 0 && client->slots && i < client->info.batches_max; i++) {
                 struct fsop_batch *batch = client->slots[i].batch;

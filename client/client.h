@@ -134,7 +134,6 @@ size_t pack_bytes(const struct operation *op);
  * touched. */
 int unpack_result(struct arena *arena, uint64_t connection, const struct result *result,
                   struct fsop_result *ret_result);
-int unpack_error(struct arena *arena, const struct error *error, struct fsop_error *ret_error);
 int unpack_bytes(struct arena *arena, struct bytes bytes, struct fsop_bytes *ret);
 int unpack_support(struct arena *arena, const struct support *support, uint32_t n, const struct fsop_support **ret);
 
@@ -205,7 +204,6 @@ struct fsop_client {
 /* Before every call: 0, -FSOP_ECHILD or -FSOP_ENOTCONN (the latter not with MAY_BE_BROKEN). Forgets the last result of
  * a blocking call. */
 int client_enter(struct fsop_client *client);
-int client_enter_broken(struct fsop_client *client);
 
 /* Sets the last error, returns -code. */
 __attribute__((format(printf, 4, 5))) int client_fail(struct fsop_client *client, int code, int32_t os_error,
@@ -235,10 +233,6 @@ void client_free(struct fsop_client *client);
 void client_queue_done(struct fsop_client *client, struct fsop_batch *batch);
 void client_unqueue_done(struct fsop_client *client, struct fsop_batch *batch);
 
-/* Gives up batches that have been in flight for too long. Returns when the next one will have been. */
-uint64_t client_expire(struct fsop_client *client);
-
-struct chunk *client_get_chunk(struct fsop_client *client);
 void client_put_chunks(struct fsop_client *client, struct chunk *chunks); /* client may be NULL: freed */
 
 /* ---- the stream

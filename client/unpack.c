@@ -17,7 +17,7 @@ int unpack_bytes(struct arena *arena, struct bytes bytes, struct fsop_bytes *ret
         return copy.data ? 0 : -FSOP_ENOMEM;
 }
 
-int unpack_error(struct arena *arena, const struct error *error, struct fsop_error *ret_error) {
+static int unpack_error(struct arena *arena, const struct error *error, struct fsop_error *ret_error) {
         ret_error->code = (int)error->code;
         ret_error->class_ = error->class_;
         ret_error->retryable = error->retryable;

@@ -7,7 +7,8 @@
 
 /* ---- words and suggestions --------------------------------------------------------------------------------------- */
 
-bool words_hold(const char *words, const char *word) {
+/* Whether WORD is among WORDS, which blanks separate. */
+static bool words_hold(const char *words, const char *word) {
         size_t len = strchr(word, ' ') ? 0 : strlen(word);
         for (const char *p = words; len && (p = strstr(p, word)); p += len)
                 if ((p == words || p[-1] == ' ') && (p[len] == 0 || p[len] == ' '))

@@ -130,9 +130,6 @@ int options_parse(const struct command *command, const char *const *words, int n
 /* The options of fsop that stand before the command. Returns how many words they take, or -1. */
 int options_parse_global(const char *const *words, int n_words, const char *values[OPT_COUNT], struct text *why);
 
-/* Whether WORD is among WORDS, which blanks separate. */
-bool words_hold(const char *words, const char *word);
-
 /* "fsop chmod [-R] MODE PATH…" */
 void help_synopsis(const struct command *command, struct text *text);
 void help_command(const struct command *command, struct text *text);

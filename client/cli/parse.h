@@ -76,9 +76,6 @@ bool mode_to_masks(const struct mode_spec *spec, uint32_t umask, struct mode_mas
  * Without a zone it is local time; without a time midnight. */
 int parse_time(const char *text, struct fsop_time *ret_time, bool *ret_now, const char **ret_why);
 
-/* Days from 1970-01-01 to a day of the Gregorian calendar. */
-int64_t days_from_civil(int64_t year, unsigned month, unsigned day);
-
 /* ---- owners, devices, values ------------------------------------------------------------------------------------- */
 
 struct owner {

@@ -14,7 +14,8 @@ struct civil {
         uint32_t nsec;
 };
 
-int64_t days_from_civil(int64_t year, unsigned month, unsigned day) {
+/* Days from 1970-01-01 to a day of the Gregorian calendar. */
+static int64_t days_from_civil(int64_t year, unsigned month, unsigned day) {
         /* Years begin in March, so that the leap day is the last; eras are of 400 years. */
         year -= month <= 2;
         int64_t era = (year >= 0 ? year : year - 399) / 400;

@@ -80,7 +80,8 @@ static bool is_printable(uint32_t c) {
                !(c >= 0x2028 && c <= 0x202e) && !(c >= 0x2060 && c <= 0x206f) && c != 0xfeff;
 }
 
-size_t text_character(const char *p, size_t len, bool *ret_printable) {
+/* How many bytes the UTF-8 character at p has; 0 if it is none. *ret_printable: it may be shown. */
+static size_t text_character(const char *p, size_t len, bool *ret_printable) {
         static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
         unsigned char first = (unsigned char)*p;
         size_t n = first < 0x80                    ? 1

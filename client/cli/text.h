@@ -37,9 +37,6 @@ void text_add_name(struct text *text, const char *name, size_t len);
 /* A sentence from elsewhere: as it is, except that what text_add_name would escape becomes \n or \377. */
 void text_add_sentence(struct text *text, const char *sentence, size_t len);
 
-/* How many bytes the UTF-8 character at p has; 0 if it is none. *ret_printable: it may be shown. */
-size_t text_character(const char *p, size_t len, bool *ret_printable);
-
 /* "-rw-r--r--": 10 characters and a NUL. */
 void text_mode(uint32_t mode, char out[11]);
 
