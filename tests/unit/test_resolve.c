@@ -130,7 +130,13 @@ static int ours(enum fsop_verb verb, const char *path, bool follow, struct paren
         return code;
 }
 
+static bool intact;
+
+/* The tree as furnished, made anew where something was changed. */
 static void rebuild(void) {
+        if (intact)
+                return;
+        intact = true;
         scene_remove("tree");
         scene_mkdir("tree", NOBODY, 0755);
         furnish_names();
@@ -152,10 +158,12 @@ static void compare(enum fsop_verb verb, bool follow, bool cached) {
                 rebuild();
                 ck_assert_int_eq(identity_wear(scene.nobody), 0);
                 expected = direct(verb, path, follow);
+                intact = expected < 0 || verb == FSOP_VERB_STAT || verb == FSOP_VERB_READLINK;
                 identity_wear_service();
                 rebuild();
                 parent_cache_init(&cache);
                 code = ours(verb, path, follow, cached ? &cache : NULL);
+                intact = intact && (code < 0 || verb == FSOP_VERB_STAT || verb == FSOP_VERB_READLINK);
                 if (cached) /* and a second time, with the parent found */
                         ours(FSOP_VERB_STAT, path, follow, &cache);
                 parent_cache_clear(&cache);
@@ -192,6 +200,7 @@ START_TEST(caller_creates_where_the_kernel_does) {
                 ck_assert_int_eq(identity_wear(scene.nobody), 0);
                 fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (exclusive ? O_EXCL : 0), 0644);
                 expected = answer(fd);
+                intact = fd < 0;
                 if (fd >= 0)
                         close(fd);
                 identity_wear_service();
@@ -200,6 +209,7 @@ START_TEST(caller_creates_where_the_kernel_does) {
                 request->sys.at.follow = true;
                 request->op.args.open = (struct open_args){.write = true, .exclusive = exclusive, .create = {.create = true, .mode = 0644}};
                 code = request_run(request);
+                intact = intact && code < 0;
                 request_free(request);
                 ck_assert_msg(code == expected, "exclusive %d, \"%s\": %d, but the kernel says %d", exclusive, names[i], code, expected);
                 if (expected == 0 && strcmp(names[i], "broken") == 0)
