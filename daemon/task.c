@@ -17,6 +17,7 @@
 
 #define TASK_ARENA_BYTES_MAX (4u << 20) /* a frame of 1 MiB, decoded */
 #define TASK_OUT_BYTES_MAX (2u << 20)
+#define TASK_KEEP_BYTES (256u << 10) /* a batch of 256, so that a busy client costs no page faults */
 #define SPARE_TASKS 4u
 
 static struct task *spare_tasks;
@@ -41,6 +42,7 @@ struct task *task_new(struct session *session) {
                         return NULL;
                 arena_init(&arena, TASK_ARENA_BYTES_MAX);
                 arena_init(&out, TASK_OUT_BYTES_MAX);
+                arena.keep_bytes = out.keep_bytes = TASK_KEEP_BYTES;
         }
         memset(task, 0, sizeof(*task));
         task->arena = arena;

@@ -39,7 +39,7 @@ struct arena_block {
 _Static_assert(sizeof(struct arena_block) % ARENA_ALIGN == 0, "data would not be aligned");
 
 void arena_init(struct arena *arena, size_t cap_bytes) {
-        *arena = (struct arena){.cap_bytes = cap_bytes};
+        *arena = (struct arena){.cap_bytes = cap_bytes, .keep_bytes = ARENA_STANDARD_BYTES};
 }
 
 static void arena_free_block(struct arena *arena, struct arena_block *block) {
@@ -55,8 +55,8 @@ void arena_fini(struct arena *arena) {
         }
 }
 
-static bool block_is_standard(const struct arena_block *block) {
-        return !ARENA_SEPARATE && sizeof(*block) + block->size == ARENA_STANDARD_BYTES;
+static bool block_is_better(const struct arena *arena, const struct arena_block *block, const struct arena_block *kept) {
+        return !ARENA_SEPARATE && sizeof(*block) + block->size <= arena->keep_bytes && (!kept || block->size > kept->size);
 }
 
 void arena_reset(struct arena *arena) {
@@ -64,10 +64,13 @@ void arena_reset(struct arena *arena) {
         while (arena->blocks) {
                 struct arena_block *block = arena->blocks;
                 arena->blocks = block->next;
-                if (!kept && block_is_standard(block))
+                if (block_is_better(arena, block, kept)) {
+                        if (kept)
+                                arena_free_block(arena, kept);
                         kept = block;
-                else
+                } else {
                         arena_free_block(arena, block);
+                }
         }
         if (!kept)
                 return;

@@ -15,15 +15,16 @@
 struct arena_block;
 
 struct arena {
-        struct arena_block *blocks; /* newest first; the oldest is kept by arena_reset */
+        struct arena_block *blocks; /* newest first */
         size_t used_bytes;          /* allocated from the system, for budgets */
         size_t cap_bytes;
+        size_t keep_bytes; /* arena_reset keeps a block of up to so many; 16 KiB after arena_init */
 };
 
 /* Prepares an empty arena; allocates nothing. */
 void arena_init(struct arena *arena, size_t cap_bytes);
 
-/* Frees everything and goes back to the state after arena_init, keeping one standard block for the next use. */
+/* Frees everything and goes back to the state after arena_init, keeping the largest block that keep_bytes allows for the next use. */
 void arena_reset(struct arena *arena);
 
 /* Frees everything, the kept block too. */
