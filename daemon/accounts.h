@@ -14,7 +14,9 @@ struct account {
         uint32_t uid;
         uint32_t connections;
         uint32_t handles;
-        uint64_t bytes;
+        uint32_t tasks;
+        uint32_t waiting; /* connections that could go on if there were fewer bytes */
+        uint64_t bytes;   /* of requests held, room for their answers, answers unread */
 };
 
 struct accounts {

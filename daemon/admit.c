@@ -28,6 +28,20 @@ static uint32_t window_size(const struct task *task) {
         return n;
 }
 
+size_t batch_out_bytes(const struct batch *batch) {
+        size_t largest = 0, all = 0;
+
+        for (uint32_t i = 0; i < batch->n_ops; i++) {
+                size_t bytes = op_row(batch->ops[i].verb)->out_bytes(&batch->ops[i]);
+
+                largest = bytes > largest ? bytes : largest;
+                all += bytes;
+        }
+        if (batch->mode != FSOP_BATCH_PARALLEL || largest > TASK_WINDOW_OUT_BYTES)
+                return largest;
+        return all < TASK_WINDOW_OUT_BYTES ? all : TASK_WINDOW_OUT_BYTES;
+}
+
 static void admit_end(struct task_op *op, struct task_end *end, const struct location *location) {
         struct session *session = op->task->session;
 

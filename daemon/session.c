@@ -20,6 +20,7 @@
 
 #define IN_PAUSE_BYTES (64u << 10) /* with more than this unread and nothing that may be begun, the socket is left alone */
 #define LAST_WORDS_MS 1000u
+#define ENCODE_SCRATCH_BYTES (4u << 20)
 #define SPARE_CHUNKS 8u
 #define SPARE_CHUNK_BYTES (64u << 10)
 
@@ -90,10 +91,57 @@ static void hello_unlink(struct session *session) {
         session->hello_deadline_ms = 0;
 }
 
+/* ---- room ----------------------------------------------------------------------------------------------------------- */
+
+static void mark_dirty(struct session *session) {
+        if (session->dirty)
+                return;
+        session->dirty = true;
+        session->dirty_next = session->server->dirty;
+        session->server->dirty = session;
+}
+
+/* Whether its user has room for one more task. Unread answers alone do not keep out the first, until they are twice too many. */
+static bool account_has_room(const struct session *session) {
+        const struct account *account = session->account;
+        uint64_t bytes_max = session->server->config->limits.bytes_per_uid;
+
+        return account->bytes < bytes_max || (account->tasks == 0 && account->bytes / 2 < bytes_max);
+}
+
+static void wait_for_room(struct session *session, bool waiting) {
+        if (session->waiting == waiting)
+                return;
+        session->waiting = waiting;
+        session->account->waiting += waiting ? 1 : -1u;
+}
+
+static void charge(struct session *session, uint64_t bytes) {
+        session->bytes_in_flight += bytes;
+        session->account->bytes += bytes;
+}
+
+static void uncharge(struct session *session, uint64_t bytes) {
+        struct account *account = session->account;
+
+        session->bytes_in_flight -= bytes;
+        account->bytes -= bytes;
+        if (account->waiting == 0 || !account_has_room(session))
+                return;
+        for (struct session *each = session->server->sessions; each; each = each->next)
+                if (each->waiting && each->account == account)
+                        mark_dirty(each);
+}
+
+/* ---- the end of it ---------------------------------------------------------------------------------------------------- */
+
 static void session_free(struct session *session) {
         struct server *server = session->server;
         struct chunk *chunk;
 
+        wait_for_room(session, false);
+        uncharge(session, session->out_bytes);
+        session->account->handles -= session->handles.used;
         while ((chunk = session->out_first)) {
                 session->out_first = chunk->next;
                 chunk_free(chunk);
@@ -106,21 +154,12 @@ static void session_free(struct session *session) {
         handles_fini(&session->handles);
         identity_unref(session->identity);
         peer_fini(&session->peer);
-        if (session->account)
-                accounts_disconnect(&server->accounts, session->account);
+        accounts_disconnect(&server->accounts, session->account);
         *(session->prev ? &session->prev->next : &server->sessions) = session->next;
         if (session->next)
                 session->next->prev = session->prev;
         server->n_sessions--;
         free(session);
-}
-
-static void mark_dirty(struct session *session) {
-        if (session->dirty)
-                return;
-        session->dirty = true;
-        session->dirty_next = session->server->dirty;
-        session->server->dirty = session;
 }
 
 /* Marks only: whoever is on the stack may still hold the session and its tasks; the end of the round does the rest. */
@@ -202,7 +241,7 @@ void session_send(struct session *session, const struct message *message, const 
         }
         before = buffer_len(out);
         if (encode_scratch.cap_bytes == 0)
-                arena_init(&encode_scratch, 4u << 20);
+                arena_init(&encode_scratch, ENCODE_SCRATCH_BYTES);
         code = codec_encode(&encode_scratch, message, (uint16_t)n_fds, session->frame_bytes_max, out);
         arena_reset(&encode_scratch);
         if (code < 0) {
@@ -212,6 +251,7 @@ void session_send(struct session *session, const struct message *message, const 
                 return;
         }
         session->out_bytes += buffer_len(out) - before;
+        charge(session, buffer_len(out) - before);
 }
 
 static void sent(struct io *io) {
@@ -220,6 +260,7 @@ static void sent(struct io *io) {
 
         session->sending = false;
         session->out_bytes -= buffer_len(&chunk->data);
+        uncharge(session, buffer_len(&chunk->data));
         session->out_first = chunk->next;
         if (!session->out_first)
                 session->out_last = NULL;
@@ -343,9 +384,10 @@ static void take_batch(struct session *session, struct task *task, const struct 
                         server->next_deadline_ms = task->deadline_ms;
         }
         task->charged_bytes = frame_bytes + batch->n_ops * sizeof(struct operation) +
-                              (batch->n_ops < TASK_WINDOW_OPS ? batch->n_ops : TASK_WINDOW_OPS) * sizeof(struct task_op);
-        session->bytes_in_flight += task->charged_bytes;
-        session->account->bytes += task->charged_bytes;
+                              (batch->n_ops < TASK_WINDOW_OPS ? batch->n_ops : TASK_WINDOW_OPS) * sizeof(struct task_op) +
+                              batch_out_bytes(batch);
+        charge(session, task->charged_bytes);
+        session->account->tasks++;
         task->next = session->tasks;
         if (task->next)
                 task->next->prev = task;
@@ -368,8 +410,8 @@ void session_task_done(struct session *session, struct task *task) {
         if (task->next)
                 task->next->prev = task->prev;
         session->n_tasks--;
-        session->bytes_in_flight -= task->charged_bytes;
-        session->account->bytes -= task->charged_bytes;
+        session->account->tasks--;
+        uncharge(session, task->charged_bytes);
         task_free(task);
         mark_dirty(session); /* the end of the round looks for more to do */
 }
@@ -419,10 +461,11 @@ static bool may_begin(const struct session *session) {
 
         if (session->server->draining || session_is_held(session))
                 return false;
+        if (session->state != SESSION_HELLO && !account_has_room(session))
+                return false;
         if (session->n_tasks == 0)
                 return true;
-        return session->n_tasks < session->batches_max && session->bytes_in_flight < limits->bytes_in_flight &&
-               session->account->bytes < limits->bytes_per_uid;
+        return session->n_tasks < session->batches_max && session->bytes_in_flight < limits->bytes_in_flight;
 }
 
 static void refuse_header(struct session *session, int code) {
@@ -498,6 +541,7 @@ static void session_resume(struct session *session) {
 
                 buffer_consume(&session->in, taken, 4096);
         }
+        wait_for_room(session, buffer_len(&session->in) > 0 && session->state == SESSION_OPEN && !account_has_room(session));
         if (session->state != SESSION_HELLO && session->state != SESSION_OPEN)
                 return;
         if (!session->receiving && !session->server->draining && (may_begin(session) || buffer_len(&session->in) < IN_PAUSE_BYTES))

@@ -53,7 +53,7 @@ struct session {
         uint32_t n_in_fds;
 
         struct io send;
-        bool sending, dirty;
+        bool sending, dirty, waiting; /* waiting: for others of its user to take up less room */
         struct chunk *out_first, *out_last; /* first is being sent when `sending` */
         size_t out_bytes;
 

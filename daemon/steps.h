@@ -37,6 +37,9 @@ enum flow reply_step(struct task *task);
  * code for which the connection is closed, with the sentence in ret_error. */
 int decode_frame(struct task *task, struct bytes body, struct message *ret_message, struct error *ret_error);
 
+/* The most room that answers of a batch take at once (admit.c). */
+size_t batch_out_bytes(const struct batch *batch);
+
 /* The audit's view of an operation (record.c). */
 struct audit_record record_of(const struct task_op *o, enum audit_event event);
 
