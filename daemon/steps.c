@@ -21,7 +21,6 @@ const unsigned steps_count = sizeof(steps) / sizeof(steps[0]);
 
 int decode_frame(struct task *task, struct bytes body, struct message *ret_message, struct error *ret_error) {
         struct codec_limits limits = {.batch_ops_max = task->session->batch_ops_max, .fds = task->n_fds};
-        uint64_t batch_id;
 
-        return codec_decode_request(&task->arena, body, &limits, ret_message, ret_error, &batch_id);
+        return codec_decode_request(&task->arena, body, &limits, ret_message, ret_error);
 }

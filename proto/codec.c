@@ -213,10 +213,9 @@ static int request_decode(struct decoder *decoder, const struct wire_field *fiel
 }
 
 int codec_decode_request(struct arena *arena, struct bytes body, const struct codec_limits *limits,
-                         struct message *ret_message, struct error *ret_error, uint64_t *ret_batch_id) {
+                         struct message *ret_message, struct error *ret_error) {
         *ret_error = (struct error){0};
         *ret_message = (struct message){0};
-        *ret_batch_id = 0;
         struct decoder decoder = {
                 .arena = arena,
                 .ops_max = limits->batch_ops_max,
@@ -227,8 +226,6 @@ int codec_decode_request(struct arena *arena, struct bytes body, const struct co
         int r = envelope_decode(&decoder, "ClientMessage", body, &field);
         if (r < 0)
                 return r;
-        if (field.number == FSOP__V1__CLIENT_MESSAGE__MESSAGE_BATCH)
-                *ret_batch_id = batch_peek_id(field.bytes);
         r = request_decode(&decoder, &field, ret_message);
         if (r < 0)
                 *ret_message = (struct message){0};

@@ -22,11 +22,10 @@ struct codec_limits {
  * arena. The body may be freed afterwards.
  * Returns 0; -FSOP_EPROTO: not a message; -FSOP_EINVAL, -FSOP_ENAMETOOLONG, -FSOP_ERANGE: one with a value that can
  * never be right; -FSOP_E2BIG: more operations than the limit, or too large an xattr value; -FSOP_ENOMEM: the arena's
- * cap was reached. On failure ret_error says what and where (message in the arena), and, when the message was a batch whose id could be
- * read, *ret_batch_id is that id (else 0).
+ * cap was reached. On failure ret_error says what and where (message in the arena).
  */
 int codec_decode_request(struct arena *arena, struct bytes body, const struct codec_limits *limits,
-                         struct message *ret_message, struct error *ret_error, uint64_t *ret_batch_id);
+                         struct message *ret_message, struct error *ret_error);
 
 /* Decodes the body of a frame that a daemon sent (Welcome, Results, Failure). As above. */
 int codec_decode_reply(struct arena *arena, struct bytes body, uint32_t n_fds, struct message *ret_message,

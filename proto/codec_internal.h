@@ -68,12 +68,7 @@ static inline ProtobufCBinaryData leaf_data(struct bytes bytes) {
  */
 
 int batch_decode(struct decoder *decoder, struct bytes bytes, struct batch *ret_batch);
-/* The id of a batch as far as it can be read, else 0. */
-uint64_t batch_peek_id(struct bytes bytes);
 void batch_put(struct wire_writer *writer, uint32_t number, const struct batch *batch);
-
-int operation_decode(struct decoder *decoder, struct bytes bytes, struct operation *ret_op);
-void operation_put(struct wire_writer *writer, uint32_t number, const struct operation *op);
 
 /* Arguments of op->verb, but for explain, which holds an operation. */
 int args_decode(struct decoder *decoder, struct bytes bytes, struct operation *op);

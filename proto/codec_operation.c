@@ -241,6 +241,9 @@ static int parts_read(struct decoder *decoder, struct bytes bytes, struct operat
         return r < 0 ? decoder_malformed(decoder, "Operation") : 0;
 }
 
+static int operation_decode(struct decoder *decoder, struct bytes bytes, struct operation *ret_op);
+static void operation_put(struct wire_writer *writer, uint32_t number, const struct operation *op);
+
 static int explain_read(struct decoder *decoder, struct bytes bytes, struct bytes *ret_user, struct bytes *ret_op,
                         bool *ret_has_op) {
         struct wire_reader reader = wire_reader(bytes);
@@ -289,7 +292,7 @@ static int explain_decode(struct decoder *decoder, struct bytes bytes, struct ex
         return r;
 }
 
-int operation_decode(struct decoder *decoder, struct bytes bytes, struct operation *ret_op) {
+static int operation_decode(struct decoder *decoder, struct bytes bytes, struct operation *ret_op) {
         struct operation_parts parts = {0};
         decoder->verb = FSOP_VERB_NONE;
         int r = parts_read(decoder, bytes, &parts);
@@ -320,7 +323,7 @@ static void explain_put(struct wire_writer *writer, const struct explain_args *a
         wire_end(writer, mark);
 }
 
-void operation_put(struct wire_writer *writer, uint32_t number, const struct operation *op) {
+static void operation_put(struct wire_writer *writer, uint32_t number, const struct operation *op) {
         struct wire_mark mark = wire_begin(writer, number, op->at.path.len + op->to.path.len);
         wire_put_uint(writer, OPERATION_AS, op->as);
         location_put(writer, OPERATION_AT, &op->at);
@@ -334,15 +337,6 @@ void operation_put(struct wire_writer *writer, uint32_t number, const struct ope
 
 /* ---- batches -------------------------------------------------------------------------------------------------------
  */
-
-uint64_t batch_peek_id(struct bytes bytes) {
-        struct wire_reader reader = wire_reader(bytes);
-        struct wire_field field;
-        while (wire_next(&reader, &field) > 0)
-                if (field.number == BATCH_ID && field.type == WIRE_VARINT)
-                        return field.value;
-        return 0;
-}
 
 /* Everything but the operations, which are counted. */
 static int batch_read(struct decoder *decoder, struct bytes bytes, struct batch *batch) {

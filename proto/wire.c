@@ -96,10 +96,6 @@ void wire_put_uint(struct wire_writer *writer, uint32_t number, uint64_t value) 
                 wire_put_uint_always(writer, number, value);
 }
 
-void wire_put_sint(struct wire_writer *writer, uint32_t number, int64_t value) {
-        wire_put_uint(writer, number, wire_zigzag(value));
-}
-
 void wire_put_bytes_always(struct wire_writer *writer, uint32_t number, struct bytes bytes) {
         uint8_t *place = bytes.len < SIZE_MAX - 16 ? wire_room(writer, bytes.len + 15) : NULL;
         if (!place) {

@@ -56,7 +56,6 @@ static inline void wire_advance(struct wire_writer *writer, const uint8_t *end) 
 /* Any field of a number; absent where the value is 0 unless ALWAYS. */
 void wire_put_uint(struct wire_writer *writer, uint32_t number, uint64_t value);
 void wire_put_uint_always(struct wire_writer *writer, uint32_t number, uint64_t value);
-void wire_put_sint(struct wire_writer *writer, uint32_t number, int64_t value);
 /* Bytes; absent where empty unless ALWAYS. */
 void wire_put_bytes(struct wire_writer *writer, uint32_t number, struct bytes bytes);
 void wire_put_bytes_always(struct wire_writer *writer, uint32_t number, struct bytes bytes);

@@ -18,12 +18,11 @@ static void again(const struct message *message, bool request) {
         struct message copy = {0};
         struct error error = {0};
         struct arena arena;
-        uint64_t id;
 
         arena_init(&arena, 64u << 20);
         if (codec_encode(&arena, message, 0, WIRE_FRAME_BYTES_MAX, &buffer) == 0) {
                 struct bytes body = {buffer.data + buffer.start + FRAME_HEADER_BYTES, buffer_len(&buffer) - FRAME_HEADER_BYTES};
-                int r = request ? codec_decode_request(&arena, body, &limits, &copy, &error, &id)
+                int r = request ? codec_decode_request(&arena, body, &limits, &copy, &error)
                                 : codec_decode_reply(&arena, body, WIRE_FRAME_FDS_MAX, &copy, &error);
                 if (r < 0 || copy.kind != message->kind)
                         abort();
@@ -38,11 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct message message = {0};
         struct error error = {0};
         struct arena arena;
-        uint64_t id;
 
         frame_read_header(data, size, WIRE_FRAME_BYTES_MAX, &header);
         arena_init(&arena, 16u << 20);
-        if (codec_decode_request(&arena, (struct bytes){data, size}, &limits, &message, &error, &id) == 0)
+        if (codec_decode_request(&arena, (struct bytes){data, size}, &limits, &message, &error) == 0)
                 again(&message, true);
         arena_reset(&arena);
         message = (struct message){0};

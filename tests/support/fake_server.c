@@ -163,7 +163,6 @@ static struct message receive_next(struct fake_server *fake) {
         struct frame_header header;
         struct message message;
         struct error error = {0};
-        uint64_t id;
         receive_all(fake, start, sizeof(start));
         ck_assert_int_eq(frame_read_header(start, sizeof(start), 64u << 20, &header), 1);
         uint8_t *body = arena_alloc(&fake->arena, header.body_bytes);
@@ -171,8 +170,7 @@ static struct message receive_next(struct fake_server *fake) {
         receive_all(fake, body, header.body_bytes);
         ck_assert_uint_eq(header.n_fds, fake->n_fds);
         struct codec_limits limits = {.batch_ops_max = WIRE_BATCH_OPS_MAX, .fds = header.n_fds};
-        int r = codec_decode_request(&fake->arena, (struct bytes){body, header.body_bytes}, &limits, &message, &error,
-                                     &id);
+        int r = codec_decode_request(&fake->arena, (struct bytes){body, header.body_bytes}, &limits, &message, &error);
         ck_assert_msg(r == 0, "a daemon refuses what the client sent: %.*s", (int)error.message.len,
                       (const char *)error.message.data);
         return message;

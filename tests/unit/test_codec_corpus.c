@@ -38,9 +38,8 @@ static const char *verdict_on(struct bytes body, bool request) {
         struct arena arena;
         struct message message;
         struct error error;
-        uint64_t batch_id;
         arena_init(&arena, 4u << 20);
-        int r = request ? codec_decode_request(&arena, body, &limits, &message, &error, &batch_id)
+        int r = request ? codec_decode_request(&arena, body, &limits, &message, &error)
                         : codec_decode_reply(&arena, body, SAMPLE_FDS, &message, &error);
         arena_fini(&arena);
         return r == 0 ? "ok" : error_name(-r);
