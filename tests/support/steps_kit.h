@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * steps_kit.h: a daemon with one client, over a fake engine and a fake system in which every call can be made to fail.
+ * Included by one test program, which thereby defines these functions itself, before the backend can. What stop()
+ * demands: everything that was taken for an operation is given back, whatever failed.
+ */
+#ifndef FSOP_STEPS_KIT_H
+#define FSOP_STEPS_KIT_H
+
+#include <check.h>
+
+#include "daemon/server.h"
+#include "daemon/graveyard.h"
+#include "proto/codec.h"
+#include "proto/frame.h"
+#include "tests/support/fake_engine.h"
+#include "tests/support/fake_sys.h"
+
+/* ---- the rest of the system: everything succeeds, unless it is told not to ------------------------------------------- */
+
+static struct {
+        unsigned calls, fail_at; /* the fail_at-th call from now on fails with code */
+        int code;
+        int pinned;       /* resolved and not released */
+        int identities;   /* references out */
+        int opened;       /* descriptors that run opened and nobody closed */
+        unsigned runs;    /* sys_run that did something */
+        bool slow;        /* sys_resolve asks for a worker, and what it pins is not local */
+        uint32_t uid;
+        bool foreign;
+        unsigned ran_as_service, ran_as_caller;
+} sys;
+
+struct identity {
+        int refs;
+        bool service;
+};
+static struct identity service_identity = {.refs = 1, .service = true}, caller_identity = {.refs = 1};
+
+static int may_fail(void) {
+        sys.calls++;
+        return sys.fail_at > 0 && sys.calls == sys.fail_at ? sys.code : 0;
+}
+
+int peer_query(os_fd socket, struct peer *ret_peer) {
+        (void)socket;
+        *ret_peer = (struct peer){.uid = sys.uid, .gid = sys.uid, .pid = 4711, .pidfd = OS_FD_NONE, .foreign = sys.foreign,
+                                  .fully_capable = sys.uid == 0};
+        return 0;
+}
+
+void peer_fini(struct peer *peer) {
+        free(peer->groups);
+        peer->groups = NULL;
+}
+
+int identity_of_peer(const struct peer *peer, struct identity **ret_identity) {
+        (void)peer;
+        *ret_identity = identity_ref(&caller_identity);
+        return 0;
+}
+
+struct identity *identity_of_service(bool set_id) {
+        (void)set_id;
+        return &service_identity;
+}
+
+int identity_to_create_as(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t n_groups, bool mknod, bool set_id,
+                          struct identity **ret_identity) {
+        int code = may_fail();
+
+        (void)uid, (void)gid, (void)groups, (void)n_groups, (void)mknod, (void)set_id;
+        if (code == 0)
+                *ret_identity = identity_ref(&service_identity);
+        return code;
+}
+
+struct identity *identity_ref(struct identity *identity) {
+        sys.identities++;
+        return identity;
+}
+
+struct identity *identity_unref(struct identity *identity) {
+        if (identity)
+                sys.identities--;
+        return NULL;
+}
+
+int identity_wear(struct identity *identity) {
+        (void)identity;
+        return 0;
+}
+
+void parent_cache_init(struct parent_cache *cache) {
+        memset(cache, 0, sizeof(*cache));
+}
+
+void parent_cache_clear(struct parent_cache *cache) {
+        (void)cache;
+}
+
+int sys_resolve(struct sys_op *op, unsigned flags) {
+        op->code = sys.slow && (flags & SYS_CACHED_ONLY) ? -FSOP_EAGAIN : may_fail();
+        op->at.fs = op->to.fs = sys.slow ? FS_SLOW : FS_LOCAL;
+        if (op->code == 0)
+                sys.pinned++;
+        return op->code;
+}
+
+int sys_run(struct sys_op *op) {
+        op->code = may_fail();
+        if (op->code < 0)
+                return op->code;
+        sys.runs++;
+        if (op->identity == &service_identity)
+                sys.ran_as_service++;
+        else
+                sys.ran_as_caller++;
+        op->result->outcome = FSOP_OUTCOME_DONE;
+        if (op->op->verb == FSOP_VERB_OPEN || op->op->verb == FSOP_VERB_OPENDIR || op->op->verb == FSOP_VERB_OPEN_FD) {
+                op->opened = 9000;
+                sys.opened++;
+        }
+        if (op->op->verb == FSOP_VERB_STAT)
+                op->result->value.stat.ino = 77;
+        return 0;
+}
+
+void sys_release(struct sys_op *op) {
+        (void)op;
+        sys.pinned--;
+}
+
+int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_path_only) {
+        (void)fd;
+        *ret_readable = *ret_writable = true;
+        *ret_path_only = false;
+        return may_fail();
+}
+
+int sys_probe(const struct place *place, const char **ret_fs_name, struct support *ret_features, uint32_t features_max) {
+        (void)place, (void)ret_features, (void)features_max;
+        *ret_fs_name = "fakefs";
+        return may_fail();
+}
+
+const struct support *sys_support(uint32_t *ret_n) {
+        *ret_n = 0;
+        return NULL;
+}
+
+const char *sys_platform(void) {
+        return "Fake 1";
+}
+
+uint64_t sys_resident_bytes(void) {
+        return 1;
+}
+
+os_fd sys_mount_watch(void) {
+        return OS_FD_NONE;
+}
+
+void sys_mounts_changed(void) {
+}
+
+int sys_make_directory(const char *path, uint32_t mode) {
+        (void)path, (void)mode;
+        return 0;
+}
+
+int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock, const char **ret_why) {
+        (void)path, (void)mode, (void)gid, (void)ret_listener, (void)ret_lock, (void)ret_why;
+        return -FSOP_EBUSY;
+}
+
+void sys_unlisten(const char *path, os_fd listener, os_fd lock) {
+        (void)path, (void)listener, (void)lock;
+}
+
+int engine_open(const char *name, const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
+        (void)name, (void)config, (void)ret_engine, (void)ret_why;
+        return -FSOP_EINVAL;
+}
+
+int service_start(void (*wake)(void *userdata), void *userdata) {
+        (void)wake, (void)userdata;
+        return 0;
+}
+
+unsigned service_take_requests(void) {
+        return 0;
+}
+
+int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
+        (void)ret_fds, (void)fds_max;
+        return 0;
+}
+
+void service_notify(const char *state) {
+        (void)state;
+}
+
+/* ---- a daemon with one client ------------------------------------------------------------------------------------------ */
+
+#define RESULTS_MAX 2048u
+#define CALLER_UID 1000u
+
+static struct server server;
+static struct config *config;
+static struct session *session;
+static struct {
+        unsigned welcomes, failures, frames, last_frames;
+        unsigned answers[RESULTS_MAX]; /* how often each index was answered */
+        struct result results[RESULTS_MAX];
+        struct error failure;
+} got;
+static struct arena got_arena;
+static bool client_reads;
+
+static const char rules[] = "rules:\n"
+                            "  - name: tree\n    effect: allow\n    user: [builder]\n    path: /srv/build\n"
+                            "    ops: [all, open-fd]\n    chown-to: [\"builder:*\"]\n";
+
+static void take_frame(const uint8_t *body, size_t len, uint32_t n_fds) {
+        struct message message;
+        struct error error;
+
+        ck_assert_int_eq(codec_decode_reply(&got_arena, (struct bytes){body, len}, n_fds, &message, &error), 0);
+        got.frames++;
+        if (message.kind == MESSAGE_WELCOME)
+                got.welcomes++;
+        if (message.kind == MESSAGE_FAILURE) {
+                got.failures++;
+                got.failure = message.body.failure;
+        }
+        if (message.kind != MESSAGE_RESULTS)
+                return;
+        got.last_frames += message.body.results.last;
+        for (uint32_t i = 0; i < message.body.results.n_results; i++) {
+                const struct result *result = &message.body.results.results[i];
+
+                ck_assert_uint_lt(result->index, RESULTS_MAX);
+                got.answers[result->index]++;
+                got.results[result->index] = *result;
+        }
+}
+
+/* The client reads one send. */
+static bool read_send(void) {
+        struct io *io = fake_engine_pending(server.engine, IO_SEND, 0);
+        size_t at = 0;
+
+        if (!io)
+                return false;
+        while (at < io->u.send.len) {
+                struct frame_header header;
+
+                ck_assert_int_eq(frame_read_header(io->u.send.data + at, io->u.send.len - at, WIRE_FRAME_BYTES_MAX, &header), 1);
+                ck_assert_uint_le(at + FRAME_HEADER_BYTES + header.body_bytes, io->u.send.len);
+                take_frame(io->u.send.data + at + FRAME_HEADER_BYTES, header.body_bytes, header.n_fds);
+                at += FRAME_HEADER_BYTES + header.body_bytes;
+        }
+        sys.opened -= (int)io->u.send.n_fds; /* the client has them now */
+        fake_engine_complete(server.engine, io, (int64_t)io->u.send.len, 0);
+        return true;
+}
+
+/* Receives that were cancelled end; sends of a closed session too. */
+static void end_cancelled(void) {
+        struct io *io;
+
+        if (session && session->pausing && (io = fake_engine_pending(server.engine, IO_RECEIVE, 0)))
+                fake_engine_complete(server.engine, io, -FSOP_ECANCELED, 0);
+}
+
+static void rounds(void) {
+        for (int i = 0; i < 400; i++) {
+                int n = server.engine->ops->wait(server.engine, 0);
+
+                server_end_round(&server);
+                if (!server.sessions)
+                        session = NULL;
+                end_cancelled();
+                if (client_reads && read_send())
+                        continue;
+                if (n == 0 && !server.dirty)
+                        break;
+        }
+}
+
+static void send_message(const struct message *message, os_fd *fds, uint32_t n_fds) {
+        struct arena scratch;
+        struct buffer buffer = {0};
+
+        arena_init(&scratch, 8u << 20);
+        ck_assert_int_eq(codec_encode(&scratch, message, (uint16_t)n_fds, WIRE_FRAME_BYTES_MAX, &buffer), 0);
+        fake_engine_receive(fake_engine_pending(server.engine, IO_RECEIVE, 0), buffer.data + buffer.start, buffer_len(&buffer), fds,
+                            n_fds);
+        buffer_fini(&buffer);
+        arena_fini(&scratch);
+}
+
+static void say_hello(void) {
+        struct message hello = {.kind = MESSAGE_HELLO, .body.hello = {.version_min = 1, .version_max = 1, .features = WIRE_FEATURE_FDS}};
+
+        send_message(&hello, NULL, 0);
+}
+
+static void start(uint32_t uid) {
+        char *error = NULL;
+        const char *why = NULL;
+        struct policy_config policy_config = {.directories = (const char *const[]){"/etc/fsopd/policy.d"}, .n_directories = 1};
+        struct policy_report report = {0};
+
+        fake_reset();
+        memset(&sys, 0, sizeof(sys));
+        memset(&got, 0, sizeof(got));
+        memset(&server, 0, sizeof(server));
+        sys.uid = uid;
+        client_reads = true;
+        arena_init(&got_arena, 64u << 20);
+        fake_file_add("/etc/fsopd/policy.d/a.yaml", rules);
+        fake_directory_add("/", 0);
+        fake_directory_add("/srv", 0);
+        fake_directory_add("/srv/build", 0);
+        ck_assert_int_eq(config_load(NULL, true, &config, &error), 0);
+        server.config = config;
+        server.engine = fake_engine_new();
+        server.next_deadline_ms = UINT64_MAX;
+        server.now_ms = fake_now_ms;
+        fake_engine_run_inline(server.engine, true);
+        graveyard_start(server.engine);
+        ck_assert_int_eq(audit_open("file:/audit", &server.audit, &why), 0);
+        ck_assert_int_eq(policy_load(&policy_config, &server.policy, &report), 0);
+        policy_report_fini(&report);
+        ck_assert_int_eq(roots_new(server.policy, &server.roots), 0);
+        session_start(&server, 3);
+        session = server.sessions;
+        ck_assert_ptr_nonnull(session);
+        say_hello();
+        rounds();
+        ck_assert_uint_eq(got.welcomes, 1);
+}
+
+/* The client goes away; whatever was taken must be back. */
+static void stop(void) {
+        struct io *io;
+
+        fake_engine_run_inline(server.engine, true);
+        if (session) {
+                session_close(session);
+                for (int i = 0; i < 8 && server.sessions; i++) {
+                        rounds();
+                        while ((io = fake_engine_pending(server.engine, IO_RECEIVE, 0)) ||
+                               (io = fake_engine_pending(server.engine, IO_SEND, 0))) {
+                                if (io->kind == IO_SEND)
+                                        sys.opened -= (int)io->u.send.n_fds;
+                                fake_engine_complete(server.engine, io, -FSOP_ECANCELED, 0);
+                                server.engine->ops->wait(server.engine, 0);
+                        }
+                }
+                rounds();
+        }
+        ck_assert_ptr_null(server.sessions);
+        ck_assert_int_eq(sys.pinned, 0);
+        ck_assert_int_eq(sys.identities, 0);
+        for (unsigned i = 0; i < 64; i++)
+                ck_assert_ptr_null(server.accounts.buckets[i]);
+        ck_assert_uint_eq(graveyard_pending(), 0);
+        ck_assert_ptr_null(roots_unref(server.roots));
+        ck_assert_ptr_null(policy_unref(server.policy));
+        policy_accounts_fini();
+        ck_assert_int_eq(fake_open_directories, 0);
+        audit_free(server.audit);
+        session_free_spares();
+        task_free_spares();
+        server.engine->ops->close(server.engine);
+        config_free(config);
+        arena_fini(&got_arena);
+}
+
+static struct location at(const char *path) {
+        return (struct location){.kind = LOCATION_PATH, .path = {(const uint8_t *)path, strlen(path)}};
+}
+
+static struct operation stat_op(const char *path) {
+        return (struct operation){.verb = FSOP_VERB_STAT, .at = at(path)};
+}
+
+static struct operation chown_op(const char *path, uint32_t uid) {
+        return (struct operation){.verb = FSOP_VERB_CHOWN, .at = at(path), .args.chown = {.has_uid = true, .uid = uid}};
+}
+
+static void send_batch(uint64_t id, enum fsop_batch_mode mode, struct operation *ops, uint32_t n) {
+        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.id = id, .mode = mode, .ops = ops, .n_ops = n}};
+
+        send_message(&message, NULL, 0);
+}
+
+static void answered_once(uint32_t n) {
+        for (uint32_t i = 0; i < n; i++)
+                ck_assert_msg(got.answers[i] == 1, "operation %u was answered %u times", i, got.answers[i]);
+        ck_assert_uint_eq(got.last_frames, 1);
+}
+
+#endif
