@@ -225,7 +225,6 @@ struct sys_op {
         struct identity *identity; /* as whom it runs: of `at`, or of `to` where only that changes */
         struct place at, to;
         struct parent_cache *cache; /* or NULL */
-        bool plain;                 /* stat family on the caller's own descriptors: see authorize */
         uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
         size_t out_bytes;
         os_fd passed_write_fd;      /* reserved, OS_FD_NONE */
@@ -272,7 +271,7 @@ int sys_probe(const struct place *place, const char **ret_fs_name, struct suppor
 /* How this platform does each operation, for info; static. */
 const struct support *sys_support(uint32_t *ret_n);
 
-/* Closes a descriptor; may block where a FUSE server is behind it, so a client's own go through IO_CLOSE. [any] */
+/* Closes a descriptor; may block where a FUSE server is behind it, so a client's own are closed by workers. [any] */
 void sys_close(os_fd fd);
 /* What a descriptor that a client passed is good for. Never blocks: -FSOP_EACCES for one known to be on procfs; on a mount that was
  * never seen before, sys_resolve is the one to tell. [any] */
@@ -282,7 +281,6 @@ int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_pat
 
 uint64_t sys_monotonic_ms(void);         /* [any] */
 struct fsop_time sys_realtime(void);     /* [any] */
-int sys_random(void *buffer, size_t len); /* [any] */
 uint64_t sys_resident_bytes(void);       /* of this process, for status */
 
 /*

@@ -272,7 +272,7 @@ bool uring_takes_file(struct uring *e, const struct io *io) {
                 return false;
         if ((verb == FSOP_VERB_RENAME || verb == FSOP_VERB_LINK) && !place_is_local(&op->to))
                 return false;
-        if (!rows[verb].fits(op) || (!op->plain && uring_personality(e, op->identity) < 0))
+        if (!rows[verb].fits(op) || uring_personality(e, op->identity) < 0)
                 return false;
         return op_begin(op) == 0;
 }
@@ -281,7 +281,7 @@ int uring_prepare_file(struct uring *e, struct io *io, struct io_uring_sqe *sqe)
         struct sys_op *op = io->u.op;
         struct scratch *scratch = uring_scratch(e, io);
         uint64_t progress = io->engine_word[WORD_PROGRESS];
-        int error, personality = op->plain ? e->service_personality : uring_personality(e, op->identity);
+        int error, personality = uring_personality(e, op->identity);
 
         if (personality < 0)
                 return EPERM;

@@ -99,11 +99,9 @@ int sys_run(struct sys_op *op) {
                 return r;
         if ((unsigned)verb >= FSOP_VERB_LIMIT || runs[verb] == NULL)
                 return op_refused(op, -FSOP_EOPNOTSUPP, "this is not for the backend to run");
-        if (!op->plain) {
-                r = identity_wear(op->identity);
-                if (r < 0)
-                        return op_refused(op, r, "the identity could not be taken");
-        }
+        r = identity_wear(op->identity);
+        if (r < 0)
+                return op_refused(op, r, "the identity could not be taken");
         op->result->outcome = FSOP_OUTCOME_DONE;
         runs[verb](op);
         op_end(op);

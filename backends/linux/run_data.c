@@ -38,7 +38,8 @@ static int check_opened(struct sys_op *op, int fd) {
         return r < 0 ? op_failed(op, -r) : check_type(op, &stat);
 }
 
-int data_create(struct place *place, const struct create_args *args, int open_flags) {
+/* A regular file at the leaf, as whoever is worn. The descriptor, -EEXIST when one appeared, another negative errno. */
+static int create_leaf(struct place *place, const struct create_args *args, int open_flags) {
         int flags = open_flags | O_CREAT | O_CLOEXEC | O_NOCTTY, fd;
 
         umask(args->umask & 0777);
@@ -57,7 +58,7 @@ static int create_or_open(struct sys_op *op, struct place *place, int open_flags
         const struct create_args *args = create_args_of(op->op);
 
         for (int races = 0; races < RACES_MAX; races++) {
-                int fd = data_create(place, args, open_flags), r;
+                int fd = create_leaf(place, args, open_flags), r;
 
                 if (fd >= 0 && place->through_link && check_opened(op, fd) < 0) {
                         close(fd);

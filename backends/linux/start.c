@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <syslog.h>
@@ -195,22 +194,6 @@ const char *sys_platform(void) {
         if (text[0] == 0 && uname(&name) == 0)
                 snprintf(text, sizeof(text), "%.60s %.60s %.60s", name.sysname, name.release, name.machine);
         return text;
-}
-
-int sys_random(void *buffer, size_t len) {
-        uint8_t *bytes = buffer;
-
-        while (len > 0) {
-                ssize_t n = getrandom(bytes, len, 0);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return error_from_errno(errno);
-                bytes += n;
-                len -= (size_t)n;
-        }
-        return 0;
 }
 
 uint64_t sys_resident_bytes(void) {

@@ -215,7 +215,5 @@ int data_advice(enum fsop_advice advice);
 /* What a get of an extended attribute that answered N (or a negative errno) means for op; room was for BYTES. Returns op's code. */
 int data_xattr_answer(struct sys_op *op, int64_t n, size_t bytes);
 size_t data_xattr_bytes(const struct sys_op *op);
-/* Creates a regular file at the place's leaf, wearing op->identity. The descriptor, -EEXIST when one appeared; negative errno. */
-int data_create(struct place *place, const struct create_args *args, int open_flags);
 
 #endif
