@@ -59,8 +59,8 @@ static void is_service(void) {
         ck_assert_uint_eq(view.effective, service.permitted & ~CAP(CAP_FSETID));
 }
 
-static struct identity *make(uint32_t uid, uint32_t gid, uint32_t *groups, uint32_t n_groups, uint64_t capabilities) {
-        struct peer peer = {.uid = uid, .gid = gid, .groups = groups, .n_groups = n_groups, .pidfd = OS_FD_NONE,
+static struct identity *make(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t n_groups, uint64_t capabilities) {
+        struct peer peer = {.uid = uid, .gid = gid, .groups = (uint32_t *)(uintptr_t)groups, .n_groups = n_groups, .pidfd = OS_FD_NONE,
                             .capabilities = capabilities};
         struct identity *identity;
 
