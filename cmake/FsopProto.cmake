@@ -2,11 +2,6 @@
 set(generated "${PROJECT_BINARY_DIR}/generated")
 set(FSOP_PROTO_GENERATED "${generated}/proto/fsop.pb-c.c" "${generated}/proto/fsop.pb-c.h")
 file(MAKE_DIRECTORY "${generated}/proto")
-if(NOT EXISTS "${PROJECT_SOURCE_DIR}/proto/fsop.proto") # while the tree grows
-        set(FSOP_PROTO_GENERATED "")
-        add_custom_target(proto_generated)
-        return()
-endif()
 add_custom_command(
         OUTPUT ${FSOP_PROTO_GENERATED}
         COMMAND "${PROTOC_C}" "--proto_path=${PROJECT_SOURCE_DIR}" "--c_out=${generated}" proto/fsop.proto
