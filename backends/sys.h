@@ -197,7 +197,8 @@ struct place {
 
 /*
  * Parents that several operations of a batch share. Resolve and release use it, one thread at a time; run, on any thread, only
- * marks it as stale when it may have changed what a path means.
+ * marks it as stale when it may have changed what a path means. It borrows the paths and guards of the places that came
+ * first: those must stay until it is cleared.
  */
 struct parent_cache {
         struct parent_slot {

@@ -25,6 +25,11 @@ void scene_need_root(void) {
         exit(77);
 }
 
+void scene_skip(const char *why) {
+        printf("SKIP: %s\n", why);
+        fflush(stdout);
+}
+
 static void quiet(int level, const char *message) {
         (void)level;
         (void)message;
@@ -69,7 +74,8 @@ bool scene_open_on(const char *fs) {
                  "truncate -s 512M %s && mkfs.%s %s %s >/dev/null 2>&1 && mount -o loop %s %s", image, fs,
                  strcmp(fs, "ext4") == 0 ? "-q -F" : "-f", image, image, mount_point);
         if (system(command) != 0) {
-                printf("SKIP: no %s could be made and mounted here\n", fs);
+                snprintf(command, sizeof(command), "no %s could be made and mounted here", fs);
+                scene_skip(command);
                 unlink(image);
                 rmdir(mount_point);
                 mount_point[0] = 0;
@@ -92,7 +98,10 @@ void scene_remove(const char *name) {
         ck_assert_int_eq(nftw(scene_path(name), remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT), 0);
 }
 
+static void drop_paths(void);
+
 void scene_close(void) {
+        drop_paths();
         identity_wear_service();
         directory_close(&scene.root);
         close(scene.fd);
@@ -160,8 +169,31 @@ bool scene_exists(const char *name) {
 
 /* ---- requests -------------------------------------------------------------------------------------------------------------- */
 
-static struct bytes bytes_of(const char *text) {
-        return (struct bytes){(const uint8_t *)text, strlen(text)};
+/* Paths live as long as the scene: scene_path's do not last, and parent caches remember them beyond their requests. */
+struct kept_path {
+        struct kept_path *next;
+        char text[];
+};
+static struct kept_path *kept_paths;
+
+static struct bytes keep_path(const char *path) {
+        size_t len = strlen(path);
+        struct kept_path *kept = malloc(sizeof(*kept) + len + 1);
+
+        ck_assert_ptr_nonnull(kept);
+        memcpy(kept->text, path, len + 1);
+        kept->next = kept_paths;
+        kept_paths = kept;
+        return (struct bytes){(const uint8_t *)kept->text, len};
+}
+
+static void drop_paths(void) {
+        while (kept_paths != NULL) {
+                struct kept_path *next = kept_paths->next;
+
+                free(kept_paths);
+                kept_paths = next;
+        }
 }
 
 struct request *request_new(enum fsop_verb verb, const char *path) {
@@ -175,13 +207,13 @@ struct request *request_new(enum fsop_verb verb, const char *path) {
         request->sys.out_bytes = sizeof(request->out);
         request->sys.opened = OS_FD_NONE;
         request->sys.at.base = request->sys.to.base = OS_FD_NONE;
-        request->sys.at.path = bytes_of(path);
+        request->sys.at.path = keep_path(path);
         request_as(request, scene.nobody);
         return request;
 }
 
 void request_to(struct request *request, const char *path) {
-        request->sys.to.path = bytes_of(path);
+        request->sys.to.path = keep_path(path);
 }
 
 void request_as(struct request *request, struct identity *identity) {

@@ -22,6 +22,8 @@ extern struct scene scene;
 
 /* Ends the program with 77 and a line that says why, where it is not run as root. */
 void scene_need_root(void);
+/* One loud line about a part of a test that cannot run here. */
+void scene_skip(const char *why);
 /* For a checked fixture: starts the backend and makes path, path/tree and path/outside. */
 void scene_open(void);
 void scene_close(void);

@@ -301,7 +301,7 @@ START_TEST(procfs_under_a_rule_or_from_a_client) {
 
         scene_mkdir("tree/p", 0, 0755);
         if (mount("proc", scene_path("tree/p"), "proc", 0, NULL) < 0) {
-                puts("SKIP: procfs cannot be mounted here");
+                scene_skip("procfs cannot be mounted here");
                 return;
         }
         request = request_new(FSOP_VERB_STAT, "p/self/status");
@@ -685,7 +685,7 @@ END_TEST
 START_TEST(one_filesystem) {
         scene_mkdir("tree/m", 0, 0755);
         if (mount("tmpfs", scene_path("tree/m"), "tmpfs", 0, "mode=755") < 0) {
-                puts("SKIP: tmpfs cannot be mounted here");
+                scene_skip("tmpfs cannot be mounted here");
                 return;
         }
         scene_file("tree/m/file", NOBODY, 0644, "x");
