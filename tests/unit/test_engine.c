@@ -22,9 +22,8 @@
 
 #include "tests/support/engine_harness.h"
 
-#if __has_include(<liburing.h>)
+#ifdef FSOP_HAVE_URING
 #include "backends/linux/engine_uring.h"
-#define HAVE_LIBURING 1
 #endif
 
 /* ---- waiting and waking --------------------------------------------------------------------------------------------- */
@@ -277,7 +276,7 @@ END_TEST
 
 /* ---- the ring alone -------------------------------------------------------------------------------------------------- */
 
-#ifdef HAVE_LIBURING
+#ifdef FSOP_HAVE_URING
 
 static int32_t raw_result(struct uring *e, uint8_t opcode, uint8_t flags) {
         struct io_uring_sqe *sqe = uring_sqe(e);
@@ -336,7 +335,7 @@ int main(void) {
                     close_with_a_hanging_worker);
         tcase_add_test(alone, no_such_engine);
         tcase_add_test(alone, auto_falls_back_with_one_line);
-#ifdef HAVE_LIBURING
+#ifdef FSOP_HAVE_URING
         tcase_add_test(alone, ring_refuses_what_is_not_listed);
 #endif
         suite_add_tcase(suite, alone);

@@ -16,10 +16,9 @@
 
 #include "tests/support/engine_harness.h"
 
-#if __has_include(<liburing.h>)
+#ifdef FSOP_HAVE_URING
 #include "backends/linux/engine_uring.h"
 #include "backends/linux/sys_linux.h"
-#define HAVE_LIBURING 1
 #endif
 
 #define OUT_BYTES 70000u
@@ -618,7 +617,7 @@ START_TEST(identity_of_the_loop_thread_does_not_matter) {
 }
 END_TEST
 
-#ifdef HAVE_LIBURING
+#ifdef FSOP_HAVE_URING
 
 static void stat_as(uint32_t uid, struct identity **ret_identity) {
         struct operation op = {.verb = FSOP_VERB_STAT};
@@ -721,7 +720,7 @@ int main(void) {
         HARNESS_ADD(suite, "limits", declined_where_it_might_hang_or_differ, cancelled_before_it_was_begun,
                     cancel_tells_the_truth);
         HARNESS_ADD(suite, "identity", done_as_its_identity, identity_of_the_loop_thread_does_not_matter);
-#ifdef HAVE_LIBURING
+#ifdef FSOP_HAVE_URING
         TCase *ring = tcase_create("ring");
         tcase_add_test(ring, personalities_come_and_go);
         tcase_add_test(ring, odd_answers_of_the_kernel);
