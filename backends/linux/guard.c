@@ -22,6 +22,22 @@ bool guard_accepts_path(const struct bytes *path) {
         return true;
 }
 
+/*
+ * Whether no mount may be crossed from where the place starts. Mounts below the rule's directory are the system's as long as they
+ * are met from there; a descriptor on another mount may come from a client's own namespace, itself or the handle that
+ * was opened from it, and there a client mounts what it likes.
+ */
+bool guard_stays_on_mount(const struct place *place) {
+        const struct guard *guard = place->guard;
+        struct fsop_stat base;
+
+        if (guard->one_filesystem || place->base_is_client_fd)
+                return true;
+        if (place->base == OS_FD_NONE || place->base == guard->root->fd)
+                return false;
+        return lookup_stat((int)place->base, "", false, &base) < 0 || base.mnt_id != guard->root->mnt_id;
+}
+
 static bool is_excluded(const struct guard *guard, const struct fsop_stat *stat) {
         for (uint32_t i = 0; i < guard->n_excluded; i++)
                 if (guard->excluded[i].ino != 0 && same_object(stat, guard->excluded[i].dev, guard->excluded[i].ino))

@@ -282,7 +282,7 @@ static int start_of(const struct place *place, uint64_t *ret_resolve) {
         }
         if (place->guard != NULL) {
                 *ret_resolve |= STAY_BENEATH;
-                if (place->base_is_client_fd || place->guard->one_filesystem)
+                if (guard_stays_on_mount(place))
                         *ret_resolve |= RESOLVE_NO_XDEV;
         } else if (!place->may_leave_base || !service.own_root) {
                 *ret_resolve |= RESOLVE_BENEATH;
@@ -295,7 +295,7 @@ static uint64_t leaf_resolve(const struct place *place) {
 
         if (place->guard == NULL)
                 return resolve | (place->base == OS_FD_NONE || !place->may_leave_base ? RESOLVE_BENEATH : 0);
-        return resolve | STAY_BENEATH | (place->base_is_client_fd || place->guard->one_filesystem ? RESOLVE_NO_XDEV : 0);
+        return resolve | STAY_BENEATH | (guard_stays_on_mount(place) ? RESOLVE_NO_XDEV : 0);
 }
 
 /* A failure on the way. Leaving the rule's directory is the guard's refusal. */

@@ -145,6 +145,8 @@ int resolve_link_met(struct sys_op *op, int dir_fd, const char *name, const char
 
 /* A path that may be elevated: relative, no empty, "." or ".." components. */
 bool guard_accepts_path(const struct bytes *path);
+/* Whether RESOLVE_NO_XDEV is to be used. */
+bool guard_stays_on_mount(const struct place *place);
 /* Arguments alone: sizes and modes. */
 int guard_check_arguments(struct sys_op *op);
 /* A directory: beneath the rule's, not in or at an excluded one. */

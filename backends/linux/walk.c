@@ -629,7 +629,7 @@ static void walk_init(struct walk *walk, struct sys_op *op) {
         *walk = (struct walk){.op = op, .verb = op->op->verb, .guard = op->at.guard, .follow = args->follow};
         walk->skips_mounts = args->one_filesystem;
         walk->child_resolve = CHILD_RESOLVE;
-        if (walk->skips_mounts || (walk->guard != NULL && (walk->guard->one_filesystem || op->at.base_is_client_fd)))
+        if (walk->skips_mounts || (walk->guard != NULL && guard_stays_on_mount(&op->at)))
                 walk->child_resolve |= RESOLVE_NO_XDEV;
         start = (start + _Alignof(struct walk_failure) - 1) & ~(_Alignof(struct walk_failure) - 1);
         walk->failures = (struct walk_failure *)start;

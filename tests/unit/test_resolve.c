@@ -625,16 +625,17 @@ START_TEST(a_bind_mount_of_the_client_is_no_way_in) {
         ck_assert_int_ge(fd, 0);
         inner = openat(fd, "trap", O_PATH | O_DIRECTORY | O_CLOEXEC);
         ck_assert_int_ge(inner, 0);
-        for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-                enum fsop_verb verb = i == 2 ? FSOP_VERB_MKDIR : FSOP_VERB_CHOWN;
-                struct request *request = request_new(verb, paths[i]);
+        /* the second time as if a handle had been opened from it, which is not the client's descriptor any more */
+        for (size_t i = 0; i < 2 * sizeof(paths) / sizeof(paths[0]); i++) {
+                enum fsop_verb verb = i % 3 == 2 ? FSOP_VERB_MKDIR : FSOP_VERB_CHOWN;
+                struct request *request = request_new(verb, paths[i % 3]);
 
                 if (verb == FSOP_VERB_CHOWN)
                         request->op.args.chown = (struct chown_args){.has_uid = true, .uid = 777};
                 request_elevate(request, NULL);
                 request_base(&request->sys.at, fd);
-                request->sys.at.base_is_client_fd = true;
-                assert_code(request_run(request), -FSOP_EXDEV, paths[i]);
+                request->sys.at.base_is_client_fd = i < 3;
+                assert_code(request_run(request), -FSOP_EXDEV, paths[i % 3]);
                 request_free(request);
         }
         struct request *request = request_new(FSOP_VERB_CHOWN, "file");
@@ -643,6 +644,12 @@ START_TEST(a_bind_mount_of_the_client_is_no_way_in) {
         request_base(&request->sys.at, inner);
         request->sys.at.base_is_client_fd = true;
         assert_code(request_run(request), -FSOP_EXDEV, "from inside the mount");
+        request_free(request);
+        request = request_new(FSOP_VERB_CHOWN, "");
+        request->op.args.chown = (struct chown_args){.has_uid = true, .uid = 777, .walk.recursive = true};
+        request_elevate(request, NULL);
+        request_base(&request->sys.at, fd);
+        assert_code(request_run(request), -FSOP_EXDEV, "a walk over it");
         request_free(request);
         ck_assert_uint_eq(scene_stat("outside/file").uid, 0);
         ck_assert_uint_eq(scene_stat("outside").uid, 0);
