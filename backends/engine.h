@@ -13,10 +13,11 @@
 
 enum io_kind {
         IO_NONE = 0,
-        IO_ACCEPT,  /* multishot: result is the new socket, as an os_fd */
+        IO_ACCEPT,  /* multishot: result is the new socket, as an os_fd; an error ends it, to be submitted again */
         IO_RECEIVE, /* multishot: result is the number of bytes, 0 at the end; data and fds are borrowed while done runs,
                        but the descriptors in fds become the receiver's */
-        IO_SEND,    /* sends all of data, with fds beside its first byte; result is len or an error */
+        IO_SEND,    /* sends all of data, with fds beside its first byte; result is len or an error. One at a time for each
+                       socket, as is one IO_ACCEPT or IO_RECEIVE */
         IO_POLL,    /* once: ready when fd is (out of band too: mount table, signal descriptors) */
         IO_RESOLVE, /* sys_resolve(op) */
         IO_RUN,     /* sys_run(op) */
@@ -38,7 +39,8 @@ struct io {
         void (*done)(struct io *io);
         void *owner; /* the submitter's */
         /* Further ios for the same worker, run one after the other by the same hand-over; each with its own done.
-         * Only for kinds that go to the pool; give the first one to submit. */
+         * Only for kinds that go to the pool; give the first one to submit. An IO_RUN right behind the IO_RESOLVE of the same
+         * operation does not run when that one failed, and is cancelled with it. */
         struct io *chain;
         union {
                 struct {
@@ -102,7 +104,8 @@ struct engine_ops {
 
         void (*stats)(struct engine *engine, struct engine_stats *ret_stats);
 
-        /* Everything must have come back, except what hangs in a worker: those are abandoned. */
+        /* Everything must have come back, except what hangs in a worker: those are abandoned, and their ios and all they point to
+         * must not be freed. */
         void (*close)(struct engine *engine);
 };
 

@@ -28,7 +28,9 @@
 #include "backends/linux/service_linux.h"
 #include "backends/posix/errors.h"
 
-#define END_GRACE_MS 500 /* for the service to end by itself after it said that it is over */
+/* For the service to end by itself after it said that it is over: with threads that hang, and without. */
+#define HANGING_GRACE_MS 500u
+#define END_GRACE_MS 5000u
 #define MESSAGE_BYTES_MAX 4096
 
 enum { SAY_END = 'E', SAY_NOTIFY = 'N' };
@@ -64,8 +66,8 @@ __attribute__((noreturn)) static void end_as(int status, const sigset_t *mask) {
         _exit(128 + WTERMSIG(status));
 }
 
-/* True: the service is over, with *ret_status. */
-static bool take_messages(int fd, int *ret_status) {
+/* True: the service is over, with *ret_status, and this long it is to be waited for. */
+static bool take_messages(int fd, int *ret_status, unsigned *ret_grace_ms) {
         char message[MESSAGE_BYTES_MAX + 1];
         ssize_t n;
         bool over = false;
@@ -74,8 +76,9 @@ static bool take_messages(int fd, int *ret_status) {
                 message[n] = 0;
                 if (message[0] == SAY_NOTIFY)
                         service_notify_manager(message + 1);
-                else if (message[0] == SAY_END && n == 2) {
+                else if (message[0] == SAY_END && n == 3) {
                         *ret_status = (unsigned char)message[1];
+                        *ret_grace_ms = message[2] ? HANGING_GRACE_MS : END_GRACE_MS;
                         over = true;
                 }
         }
@@ -84,6 +87,7 @@ static bool take_messages(int fd, int *ret_status) {
 
 static void take_signals(struct split *split) {
         struct signalfd_siginfo info;
+        unsigned grace_ms;
         int status, said;
 
         while (read(split->signals, &info, sizeof(info)) == sizeof(info)) {
@@ -91,7 +95,7 @@ static void take_signals(struct split *split) {
                         if (info.ssi_code != SI_KERNEL) /* a terminal's go to both by themselves */
                                 kill(split->service, (int)info.ssi_signo);
                 } else if (waitpid(split->service, &status, WNOHANG) == split->service) {
-                        take_messages(split->messages[0], &said); /* its last words */
+                        take_messages(split->messages[0], &said, &grace_ms); /* its last words */
                         end_as(status, &split->mask);
                 }
         }
@@ -99,6 +103,7 @@ static void take_signals(struct split *split) {
 
 __attribute__((noreturn)) static void keep(struct split *split) {
         struct pollfd fds[2] = {{.fd = split->signals, .events = POLLIN}, {.fd = split->messages[0], .events = POLLIN}};
+        unsigned grace_ms;
         uint64_t end_ms = 0;
         int status = 1;
 
@@ -108,8 +113,8 @@ __attribute__((noreturn)) static void keep(struct split *split) {
                 if (end_ms != 0 && now >= end_ms)
                         _exit(status); /* the rest of it follows the lifeline, as soon as it can */
                 poll(fds, 2, end_ms != 0 ? (int)(end_ms - now) : -1);
-                if (fds[1].revents != 0 && take_messages(split->messages[0], &status))
-                        end_ms = now_ms() + END_GRACE_MS;
+                if (fds[1].revents != 0 && take_messages(split->messages[0], &status, &grace_ms))
+                        end_ms = now_ms() + grace_ms;
                 if (fds[1].revents & POLLHUP) /* the service is ending: SIGCHLD tells how */
                         fds[1].fd = -1;
                 take_signals(split);
@@ -190,24 +195,16 @@ bool service_notify_keeper(const char *state) {
         return true;
 }
 
-/* The directory entries of a directory of numbers, but for those that are not above LEAST. */
-static unsigned each_number(const char *path, int least, void (*call)(int number)) {
+/* Calls back for every entry of a directory of numbers that is above LEAST. */
+static void each_number(const char *path, int least, void (*call)(int number)) {
         DIR *directory = opendir(path);
         struct dirent *entry;
-        unsigned n = 0;
 
-        while (directory && (entry = readdir(directory))) {
-                int number = atoi(entry->d_name);
-
-                if (number <= least || number == dirfd(directory))
-                        continue;
-                n++;
-                if (call)
-                        call(number);
-        }
+        while (directory && (entry = readdir(directory)))
+                if (atoi(entry->d_name) > least)
+                        call(atoi(entry->d_name));
         if (directory)
                 closedir(directory);
-        return n;
 }
 
 static void close_socket(int fd) {
@@ -229,13 +226,32 @@ static void let_go(void) {
                 dup2(null, fd);
 }
 
+static unsigned threads;
+
+/* The ring's threads are the kernel's, and end by themselves. */
+static void count_thread(int tid) {
+        char path[64], name[16] = "";
+        FILE *file;
+
+        snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
+        file = fopen(path, "re");
+        if (file && fgets(name, sizeof(name), file) && strncmp(name, "iou-", 4) != 0)
+                threads++;
+        if (file)
+                fclose(file);
+}
+
 void service_end(int status) {
-        char message[2] = {SAY_END, (char)status};
+        char message[3] = {SAY_END, (char)status, 0};
 
         if (keeper < 0)
                 return;
-        if (each_number("/proc/self/task", 0, NULL) > 1)
+        threads = 0;
+        each_number("/proc/self/task", 0, count_thread);
+        if (threads > 1) {
                 let_go();
+                message[2] = 1;
+        }
         send(keeper, message, sizeof(message), MSG_NOSIGNAL);
 }
 
