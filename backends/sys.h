@@ -228,7 +228,6 @@ struct sys_op {
         struct parent_cache *cache; /* or NULL */
         uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
         size_t out_bytes;
-        os_fd passed_write_fd;      /* reserved, OS_FD_NONE */
         /* filled by sys_resolve and sys_run */
         struct result *result; /* value, outcome, cloned; not error */
         os_fd opened;          /* open, opendir, open-fd: the new descriptor, the daemon's to close; else OS_FD_NONE */

@@ -201,8 +201,7 @@ struct fsop_client {
         struct arena error_arena;
 };
 
-/* Before every call: 0, -FSOP_ECHILD or -FSOP_ENOTCONN (the latter not with MAY_BE_BROKEN). Forgets the last result of
- * a blocking call. */
+/* Before every call: 0, -FSOP_ECHILD or -FSOP_ENOTCONN. Forgets the last result of a blocking call. */
 int client_enter(struct fsop_client *client);
 
 /* Sets the last error, returns -code. */

@@ -98,7 +98,6 @@ static void admit_op(struct task *task, struct task_op *o, uint32_t index) {
         o->sys.op = op;
         o->sys.result = &o->result;
         o->sys.opened = OS_FD_NONE;
-        o->sys.passed_write_fd = OS_FD_NONE;
 
         if (task->cancelled) {
                 task_op_fail(o, task->cancel_code, FSOP_CLASS_CANCELLED, "%s before it was begun",

@@ -23,7 +23,6 @@ static int print_report(const struct policy_report *report, bool warnings_fail) 
         return status;
 }
 
-/* Directories that rules name and that do not exist: their rules would be inert. */
 int check_config(const struct config *config) {
         struct policy_config policy_config = {
                 .directories = (const char *const *)config->policy_dirs,

@@ -23,15 +23,6 @@ bool log_wants(int level) {
         return level <= atomic_load_explicit(&level_max, memory_order_relaxed);
 }
 
-int log_level_from_name(const char *name) {
-        static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
-
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-                if (strcmp(names[i], name) == 0)
-                        return LOG_LEVEL_ERROR + (int)i;
-        return -1;
-}
-
 /* Bytes of the character that begins here, 0 if it is none that may be shown. */
 static size_t shown_bytes(const uint8_t *data, size_t len) {
         size_t n = data[0] < 0x80 ? 1 : data[0] < 0xe0 ? 2 : data[0] < 0xf0 ? 3 : 4;

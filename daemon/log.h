@@ -37,9 +37,6 @@ __attribute__((format(printf, 2, 3))) void log_line(int level, const char *forma
 /* One finished sentence; fits sys_config.log. */
 void log_message(int level, const char *message);
 
-/* "error", "warning", "notice", "info", "debug" as a level; -1 if unknown. */
-int log_level_from_name(const char *name);
-
 /*
  * BYTES as text for a %s: control characters, backslashes and bytes that are not UTF-8 as \n, \t, \xNN; cut with "..."
  * when it does not fit. Always NUL-terminated; returns buffer. buffer_bytes must be at least 4.

@@ -53,13 +53,21 @@ static size_t out_info(const struct operation *op) {
 }
 
 #define SERVICE(v, loc, admin_only, out)                                                                               \
-        [v] = {.verb = v, .group = "service", .at = loc, .to = LOCATE_NONE, .admin = admin_only,                       \
-               .route = ROUTE_SERVICE, .route_why = "answered from memory", .out_bytes = out}
+        [v] = {.verb = v,                                                                                              \
+               .group = "service",                                                                                     \
+               .at = loc,                                                                                              \
+               .to = LOCATE_NONE,                                                                                      \
+               .admin = admin_only,                                                                                    \
+               .route = ROUTE_SERVICE,                                                                                 \
+               .route_why = "answered from memory",                                                                    \
+               .out_bytes = out}
 
 /*
- * Routes. A hand-over to a worker and back costs 10 to 20 us, a ring submission 2 to 7, most metadata calls 1 to 8: so what is
- * quick on a local filesystem runs where it is. What frees or moves an unbounded number of blocks never does.
+ * Routes. A hand-over to a worker and back costs 10 to 20 us, a ring submission 2 to 7, most metadata calls 1 to 8: so
+ * what is quick on a local filesystem runs where it is. What frees or moves an unbounded number of blocks never does.
  */
+/* A row is a few lines, not one for each of its fields. */
+/* clang-format off */
 static const struct op_row rows[FSOP_VERB_LIMIT] = {
         SERVICE(FSOP_VERB_PING, LOCATE_NONE, false, out_none),
         SERVICE(FSOP_VERB_INFO, LOCATE_OPTIONAL, false, out_info),
@@ -71,41 +79,41 @@ static const struct op_row rows[FSOP_VERB_LIMIT] = {
                 .route = ROUTE_INLINE, .route_why = "statx 1.5 us", .audit = true, .out_bytes = out_none},
         [FSOP_VERB_STATFS] = {.verb = FSOP_VERB_STATFS, .group = "metadata", .at = LOCATE_OBJECT, .elevates = true,
                 .route = ROUTE_INLINE, .route_why = "from the superblock in memory", .audit = true, .out_bytes = out_none},
-        [FSOP_VERB_UTIMENS] = {.verb = FSOP_VERB_UTIMENS, .group = "metadata", .at = LOCATE_EITHER, .changes = true,
+        [FSOP_VERB_UTIMENS] = {.verb = FSOP_VERB_UTIMENS, .group = "metadata", .at = LOCATE_EITHER,
                 .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "one inode in memory", .audit = true,
                 .out_bytes = out_none},
-        [FSOP_VERB_CHMOD] = {.verb = FSOP_VERB_CHMOD, .group = "metadata", .at = LOCATE_OBJECT, .changes = true,
+        [FSOP_VERB_CHMOD] = {.verb = FSOP_VERB_CHMOD, .group = "metadata", .at = LOCATE_OBJECT,
                 .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "one inode in memory; walks go to a worker",
                 .audit = true, .out_bytes = out_walk},
-        [FSOP_VERB_CHOWN] = {.verb = FSOP_VERB_CHOWN, .group = "owner", .at = LOCATE_OBJECT, .changes = true,
+        [FSOP_VERB_CHOWN] = {.verb = FSOP_VERB_CHOWN, .group = "owner", .at = LOCATE_OBJECT,
                 .needs = NEEDS_OWNER, .elevates = true, .route = ROUTE_INLINE, .route_why = "fchownat 3 us; walks go to a worker",
                 .audit = true, .out_bytes = out_walk},
-        [FSOP_VERB_MKNOD] = {.verb = FSOP_VERB_MKNOD, .group = "special", .at = LOCATE_NAME, .changes = true,
+        [FSOP_VERB_MKNOD] = {.verb = FSOP_VERB_MKNOD, .group = "special", .at = LOCATE_NAME,
                 .needs = NEEDS_DEVICE | NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "a create is 20 to 45 us",
                 .audit = true, .out_bytes = out_none},
 
         [FSOP_VERB_OPENDIR] = {.verb = FSOP_VERB_OPENDIR, .group = "directories", .at = LOCATE_OBJECT, .elevates = true,
                 .route = ROUTE_INLINE, .route_why = "already pinned", .audit = true, .out_bytes = out_none},
-        [FSOP_VERB_MKDIR] = {.verb = FSOP_VERB_MKDIR, .group = "directories", .at = LOCATE_NAME, .changes = true,
+        [FSOP_VERB_MKDIR] = {.verb = FSOP_VERB_MKDIR, .group = "directories", .at = LOCATE_NAME,
                 .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "a create is 20 to 45 us", .audit = true,
                 .out_bytes = out_none},
-        [FSOP_VERB_RMDIR] = {.verb = FSOP_VERB_RMDIR, .group = "directories", .at = LOCATE_NAME, .changes = true,
+        [FSOP_VERB_RMDIR] = {.verb = FSOP_VERB_RMDIR, .group = "directories", .at = LOCATE_NAME,
                 .elevates = true, .route = ROUTE_INLINE, .route_why = "an empty directory has no blocks to speak of", .audit = true,
                 .out_bytes = out_none},
-        [FSOP_VERB_UNLINK] = {.verb = FSOP_VERB_UNLINK, .group = "directories", .at = LOCATE_NAME, .changes = true,
+        [FSOP_VERB_UNLINK] = {.verb = FSOP_VERB_UNLINK, .group = "directories", .at = LOCATE_NAME,
                 .elevates = true, .route = ROUTE_POOL, .route_why = "freeing a large file's blocks takes as long as it takes",
                 .audit = true, .out_bytes = out_walk},
         [FSOP_VERB_RENAME] = {.verb = FSOP_VERB_RENAME, .group = "directories", .at = LOCATE_NAME, .to = LOCATE_NAME,
-                .changes = true, .elevates = true, .route = ROUTE_INLINE, .route_why = "two directory entries", .audit = true,
+                .elevates = true, .route = ROUTE_INLINE, .route_why = "two directory entries", .audit = true,
                 .out_bytes = out_none},
         [FSOP_VERB_LS] = {.verb = FSOP_VERB_LS, .group = "directories", .at = LOCATE_OBJECT, .elevates = true,
                 .route = ROUTE_POOL, .route_why = "as long as the directory is", .audit = true, .out_bytes = out_ls},
 
-        [FSOP_VERB_SYMLINK] = {.verb = FSOP_VERB_SYMLINK, .group = "links", .at = LOCATE_NAME, .changes = true,
+        [FSOP_VERB_SYMLINK] = {.verb = FSOP_VERB_SYMLINK, .group = "links", .at = LOCATE_NAME,
                 .elevates = true, .route = ROUTE_INLINE, .route_why = "27 us direct, up to 482 us on the ring at depth 64",
                 .audit = true, .out_bytes = out_none},
         [FSOP_VERB_LINK] = {.verb = FSOP_VERB_LINK, .group = "links", .at = LOCATE_OBJECT, .to = LOCATE_NAME,
-                .changes = true, .elevates = true, .route = ROUTE_INLINE, .route_why = "one directory entry", .audit = true,
+                .elevates = true, .route = ROUTE_INLINE, .route_why = "one directory entry", .audit = true,
                 .out_bytes = out_none},
         [FSOP_VERB_READLINK] = {.verb = FSOP_VERB_READLINK, .group = "links", .at = LOCATE_OBJECT, .elevates = true,
                 .route = ROUTE_INLINE, .route_why = "from the inode in memory", .audit = true, .out_bytes = out_readlink},
@@ -113,45 +121,46 @@ static const struct op_row rows[FSOP_VERB_LIMIT] = {
         [FSOP_VERB_GETXATTR] = {.verb = FSOP_VERB_GETXATTR, .group = "xattr", .at = LOCATE_OBJECT, .needs = NEEDS_XATTR,
                 .elevates = true, .route = ROUTE_INLINE, .route_why = "fgetxattr 0.9 us, 7 on the ring", .audit = true,
                 .out_bytes = out_xattr},
-        [FSOP_VERB_SETXATTR] = {.verb = FSOP_VERB_SETXATTR, .group = "xattr", .at = LOCATE_OBJECT, .changes = true,
+        [FSOP_VERB_SETXATTR] = {.verb = FSOP_VERB_SETXATTR, .group = "xattr", .at = LOCATE_OBJECT,
                 .needs = NEEDS_XATTR, .elevates = true, .route = ROUTE_INLINE, .route_why = "one inode in memory", .audit = true,
                 .out_bytes = out_none},
         [FSOP_VERB_LISTXATTR] = {.verb = FSOP_VERB_LISTXATTR, .group = "xattr", .at = LOCATE_OBJECT, .elevates = true,
                 .route = ROUTE_INLINE, .route_why = "no ring opcode; as getxattr", .audit = true, .out_bytes = out_xattr},
-        [FSOP_VERB_REMOVEXATTR] = {.verb = FSOP_VERB_REMOVEXATTR, .group = "xattr", .at = LOCATE_OBJECT, .changes = true,
+        [FSOP_VERB_REMOVEXATTR] = {.verb = FSOP_VERB_REMOVEXATTR, .group = "xattr", .at = LOCATE_OBJECT,
                 .needs = NEEDS_XATTR, .elevates = true, .route = ROUTE_INLINE, .route_why = "no ring opcode; as setxattr",
                 .audit = true, .out_bytes = out_none},
 
-        [FSOP_VERB_FALLOCATE] = {.verb = FSOP_VERB_FALLOCATE, .group = "space", .at = LOCATE_EITHER, .changes = true,
+        [FSOP_VERB_FALLOCATE] = {.verb = FSOP_VERB_FALLOCATE, .group = "space", .at = LOCATE_EITHER,
                 .needs = NEEDS_BYTES | NEEDS_MODE, .elevates = true, .route = ROUTE_ENGINE,
                 .route_why = "8 us direct, 9 to 17 on the ring, but zeroing or shifting can take seconds", .audit = true,
                 .out_bytes = out_none},
-        [FSOP_VERB_TRUNCATE] = {.verb = FSOP_VERB_TRUNCATE, .group = "space", .at = LOCATE_EITHER, .changes = true,
+        [FSOP_VERB_TRUNCATE] = {.verb = FSOP_VERB_TRUNCATE, .group = "space", .at = LOCATE_EITHER,
                 .needs = NEEDS_BYTES | NEEDS_MODE, .elevates = true, .route = ROUTE_POOL,
                 .route_why = "freeing a large file's blocks takes as long as it takes", .audit = true, .out_bytes = out_none},
         [FSOP_VERB_FADVISE] = {.verb = FSOP_VERB_FADVISE, .group = "advice", .at = LOCATE_OBJECT, .elevates = true,
                 .route = ROUTE_ENGINE, .route_why = "willneed starts reads", .audit = true, .out_bytes = out_none},
 
         [FSOP_VERB_COPY_RANGE] = {.verb = FSOP_VERB_COPY_RANGE, .group = "copy", .at = LOCATE_OBJECT, .to = LOCATE_EITHER,
-                .changes = true, .needs = NEEDS_BYTES | NEEDS_MODE, .elevates = true, .route = ROUTE_POOL,
+                .needs = NEEDS_BYTES | NEEDS_MODE, .elevates = true, .route = ROUTE_POOL,
                 .route_why = "copy_file_range has no ring opcode", .audit = true, .out_bytes = out_none},
 
-        [FSOP_VERB_OPEN] = {.verb = FSOP_VERB_OPEN, .group = "files", .at = LOCATE_EITHER, .changes = true,
+        [FSOP_VERB_OPEN] = {.verb = FSOP_VERB_OPEN, .group = "files", .at = LOCATE_EITHER,
                 .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "already pinned; truncating goes to a worker",
                 .audit = true, .out_bytes = out_none},
-        [FSOP_VERB_OPEN_FD] = {.verb = FSOP_VERB_OPEN_FD, .group = NULL, .at = LOCATE_EITHER, .changes = true,
+        [FSOP_VERB_OPEN_FD] = {.verb = FSOP_VERB_OPEN_FD, .group = NULL, .at = LOCATE_EITHER,
                 .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "as open", .audit = true,
                 .out_bytes = out_none},
         [FSOP_VERB_CLOSE] = {.verb = FSOP_VERB_CLOSE, .group = "files", .at = LOCATE_HANDLE, .route = ROUTE_SERVICE,
                 .route_why = "the descriptor itself is closed by a worker", .out_bytes = out_none},
         [FSOP_VERB_READ] = {.verb = FSOP_VERB_READ, .group = "files", .at = LOCATE_HANDLE, .elevates = true,
                 .route = ROUTE_ENGINE, .route_why = "may wait for a disk", .audit = true, .out_bytes = out_read},
-        [FSOP_VERB_WRITE] = {.verb = FSOP_VERB_WRITE, .group = "files", .at = LOCATE_HANDLE, .changes = true,
+        [FSOP_VERB_WRITE] = {.verb = FSOP_VERB_WRITE, .group = "files", .at = LOCATE_HANDLE,
                 .needs = NEEDS_BYTES, .elevates = true, .route = ROUTE_ENGINE, .route_why = "may wait for a disk", .audit = true,
                 .out_bytes = out_none},
         [FSOP_VERB_FSYNC] = {.verb = FSOP_VERB_FSYNC, .group = "files", .at = LOCATE_OBJECT, .elevates = true,
                 .route = ROUTE_ENGINE, .route_why = "waits for a disk", .audit = true, .out_bytes = out_none},
 };
+/* clang-format on */
 
 const struct op_row *op_row(enum fsop_verb verb) {
         if ((unsigned)verb >= FSOP_VERB_LIMIT || rows[verb].verb == FSOP_VERB_NONE || !rows[verb].out_bytes)

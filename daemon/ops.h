@@ -34,37 +34,37 @@ enum {
 };
 
 enum op_location {
-        LOCATE_NONE,      /* takes no location */
-        LOCATE_OPTIONAL,  /* info */
-        LOCATE_OBJECT,    /* an existing object: path, handle or descriptor */
-        LOCATE_NAME,      /* a name in a parent: path, or handle / descriptor plus path */
-        LOCATE_EITHER,    /* an object, made first if asked */
-        LOCATE_HANDLE,    /* an open handle or descriptor, no path: close; read and write also take descriptors */
+        LOCATE_NONE,     /* takes no location */
+        LOCATE_OPTIONAL, /* info */
+        LOCATE_OBJECT,   /* an existing object: path, handle or descriptor */
+        LOCATE_NAME,     /* a name in a parent: path, or handle / descriptor plus path */
+        LOCATE_EITHER,   /* an object, made first if asked */
+        LOCATE_HANDLE,   /* an open handle or descriptor, no path: close; read and write also take descriptors */
 };
 
 struct op_row {
         enum fsop_verb verb;
-        const char *group;        /* NULL: in no group; "service" is not for rules */
+        const char *group; /* NULL: in no group; "service" is not for rules */
         enum op_location at, to;
         unsigned needs;
-        bool changes;             /* alters the filesystem */
-        bool elevates;            /* rules can elevate it */
-        bool admin;               /* uid 0 or admin-group only */
+        bool elevates; /* rules can elevate it */
+        bool admin;    /* uid 0 or admin-group only */
         enum op_route route;
-        const char *route_why;    /* the measurement or the reason behind the route */
-        bool audit;               /* recorded when elevated */
+        const char *route_why;                           /* the measurement or the reason behind the route */
+        bool audit;                                      /* recorded when elevated */
         size_t (*out_bytes)(const struct operation *op); /* room its answer needs besides struct result */
 };
 
 /* The row, or NULL for a number that is no operation. */
 const struct op_row *op_row(enum fsop_verb verb);
 
-/* What a rule must hold, all of it, for one end of an operation: usually the verb's own bit; copy-from / copy-to for the ends of
- * copy-range; an open asks for read, write and truncate besides open as its arguments say. */
+/* What a rule must hold, all of it, for one end of an operation: usually the verb's own bit; copy-from / copy-to for
+ * the ends of copy-range; an open asks for read, write and truncate besides open as its arguments say. */
 op_set op_permission_at(const struct operation *op);
 op_set op_permission_to(const struct operation *op);
 
-/* The set of a group's or an operation's name as policy `ops` writes it ("xattr", "chown", "copy", "copy-to", "all"); 0 if unknown. */
+/* The set of a group's or an operation's name as policy `ops` writes it ("xattr", "chown", "copy", "copy-to", "all"); 0
+ * if unknown. */
 op_set op_set_from_name(const char *name, size_t len);
 
 #endif

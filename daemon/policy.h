@@ -122,7 +122,6 @@ uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, o
 uint32_t rule_path_count(const struct rule *rule);
 
 const char *rule_name(const struct rule *rule);
-const char *rule_where(const struct rule *rule); /* "FILE:LINE" */
 
 /* As whom an elevated run creates: the rule's create-as for this peer. 0 or -FSOP_E…; *ret_service: as the service
  * itself. */

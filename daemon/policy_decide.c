@@ -453,10 +453,6 @@ const char *rule_name(const struct rule *rule) {
         return rule->name;
 }
 
-const char *rule_where(const struct rule *rule) {
-        return rule->where;
-}
-
 bool rule_set_id(const struct rule *rule) {
         return rule->set_id;
 }

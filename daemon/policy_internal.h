@@ -128,8 +128,6 @@ bool path_is_unclean(struct bytes path, bool *ret_dotdot);
 
 int user_names_new(struct user_names **ret_names);
 struct user_names *user_names_free(struct user_names *names);
-/* The peer's user name; NULL if it has none that can be a file's name, or it cannot be looked up. */
-const char *user_names_get(struct user_names *names, uint32_t uid);
 
 /* ---- roots.c: what decide looks at, for ends known by their ancestors. The root that was acquired, or NULL. */
 struct root *roots_find(struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer);

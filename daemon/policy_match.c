@@ -86,7 +86,8 @@ static void look_up(struct user_name *entry) {
                 entry->name = strdup(buffer);
 }
 
-const char *user_names_get(struct user_names *names, uint32_t uid) {
+/* The peer's user name; NULL if it has none that can be a file's name, or it cannot be looked up. */
+static const char *user_names_get(struct user_names *names, uint32_t uid) {
         struct user_name *entry = names->entries, *end = names->entries + names->n_entries;
 
         while (entry < end && entry->uid != uid)

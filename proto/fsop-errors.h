@@ -56,7 +56,7 @@ enum fsop_errno {
         FSOP_EOPNOTSUPP,     /* not supported by this filesystem or platform */
         FSOP_ETIMEDOUT,      /* the deadline passed */
         FSOP_ECANCELED,      /* cancelled */
-        FSOP_ESTALE,         /* stale handle: of an earlier connection, or revoked */
+        FSOP_ESTALE,         /* stale handle: closed, or of an earlier connection */
         FSOP_EDQUOT,         /* quota exceeded */
         FSOP_ECONNREFUSED,   /* nobody listens there */
         FSOP_ECONNRESET,     /* the connection broke */

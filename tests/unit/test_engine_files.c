@@ -86,7 +86,7 @@ static void begin(struct subject *s, const struct operation *op) {
         s->sys.identity = s->sys.at.identity = s->sys.to.identity = caller;
         s->sys.at.base = s->sys.to.base = OS_FD_NONE;
         s->sys.at.parent = s->sys.to.parent = s->sys.at.object = s->sys.to.object = OS_FD_NONE;
-        s->sys.passed_write_fd = s->sys.opened = OS_FD_NONE;
+        s->sys.opened = OS_FD_NONE;
         s->sys.out = s->out;
         s->sys.out_bytes = sizeof(s->out);
         s->sys.result = &s->result;

@@ -127,7 +127,7 @@ START_TEST(candidates) {
         ck_assert_uint_eq(policy_rules_of(policy, &alice, OP_BIT(FSOP_VERB_UNLINK), rules, 2), 0);
         ck_assert_uint_eq(policy_rules_of(policy, &builder, OP_BIT(FSOP_VERB_MKDIR), rules, 2), 1);
         ck_assert_uint_eq(rule_path_count(rules[0]), 1);
-        ck_assert_str_eq(rule_where(rules[0]), "/p/rules.yaml:18");
+        ck_assert_str_eq(rules[0]->where, "/p/rules.yaml:18");
 }
 END_TEST
 

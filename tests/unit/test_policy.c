@@ -114,7 +114,7 @@ START_TEST(order_and_override) {
         ck_assert_int_eq(load_dirs(), 0);
         names_are("vendor-a mine-x mine-b");
         ck_assert_uint_eq(report.n_rules, 3);
-        ck_assert_str_eq(rule_where(policy->rules[2]), "/etc/policy/20-b.yaml:2");
+        ck_assert_str_eq(policy->rules[2]->where, "/etc/policy/20-b.yaml:2");
 }
 END_TEST
 
