@@ -26,6 +26,10 @@
 
 static struct arena encode_scratch;
 
+/* Tells the client why (CODE with a sentence), then closes. */
+__attribute__((format(printf, 4, 5))) static void session_refuse(struct session *session, int code,
+                                                                 enum fsop_error_class class_, const char *format, ...);
+
 /* ---- chunks -------------------------------------------------------------------------------------------------------- */
 
 static struct chunk *spare_chunks;
@@ -291,7 +295,7 @@ static void session_flush(struct session *session) {
         engine->ops->submit(engine, &session->send);
 }
 
-void session_refuse(struct session *session, int code, enum fsop_error_class class_, const char *format, ...) {
+static void session_refuse(struct session *session, int code, enum fsop_error_class class_, const char *format, ...) {
         struct message message = {.kind = MESSAGE_FAILURE};
         char text[512], quoted[512];
         va_list args;
@@ -327,6 +331,14 @@ static uint32_t negotiated(uint32_t asked, uint32_t least, uint32_t ours) {
         return asked < least ? least : asked;
 }
 
+static void log_client(const struct session *session, struct bytes name) {
+        char quoted[WIRE_NAME_BYTES_MAX + 1];
+
+        if (log_wants(LOG_LEVEL_DEBUG))
+                log_line(LOG_LEVEL_DEBUG, "session %llu (uid %u, pid %lld): %s", (unsigned long long)session->id, session->peer.uid,
+                         (long long)session->peer.pid, log_quote(quoted, sizeof(quoted), name));
+}
+
 static void take_hello(struct session *session, const struct hello *hello) {
         const struct config_limits *limits = &session->server->config->limits;
         struct message message = {.kind = MESSAGE_WELCOME};
@@ -344,6 +356,7 @@ static void take_hello(struct session *session, const struct hello *hello) {
         session->batches_max = negotiated(hello->batches_max, 1, limits->batches_in_flight);
         session->state = SESSION_OPEN;
         hello_unlink(session);
+        log_client(session, hello->client);
 
         welcome->version = WIRE_VERSION;
         welcome->features = hello->features & WIRE_FEATURE_FDS;

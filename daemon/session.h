@@ -74,9 +74,6 @@ bool session_is_held(const struct session *session);
 /* A task is over: its bytes are given back, the next frame may be cut. */
 void session_task_done(struct session *session, struct task *task);
 
-/* Tells the client why (CODE with a sentence), then closes. */
-__attribute__((format(printf, 4, 5))) void session_refuse(struct session *session, int code, enum fsop_error_class class_,
-                                                          const char *format, ...);
 /* Closes at once: cancels its tasks, closes its handles. The struct goes at the end of the round in which the last io is back. */
 void session_close(struct session *session);
 /* Hello is overdue. */
