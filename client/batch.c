@@ -168,8 +168,7 @@ int fsop_batch_set_timeout_ms(struct fsop_batch *batch, uint64_t timeout_ms) {
         return r;
 }
 
-/* ---- collecting
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- collecting -------------------------------------------------------------------------------------------------- */
 
 static int batch_grow_ops(struct fsop_batch *batch) {
         if (batch->n_ops < batch->ops_cap)
@@ -249,8 +248,7 @@ int fsop_batch_add(struct fsop_batch *batch, enum fsop_verb verb, const struct f
         return (int)batch->n_ops++;
 }
 
-/* ---- sending
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- sending ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t batch_expiry(const struct fsop_batch *batch) {
         if (batch->timeout_ms == 0)
@@ -342,8 +340,7 @@ int fsop_batch_run(struct fsop_batch *batch) {
         return batch->failure;
 }
 
-/* ---- answers
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static void batch_finish(struct fsop_batch *batch) {
         batch_land(batch);

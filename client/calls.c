@@ -149,8 +149,7 @@ int fsop_batch_fsync(struct fsop_batch *batch, const struct fsop_at *at, const s
         return fsop_batch_add(batch, FSOP_VERB_FSYNC, at, NULL, args);
 }
 
-/* ---- blocking calls
- * --------------------------------------------------------------------------------------------------- */
+/* ---- blocking calls ---------------------------------------------------------------------------------------------- */
 
 int fsop_call(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at, const struct fsop_at *to,
               const void *args, const struct fsop_result **ret_result) {
@@ -394,8 +393,7 @@ int fsop_close_handle(struct fsop_client *client, struct fsop_handle handle) {
         return call_plain(client, FSOP_VERB_CLOSE, &at, NULL, NULL);
 }
 
-/* ---- data of any length
- * ----------------------------------------------------------------------------------------------- */
+/* ---- data of any length ------------------------------------------------------------------------------------------ */
 
 static uint32_t piece_bytes(size_t left) {
         return left < WIRE_IO_BYTES_MAX ? (uint32_t)left : WIRE_IO_BYTES_MAX;

@@ -20,8 +20,7 @@
 #define FRAME_BYTES_SANE_MAX (64u << 20)
 #define RECEIVES_MAX 16u /* per fsop_process(), so that a busy daemon cannot hold the caller's loop */
 
-/* ---- errors
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 int client_fail_with(struct fsop_client *client, const struct fsop_error *error) {
         struct fsop_error kept = *error;
@@ -78,8 +77,7 @@ int client_enter(struct fsop_client *client) {
         return 0;
 }
 
-/* ---- memory of answers
- * ------------------------------------------------------------------------------------------------ */
+/* ---- memory of answers ------------------------------------------------------------------------------------------- */
 
 static struct chunk *client_get_chunk(struct fsop_client *client) {
         struct chunk *chunk = client->spares;
@@ -111,8 +109,7 @@ void client_put_chunks(struct fsop_client *client, struct chunk *chunks) {
         }
 }
 
-/* ---- batches in flight
- * ------------------------------------------------------------------------------------------------ */
+/* ---- batches in flight ------------------------------------------------------------------------------------------- */
 
 void client_queue_done(struct fsop_client *client, struct fsop_batch *batch) {
         batch->queued = true;
@@ -229,8 +226,7 @@ int client_step(struct fsop_client *client, uint64_t end_ms) {
         return client->state == CLIENT_BROKEN ? -client->break_code : r < 0 ? r : 0;
 }
 
-/* ---- messages
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 static int client_take_welcome(struct fsop_client *client, const struct welcome *welcome) {
         if (welcome->version != WIRE_VERSION)
@@ -318,8 +314,7 @@ int client_take_message(struct fsop_client *client, struct bytes body, intptr_t 
         return r;
 }
 
-/* ---- the end
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 void client_free(struct fsop_client *client) {
         client_abort_all(client, FSOP_ECONNRESET, "the connection was closed here");
@@ -345,8 +340,7 @@ void fsop_close(struct fsop_client *client) {
                 client_free(client);
 }
 
-/* ---- event loops
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- event loops ------------------------------------------------------------------------------------------------- */
 
 int fsop_descriptor(struct fsop_client *client, intptr_t *ret_fd) {
         int r = client_enter_broken(client);
@@ -462,8 +456,7 @@ int fsop_cancel(struct fsop_client *client, uint64_t id) {
         return client->state == CLIENT_BROKEN ? 0 : r; /* broken: it is answered for that reason */
 }
 
-/* ---- settings
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- settings ---------------------------------------------------------------------------------------------------- */
 
 const struct fsop_server_info *fsop_server_info(const struct fsop_client *client) {
         return &client->info;

@@ -100,8 +100,7 @@ void batch_init(struct fsop_batch *batch, struct fsop_client *client, enum fsop_
 int batch_clear(struct fsop_batch *batch);
 void batch_fini(struct fsop_batch *batch);
 
-/* ---- operations
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 /* How an operation uses a location; decides about trailing slashes. */
 enum location_role {
@@ -137,8 +136,7 @@ int unpack_result(struct arena *arena, uint64_t connection, const struct result 
 int unpack_bytes(struct arena *arena, struct bytes bytes, struct fsop_bytes *ret);
 int unpack_support(struct arena *arena, const struct support *support, uint32_t n, const struct fsop_support **ret);
 
-/* ---- the client
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the client -------------------------------------------------------------------------------------------------- */
 
 enum client_state {
         CLIENT_GREETING, /* Hello is on its way */
@@ -234,8 +232,7 @@ void client_unqueue_done(struct fsop_client *client, struct fsop_batch *batch);
 
 void client_put_chunks(struct fsop_client *client, struct chunk *chunks); /* client may be NULL: freed */
 
-/* ---- the stream
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- the stream -------------------------------------------------------------------------------------------------- */
 
 /* Appends a message, with descriptors that were collected for it. 0, or negative: nothing was appended. */
 int stream_append(struct fsop_client *client, const struct message *message, const struct batch_fd *fds,
@@ -254,9 +251,7 @@ int stream_keep_descriptors(struct fsop_client *client, uint64_t message_start);
 int stream_receive(struct fsop_client *client, bool block);
 void stream_fini(struct fsop_client *client);
 
-/* ---- words
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 /* Writes bytes so that a person can read them and a terminal survives them; always NUL-terminated. Returns text. */
 const char *show_bytes(struct fsop_bytes bytes, char *text, size_t text_bytes);

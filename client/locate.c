@@ -77,8 +77,7 @@ static bool leaf_is_name(const struct path *path) {
         return len > 0 && !component_is(path->text + leaf, len, "..") && !component_is(path->text + leaf, len, ".");
 }
 
-/* ---- checks
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- checks ------------------------------------------------------------------------------------------------------ */
 
 static int fail_at(struct fsop_batch *batch, int code, int32_t os_error, struct fsop_bytes path, const char *why) {
         char text[400];
@@ -111,8 +110,7 @@ static int check_name(struct fsop_batch *batch, enum location_role role, struct 
         return fail_at(batch, FSOP_EEXIST, 0, at->path, "exists already");
 }
 
-/* ---- descriptors
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ------------------------------------------------------------------------------------------------- */
 
 static int add_fd(struct fsop_batch *batch, const struct batch_fd *fd, uint32_t *ret_index) {
         if (!batch->client->info.descriptors)
@@ -157,8 +155,7 @@ static int add_directory(struct fsop_batch *batch, const char *path, uint32_t *r
         return r;
 }
 
-/* ---- paths
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 static int keep_path(struct fsop_batch *batch, const char *text, size_t len, struct location *location) {
         location->path = arena_copy(&batch->arena, (struct bytes){(const uint8_t *)text, len});
@@ -304,8 +301,7 @@ static int locate_path(struct fsop_batch *batch, enum location_role role, struct
         return keep_path(batch, path->text, path->len, location);
 }
 
-/* ---- locations
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- locations --------------------------------------------------------------------------------------------------- */
 
 static int locate_below(struct fsop_batch *batch, enum location_role role, const struct fsop_at *at, struct path *path,
                         struct location *location) {

@@ -35,8 +35,7 @@ int take_struct(void *known, size_t known_bytes, const void *given) {
         return 0;
 }
 
-/* ---- checks
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------------------------------------------------ */
 
 static int refuse_as(const struct pack *pack, int code, const char *why) {
         return client_fail(pack->batch->client, code, 0, "%s: %s", verb_name(pack->verb), why);
@@ -95,8 +94,7 @@ static int pack_name(const struct pack *pack, struct fsop_bytes name, struct byt
         return copy_bytes(pack, name, ret);
 }
 
-/* ---- one function per operation that has arguments
- * ----------------------------------------------------------------------- */
+/* ---- one function per operation that has arguments --------------------------------------------------------------- */
 
 static int pack_nothing(const struct pack *pack, const void *args) {
         (void)pack;
@@ -353,8 +351,7 @@ static int pack_fsync(const struct pack *pack, const void *args) {
         return 0;
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 union any_args {
         size_t size;

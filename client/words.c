@@ -16,8 +16,7 @@ struct fsop_bytes fsop_bytes_of(const char *string) {
         return (struct fsop_bytes){string, string ? strlen(string) : 0};
 }
 
-/* ---- names
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static int positive(int code) {
         return code < 0 && code > -1000000 ? -code : code;
@@ -83,8 +82,7 @@ int fsop_clone_from_name(const char *name) {
         return or_invalid(name ? clone_from_name(name) : -1);
 }
 
-/* ---- locations
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- locations --------------------------------------------------------------------------------------------------- */
 
 struct fsop_at fsop_at_path(const char *path, bool follow) {
         return (struct fsop_at){
@@ -107,8 +105,7 @@ struct fsop_at fsop_at_fd(intptr_t fd, const char *below, bool follow) {
                                 .fd = fd};
 }
 
-/* ---- showing bytes
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- showing bytes ----------------------------------------------------------------------------------------------- */
 
 /* How many of the first bytes can be shown as they are: one printable character, or none. */
 static size_t printable_bytes(const uint8_t *data, size_t len) {

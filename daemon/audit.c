@@ -36,9 +36,9 @@ struct audit {
         char data[BUFFER_BYTES];
 };
 
-/* ---- putting characters
- * ------------------------------------------------------------------------------------------------ Room for a whole
- * line is made before it is begun, so nothing here checks. */
+/* ---- putting characters ------------------------------------------------------------------------------------------ */
+
+/* Room for a whole line is made before it is begun, so nothing here checks. */
 
 static void put_bytes(struct audit *audit, const void *data, size_t len) {
         memcpy(audit->data + audit->len, data, len);
@@ -209,8 +209,7 @@ static void put_mode(struct audit *audit, const char *key, uint32_t mode) {
         put_bytes(audit, digits, sizeof(digits));
 }
 
-/* ---- time
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 /* Days since 1970 to a date, in the proleptic Gregorian calendar: whole eras of 400 years, counted from 1 March. */
 static void civil_date(int64_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day) {
@@ -258,8 +257,7 @@ static void put_begin(struct audit *audit, const char *event) {
         put_literal(audit, "\"");
 }
 
-/* ---- an operation's arguments
- * ------------------------------------------------------------------------------------------- */
+/* ---- an operation's arguments ------------------------------------------------------------------------------------ */
 
 static void put_owner(struct audit *audit, const char *key, bool has_uid, uint32_t uid, bool has_gid, uint32_t gid) {
         if (!has_uid && !has_gid)
@@ -429,8 +427,7 @@ static void put_args(struct audit *audit, const struct operation *op) {
         }
 }
 
-/* ---- a line
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- a line ------------------------------------------------------------------------------------------------------ */
 
 static void put_id(struct audit *audit, const struct audit_record *record) {
         if (record->session_id == 0)
@@ -483,8 +480,7 @@ static const char *event_name(enum audit_event event) {
         return (unsigned)event < sizeof(names) / sizeof(names[0]) ? names[event] : "unknown";
 }
 
-/* ---- writing
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static int write_out(const struct audit *audit, const char *data, size_t len) {
         if (audit->fd != OS_FD_NONE)
@@ -553,8 +549,7 @@ int audit_flush(struct audit *audit) {
         return failed < 0 ? failed : code;
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int open_sink(struct audit *audit, const char *where, const char **ret_why) {
         if (strncmp(where, "file:", 5) == 0) {

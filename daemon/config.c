@@ -38,8 +38,7 @@ const char *config_engine_name(enum config_engine engine) {
         return (size_t)engine < N_ENGINES ? engine_names[engine] : "auto";
 }
 
-/* ---- setting
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- setting ----------------------------------------------------------------------------------------------------- */
 
 static bool is_absolute(const char *path) {
 #ifdef _WIN32
@@ -102,8 +101,7 @@ int config_add_policy_dir(struct config *config, const char *directory, bool *ov
         return add_policy_dir(config, directory);
 }
 
-/* ---- reading
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static bool say_unless(struct yaml_reader *reader, const struct yaml_node *node, int code, const char *must) {
         if (code == 0)
@@ -278,8 +276,7 @@ static const struct yaml_key config_keys[] = {
         {"limits", read_limits, false},
 };
 
-/* ---- defaults
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- defaults ---------------------------------------------------------------------------------------------------- */
 
 static const struct config_limits default_limits = {
         .connections = 2048,
@@ -327,8 +324,7 @@ struct config *config_free(struct config *config) {
         return NULL;
 }
 
-/* ---- the file
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 /* Keeps the first error as one sentence. */
 static void keep_error(void *userdata, bool is_error, char *where, char *text) {

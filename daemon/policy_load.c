@@ -293,8 +293,7 @@ int policy_load_files(const char *const *files, uint32_t n_files, bool trusted_o
         return finish(policy, result, ret_policy, ret_report);
 }
 
-/* ---- who may connect
- * ------------------------------------------------------------------------------------------------- */
+/* ---- who may connect --------------------------------------------------------------------------------------------- */
 
 static bool uid_may_connect(uint32_t uid, uint32_t socket_gid) {
         uint32_t *groups = NULL, n_groups = 0, named_uid, gid;

@@ -16,7 +16,7 @@
 #define DRAIN_CANCEL_MS 7000u /* after this, what is still in flight is asked to stop */
 #define DRAIN_END_MS 9000u    /* after this, the daemon goes without it */
 
-/* ---- policy ------------------------------------------------------------------------------------------------------------ */
+/* ---- policy ------------------------------------------------------------------------------------------------------ */
 
 static char *parent_directory(const char *path) {
         const char *slash = strrchr(path, '/');
@@ -160,7 +160,7 @@ bool server_is_admin(const struct server *server, const struct peer *peer) {
         return false;
 }
 
-/* ---- listening ---------------------------------------------------------------------------------------------------------- */
+/* ---- listening --------------------------------------------------------------------------------------------------- */
 
 static void accept_on(struct server *server, struct io *io) {
         io->flags = 0;
@@ -250,7 +250,7 @@ static void stop_listening(struct server *server) {
         server->own_socket = false;
 }
 
-/* ---- mounts ---------------------------------------------------------------------------------------------------------------- */
+/* ---- mounts ------------------------------------------------------------------------------------------------------ */
 
 static void watch_mounts(struct server *server, os_fd fd);
 
@@ -274,7 +274,7 @@ static void watch_mounts(struct server *server, os_fd fd) {
         server->engine->ops->submit(server->engine, &server->mount_watch);
 }
 
-/* ---- the loop -------------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 static void reload(struct server *server) {
         struct policy_report report;
@@ -416,7 +416,7 @@ static int serve(struct server *server) {
         return 0;
 }
 
-/* ---- start and end ------------------------------------------------------------------------------------------------------------ */
+/* ---- start and end ----------------------------------------------------------------------------------------------- */
 
 static void wake(void *userdata) {
         struct engine *engine = userdata;

@@ -30,7 +30,7 @@ static struct arena encode_scratch;
 __attribute__((format(printf, 4, 5))) static void session_refuse(struct session *session, int code,
                                                                  enum fsop_error_class class_, const char *format, ...);
 
-/* ---- chunks -------------------------------------------------------------------------------------------------------- */
+/* ---- chunks ------------------------------------------------------------------------------------------------------ */
 
 static struct chunk *spare_chunks;
 static unsigned n_spare_chunks;
@@ -73,7 +73,7 @@ void session_free_spares(void) {
         arena_fini(&encode_scratch);
 }
 
-/* ---- life ----------------------------------------------------------------------------------------------------------- */
+/* ---- life -------------------------------------------------------------------------------------------------------- */
 
 static void hello_link(struct session *session, uint64_t deadline_ms) {
         struct server *server = session->server;
@@ -95,7 +95,7 @@ static void hello_unlink(struct session *session) {
         session->hello_deadline_ms = 0;
 }
 
-/* ---- room ----------------------------------------------------------------------------------------------------------- */
+/* ---- room -------------------------------------------------------------------------------------------------------- */
 
 static void mark_dirty(struct session *session) {
         if (session->dirty)
@@ -137,7 +137,7 @@ static void uncharge(struct session *session, uint64_t bytes) {
                         mark_dirty(each);
 }
 
-/* ---- the end of it ---------------------------------------------------------------------------------------------------- */
+/* ---- the end of it ----------------------------------------------------------------------------------------------- */
 
 static void session_free(struct session *session) {
         struct server *server = session->server;
@@ -201,7 +201,7 @@ void session_drain(struct session *session) {
         }
 }
 
-/* ---- out ------------------------------------------------------------------------------------------------------------ */
+/* ---- out --------------------------------------------------------------------------------------------------------- */
 
 bool session_is_held(const struct session *session) {
         return session->out_bytes > SESSION_OUT_HIGH_BYTES;
@@ -323,7 +323,7 @@ static void session_refuse(struct session *session, int code, enum fsop_error_cl
                 task_cancel(task, -FSOP_ECANCELED);
 }
 
-/* ---- messages -------------------------------------------------------------------------------------------------------- */
+/* ---- messages ---------------------------------------------------------------------------------------------------- */
 
 static uint32_t negotiated(uint32_t asked, uint32_t least, uint32_t ours) {
         if (asked == 0 || asked > ours)
@@ -466,7 +466,7 @@ static void take_frame(struct session *session, const struct frame_header *heade
         task_free(task);
 }
 
-/* ---- in ---------------------------------------------------------------------------------------------------------------- */
+/* ---- in ---------------------------------------------------------------------------------------------------------- */
 
 /* Whether another frame may be begun now. */
 static bool may_begin(const struct session *session) {
@@ -617,7 +617,7 @@ void session_end_round(struct session *session) {
                 session_free(session);
 }
 
-/* ---- start --------------------------------------------------------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------------------------------------------------- */
 
 static void refuse_unknown(struct server *server, os_fd fd, const struct peer *peer, int code, const char *why) {
         struct audit_record record = {.event = AUDIT_REFUSED, .peer = peer, .code = code, .message = why};

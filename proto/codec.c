@@ -13,8 +13,7 @@
 
 #define HELLO_UNKNOWN_MAX 16u /* a newer client may say more; Hello is where that is found out */
 
-/* ---- what every decoding shares ------------------------------------------------------------------------------------
- */
+/* ---- what every decoding shares ---------------------------------------------------------------------------------- */
 
 static void decoder_fail(struct decoder *decoder, enum fsop_errno code, struct bytes message) {
         *decoder->error = (struct error){
@@ -117,8 +116,7 @@ int field_bool(struct decoder *decoder, const char *message, const struct wire_f
         return r;
 }
 
-/* ---- Hello, Cancel -------------------------------------------------------------------------------------------------
- */
+/* ---- Hello, Cancel ----------------------------------------------------------------------------------------------- */
 
 static int hello_decode(struct decoder *decoder, struct bytes bytes, struct hello *ret_hello) {
         ProtobufCMessage *message;
@@ -181,8 +179,7 @@ static void cancel_put(struct wire_writer *writer, uint32_t number, uint64_t id)
         leaf_put(writer, number, &leaf.base);
 }
 
-/* ---- the envelopes -------------------------------------------------------------------------------------------------
- */
+/* ---- the envelopes ----------------------------------------------------------------------------------------------- */
 
 /* The one field of an envelope. */
 static int envelope_decode(struct decoder *decoder, const char *name, struct bytes body, struct wire_field *ret_field) {

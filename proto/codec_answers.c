@@ -26,8 +26,7 @@
                 (leaf).field = (from);                                                                                 \
         } while (0)
 
-/* ---- texts and support tables ---------------------------------------------------------------------------------------
- */
+/* ---- texts and support tables ------------------------------------------------------------------------------------ */
 
 static ProtobufCBinaryData *texts_to_leaf(struct arena *scratch, const struct bytes *texts, uint32_t n) {
         ProtobufCBinaryData *leaves = arena_calloc(scratch, n + 1u, sizeof(*leaves));
@@ -82,8 +81,7 @@ static int support_from_leaf(struct decoder *decoder, Fsop__V1__Support *const *
         return 0;
 }
 
-/* ---- Welcome --------------------------------------------------------------------------------------------------------
- */
+/* ---- Welcome ----------------------------------------------------------------------------------------------------- */
 
 void welcome_put(struct wire_writer *writer, struct arena *scratch, uint32_t number, const struct welcome *welcome) {
         Fsop__V1__Welcome leaf = FSOP__V1__WELCOME__INIT;
@@ -125,8 +123,7 @@ int welcome_decode(struct decoder *decoder, struct bytes bytes, struct welcome *
                                  &ret_welcome->n_support);
 }
 
-/* ---- statfs, walks --------------------------------------------------------------------------------------------------
- */
+/* ---- statfs, walks ----------------------------------------------------------------------------------------------- */
 
 static void statfs_put(struct wire_writer *writer, uint32_t number, const struct fsop_statfs *statfs) {
         Fsop__V1__Statfs leaf = FSOP__V1__STATFS__INIT;
@@ -212,8 +209,7 @@ static int walk_from(struct decoder *decoder, const ProtobufCMessage *message, s
         return 0;
 }
 
-/* ---- service --------------------------------------------------------------------------------------------------------
- */
+/* ---- service ----------------------------------------------------------------------------------------------------- */
 
 static void info_put(struct wire_writer *writer, struct arena *scratch, uint32_t number,
                      const struct info_result *info) {
@@ -338,8 +334,7 @@ static int reloaded_from(struct decoder *decoder, const ProtobufCMessage *messag
                                &result->value.reload.n_warnings);
 }
 
-/* ---- by number ------------------------------------------------------------------------------------------------------
- */
+/* ---- by number --------------------------------------------------------------------------------------------------- */
 
 void answer_put(struct wire_writer *writer, struct arena *scratch, uint32_t number, const struct result *result) {
         switch (number) {

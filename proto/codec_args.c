@@ -11,8 +11,7 @@
 
 #define NSEC_MAX 999999999u
 
-/* ---- checks -------------------------------------------------------------------------------------------------------
- */
+/* ---- checks ------------------------------------------------------------------------------------------------------ */
 
 static int check_enum(struct decoder *decoder, const char *what, int value, int max) {
         if (value < 0 || value > max)
@@ -93,8 +92,7 @@ static int read_walk(struct decoder *decoder, const Fsop__V1__Walk *leaf, struct
         return check_enum(decoder, "follow", (int)leaf->follow, FSOP_FOLLOW_ALWAYS);
 }
 
-/* ---- service -------------------------------------------------------------------------------------------------------
- */
+/* ---- service ----------------------------------------------------------------------------------------------------- */
 
 static int read_ping(struct decoder *decoder, const ProtobufCMessage *message, struct operation *op) {
         const Fsop__V1__PingArgs *leaf = (const Fsop__V1__PingArgs *)message;
@@ -105,8 +103,7 @@ static int read_ping(struct decoder *decoder, const ProtobufCMessage *message, s
         return 0;
 }
 
-/* ---- metadata, owner, special --------------------------------------------------------------------------------------
- */
+/* ---- metadata, owner, special ------------------------------------------------------------------------------------ */
 
 static int read_time(struct decoder *decoder, const char *what, int change, bool has_sec, int64_t sec, uint32_t nsec,
                      enum time_change *ret_change, struct fsop_time *ret_time) {
@@ -191,8 +188,7 @@ static int read_mknod(struct decoder *decoder, const ProtobufCMessage *message, 
         return read_create_needed(decoder, leaf->create, &args->create);
 }
 
-/* ---- directories, links --------------------------------------------------------------------------------------------
- */
+/* ---- directories, links ------------------------------------------------------------------------------------------ */
 
 static int read_mkdir(struct decoder *decoder, const ProtobufCMessage *message, struct operation *op) {
         const Fsop__V1__MkdirArgs *leaf = (const Fsop__V1__MkdirArgs *)message;
@@ -234,8 +230,7 @@ static int read_symlink(struct decoder *decoder, const ProtobufCMessage *message
         return 0;
 }
 
-/* ---- xattr ---------------------------------------------------------------------------------------------------------
- */
+/* ---- xattr ------------------------------------------------------------------------------------------------------- */
 
 static uint32_t xattr_size_max(uint32_t asked) {
         return asked == 0 || asked > WIRE_XATTR_BYTES_MAX ? WIRE_XATTR_BYTES_MAX : asked;
@@ -278,8 +273,7 @@ static int read_removexattr(struct decoder *decoder, const ProtobufCMessage *mes
         return check_xattr_name(decoder, op->args.xattr.name);
 }
 
-/* ---- space, advice, copy -------------------------------------------------------------------------------------------
- */
+/* ---- space, advice, copy ----------------------------------------------------------------------------------------- */
 
 static int read_fallocate(struct decoder *decoder, const ProtobufCMessage *message, struct operation *op) {
         const Fsop__V1__FallocateArgs *leaf = (const Fsop__V1__FallocateArgs *)message;
@@ -334,8 +328,7 @@ static int read_copy_range(struct decoder *decoder, const ProtobufCMessage *mess
         return r < 0 ? r : read_create(decoder, leaf->create, &op->args.copy_range.create);
 }
 
-/* ---- files ---------------------------------------------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static int read_open(struct decoder *decoder, const ProtobufCMessage *message, struct operation *op) {
         const Fsop__V1__OpenArgs *leaf = (const Fsop__V1__OpenArgs *)message;
@@ -383,8 +376,7 @@ static int read_fsync(struct decoder *decoder, const ProtobufCMessage *message, 
         return check_not_both(decoder, leaf->data_only, leaf->filesystem, "data_only and filesystem");
 }
 
-/* ---- the table -----------------------------------------------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const struct args_row {
         const ProtobufCMessageDescriptor *descriptor;

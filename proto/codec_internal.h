@@ -43,8 +43,7 @@ int field_u64(struct decoder *decoder, const char *message, const struct wire_fi
 int field_u32(struct decoder *decoder, const char *message, const struct wire_field *field, uint32_t *ret);
 int field_bool(struct decoder *decoder, const char *message, const struct wire_field *field, bool *ret);
 
-/* ---- codec_leaf.c --------------------------------------------------------------------------------------------------
- */
+/* ---- codec_leaf.c ------------------------------------------------------------------------------------------------ */
 
 /*
  * Unpacks a small message by protobuf-c into the arena, after looking through it: field types, repetitions, numbers
@@ -64,8 +63,7 @@ static inline ProtobufCBinaryData leaf_data(struct bytes bytes) {
         return (ProtobufCBinaryData){.data = (uint8_t *)(uintptr_t)bytes.data, .len = bytes.len};
 }
 
-/* ---- codec_operation.c, codec_args.c -------------------------------------------------------------------------------
- */
+/* ---- codec_operation.c, codec_args.c ----------------------------------------------------------------------------- */
 
 int batch_decode(struct decoder *decoder, struct bytes bytes, struct batch *ret_batch);
 void batch_put(struct wire_writer *writer, uint32_t number, const struct batch *batch);
@@ -74,8 +72,7 @@ void batch_put(struct wire_writer *writer, uint32_t number, const struct batch *
 int args_decode(struct decoder *decoder, struct bytes bytes, struct operation *op);
 void args_put(struct wire_writer *writer, const struct operation *op);
 
-/* ---- codec_result.c ------------------------------------------------------------------------------------------------
- */
+/* ---- codec_result.c ---------------------------------------------------------------------------------------------- */
 
 int results_decode(struct decoder *decoder, struct bytes bytes, struct results *ret_results);
 void results_put(struct wire_writer *writer, struct arena *scratch, uint32_t number, const struct results *results);
@@ -83,8 +80,7 @@ void results_put(struct wire_writer *writer, struct arena *scratch, uint32_t num
 int error_decode(struct decoder *decoder, struct bytes bytes, struct error *ret_error);
 void error_put(struct wire_writer *writer, uint32_t number, const struct error *error);
 
-/* ---- codec_answers.c: the rare answers, by protobuf-c ---------------------------------------------------------------
- */
+/* ---- codec_answers.c: the rare answers, by protobuf-c ------------------------------------------------------------ */
 
 int answer_decode(struct decoder *decoder, uint32_t number, struct bytes bytes, struct result *result);
 void answer_put(struct wire_writer *writer, struct arena *scratch, uint32_t number, const struct result *result);

@@ -28,8 +28,7 @@ enum {
         EXPLAIN_OPERATION = 2,
 };
 
-/* ---- locations -----------------------------------------------------------------------------------------------------
- */
+/* ---- locations --------------------------------------------------------------------------------------------------- */
 
 /* What a location must be for an operation that takes one. */
 enum place {
@@ -191,8 +190,7 @@ static void location_put(struct wire_writer *writer, uint32_t number, const stru
         wire_end(writer, mark);
 }
 
-/* ---- operations ----------------------------------------------------------------------------------------------------
- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 /* The parts of an operation as they stand in the message, in whatever order they came. */
 struct operation_parts {
@@ -335,8 +333,7 @@ static void operation_put(struct wire_writer *writer, uint32_t number, const str
         wire_end(writer, mark);
 }
 
-/* ---- batches -------------------------------------------------------------------------------------------------------
- */
+/* ---- batches ----------------------------------------------------------------------------------------------------- */
 
 /* Everything but the operations, which are counted. */
 static int batch_read(struct decoder *decoder, struct bytes bytes, struct batch *batch) {

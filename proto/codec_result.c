@@ -91,8 +91,7 @@ static uint32_t value_of(const struct result *result) {
         return result->error.code == 0 ? value : 0;
 }
 
-/* ---- errors -------------------------------------------------------------------------------------------------------
- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 void error_put(struct wire_writer *writer, uint32_t number, const struct error *error) {
         struct wire_mark mark = wire_begin(writer, number, error->rule.len + error->message.len);
@@ -148,8 +147,7 @@ int error_decode(struct decoder *decoder, struct bytes bytes, struct error *ret_
         return r;
 }
 
-/* ---- stat ---------------------------------------------------------------------------------------------------------
- */
+/* ---- stat -------------------------------------------------------------------------------------------------------- */
 
 static uint8_t *stat_number(uint8_t *place, uint32_t number, uint64_t value) {
         if (value == 0)
@@ -236,8 +234,7 @@ static int stat_decode(struct decoder *decoder, struct bytes bytes, struct fsop_
         return 0;
 }
 
-/* ---- listings ------------------------------------------------------------------------------------------------------
- */
+/* ---- listings ---------------------------------------------------------------------------------------------------- */
 
 static void entry_put(struct wire_writer *writer, const struct entry *entry) {
         struct wire_mark mark = wire_begin(writer, LISTING_ENTRIES, entry->name.len + (entry->has_stat ? 100 : 10));
@@ -336,8 +333,7 @@ static int listing_decode(struct decoder *decoder, struct bytes bytes, struct re
         return r;
 }
 
-/* ---- one result ----------------------------------------------------------------------------------------------------
- */
+/* ---- one result -------------------------------------------------------------------------------------------------- */
 
 static void value_put(struct wire_writer *writer, struct arena *scratch, const struct result *result) {
         uint32_t number = value_of(result);
@@ -544,8 +540,7 @@ int results_decode(struct decoder *decoder, struct bytes bytes, struct results *
         return r;
 }
 
-/* ---- sizes ---------------------------------------------------------------------------------------------------------
- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 static size_t support_bytes(const struct support *support, uint32_t n) {
         size_t bytes = 0;

@@ -12,8 +12,7 @@
 
 enum wire_type { WIRE_VARINT = 0, WIRE_64BIT = 1, WIRE_BYTES = 2, WIRE_32BIT = 5 };
 
-/* ---- reading ------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 struct wire_reader {
         const uint8_t *at, *end;
@@ -37,8 +36,7 @@ static inline int64_t wire_unzigzag(uint64_t value) {
         return (int64_t)(value >> 1 ^ (0 - (value & 1)));
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 /* Appends to a buffer. Running out of memory is remembered in failed, and asked about once at the end. */
 struct wire_writer {

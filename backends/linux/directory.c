@@ -16,7 +16,7 @@
 #define LINKS_MAX 40
 #define FROM_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
 
-/* ---- the directories of rules ------------------------------------------------------------------------------------------- */
+/* ---- the directories of rules ------------------------------------------------------------------------------------ */
 
 /* Whether nobody but root or the service can put something else where a name in this directory is. */
 static bool is_in_trusted_hands(int directory_fd) {
@@ -162,7 +162,7 @@ void directory_close(struct directory *directory) {
         *directory = (struct directory){.fd = OS_FD_NONE};
 }
 
-/* ---- the same directory elsewhere ------------------------------------------------------------------------------------- */
+/* ---- the same directory elsewhere -------------------------------------------------------------------------------- */
 
 struct handle_buffer {
         struct file_handle header;

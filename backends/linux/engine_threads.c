@@ -148,7 +148,7 @@ static void submit_reader(struct threads_engine *e, struct io *io, os_fd fd) {
         }
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------------ */
+/* ---- sockets ----------------------------------------------------------------------------------------------------- */
 
 /* One event of an io that goes on, or its last one; done runs here, the data is borrowed. */
 static int report(struct threads_engine *e, struct io *io, os_fd fd, int64_t result, int os_error, bool more) {
@@ -239,7 +239,7 @@ static int handle_event(struct threads_engine *e, const struct epoll_event *even
         return n;
 }
 
-/* ---- polls -------------------------------------------------------------------------------------------------------- */
+/* ---- polls ------------------------------------------------------------------------------------------------------- */
 
 static void submit_poll(struct threads_engine *e, struct io *io) {
         if (io->u.poll.fd < 0) { /* poll would pass over it */
@@ -291,7 +291,7 @@ static bool wait_for_polls(struct threads_engine *e, int timeout_ms) {
         return e->poll_fds[0].revents != 0;
 }
 
-/* ---- the engine --------------------------------------------------------------------------------------------------- */
+/* ---- the engine -------------------------------------------------------------------------------------------------- */
 
 static void threads_wake(struct engine *engine) {
         struct threads_engine *e = threads_engine(engine);

@@ -45,7 +45,7 @@ static struct uring *uring_of(struct engine *engine) {
         return (struct uring *)engine;
 }
 
-/* ---- submissions -------------------------------------------------------------------------------------------------- */
+/* ---- submissions ------------------------------------------------------------------------------------------------- */
 
 struct io_uring_sqe *uring_sqe(struct uring *e) {
         struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
@@ -246,7 +246,7 @@ static void uring_cancel(struct engine *engine, struct io *io) {
         }
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------------ */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 static void uring_wake(struct engine *engine) {
         struct uring *e = uring_of(engine);
@@ -359,7 +359,7 @@ static void uring_stats(struct engine *engine, struct engine_stats *ret_stats) {
         pool_stats(e->pool, ret_stats);
 }
 
-/* ---- open and close -------------------------------------------------------------------------------------------------- */
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 static const char *why_not(int os_error) {
         switch (os_error) {

@@ -65,7 +65,7 @@ bool uring_is_socket_io(const struct io *io) {
         return io->kind == IO_ACCEPT || io->kind == IO_RECEIVE || io->kind == IO_SEND || io->kind == IO_POLL;
 }
 
-/* ---- submitting ---------------------------------------------------------------------------------------------------- */
+/* ---- submitting -------------------------------------------------------------------------------------------------- */
 
 /* The ring answers EAGAIN for a non-blocking listener instead of waiting. */
 static void make_blocking(os_fd fd) {
@@ -116,7 +116,7 @@ int uring_prepare_socket(struct uring *e, struct io *io, struct io_uring_sqe *sq
         }
 }
 
-/* ---- completing ---------------------------------------------------------------------------------------------------- */
+/* ---- completing -------------------------------------------------------------------------------------------------- */
 
 /* A submission ended that is meant to go on: again, unless it was told to end. */
 static int go_on(struct uring *e, struct io *io) {

@@ -76,7 +76,7 @@ static int write_capabilities(uint64_t effective) {
         return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-/* ---- wearing ------------------------------------------------------------------------------------------------------ */
+/* ---- wearing ----------------------------------------------------------------------------------------------------- */
 
 static bool ids_are(uint32_t uid, uint32_t gid) {
         uint32_t r, e, s;
@@ -184,7 +184,7 @@ void identity_wear_service_anew(void) {
         identity_wear_service();
 }
 
-/* ---- the objects --------------------------------------------------------------------------------------------------- */
+/* ---- the objects ------------------------------------------------------------------------------------------------- */
 
 static int compare_ids(const void *a, const void *b) {
         const uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
@@ -284,7 +284,7 @@ struct identity *identity_unref(struct identity *identity) {
         return NULL;
 }
 
-/* ---- start ---------------------------------------------------------------------------------------------------------- */
+/* ---- start ------------------------------------------------------------------------------------------------------- */
 
 static int take_capabilities(void) {
         uint64_t effective, permitted;

@@ -49,7 +49,7 @@ static void add(struct probe *probe, const char *name, enum fsop_support_level l
                 (struct support){.verb = FSOP_VERB_NONE, .feature = text(name), .level = level, .note = text(note)};
 }
 
-/* ---- by the kind of filesystem -------------------------------------------------------------------------------------------- */
+/* ---- by the kind of filesystem ----------------------------------------------------------------------------------- */
 
 /* Modes in the order of fsop_fallocate_mode; kernels since 6.1. */
 static const struct {
@@ -104,7 +104,7 @@ static void add_time_resolution(struct probe *probe) {
         }
 }
 
-/* ---- by asking --------------------------------------------------------------------------------------------------------------- */
+/* ---- by asking --------------------------------------------------------------------------------------------------- */
 
 static void add_xfs_reflink(struct probe *probe) {
         struct xfs_geometry geometry;

@@ -126,7 +126,7 @@ static bool follows(const struct operation *op, const struct place *place) {
         }
 }
 
-/* ---- the batch's parents ------------------------------------------------------------------------------------------ */
+/* ---- the batch's parents ----------------------------------------------------------------------------------------- */
 
 void parent_cache_init(struct parent_cache *cache) {
         *cache = (struct parent_cache){0};
@@ -204,7 +204,7 @@ static void cache_give_back(struct parent_cache *cache, os_fd fd) {
         }
 }
 
-/* ---- what is on the way -------------------------------------------------------------------------------------------- */
+/* ---- what is on the way ------------------------------------------------------------------------------------------ */
 
 /* Which kind of filesystem it is; nothing is done on procfs. */
 static int check_filesystem(struct sys_op *op, struct place *place, int fd, struct fsop_stat *stat, unsigned flags) {
@@ -259,7 +259,7 @@ static int wear(struct sys_op *op, struct identity *identity) {
         return r < 0 ? op_refused(op, r, "the identity could not be taken") : 0;
 }
 
-/* ---- paths ---------------------------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 /* Where the last component begins; it keeps its slashes behind, so that the kernel judges them. */
 static size_t leaf_offset(const char *path, size_t len) {
@@ -307,7 +307,7 @@ static int lookup_failed(struct sys_op *op, const struct place *place, int error
         return op_failed(op, error);
 }
 
-/* ---- parents --------------------------------------------------------------------------------------------------------- */
+/* ---- parents ----------------------------------------------------------------------------------------------------- */
 
 static int check_parent(struct sys_op *op, struct place *place, struct fsop_stat *stat, unsigned flags) {
         int r = check_filesystem(op, place, (int)place->parent, stat, flags);
@@ -366,7 +366,7 @@ static void place_close_parent(struct sys_op *op, struct place *place) {
         place->parent_borrowed = false;
 }
 
-/* ---- as caller ------------------------------------------------------------------------------------------------------- */
+/* ---- as caller --------------------------------------------------------------------------------------------------- */
 
 /* Path names nothing but the root: what each call says of a name that is none. */
 static int refuse_root(struct sys_op *op) {
@@ -536,7 +536,7 @@ static int resolve_as_caller(struct sys_op *op, struct place *place, enum pin pi
         return r;
 }
 
-/* ---- with a rule's rights ---------------------------------------------------------------------------------------------- */
+/* ---- with a rule's rights ---------------------------------------------------------------------------------------- */
 
 /* Puts a link's text in the place of the link's name. */
 static int replace_leaf(struct sys_op *op, char *path, size_t offset, int link_fd) {
@@ -695,7 +695,7 @@ static int resolve_guarded(struct sys_op *op, struct place *place, enum pin pin,
         return r;
 }
 
-/* ---- places ------------------------------------------------------------------------------------------------------------ */
+/* ---- places ------------------------------------------------------------------------------------------------------ */
 
 /* The path is empty: base itself. */
 static int pin_base(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
@@ -785,7 +785,7 @@ void sys_release(struct sys_op *op) {
         place_release(op, &op->to);
 }
 
-/* ---- for runs ------------------------------------------------------------------------------------------------------------ */
+/* ---- for runs ---------------------------------------------------------------------------------------------------- */
 
 int resolve_leaf_again(struct sys_op *op, struct place *place) {
         struct fsop_stat parent;

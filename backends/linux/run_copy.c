@@ -36,7 +36,7 @@ static bool cancelled(struct copy *copy) {
         return true;
 }
 
-/* ---- sharing extents -------------------------------------------------------------------------------------------------- */
+/* ---- sharing extents --------------------------------------------------------------------------------------------- */
 
 /* 0 or an errno. */
 static int share(struct copy *copy) {
@@ -53,7 +53,7 @@ static bool means_not_shareable(int error) {
         return error == EOPNOTSUPP || error == ENOTTY || error == EXDEV || error == EINVAL || error == ENOSYS || error == ETXTBSY;
 }
 
-/* ---- the kernel's copy -------------------------------------------------------------------------------------------------- */
+/* ---- the kernel's copy ------------------------------------------------------------------------------------------- */
 
 /* 0: all done. 1: go on by reading and writing. Negative: op's code. */
 static int copy_in_kernel(struct copy *copy) {
@@ -78,7 +78,7 @@ static int copy_in_kernel(struct copy *copy) {
         return 0;
 }
 
-/* ---- reading and writing -------------------------------------------------------------------------------------------------- */
+/* ---- reading and writing ----------------------------------------------------------------------------------------- */
 
 static int write_all_at(struct copy *copy, const char *data, size_t len) {
         for (size_t done = 0; done < len;) {
@@ -114,7 +114,7 @@ static int copy_by_hand(struct copy *copy) {
         return copy->op->code;
 }
 
-/* ---- all of it -------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 /* A range that would be read after it was written. */
 static bool overlaps(const struct copy *copy, const struct fsop_stat *from, const struct fsop_stat *to) {

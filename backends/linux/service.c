@@ -28,7 +28,7 @@ static struct {
         unsigned requests; /* atomic: set by the handlers */
 } service;
 
-/* ---- signals ------------------------------------------------------------------------------------------------------ */
+/* ---- signals ----------------------------------------------------------------------------------------------------- */
 
 static void on_signal(int number) {
         int saved = errno;
@@ -63,7 +63,7 @@ unsigned service_take_requests(void) {
         return __atomic_exchange_n(&service.requests, 0, __ATOMIC_SEQ_CST);
 }
 
-/* ---- the service manager ------------------------------------------------------------------------------------------ */
+/* ---- the service manager ----------------------------------------------------------------------------------------- */
 
 /* A decimal number and nothing else; -1 if it is none. */
 static long number_of(const char *text) {
@@ -161,7 +161,7 @@ bool service_is_privileged(void) {
         return geteuid() == 0;
 }
 
-/* ---- default paths -------------------------------------------------------------------------------------------------- */
+/* ---- default paths ----------------------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 1, 2))) static char *format_path(const char *format, ...) {
         va_list arguments;

@@ -44,7 +44,7 @@ struct split {
         pid_t keeper, service;
 };
 
-/* ---- the keeper ------------------------------------------------------------------------------------------------------ */
+/* ---- the keeper -------------------------------------------------------------------------------------------------- */
 
 static uint64_t now_ms(void) {
         struct timespec now;
@@ -142,7 +142,7 @@ static void become_keeper(struct split *split) {
         syscall(SYS_close_range, from, ~0u, 0);
 }
 
-/* ---- the service ------------------------------------------------------------------------------------------------------ */
+/* ---- the service ------------------------------------------------------------------------------------------------- */
 
 /* When the keeper is gone, however it went, the kernel kills us: its end is the only writer of the pipe. */
 static int hold_lifeline(const struct split *split) {
@@ -255,7 +255,7 @@ void service_end(int status) {
         send(keeper, message, sizeof(message), MSG_NOSIGNAL);
 }
 
-/* ---- splitting --------------------------------------------------------------------------------------------------------- */
+/* ---- splitting --------------------------------------------------------------------------------------------------- */
 
 static void close_both(int fds[2]) {
         for (int i = 0; i < 2; i++)

@@ -37,7 +37,7 @@ static const char *directory_fault(const struct stat *st, bool may_be_sticky) {
         return NULL;
 }
 
-/* ---- the walk ------------------------------------------------------------------------------------------------------------ */
+/* ---- the walk ---------------------------------------------------------------------------------------------------- */
 
 struct trusted_walk {
         int fd;               /* where it stands, O_PATH */
@@ -157,7 +157,7 @@ static int walk_trusted(struct trusted_walk *walk, const char *path) {
         return r;
 }
 
-/* ---- reading --------------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static int read_all(int fd, size_t bytes_max, char **ret_data, size_t *ret_len) {
         size_t room = 4096, len = 0;
@@ -328,7 +328,7 @@ int sys_list_trusted_directory(const char *path, char ***ret_names, size_t *ret_
         return r;
 }
 
-/* ---- files of the daemon's own ------------------------------------------------------------------------------------------------ */
+/* ---- files of the daemon's own ----------------------------------------------------------------------------------- */
 
 int sys_open_append(const char *path, os_fd *ret_fd) {
         struct stat st;

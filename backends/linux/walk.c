@@ -78,7 +78,7 @@ struct walk {
         bool guarded, broken;
 };
 
-/* ---- failures ---------------------------------------------------------------------------------------------------------- */
+/* ---- failures ---------------------------------------------------------------------------------------------------- */
 
 static void note_failure(struct walk *walk, int code, int os_error) {
         struct walk_failure *failure = &walk->failures[walk->result.n_failures];
@@ -125,7 +125,7 @@ static void note_op(struct walk *walk) {
         op->guarded = false;
 }
 
-/* ---- the way so far ------------------------------------------------------------------------------------------------------ */
+/* ---- the way so far ---------------------------------------------------------------------------------------------- */
 
 static bool trail_push(struct walk *walk, const char *name) {
         size_t len = strlen(name), needed = walk->trail_len + 1 + len + 1;
@@ -162,7 +162,7 @@ static const char *last_name(const struct walk *walk) {
         return walk->trail + at;
 }
 
-/* ---- directories seen, where links are followed --------------------------------------------------------------------------- */
+/* ---- directories seen, where links are followed ------------------------------------------------------------------ */
 
 static size_t seen_slot(const struct object_id *table, size_t room, const struct object_id *id) {
         size_t i = (size_t)((id->ino ^ id->dev << 17) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (room - 1);
@@ -204,7 +204,7 @@ static bool first_visit(struct walk *walk, const struct fsop_stat *stat) {
         return true;
 }
 
-/* ---- one object ----------------------------------------------------------------------------------------------------------- */
+/* ---- one object -------------------------------------------------------------------------------------------------- */
 
 static const char *object_fault(const struct walk *walk, const struct fsop_stat *stat) {
         const char *fault;
@@ -241,7 +241,7 @@ static void remove_name(struct walk *walk, int dir_fd, const char *name, int fla
                 note_errno(walk, errno);
 }
 
-/* ---- frames ----------------------------------------------------------------------------------------------------------------- */
+/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 static struct frame *top(struct walk *walk) {
         return &walk->frames[walk->n_frames - 1];
@@ -408,7 +408,7 @@ static void leave(struct walk *walk) {
         frame_close(&frame);
 }
 
-/* ---- children ------------------------------------------------------------------------------------------------------------------ */
+/* ---- children ---------------------------------------------------------------------------------------------------- */
 
 /* 0 and the stat, or false after it was noted. */
 static bool look_at(struct walk *walk, int fd, const struct frame *parent, struct fsop_stat *ret_stat, enum fs_class *ret_fs) {
@@ -509,7 +509,7 @@ static void visit(struct walk *walk, const char *entry_name) {
         }
 }
 
-/* ---- the walk -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the walk ---------------------------------------------------------------------------------------------------- */
 
 static void step(struct walk *walk) {
         struct frame *frame = top(walk);

@@ -107,7 +107,7 @@ static void run_one(struct io *io, const struct io *before) {
         }
 }
 
-/* ---- queues (under the lock) --------------------------------------------------------------------------------------- */
+/* ---- queues (under the lock) ------------------------------------------------------------------------------------- */
 
 static bool is_long(const struct io *first) {
         return first->engine_word[WORD_STAMP] & 1;
@@ -191,7 +191,7 @@ static void fail_queue(struct pool *pool, struct io_list *queue, int code) {
                 finish_queued(pool, queue->first, code);
 }
 
-/* ---- workers ------------------------------------------------------------------------------------------------------- */
+/* ---- workers ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t thread_cpu_ns(pthread_t thread) {
         struct timespec used;
@@ -370,7 +370,7 @@ static void ensure_workers(struct pool *pool) {
         }
 }
 
-/* ---- stuck workers -------------------------------------------------------------------------------------------------- */
+/* ---- stuck workers ----------------------------------------------------------------------------------------------- */
 
 /* A short call is stuck when it has lasted; a long one only if its thread did nothing in all that time. */
 static bool is_stuck(struct pool *pool, struct worker *worker, uint64_t now_ms) {
@@ -417,7 +417,7 @@ void pool_tick(struct pool *pool, uint64_t now_ms) {
         unlock(pool);
 }
 
-/* ---- the loop thread's side ------------------------------------------------------------------------------------------ */
+/* ---- the loop thread's side -------------------------------------------------------------------------------------- */
 
 static uint32_t workers_for_this_machine(void) {
         long n = sysconf(_SC_NPROCESSORS_ONLN);

@@ -127,7 +127,7 @@ static void expect_failure(struct buffer *buffer, const char *what, enum fsop_er
         arena_fini(&arena);
 }
 
-/* ---- well-formed frames, to begin with ---------------------------------------------------------------------------- */
+/* ---- well-formed frames, to begin with --------------------------------------------------------------------------- */
 
 static void encode(const struct message *message, struct buffer *buffer) {
         struct arena scratch;
@@ -179,7 +179,7 @@ static int connect_greeted(void) {
         return fd;
 }
 
-/* ---- the cases ---------------------------------------------------------------------------------------------------- */
+/* ---- the cases --------------------------------------------------------------------------------------------------- */
 
 /* Sends these bytes, says no more, and expects a failure and the end of the connection. */
 static void refused(const char *what, bool greeted, const void *data, size_t len, enum fsop_errno code) {

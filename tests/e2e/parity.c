@@ -53,7 +53,7 @@ static const struct identity identities[] = {
         {.name = "root", .uid = 0, .gid = 0, .n_groups = 0, .umask = 022},
 };
 
-/* ---- what is operated on ------------------------------------------------------------------------------------------ */
+/* ---- what is operated on ----------------------------------------------------------------------------------------- */
 
 enum object { OBJECT_FILE, OBJECT_DIRECTORY, OBJECT_LINK, OBJECT_NONE };
 enum acl { ACL_NONE, ACL_GRANTS, ACL_DENIES };
@@ -162,7 +162,7 @@ static void generate_name_cases(void) {
                                                 }
 }
 
-/* ---- making a case ------------------------------------------------------------------------------------------------ */
+/* ---- making a case ----------------------------------------------------------------------------------------------- */
 
 struct acl_entry {
         uint16_t tag, perm;
@@ -260,7 +260,7 @@ static void make_tree(const char *tree) {
         close(open(path, O_WRONLY | O_CREAT, 0644));
 }
 
-/* ---- doing it directly -------------------------------------------------------------------------------------------- */
+/* ---- doing it directly ------------------------------------------------------------------------------------------- */
 
 static int open_to_change(const char *path, bool create) {
         int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
@@ -331,7 +331,7 @@ static int do_directly(enum what what, const char *path, const char *link, const
         abort();
 }
 
-/* ---- doing it through the daemon ---------------------------------------------------------------------------------- */
+/* ---- doing it through the daemon --------------------------------------------------------------------------------- */
 
 static int asked_to_open(struct fsop_client *client, const struct fsop_at *at, bool write) {
         struct fsop_open_args args = {.size = sizeof(args), .read = !write, .write = write};
@@ -439,7 +439,7 @@ static int do_through_daemon(struct fsop_client *client, enum what what, const c
         abort();
 }
 
-/* ---- one identity's run ------------------------------------------------------------------------------------------- */
+/* ---- one identity's run ------------------------------------------------------------------------------------------ */
 
 static void become(const struct identity *identity) {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -497,7 +497,7 @@ static void run_cases(const struct identity *identity, const char *socket, const
         _exit(0);
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 /* Everything about one object that the operation may have changed, as text. */
 static size_t describe(const char *dir, const char *name, char *buffer, size_t size) {

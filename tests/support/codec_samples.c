@@ -50,8 +50,7 @@ static void fill(void) {
                 large_data[i] = (uint8_t)(i * 13 >> 3);
 }
 
-/* ---- operations ----------------------------------------------------------------------------------------------------
- */
+/* ---- operations -------------------------------------------------------------------------------------------------- */
 
 const struct operation *sample_operations(uint32_t *ret_n) {
         static struct operation explained;
@@ -213,8 +212,7 @@ const struct operation *sample_operations(uint32_t *ret_n) {
         return ops;
 }
 
-/* ---- answers -------------------------------------------------------------------------------------------------------
- */
+/* ---- answers ----------------------------------------------------------------------------------------------------- */
 
 static const struct support some_support[] = {
         {.verb = FSOP_VERB_CHOWN,
@@ -391,8 +389,7 @@ struct welcome sample_welcome(void) {
         };
 }
 
-/* ---- encoding -----------------------------------------------------------------------------------------------------
- */
+/* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
 struct bytes sample_encode(const struct message *message) {
         struct arena scratch;
@@ -423,8 +420,7 @@ struct bytes sample_encode_result(const struct result *result) {
         return sample_encode(&message);
 }
 
-/* ---- comparisons ---------------------------------------------------------------------------------------------------
- */
+/* ---- comparisons ------------------------------------------------------------------------------------------------- */
 
 bool bytes_equal(struct bytes a, struct bytes b) {
         return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);

@@ -167,7 +167,7 @@ bool scene_exists(const char *name) {
         return lookup_stat(AT_FDCWD, scene_path(name), true, &stat) == 0;
 }
 
-/* ---- requests -------------------------------------------------------------------------------------------------------------- */
+/* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 /* Paths live as long as the scene: scene_path's do not last, and parent caches remember them beyond their requests. */
 struct kept_path {

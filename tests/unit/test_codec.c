@@ -42,8 +42,7 @@ static void free_bytes(struct bytes bytes) {
         free((void *)(uintptr_t)bytes.data);
 }
 
-/* ---- round trips ----------------------------------------------------------------------------------------------------
- */
+/* ---- round trips ------------------------------------------------------------------------------------------------- */
 
 START_TEST(every_operation_comes_back) {
         uint32_t n;
@@ -144,8 +143,7 @@ START_TEST(defaults_are_filled_in) {
 }
 END_TEST
 
-/* ---- against protobuf-c itself --------------------------------------------------------------------------------------
- */
+/* ---- against protobuf-c itself ----------------------------------------------------------------------------------- */
 
 /* protobuf-c reads BODY by the schema and writes it again: the same bytes. */
 static void check_against_protobuf(struct bytes body, const char *what) {
@@ -250,8 +248,7 @@ START_TEST(schema_numbers_enumerations_as_the_headers) {
 }
 END_TEST
 
-/* ---- refusals: values -----------------------------------------------------------------------------------------------
- */
+/* ---- refusals: values -------------------------------------------------------------------------------------------- */
 
 static uint8_t long_path[WIRE_PATH_BYTES_MAX + 1], long_name[WIRE_NAME_BYTES_MAX + 1];
 static uint8_t large[WIRE_IO_BYTES_MAX + 1];
@@ -540,8 +537,7 @@ START_TEST(too_many_operations_are_refused_before_allocating) {
 }
 END_TEST
 
-/* ---- refusals: bytes ------------------------------------------------------------------------------------------------
- */
+/* ---- refusals: bytes --------------------------------------------------------------------------------------------- */
 
 /* Bodies by hand: ClientMessage{ batch(2) { id(1) = 7, operations(4) = OP } } around the bytes of an operation. */
 static struct bytes wrap(const uint8_t *op, size_t len) {
@@ -675,8 +671,7 @@ START_TEST(hello_tolerates_what_is_newer) {
 }
 END_TEST
 
-/* ---- encoding -------------------------------------------------------------------------------------------------------
- */
+/* ---- encoding ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(frames_follow_each_other_in_a_buffer) {
         struct arena scratch;

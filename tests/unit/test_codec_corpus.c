@@ -77,8 +77,7 @@ START_TEST(names_give_the_verdict) {
 }
 END_TEST
 
-/* ---- writing -------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static int write_sample(const char *side, uint32_t i, const char *what, struct bytes bytes) {
         char path[4096];

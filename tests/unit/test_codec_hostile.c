@@ -40,8 +40,7 @@ static uint32_t random_below(uint32_t limit) {
         return (uint32_t)(random_state >> 16) % limit;
 }
 
-/* ---- what must hold of everything that is let through
- * ---------------------------------------------------------------- */
+/* ---- what must hold of everything that is let through ------------------------------------------------------------ */
 
 static void check_path(struct bytes path) {
         ck_assert(path.data && path.len <= WIRE_PATH_BYTES_MAX && path.data[path.len] == 0);
@@ -156,8 +155,7 @@ static bool try_reply(struct bytes body) {
         return true;
 }
 
-/* ---- the samples, one after the other -------------------------------------------------------------------------------
- */
+/* ---- the samples, one after the other ---------------------------------------------------------------------------- */
 
 static struct bytes request_sample(uint32_t i) {
         uint32_t n;
@@ -189,8 +187,7 @@ static const struct side {
         bool (*try)(struct bytes body);
 } sides[] = {{"request", request_sample, try_request}, {"reply", reply_sample, try_reply}};
 
-/* ---- cut short ------------------------------------------------------------------------------------------------------
- */
+/* ---- cut short --------------------------------------------------------------------------------------------------- */
 
 /* A cut always hurts: the envelope's length no longer fits. */
 static void cut_everywhere(const struct side *side, uint32_t i, struct bytes body) {
@@ -237,8 +234,7 @@ START_TEST(batches_cut_inside_are_survived) {
 }
 END_TEST
 
-/* ---- damaged --------------------------------------------------------------------------------------------------------
- */
+/* ---- damaged ----------------------------------------------------------------------------------------------------- */
 
 static void damage(uint8_t *data, size_t len) {
         /* mostly near the front, where structure is; far behind are only paths and data */
@@ -307,8 +303,7 @@ START_TEST(mixed_messages_are_survived) {
 }
 END_TEST
 
-/* ---- too little memory ----------------------------------------------------------------------------------------------
- */
+/* ---- too little memory ------------------------------------------------------------------------------------------- */
 
 START_TEST(too_little_memory_is_an_error) {
         const struct side *side = &sides[_i];

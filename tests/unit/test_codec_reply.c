@@ -190,8 +190,7 @@ START_TEST(no_result_is_longer_than_promised) {
 }
 END_TEST
 
-/* ---- what newer daemons say -----------------------------------------------------------------------------------------
- */
+/* ---- what newer daemons say -------------------------------------------------------------------------------------- */
 
 START_TEST(newer_daemons_are_understood) {
         static const uint8_t body[] = {
@@ -216,8 +215,7 @@ START_TEST(newer_daemons_are_understood) {
 }
 END_TEST
 
-/* ---- refusals -------------------------------------------------------------------------------------------------------
- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(wrong_results_are_refused) {
         static const struct {

@@ -104,7 +104,7 @@ static void by_handle(struct place *place, int fd) {
         place->path = (struct bytes){(const uint8_t *)"", 0};
 }
 
-/* ---- comparing --------------------------------------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 /* What two files of the same making have in common. */
 static void compare_stat(const struct fsop_stat *a, const struct fsop_stat *b) {
@@ -233,7 +233,7 @@ static void end(void) {
         harness_close();
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(stat_of_everything) {
         struct operation op = {.verb = FSOP_VERB_STAT};
@@ -315,7 +315,7 @@ START_TEST(cache_of_parents_goes_stale) {
 }
 END_TEST
 
-/* ---- data -------------------------------------------------------------------------------------------------------------- */
+/* ---- data -------------------------------------------------------------------------------------------------------- */
 
 static struct operation read_op(uint64_t offset, uint32_t length) {
         struct operation op = {.verb = FSOP_VERB_READ};
@@ -446,7 +446,7 @@ START_TEST(attributes) {
 }
 END_TEST
 
-/* ---- what the ring must not do -------------------------------------------------------------------------------------------- */
+/* ---- what the ring must not do ----------------------------------------------------------------------------------- */
 
 START_TEST(declined_where_it_might_hang_or_differ) {
         struct operation stat_op = {.verb = FSOP_VERB_STAT}, mkdir_op = {.verb = FSOP_VERB_MKDIR},
@@ -540,7 +540,7 @@ START_TEST(cancel_tells_the_truth) {
 }
 END_TEST
 
-/* ---- as whom --------------------------------------------------------------------------------------------------------------- */
+/* ---- as whom ----------------------------------------------------------------------------------------------------- */
 
 #define ALICE 54321u
 #define BOB 54322u

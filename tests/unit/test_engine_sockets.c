@@ -39,7 +39,7 @@ static void use_up_descriptors(rlim_t limit, struct rlimit *ret_before) {
         ck_assert_int_eq(errno, EMFILE);
 }
 
-/* ---- sockets ------------------------------------------------------------------------------------------------------ */
+/* ---- sockets ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(receive_until_the_end) {
         struct tally got = {.data = malloc(64), .room = 64};
@@ -597,7 +597,7 @@ START_TEST(thousands_of_polls_cancelled) {
 }
 END_TEST
 
-/* ---- poll ---------------------------------------------------------------------------------------------------------- */
+/* ---- poll -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(poll_once) {
         struct tally ready = {0};

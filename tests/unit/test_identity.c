@@ -217,7 +217,7 @@ START_TEST(the_same_rights_are_one_object) {
 }
 END_TEST
 
-/* ---- threads ---------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 struct worker {
         pthread_barrier_t worn, seen;
@@ -326,7 +326,7 @@ START_TEST(the_worn_user_has_no_power_over_the_thread) {
 }
 END_TEST
 
-/* ---- no way back ------------------------------------------------------------------------------------------------------ */
+/* ---- no way back ------------------------------------------------------------------------------------------------- */
 
 static int lose_the_way_back(void *argument) {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -358,7 +358,7 @@ START_TEST(a_failed_change_ends_as_the_service) {
 }
 END_TEST
 
-/* ---- peers -------------------------------------------------------------------------------------------------------------- */
+/* ---- peers ------------------------------------------------------------------------------------------------------- */
 
 struct meeting {
         struct sockaddr_storage address;

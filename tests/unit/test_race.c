@@ -104,7 +104,7 @@ static bool outside_changed(const char *name) {
         return true;
 }
 
-/* ---- a parent directory becomes a link that leads out ------------------------------------------------------------------ */
+/* ---- a parent directory becomes a link that leads out ------------------------------------------------------------ */
 
 static void attempt_parent(unsigned *ok, unsigned *refused) {
         count(chown_elevated("a/dir/file", false, false), ok, refused);
@@ -126,7 +126,7 @@ START_TEST(parent_becomes_link) {
 }
 END_TEST
 
-/* ---- a file becomes a link to one outside ----------------------------------------------------------------------------------- */
+/* ---- a file becomes a link to one outside ------------------------------------------------------------------------ */
 
 static void attempt_leaf(unsigned *ok, unsigned *refused) {
         static unsigned turn;
@@ -148,7 +148,7 @@ START_TEST(leaf_becomes_link) {
 }
 END_TEST
 
-/* ---- a file becomes another name of a foreign file ------------------------------------------------------------------------------ */
+/* ---- a file becomes another name of a foreign file --------------------------------------------------------------- */
 
 START_TEST(leaf_becomes_hard_link) {
         static const struct race race = {"tree/file", "tree/hard", attempt_leaf, breached_leaf, false};
@@ -160,7 +160,7 @@ START_TEST(leaf_becomes_hard_link) {
 }
 END_TEST
 
-/* ---- the directory that something is created in becomes somebody else's ------------------------------------------------------------- */
+/* ---- the directory that something is created in becomes somebody else's ------------------------------------------ */
 
 static int own_fd = -1, foreign_fd = -1;
 
@@ -190,7 +190,7 @@ START_TEST(parent_becomes_foreign) {
 }
 END_TEST
 
-/* ---- a directory on the way of a walk becomes a link that leads out ------------------------------------------------------------------ */
+/* ---- a directory on the way of a walk becomes a link that leads out ---------------------------------------------- */
 
 static void attempt_walk(unsigned *ok, unsigned *refused) {
         count(chown_elevated("walk", false, true), ok, refused);
@@ -214,7 +214,7 @@ START_TEST(walk_meets_link) {
 }
 END_TEST
 
-/* ---- a removing walk is led out ---------------------------------------------------------------------------------------- */
+/* ---- a removing walk is led out ---------------------------------------------------------------------------------- */
 
 static bool breached_removal(void) {
         if (scene_exists("outside/deep/file"))
@@ -247,7 +247,7 @@ START_TEST(removing_walk_meets_link) {
 }
 END_TEST
 
-/* ---- an excluded directory takes the place of an allowed one ----------------------------------------------------------------------------- */
+/* ---- an excluded directory takes the place of an allowed one ----------------------------------------------------- */
 
 static struct object_id excluded_id;
 static os_fd excluded_fd;

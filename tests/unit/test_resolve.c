@@ -22,7 +22,7 @@ static void assert_code(int code, int expected, const char *what) {
         ck_assert_msg(code == expected, "%s: %d instead of %d", what, code, expected);
 }
 
-/* ---- as caller: the same answer as the kernel's own ------------------------------------------------------------------- */
+/* ---- as caller: the same answer as the kernel's own -------------------------------------------------------------- */
 
 static const char *const names[] = {
         "",         ".",          "..",        "/",         "file",        "file/",     "file/x",      "none",      "none/",
@@ -271,7 +271,7 @@ START_TEST(confined_names_stay) {
 }
 END_TEST
 
-/* ---- procfs ------------------------------------------------------------------------------------------------------------------ */
+/* ---- procfs ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(procfs_is_out_of_reach) {
         static const char *const paths[] = {"/proc", "/proc/self/status", "/proc/1/status", "/proc/self/maps", "/proc/sys/kernel/hostname"};
@@ -340,7 +340,7 @@ START_TEST(descriptors_are_known_by_what_they_are) {
 }
 END_TEST
 
-/* ---- with a rule's rights ------------------------------------------------------------------------------------------------------- */
+/* ---- with a rule's rights ---------------------------------------------------------------------------------------- */
 
 static int elevated(enum fsop_verb verb, const char *path, bool follow) {
         struct request *request = request_new(verb, path);
@@ -491,7 +491,7 @@ START_TEST(owned_by_caller) {
 }
 END_TEST
 
-/* ---- excluded directories ------------------------------------------------------------------------------------------------------------ */
+/* ---- excluded directories ---------------------------------------------------------------------------------------- */
 
 static struct object_id excluded_id;
 static os_fd excluded_fd;
@@ -572,7 +572,7 @@ START_TEST(links_need_the_callers_file) {
 }
 END_TEST
 
-/* ---- descriptors of clients, and mounts -------------------------------------------------------------------------------------------------- */
+/* ---- descriptors of clients, and mounts -------------------------------------------------------------------------- */
 
 START_TEST(a_moved_directory_has_no_rule_any_more) {
         struct request *request = request_new(FSOP_VERB_CHOWN, "file");
@@ -704,7 +704,7 @@ START_TEST(one_filesystem) {
 }
 END_TEST
 
-/* ---- the cache of parents, and answering only from what is known ------------------------------------------------------------------------------ */
+/* ---- the cache of parents, and answering only from what is known ------------------------------------------------- */
 
 START_TEST(shared_parents_are_found_and_forgotten) {
         struct parent_cache cache;
@@ -803,7 +803,7 @@ START_TEST(only_from_the_cache) {
 }
 END_TEST
 
-/* ---- sizes and modes -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- sizes and modes --------------------------------------------------------------------------------------------- */
 
 START_TEST(sizes_are_bounded) {
         struct request *request;

@@ -41,7 +41,7 @@ static int done(struct request *request) {
         return code;
 }
 
-/* ---- metadata --------------------------------------------------------------------------------------------------------- */
+/* ---- metadata ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(stat_is_complete) {
         struct request *request = as_root(FSOP_VERB_STAT, "tree/f");
@@ -190,7 +190,7 @@ START_TEST(chown_each_and_from) {
 }
 END_TEST
 
-/* ---- names ------------------------------------------------------------------------------------------------------------------ */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(nodes_of_every_kind) {
         static const struct {
@@ -357,7 +357,7 @@ START_TEST(links_of_both_kinds) {
 }
 END_TEST
 
-/* ---- attributes ---------------------------------------------------------------------------------------------------------------- */
+/* ---- attributes -------------------------------------------------------------------------------------------------- */
 
 static struct request *attribute(enum fsop_verb verb, const char *path, const char *name, const void *value, size_t len) {
         struct request *request = as_root(verb, path);
@@ -428,7 +428,7 @@ START_TEST(attributes_before_6_13) {
 }
 END_TEST
 
-/* ---- data ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- data -------------------------------------------------------------------------------------------------------- */
 
 static os_fd open_file(const char *name, struct open_args args) {
         struct request *request = as_root(FSOP_VERB_OPEN, name);
@@ -631,7 +631,7 @@ START_TEST(advice) {
 }
 END_TEST
 
-/* ---- listing ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- listing ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(listing_by_pages) {
         const unsigned n = 700;
@@ -685,7 +685,7 @@ START_TEST(listing_by_pages) {
 }
 END_TEST
 
-/* ---- copying ------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- copying ----------------------------------------------------------------------------------------------------- */
 
 static void fill(const char *name, size_t bytes, unsigned seed) {
         uint32_t *words = malloc(bytes);
@@ -808,7 +808,7 @@ START_TEST(copies_between_filesystems) {
 }
 END_TEST
 
-/* ---- set-id bits -------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- set-id bits ------------------------------------------------------------------------------------------------- */
 
 /* A program that is set-uid and set-gid for nobody, to be changed with a rule's rights. */
 static void victim(uint32_t mode) {
@@ -913,7 +913,7 @@ START_TEST(set_id_bits_go) {
 }
 END_TEST
 
-/* ---- on other filesystems ----------------------------------------------------------------------------------------------------------------------------- */
+/* ---- on other filesystems ---------------------------------------------------------------------------------------- */
 
 static const char *feature_level(const struct support *features, int n, const char *name) {
         for (int i = 0; i < n; i++)

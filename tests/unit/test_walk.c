@@ -169,7 +169,7 @@ START_TEST(follows_as_told) {
 }
 END_TEST
 
-/* ---- what is kept out ----------------------------------------------------------------------------------------------- */
+/* ---- what is kept out -------------------------------------------------------------------------------------------- */
 
 static struct object_id excluded_id;
 static os_fd excluded_fd;
@@ -288,7 +288,7 @@ START_TEST(nothing_on_procfs) {
 }
 END_TEST
 
-/* ---- as caller --------------------------------------------------------------------------------------------------------- */
+/* ---- as caller --------------------------------------------------------------------------------------------------- */
 
 START_TEST(the_caller_fails_where_it_may_not) {
         struct request *request;
@@ -317,7 +317,7 @@ START_TEST(the_caller_fails_where_it_may_not) {
 }
 END_TEST
 
-/* ---- deep, wide, long --------------------------------------------------------------------------------------------------- */
+/* ---- deep, wide, long -------------------------------------------------------------------------------------------- */
 
 static void make_deep(unsigned depth) {
         int fd = open(scene_path("tree/deep"), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -450,7 +450,7 @@ START_TEST(cancelled_on_the_way) {
 }
 END_TEST
 
-/* ---- a tree that is changed under the walk --------------------------------------------------------------------------------- */
+/* ---- a tree that is changed under the walk ----------------------------------------------------------------------- */
 
 struct mover {
         int parent_fd;
