@@ -23,6 +23,15 @@ static void submit_call(struct task_op *o, void (*call)(struct io *io), void (*d
         task_submit(o->task, &o->io);
 }
 
+/* A call that never ran, cancelled while it waited for a worker, says so only here. */
+static void call_done(struct io *io) {
+        struct task_op *o = io->owner;
+
+        if (o->sys.code == 0 && io->result < 0)
+                o->sys.code = (int32_t)io->result;
+        task_io_done(io);
+}
+
 /* ---- info ------------------------------------------------------------------------------------------------------------ */
 
 static void probe_call(struct io *io) {
@@ -51,7 +60,7 @@ static void answer_info(struct task_op *o) {
         info->engine = text(o->task->session->server->engine->ops->name);
         info->support = sys_support(&info->n_support);
         if (o->op->at.kind != LOCATION_NONE)
-                submit_call(o, probe_call, task_io_done);
+                submit_call(o, probe_call, call_done);
 }
 
 /* ---- status ---------------------------------------------------------------------------------------------------------- */
@@ -154,10 +163,10 @@ static void explain_done(struct io *io) {
         struct task_op *o = io->owner;
         struct peer *peer = (struct peer *)(void *)o->sys.out;
 
-        if (o->sys.code == 0)
+        if (io->result == 0)
                 explain_for(o, peer);
         peer_fini(peer);
-        task_io_done(io);
+        call_done(io);
 }
 
 static void answer_explain(struct task_op *o) {
@@ -176,6 +185,7 @@ static void answer_explain(struct task_op *o) {
                 task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
                 return;
         }
+        *(struct peer *)(void *)o->sys.out = (struct peer){.pidfd = OS_FD_NONE}; /* peer_fini closes what is one */
         submit_call(o, explain_call, explain_done);
 }
 

@@ -30,6 +30,8 @@ static void grave_close(struct io *io) {
 }
 
 static void grave_done(struct io *io) {
+        if (io->result < 0) /* there was no worker to do it */
+                grave_close(io);
         graveyard.pending--;
         free(io->owner);
 }

@@ -112,6 +112,14 @@ static void open_candidates_call(struct io *io) {
         io->result = 0;
 }
 
+static void not_located(struct task_op *o, int code) {
+        if (o->task->cancelled)
+                task_op_fail_cancelled(o);
+        else
+                task_op_fail(o, code, FSOP_CLASS_INVALID,
+                             "the descriptor that was passed cannot be used: it is on procfs, or of a kind that fsopd does not act on");
+}
+
 static enum flow open_candidates(struct task *task) {
         struct task_op *first = NULL;
         op_set ops = 0;
@@ -119,8 +127,7 @@ static enum flow open_candidates(struct task *task) {
 
         for_each_op (task, o) {
                 if (o->io.kind == IO_CALL && o->io.result < 0) {
-                        task_op_fail(o, (int)o->io.result, FSOP_CLASS_INVALID,
-                                     "the descriptor that was passed cannot be used: it is on procfs, or of a kind that fsopd does not act on");
+                        not_located(o, (int)o->io.result);
                         continue;
                 }
                 if (end_may_elevate(o, &o->at) || end_may_elevate(o, &o->to)) {

@@ -36,11 +36,12 @@ static struct bytes reason_of(const struct question *question, const struct verd
         return text("the kernel decides, with the caller's own rights");
 }
 
-static void name_rule(struct explain_result *result, const struct rule *rule) {
+/* Copied: the answer may be sent when the policy has been replaced. */
+static void name_rule(struct explain_result *result, const struct rule *rule, struct arena *arena) {
         if (!rule)
                 return;
-        result->rule = text(rule->name);
-        result->where = text(rule->where);
+        result->rule = arena_copy(arena, text(rule->name));
+        result->where = arena_copy(arena, text(rule->where));
 }
 
 /* Rules that would have this peer and operation, had their subjects existed. */
@@ -71,7 +72,7 @@ int policy_explain(const struct policy *policy, const struct question *question,
         ret_result->as = verdict.kind == VERDICT_ELEVATED ? FSOP_AS_ELEVATED
                          : verdict.kind == VERDICT_CALLER ? FSOP_AS_CALLER
                                                           : question->op->as;
-        name_rule(ret_result, verdict.rule);
+        name_rule(ret_result, verdict.rule, arena);
         ret_result->reason = reason_of(question, &verdict, arena);
         ret_result->notes = notes;
         if (verdict.nearest)

@@ -623,6 +623,8 @@ static bool read_rule(struct yaml_reader *reader, const struct yaml_node *node, 
         if (policy->n_rules == RULES_MAX)
                 return yaml_error(reader, node, "more than %u rules", RULES_MAX);
         rule->where = (char *)(uintptr_t)arena_printf(&policy->arena, "%s:%" PRIu32, reader->file, node->line).data;
+        if (!rule->where[0])
+                return out_of_memory(reader, node);
         peek_effect(node, rule);
         if (!yaml_read_map(reader, node, rule_keys, sizeof(rule_keys) / sizeof(rule_keys[0]), &draft) ||
             !check_rule(reader, node, rule))

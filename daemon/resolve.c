@@ -10,6 +10,10 @@
 #include "daemon/steps.h"
 
 static void no_root(struct task_op *o) {
+        if (o->task->cancelled) { /* perhaps before anyone tried to open it */
+                task_op_fail_cancelled(o);
+                return;
+        }
         /* the same answer whether the directory is missing or unreadable: the caller is not told what exists */
         o->verdict.code = -FSOP_EPERM;
         task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "the directory of the rule that allows it could not be opened");

@@ -55,7 +55,7 @@ static enum flow run_all(struct task *task) {
 
         if (task->cancelled) {
                 for_each_op (task, o)
-                        task_op_fail(o, task->cancel_code, FSOP_CLASS_CANCELLED, "cancelled before it was begun");
+                        task_op_fail_cancelled(o);
                 return FLOW_NEXT;
         }
         for_each_op (task, o) {

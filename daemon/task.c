@@ -174,3 +174,8 @@ void task_op_fail(struct task_op *op, int code, enum fsop_error_class class_, co
         if (!error->message.data)
                 error->message.len = 0;
 }
+
+void task_op_fail_cancelled(struct task_op *op) {
+        task_op_fail(op, op->task->cancel_code, FSOP_CLASS_CANCELLED, "%s before it was begun",
+                     op->task->cancel_code == -FSOP_ETIMEDOUT ? "the deadline passed" : "cancelled");
+}

@@ -106,5 +106,7 @@ void task_cancel(struct task *task, int code);
 /* Marks an operation failed with a code, a class and a sentence. The sentence may be formatted. */
 __attribute__((format(printf, 4, 5))) void task_op_fail(struct task_op *op, int code, enum fsop_error_class class_,
                                                         const char *format, ...);
+/* … because its task was cancelled or came to its deadline before it was begun. */
+void task_op_fail_cancelled(struct task_op *op);
 
 #endif
