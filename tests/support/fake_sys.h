@@ -151,7 +151,7 @@ int sys_ancestors(os_fd directory, struct object_id *ret_ids, uint32_t ids_max, 
         (void)flags;
         if (fake_ancestors_fail)
                 return -FSOP_EXDEV;
-        snprintf(path, sizeof(path), "%s", fake_directories[directory - 1000].path);
+        snprintf(path, sizeof(path), "%s", fake_directories[(directory - 1000) % 64].path);
         for (;;) {
                 char *slash = strrchr(path, '/');
 
@@ -223,23 +223,29 @@ int sys_read_any_file(const char *path, size_t bytes_max, char **ret_data, size_
 static int fake_list_code;
 
 int sys_list_trusted_directory(const char *path, char ***ret_names, size_t *ret_n, const char **ret_why) {
-        size_t len = strlen(path);
-        bool exists = false;
+        size_t len = strlen(path), n = 0;
+        char **names;
 
         *ret_why = fake_list_code ? "others may write to it" : NULL;
         if (fake_list_code)
                 return fake_list_code;
-        *ret_names = calloc(sizeof(fake_files) / sizeof(fake_files[0]), sizeof(**ret_names));
-        *ret_n = 0;
-        for (unsigned i = 0; i < fake_n_files; i++) {
+        names = calloc(sizeof(fake_files) / sizeof(fake_files[0]), sizeof(*names));
+        for (unsigned i = 0; names && i < fake_n_files; i++) {
                 if (strncmp(fake_files[i].path, path, len) != 0 || fake_files[i].path[len] != '/')
                         continue;
-                exists = true;
-                (*ret_names)[(*ret_n)++] = strdup(fake_files[i].path + len + 1);
+                names[n] = strdup(fake_files[i].path + len + 1);
+                if (names[n++])
+                        continue;
+                while (n > 0)
+                        free(names[--n]);
+                free(names);
+                names = NULL;
         }
-        if (exists)
-                return 0;
-        free(*ret_names);
+        *ret_names = names;
+        *ret_n = n;
+        if (n > 0 || !names)
+                return names ? 0 : -FSOP_ENOMEM;
+        free(names);
         return -FSOP_ENOENT;
 }
 
@@ -273,9 +279,34 @@ int sys_write_all(os_fd fd, const void *data, size_t len) {
         return 0;
 }
 
+/* Descriptors of clients and of what was opened for them: numbers that are never used again, each to be closed once. */
+#define FAKE_FDS_FROM 9000
+static bool fake_fd_is_open[4096];
+static unsigned fake_n_fds;
+static int fake_fds_open; /* to be 0 at the end */
+
+/* One for a directory of the table, or (NULL) for a file. */
+__attribute__((unused)) static os_fd fake_fd_open(const char *directory) {
+        int i = directory ? fake_directory_find(directory) : 63;
+
+        if (i < 0 || fake_n_fds == sizeof(fake_fd_is_open) / sizeof(fake_fd_is_open[0]))
+                abort();
+        fake_fd_is_open[fake_n_fds] = true;
+        fake_fds_open++;
+        return FAKE_FDS_FROM + 64 * (os_fd)fake_n_fds++ + i; /* sys_ancestors finds the directory in it */
+}
+
 void sys_close(os_fd fd) {
-        if (fd > 5000)
+        if (fd >= FAKE_FDS_FROM) {
+                bool *open = &fake_fd_is_open[(fd - FAKE_FDS_FROM) / 64];
+
+                if (!*open)
+                        abort(); /* a second time, it would be somebody else's */
+                *open = false;
+                fake_fds_open--;
+        } else if (fd > 5000) {
                 fake_appends_open--;
+        }
 }
 
 /* ---- time, and the service */
@@ -307,7 +338,8 @@ char *service_default_state_dir(bool private_service) {
 
 /* Everything as at the start. Tests that use only a part of this file say so with this, for the compiler. */
 __attribute__((unused)) static void fake_reset(void) {
-        fake_n_directories = fake_n_files = fake_writes = fake_lookups = fake_appends = 0;
+        fake_n_directories = fake_n_files = fake_writes = fake_lookups = fake_appends = fake_n_fds = 0;
+        fake_fds_open = 0;
         fake_written_len = 0;
         fake_write_code = fake_append_code = fake_list_code = 0;
         fake_now_ms = 1000;
