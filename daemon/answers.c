@@ -156,7 +156,7 @@ static void explain_call(struct io *io) {
         io->result = peer_of_user((const char *)o->op->args.explain.user.data, peer);
         o->sys.code = (int32_t)io->result;
         if (io->result < 0)
-                o->sys.why = "there is no such user";
+                o->sys.why = io->result == -FSOP_ENOENT ? "there is no such user" : "the user database could not be asked";
 }
 
 static void explain_done(struct io *io) {

@@ -84,7 +84,7 @@ struct task {
 };
 
 struct task *task_new(struct session *session);
-/* Closes what came with the frame, uncharges, frees. Nothing may be in flight. */
+/* Closes what came with the frame, frees. Nothing may be in flight. */
 void task_free(struct task *task);
 
 /* Gives back what is kept for reuse, at exit. */
