@@ -71,7 +71,7 @@ static bool xattr_fits(const struct sys_op *op) {
 }
 
 static bool fallocate_fits(const struct sys_op *op) {
-        return is_open_file(op) && data_fallocate_flags(&op->op->args.fallocate) >= 0;
+        return is_open_file(op) && !keeps_set_gid(&op->at) && data_fallocate_flags(&op->op->args.fallocate) >= 0;
 }
 
 /* Before Linux 6.8 the ring takes 32 bits of length. */
@@ -89,7 +89,7 @@ static bool read_fits(const struct sys_op *op) {
 
 /* A limit on what is appended is checked by the worker that appends. */
 static bool write_fits(const struct sys_op *op) {
-        return is_open_file(op) && op->op->args.write.data.len > 0 && !(op->at.guard && op->at.guard->has_bytes_max);
+        return is_open_file(op) && !keeps_set_gid(&op->at) && op->op->args.write.data.len > 0 && !(op->at.guard && op->at.guard->has_bytes_max);
 }
 
 static bool fsync_fits(const struct sys_op *op) {

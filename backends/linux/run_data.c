@@ -116,6 +116,8 @@ int data_open(struct sys_op *op, struct place *place, int open_flags, int *ret_f
         } else {
                 int r = check_type(op, &place->stat);
 
+                if (r >= 0 && (open_flags & O_ACCMODE) != O_RDONLY)
+                        r = strip_set_gid(op, place);
                 if (r < 0)
                         return r;
                 if (data_is_open(place)) {
@@ -173,6 +175,8 @@ int run_open(struct sys_op *op) {
                 fd = open_directory_fd(op);
         } else {
                 fd = check_type(op, &op->at.stat);
+                if (fd >= 0 && (args->write || args->append))
+                        fd = strip_set_gid(op, &op->at);
                 if (fd >= 0)
                         fd = open_existing(op, &op->at, open_flags_of(args));
         }
@@ -228,7 +232,7 @@ int run_write(struct sys_op *op) {
         const struct write_args *args = &op->op->args.write;
         size_t done = 0;
 
-        if (check_handle(op) < 0)
+        if (check_handle(op) < 0 || strip_set_gid(op, &op->at) < 0)
                 return op->code;
         /* A handle for appending writes at the end, wherever that is by now. */
         if (op->at.guard != NULL && op->at.guard->has_bytes_max && (fcntl((int)op->at.object, F_GETFL) & O_APPEND) &&

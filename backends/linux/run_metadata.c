@@ -139,6 +139,17 @@ static int strip_set_id(struct sys_op *op, os_fd object) {
         return 0;
 }
 
+bool keeps_set_gid(const struct place *place) {
+        const mode_t bits = S_ISGID | S_IXGRP;
+
+        return place->guard != NULL && !place->guard->set_id && place->has_stat && S_ISREG(place->stat.mode) &&
+               (place->stat.mode & bits) == S_ISGID;
+}
+
+int strip_set_gid(struct sys_op *op, const struct place *place) {
+        return keeps_set_gid(place) ? strip_set_id(op, place->object) : 0;
+}
+
 static bool is_from(const struct chown_args *args, const struct fsop_stat *stat) {
         return (!args->has_from_uid || args->from_uid == stat->uid) && (!args->has_from_gid || args->from_gid == stat->gid);
 }

@@ -202,6 +202,9 @@ bool op_is_cancelled(const struct sys_op *op);
 uint32_t new_mode(const struct chmod_args *args, uint32_t old);
 /* One object, without the walk. */
 int change_mode(struct sys_op *op, os_fd object, const struct fsop_stat *stat, bool *ret_changed);
+/* Set-gid without execution for the group: the kernel leaves it when a file is written to, so it goes before that. */
+bool keeps_set_gid(const struct place *place);
+int strip_set_gid(struct sys_op *op, const struct place *place); /* 0 or op's code */
 int change_owner(struct sys_op *op, os_fd object, const struct fsop_stat *stat, bool *ret_changed);
 
 /*
