@@ -6,10 +6,12 @@
 need_root
 helper parity
 
-type=ext4
-[ "$FSOP_TEST_ENGINE" != threads ] || type=xfs # one filesystem with each engine
+type=xfs
+[ "$FSOP_TEST_ENGINE" != threads ] || type=btrfs # another filesystem with each engine
+every=1
+[ -z "${FSOP_SANITIZE:-}" ] || every=7
 loop_mount $type "$scratch/data/fs" 2G || skip_all "needs a filesystem with ACLs of its own"
 start_daemon
-exits 0 "caller is what the kernel gives that user ($type)" "$bin/parity" "$socket" "$scratch/data/fs"
+exits 0 "caller is what the kernel gives that user ($type)" "$bin/parity" "$socket" "$scratch/data/fs" $every
 echo "$output"
 finish
