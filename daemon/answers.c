@@ -82,7 +82,7 @@ static void answer_status(struct task_op *o) {
 #define COUNT(label, number) counters[n++] = (struct counter){.name = text(label), .value = (number)}
 #define LIMIT(label, number, most)                                                                                     \
         counters[n++] = (struct counter){.name = text(label), .value = (number), .has_limit = true, .limit = (most)}
-        LIMIT("connections", server->n_sessions, limits->connections);
+        LIMIT("connections", server->n_sessions, server->connections_max);
         LIMIT("own-connections", session->account->connections, limits->connections_per_uid);
         LIMIT("own-handles", session->account->handles, limits->handles_per_uid);
         LIMIT("own-bytes-in-flight", session->account->bytes, limits->bytes_per_uid);

@@ -12,6 +12,7 @@
 #include "daemon/log.h"
 #include "proto/names.h"
 
+#define DESCRIPTORS_PER_CONNECTION 2u
 #define ACCEPT_PAUSE_MS 100u
 #define DRAIN_CANCEL_MS 7000u /* after this, what is still in flight is asked to stop */
 #define DRAIN_END_MS 9000u    /* after this, the daemon goes without it */
@@ -473,6 +474,18 @@ static int open_policy(struct server *server) {
         return code;
 }
 
+/* A connection costs its socket and a descriptor of its process; the reserve is for work in hand. */
+static void limit_connections(struct server *server) {
+        const struct config_limits *limits = &server->config->limits;
+        uint32_t descriptors = sys_descriptors_max(), reserved = limits->descriptors_reserved;
+        uint32_t fit = descriptors > reserved ? (descriptors - reserved) / DESCRIPTORS_PER_CONNECTION : 1;
+
+        server->connections_max = limits->connections < fit ? limits->connections : fit;
+        if (server->connections_max < limits->connections)
+                log_line(LOG_LEVEL_NOTICE, "at most %u connections instead of %u: this process may have %u descriptors, %u are reserved",
+                         server->connections_max, limits->connections, descriptors, reserved);
+}
+
 static int server_open(struct server *server) {
         const struct config *config = server->config;
         int code;
@@ -483,6 +496,7 @@ static int server_open(struct server *server) {
                 log_line(LOG_LEVEL_WARNING, "admin-group %s does not exist: only uid 0 administrates", config->admin_group);
         if ((code = open_audit(server)) < 0 || (code = open_policy(server)) < 0 || (code = open_engine(server)) < 0)
                 return code;
+        limit_connections(server);
         graveyard_start(server->engine);
         look_at_roots(server);
         code = service_start(wake, server->engine);

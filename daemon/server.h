@@ -37,7 +37,7 @@ struct server {
         uint32_t looking; /* calls that open the roots of a new policy */
 
         struct session *sessions;
-        uint32_t n_sessions;
+        uint32_t n_sessions, connections_max;
         struct session *hello_first, *hello_last;
         struct session *dirty;
         uint64_t next_session_id;

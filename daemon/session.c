@@ -359,7 +359,7 @@ static void take_hello(struct session *session, const struct hello *hello) {
         log_client(session, hello->client);
 
         welcome->version = WIRE_VERSION;
-        welcome->features = hello->features & WIRE_FEATURE_FDS;
+        session->features = welcome->features = hello->features & WIRE_FEATURE_FDS;
         welcome->frame_bytes_max = session->frame_bytes_max;
         welcome->batch_ops_max = session->batch_ops_max;
         welcome->batches_max = session->batches_max;
@@ -506,6 +506,11 @@ static size_t take_frames(struct session *session, const uint8_t *data, size_t l
                 }
                 if (ret == 0 || len - taken - FRAME_HEADER_BYTES < header.body_bytes)
                         break;
+                if (header.n_fds > 0 && !(session->features & WIRE_FEATURE_FDS)) {
+                        session_refuse(session, -FSOP_EPROTO, FSOP_CLASS_INVALID,
+                                       "a frame carries descriptors, and Hello did not agree on them");
+                        break;
+                }
                 if (header.n_fds > session->n_in_fds) {
                         session_refuse(session, -FSOP_EPROTO, FSOP_CLASS_INVALID,
                                        "a frame declares %u descriptors, %u came", header.n_fds, session->n_in_fds);
@@ -603,7 +608,7 @@ static void received(struct io *io) {
                 return;
         }
         if (!fds_fit)
-                session_refuse(session, -FSOP_E2BIG, FSOP_CLASS_INVALID, "more descriptors than the limit of %u", WIRE_FRAME_FDS_MAX);
+                session_refuse(session, -FSOP_E2BIG, FSOP_CLASS_INVALID, "more descriptors than frames may carry (%u each)", WIRE_FRAME_FDS_MAX);
         if (io->result > 0 && session->state != SESSION_LAST_WORDS)
                 take_bytes(session, io->u.receive.data, (size_t)io->result);
 }
@@ -641,7 +646,7 @@ void session_start(struct server *server, os_fd fd) {
                 refuse_unknown(server, fd, NULL, code, "the kernel does not say who it is");
                 return;
         }
-        if (server->n_sessions >= limits->connections) {
+        if (server->n_sessions >= server->connections_max) {
                 refuse_unknown(server, fd, &peer, -FSOP_EMFILE, "the daemon has as many connections as its limit allows");
                 goto fail;
         }

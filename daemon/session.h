@@ -44,6 +44,7 @@ struct session {
         struct identity *identity; /* the caller, as worn */
         enum session_state state;
         uint64_t hello_deadline_ms;
+        uint64_t features; /* agreed on in Hello */
         uint32_t frame_bytes_max, batch_ops_max, batches_max;
 
         struct io receive;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <syslog.h>
@@ -194,6 +195,20 @@ const char *sys_platform(void) {
         if (text[0] == 0 && uname(&name) == 0)
                 snprintf(text, sizeof(text), "%.60s %.60s %.60s", name.sysname, name.release, name.machine);
         return text;
+}
+
+uint32_t sys_descriptors_max(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return 0;
+        if (limit.rlim_cur < limit.rlim_max) {
+                struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+
+                if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+                        limit = raised;
+        }
+        return limit.rlim_cur > UINT32_MAX ? UINT32_MAX : (uint32_t)limit.rlim_cur;
 }
 
 uint64_t sys_resident_bytes(void) {

@@ -158,6 +158,10 @@ const char *sys_platform(void) {
         return "Fake 1";
 }
 
+uint32_t sys_descriptors_max(void) {
+        return 1024;
+}
+
 uint64_t sys_resident_bytes(void) {
         return 1;
 }
@@ -339,6 +343,7 @@ static void start_daemon(uint32_t uid) {
         ck_assert_int_eq(config_add_policy_dir(config, "/etc/fsopd/policy.d", &overridden), 0);
         server.config = config;
         server.engine = fake_engine_new();
+        server.connections_max = 16;
         server.next_deadline_ms = UINT64_MAX;
         server.now_ms = fake_now_ms;
         fake_engine_run_inline(server.engine, true);

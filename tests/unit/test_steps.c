@@ -272,6 +272,19 @@ START_TEST(descriptors_that_no_frame_declares_are_refused) {
 }
 END_TEST
 
+START_TEST(descriptors_that_hello_did_not_agree_on_are_refused) {
+        struct message cancel = {.kind = MESSAGE_CANCEL, .body.cancel_id = 9};
+        os_fd fd = 4;
+
+        start(CALLER_UID);
+        session->features = 0;
+        send_message(&cancel, &fd, 1);
+        rounds();
+        ck_assert_uint_eq(got.failures, 1);
+        stop();
+}
+END_TEST
+
 START_TEST(a_batch_id_in_use_is_refused) {
         struct operation op = stat_op("/net/f");
 
@@ -361,6 +374,7 @@ int main(void) {
         tcase_add_test(tcase, a_silent_reader_is_held_back);
         tcase_add_test(tcase, garbage_is_refused);
         tcase_add_test(tcase, descriptors_that_no_frame_declares_are_refused);
+        tcase_add_test(tcase, descriptors_that_hello_did_not_agree_on_are_refused);
         tcase_add_test(tcase, a_batch_id_in_use_is_refused);
         tcase_add_test(tcase, handles_are_opened_used_and_closed);
         tcase_add_test(tcase, a_foreign_client_has_no_paths);
