@@ -17,12 +17,35 @@
 struct scene scene;
 
 static char mount_point[128], image[160];
+static pid_t runner;
+static char prefix[64] = "/tmp/fsop-scene."; /* of this run's scenes alone */
+
+/* What tests that failed half-way have left mounted and lying about. */
+static void clean_up(void) {
+        char line[1024], path[512], command[256];
+        FILE *mounts;
+
+        if (getpid() != runner)
+                return;
+        mounts = fopen("/proc/self/mounts", "re");
+        while (mounts != NULL && fgets(line, sizeof(line), mounts) != NULL)
+                if (sscanf(line, "%*s %511s", path) == 1 && strncmp(path, prefix, strlen(prefix)) == 0)
+                        umount2(path, MNT_DETACH);
+        if (mounts != NULL)
+                fclose(mounts);
+        snprintf(command, sizeof(command), "rm -rf --one-file-system %s*", prefix);
+        if (system(command) != 0)
+                printf("%s could not be removed\n", prefix);
+}
 
 void scene_need_root(void) {
-        if (geteuid() == 0)
-                return;
-        puts("SKIP: root is needed, to be other users");
-        exit(77);
+        if (geteuid() != 0) {
+                puts("SKIP: root is needed, to be other users");
+                exit(77);
+        }
+        runner = getpid();
+        snprintf(prefix, sizeof(prefix), "/tmp/fsop-scene.%d.", (int)runner);
+        atexit(clean_up);
 }
 
 void scene_skip(const char *why) {
@@ -59,7 +82,7 @@ static void furnish(void) {
 }
 
 void scene_open(void) {
-        strcpy(scene.path, "/tmp/fsop-scene.XXXXXX");
+        snprintf(scene.path, sizeof(scene.path), "%sXXXXXX", prefix);
         ck_assert_ptr_nonnull(mkdtemp(scene.path));
         furnish();
 }
@@ -67,7 +90,7 @@ void scene_open(void) {
 bool scene_open_on(const char *fs) {
         char command[1024];
 
-        strcpy(mount_point, "/tmp/fsop-scene.XXXXXX");
+        snprintf(mount_point, sizeof(mount_point), "%sXXXXXX", prefix);
         ck_assert_ptr_nonnull(mkdtemp(mount_point));
         snprintf(image, sizeof(image), "%s.img", mount_point);
         snprintf(command, sizeof(command),

@@ -775,10 +775,11 @@ START_TEST(parents_are_not_shared_between_people) {
         struct request *request;
 
         scene_mkdir("tree/p", NOBODY, 0700);
-        scene_file("tree/p/file", NOBODY, 0644, "x");
+        scene_mkdir("tree/p/q", NOBODY, 0755);
+        scene_file("tree/p/q/file", NOBODY, 0644, "x");
         parent_cache_init(&cache);
         for (int i = 0; i < 2; i++) {
-                request = request_new(FSOP_VERB_STAT, scene_path("tree/p/file"));
+                request = request_new(FSOP_VERB_STAT, scene_path("tree/p/q/file"));
                 request->sys.cache = &cache;
                 request_as(request, i ? scene.somebody : scene.nobody);
                 ck_assert_int_eq(request_run(request), i ? -FSOP_EACCES : 0);

@@ -888,6 +888,17 @@ static void no_bit_survives(bool can_clone) {
                 assert_ok(done(request));
                 stripped("chgrp to root");
 
+                /* the kernel leaves set-gid without group execution to members of the group: the service is one of root's */
+                victim(modes[i]);
+                ck_assert_int_eq(chown(scene_path("tree/victim"), NOBODY, 0), 0);
+                assert_ok(identity_wear(identity_of_service(true)));
+                ck_assert_int_eq(chmod(scene_path("tree/victim"), modes[i]), 0);
+                identity_wear_service();
+                request = elevated(FSOP_VERB_CHOWN, "victim");
+                request->op.args.chown = (struct chown_args){.has_uid = true, .uid = 0};
+                assert_ok(done(request));
+                stripped("chown in root's group");
+
                 for (int clone = 0; clone < 3; clone++) {
                         if (clone == FSOP_CLONE_ALWAYS && !can_clone)
                                 continue;
