@@ -72,28 +72,6 @@ static void audit_decision(struct task_op *o, enum audit_event event, const stru
         audit_record(task->session->server->audit, &record);
 }
 
-static bool op_creates(const struct operation *op) {
-        switch (op->verb) {
-        case FSOP_VERB_MKDIR:
-        case FSOP_VERB_MKNOD:
-        case FSOP_VERB_SYMLINK:
-                return true;
-        case FSOP_VERB_OPEN:
-        case FSOP_VERB_OPEN_FD:
-                return op->args.open.create.create;
-        case FSOP_VERB_UTIMENS:
-                return op->args.utimens.create.create;
-        case FSOP_VERB_TRUNCATE:
-                return op->args.truncate.create.create;
-        case FSOP_VERB_FALLOCATE:
-                return op->args.fallocate.create.create;
-        case FSOP_VERB_COPY_RANGE:
-                return op->args.copy_range.create.create;
-        default:
-                return false;
-        }
-}
-
 /* Who owns what it creates. */
 static int creator(struct task_op *o, const struct rule *rule, struct identity **ret) {
         const struct peer *peer = &o->task->session->peer;
@@ -124,7 +102,7 @@ static int take_identities(struct task_op *o) {
 
         o->sys.at.identity = identity_of_end(o, &o->verdict.at);
         o->sys.to.identity = identity_of_end(o, &o->verdict.to);
-        if (changed->kind == VERDICT_ELEVATED && op_creates(o->op)) {
+        if (changed->kind == VERDICT_ELEVATED && operation_may_create(o->op)) {
                 int code = creator(o, changed->rule, &o->identity);
 
                 if (code < 0)

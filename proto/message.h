@@ -183,6 +183,11 @@ struct operation {
         } args;
 };
 
+/* How it creates: the arguments of the verbs that have such, else NULL. */
+const struct create_args *operation_create_args(const struct operation *op);
+/* Whether it makes something new, always (mkdir, mknod, symlink) or because it was asked to. */
+bool operation_may_create(const struct operation *op);
+
 /* Why an operation, or a whole connection, was refused or failed. */
 struct error {
         enum fsop_errno code; /* 0: none */

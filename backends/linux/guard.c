@@ -105,7 +105,7 @@ const char *guard_object_fault(const struct guard *guard, const struct fsop_stat
 /* In a sticky directory that others may write to, a file that is there already may be a trap: the kernel's protected_regular. */
 static bool is_trap(const struct sys_op *op, const struct guard *guard, const struct fsop_stat *stat,
                     const struct fsop_stat *parent) {
-        const struct create_args *args = create_args_of(op->op);
+        const struct create_args *args = operation_create_args(op->op);
 
         if (args == NULL || !args->create || parent == NULL || guard->foreign_parent)
                 return false;
@@ -146,7 +146,7 @@ bool guard_accepts_mode(const struct guard *guard, uint32_t mode, const struct f
 int guard_check_arguments(struct sys_op *op) {
         struct shape shape = shape_of(op->op);
         const struct place *place = shape.to != PIN_NOTHING ? &op->to : &op->at;
-        const struct create_args *args = create_args_of(op->op);
+        const struct create_args *args = operation_create_args(op->op);
 
         if (place->guard == NULL || args == NULL || !args->create)
                 return 0;

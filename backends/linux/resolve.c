@@ -76,30 +76,8 @@ struct shape shape_of(const struct operation *op) {
         return shape;
 }
 
-const struct create_args *create_args_of(const struct operation *op) {
-        switch (op->verb) {
-        case FSOP_VERB_UTIMENS:
-                return &op->args.utimens.create;
-        case FSOP_VERB_MKNOD:
-                return &op->args.mknod.create;
-        case FSOP_VERB_MKDIR:
-                return &op->args.mkdir;
-        case FSOP_VERB_FALLOCATE:
-                return &op->args.fallocate.create;
-        case FSOP_VERB_TRUNCATE:
-                return &op->args.truncate.create;
-        case FSOP_VERB_COPY_RANGE:
-                return &op->args.copy_range.create;
-        case FSOP_VERB_OPEN:
-        case FSOP_VERB_OPEN_FD:
-                return &op->args.open.create;
-        default:
-                return NULL;
-        }
-}
-
 static bool may_create(const struct sys_op *op) {
-        const struct create_args *args = create_args_of(op->op);
+        const struct create_args *args = operation_create_args(op->op);
 
         return args != NULL && args->create;
 }
@@ -791,6 +769,7 @@ int resolve_leaf_again(struct sys_op *op, struct place *place) {
         struct fsop_stat parent;
         int fd, r = wear(op, place->identity);
 
+        place_close_object(place); /* of a try before this one */
         if (r < 0)
                 return r;
         fd = lookup_open((int)place->parent, place->leaf, LEAF_FLAGS, 0, leaf_resolve(place), 0);

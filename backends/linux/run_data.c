@@ -55,7 +55,7 @@ static int create_leaf(struct place *place, const struct create_args *args, int 
 
 /* Creates, or opens what somebody else created meanwhile. */
 static int create_or_open(struct sys_op *op, struct place *place, int open_flags, bool exclusive) {
-        const struct create_args *args = create_args_of(op->op);
+        const struct create_args *args = operation_create_args(op->op);
 
         for (int races = 0; races < RACES_MAX; races++) {
                 int fd = create_leaf(place, args, open_flags), r;

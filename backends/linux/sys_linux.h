@@ -129,8 +129,6 @@ struct shape {
         bool at_removes, to_removes;   /* a name may vanish from the parent */
 };
 struct shape shape_of(const struct operation *op);
-/* The create arguments of the verbs that have them, else NULL. */
-const struct create_args *create_args_of(const struct operation *op);
 
 /* What appeared at place's leaf since it was looked up is pinned and checked as if it had been there. */
 int resolve_leaf_again(struct sys_op *op, struct place *place);
