@@ -27,7 +27,7 @@ struct sys_config {
 
 /*
  * Takes the identity of the process as the service's, drops CAP_FSETID from the effective set, takes the reference root
- * (PID 1's, else its own: then ret_own_root is true and why stands in the log), gives the thread a umask of its own.
+ * (PID 1's, else its own: where that cannot be read or is another one; why stands in the log), gives the thread a umask of its own.
  */
 int sys_start(const struct sys_config *config, bool *ret_own_root);
 void sys_stop(void);

@@ -81,6 +81,15 @@ static int open_root_of(const char *process, struct object_id *ret_namespace) {
         return fd < 0 ? -errno : fd;
 }
 
+static void log_own_root(const char *why) {
+        if (!service.private_service)
+                service_log(LOG_NOTICE, "paths are taken below this process's own root: %s", why);
+}
+
+/*
+ * PID 1's, so that a service in a mount namespace of its own (systemd's sandbox) means by a path what everyone means. But its own
+ * where PID 1's cannot be read, and where it is another directory: a service in a chroot was set up there, with what lives there.
+ */
 static int take_reference_root(void) {
         struct object_id own_namespace;
         struct fsop_stat own, reference;
@@ -89,30 +98,31 @@ static int take_reference_root(void) {
 
         if (own_fd < 0)
                 return error_from_errno(-own_fd);
+        r = lookup_stat(own_fd, "", false, &own);
         fd = service.private_service ? -EPERM : open_root_of("1", &service.mount_namespace);
-        if (fd < 0) {
-                if (!service.private_service)
-                        service_log(LOG_NOTICE, "paths are taken below this process's own root: PID 1's cannot be read (%s)",
-                                    strerror(-fd));
+        if (r >= 0 && fd >= 0)
+                r = lookup_stat(fd, "", false, &reference);
+        if (r >= 0 && (fd < 0 || !same_object(&own, stat_dev(&reference), reference.ino))) {
+                log_own_root(fd < 0 ? "PID 1's cannot be read" : "it is not that of PID 1");
+                if (fd >= 0)
+                        close(fd);
                 fd = own_fd;
                 own_fd = -1;
+                reference = own;
                 service.mount_namespace = own_namespace;
         }
-        r = lookup_stat(fd, "", false, &reference);
-        if (r >= 0)
-                r = own_fd < 0 ? (own = reference, 0) : lookup_stat(own_fd, "", false, &own);
         if (own_fd >= 0)
                 close(own_fd);
         if (r < 0) {
-                close(fd);
+                if (fd >= 0)
+                        close(fd);
                 return error_from_errno(-r);
         }
         service.root_fd = fd;
         service.root = (struct object_id){stat_dev(&reference), reference.ino};
         service.root_mnt_id = reference.mnt_id;
-        service.own_root = own_namespace.ino == service.mount_namespace.ino &&
-                           own_namespace.dev == service.mount_namespace.dev && own.ino == reference.ino &&
-                           stat_dev(&own) == stat_dev(&reference) && own.mnt_id == reference.mnt_id;
+        service.own_root = own_namespace.ino == service.mount_namespace.ino && own_namespace.dev == service.mount_namespace.dev &&
+                           own.mnt_id == reference.mnt_id;
         return 0;
 }
 
