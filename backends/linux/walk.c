@@ -194,8 +194,10 @@ static bool first_visit(struct walk *walk, const struct fsop_stat *stat) {
 
         if (walk->follow != FSOP_FOLLOW_ALWAYS)
                 return true;
-        if (walk->n_seen * 2 >= walk->seen_room && !seen_grow(walk))
+        if (walk->n_seen * 2 >= walk->seen_room && !seen_grow(walk)) {
+                note_errno(walk, ENOMEM);
                 return false;
+        }
         i = seen_slot(walk->seen, walk->seen_room, &id);
         if (walk->seen[i].ino != 0)
                 return false;
