@@ -86,9 +86,13 @@ static void log_own_root(const char *why) {
                 service_log(LOG_NOTICE, "paths are taken below this process's own root: %s", why);
 }
 
+static bool same_id(const struct object_id *a, const struct object_id *b) {
+        return a->ino == b->ino && a->dev == b->dev;
+}
+
 /*
- * PID 1's, so that a service in a mount namespace of its own (systemd's sandbox) means by a path what everyone means. But its own
- * where PID 1's cannot be read, and where it is another directory: a service in a chroot was set up there, with what lives there.
+ * PID 1's, so that a service in a mount namespace of its own (systemd's sandbox, whatever its root) means by a path what everyone
+ * means. But its own where PID 1's cannot be read, and in a plain chroot: who was put there was set up there, with what lives there.
  */
 static int take_reference_root(void) {
         struct object_id own_namespace;
@@ -102,8 +106,9 @@ static int take_reference_root(void) {
         fd = service.private_service ? -EPERM : open_root_of("1", &service.mount_namespace);
         if (r >= 0 && fd >= 0)
                 r = lookup_stat(fd, "", false, &reference);
-        if (r >= 0 && (fd < 0 || !same_object(&own, stat_dev(&reference), reference.ino))) {
-                log_own_root(fd < 0 ? "PID 1's cannot be read" : "it is not that of PID 1");
+        if (r >= 0 && (fd < 0 || (same_id(&own_namespace, &service.mount_namespace) &&
+                                  !same_object(&own, stat_dev(&reference), reference.ino)))) {
+                log_own_root(fd < 0 ? "PID 1's cannot be read" : "this is a chroot");
                 if (fd >= 0)
                         close(fd);
                 fd = own_fd;
@@ -121,8 +126,8 @@ static int take_reference_root(void) {
         service.root_fd = fd;
         service.root = (struct object_id){stat_dev(&reference), reference.ino};
         service.root_mnt_id = reference.mnt_id;
-        service.own_root = own_namespace.ino == service.mount_namespace.ino && own_namespace.dev == service.mount_namespace.dev &&
-                           own.mnt_id == reference.mnt_id;
+        service.own_root = same_id(&own_namespace, &service.mount_namespace) && own.mnt_id == reference.mnt_id &&
+                           same_object(&own, stat_dev(&reference), reference.ino);
         return 0;
 }
 
