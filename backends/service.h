@@ -22,7 +22,8 @@ enum {
  * -FSOP_E…: it could not be done; the service can go on without. Does nothing (0) where nothing of the kind is needed.
  */
 int service_split(void);
-/* The service is over, with this exit status: all that is left is to return it from main. */
+/* The service is over: all that is left is to free things and to return this exit status from main. Does not return when
+ * threads of ours hang: they may be using what would be freed. */
 void service_end(int status);
 
 /* Begins to watch for requests; wake(userdata) is called from a signal handler or another thread when one came. */

@@ -170,7 +170,6 @@ static int run(const struct arguments *args) {
         else
                 status = run_with_config(args, private_service);
         sys_stop();
-        service_end(status);
         return status;
 }
 

@@ -507,7 +507,7 @@ static int server_open(struct server *server) {
         return code;
 }
 
-static void server_close(struct server *server) {
+static void server_close(struct server *server, int status) {
         if (server->audit)
                 audit_daemon(server, AUDIT_STOP);
         session_free_spares();
@@ -516,6 +516,7 @@ static void server_close(struct server *server) {
                 sys_unlisten(server->config->socket, server->accepts[0].u.accept.fd, server->socket_lock);
         if (server->engine)
                 server->engine->ops->close(server->engine);
+        service_end(status); /* does not return when a worker hangs: it may hold what is freed below */
         roots_unref(server->roots);
         policy_unref(server->policy);
         policy_accounts_fini();
@@ -538,6 +539,6 @@ int server_main(const struct config *config, bool private_service) {
                 service_notify("READY=1");
                 status = serve(&server);
         }
-        server_close(&server);
+        server_close(&server, status);
         return status;
 }

@@ -129,7 +129,6 @@ void uring_arm(struct uring *e, struct io *io) {
         struct io_uring_sqe prepared = {0}, *sqe;
         int error;
 
-        prepared.personality = e->service_personality;
         error = uring_is_socket_io(io) ? uring_prepare_socket(e, io, &prepared) : uring_prepare_file(e, io, &prepared);
         if (error != 0) {
                 make_ready(e, io, error_from_errno(error), error);

@@ -97,7 +97,7 @@ static int prepare_send(struct uring *e, struct io *io, struct io_uring_sqe *sqe
         return 0;
 }
 
-int uring_prepare_socket(struct uring *e, struct io *io, struct io_uring_sqe *sqe) {
+static int prepare(struct uring *e, struct io *io, struct io_uring_sqe *sqe) {
         switch (io->kind) {
         case IO_ACCEPT:
                 make_blocking(io->u.accept.fd);
@@ -114,6 +114,13 @@ int uring_prepare_socket(struct uring *e, struct io *io, struct io_uring_sqe *sq
                 io_uring_prep_poll_add(sqe, (int)io->u.poll.fd, (unsigned)socket_poll_events(io->u.poll.fd));
                 return 0;
         }
+}
+
+int uring_prepare_socket(struct uring *e, struct io *io, struct io_uring_sqe *sqe) {
+        int error = prepare(e, io, sqe);
+
+        sqe->personality = e->service_personality; /* last: to prepare a submission clears it */
+        return error;
 }
 
 /* ---- completing -------------------------------------------------------------------------------------------------- */

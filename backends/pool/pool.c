@@ -231,8 +231,6 @@ static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
                 back_from_call(pool, worker);
                 struct io *after = io->chain;
                 io->chain = NULL;
-                if (after)
-                        after->engine_word[WORD_BEFORE] = 0;
                 io->engine_word[WORD_STATE] = POOL_FINISHED;
                 io_list_append(&worker->finished, io);
                 before = io;

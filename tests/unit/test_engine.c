@@ -324,6 +324,61 @@ START_TEST(ring_refuses_what_is_not_listed) {
 }
 END_TEST
 
+static const struct io_uring_sqe *last_submission(struct uring *e) {
+        return &e->ring.sq.sqes[(e->ring.sq.sqe_tail - 1) & e->ring.sq.ring_mask];
+}
+
+/* Nothing runs as whoever the loop thread happens to be. */
+START_TEST(every_submission_wears_something) {
+        struct tally tallies[3] = {0};
+        int fds[2];
+
+        if (!harness_open(1, 2, false))
+                return;
+        struct uring *e = (struct uring *)engine;
+        socket_pair(fds);
+        struct io ios[3] = {receive_io(fds[0], &tallies[0]), io_for(IO_POLL, &tallies[1]), io_for(IO_ACCEPT, &tallies[2])};
+        ios[1].u.poll.fd = fds[0];
+        ios[2].u.accept.fd = fds[1];
+        ck_assert_uint_ne(e->service_personality, 0);
+        for (int i = 0; i < 3; i++) {
+                harness_submit(&ios[i]);
+                ck_assert_uint_eq(last_submission(e)->personality, e->service_personality);
+                harness_cancel(&ios[i]);
+                ck_assert_uint_eq(last_submission(e)->opcode, IORING_OP_ASYNC_CANCEL);
+                ck_assert_uint_eq(last_submission(e)->personality, e->service_personality);
+        }
+        WAIT_UNTIL(tallies[0].last && tallies[1].last && tallies[2].last);
+        ck_assert_uint_eq(last_submission(e)->personality, e->service_personality); /* what wakes it */
+        harness_close();
+}
+END_TEST
+
+/* The kernel sends a part only: the rest follows, unless the send was cancelled meanwhile. */
+START_TEST(a_send_in_pieces) {
+        struct tally tally = {0};
+        char text[8] = "";
+        int fds[2];
+
+        if (!harness_open(1, 2, false))
+                return;
+        socket_pair(fds);
+        struct io io = send_io(fds[0], "hello", 5, &tally);
+        uring_complete_socket((struct uring *)engine, &io, 2, 0);
+        WAIT_UNTIL(tally.last);
+        ck_assert_int_eq(tally.result, 5);
+        ck_assert_int_eq(read(fds[1], text, sizeof(text)), 3);
+        ck_assert_str_eq(text, "llo");
+        tally = (struct tally){0};
+        io = send_io(fds[0], "hello", 5, &tally);
+        io.engine_word[WORD_CANCELLED] = CANCEL_SENT;
+        uring_complete_socket((struct uring *)engine, &io, 2, 0);
+        ck_assert_uint_eq(tally.last, 1);
+        ck_assert_int_eq(tally.result, -FSOP_ECANCELED);
+        harness_close();
+}
+END_TEST
+
 #endif
 
 int main(void) {
@@ -337,6 +392,8 @@ int main(void) {
         tcase_add_test(alone, auto_falls_back_with_one_line);
 #ifdef FSOP_HAVE_URING
         tcase_add_test(alone, ring_refuses_what_is_not_listed);
+        tcase_add_test(alone, every_submission_wears_something);
+        tcase_add_test(alone, a_send_in_pieces);
 #endif
         suite_add_tcase(suite, alone);
         return harness_run(suite);

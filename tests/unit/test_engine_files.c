@@ -619,12 +619,11 @@ END_TEST
 
 #ifdef FSOP_HAVE_URING
 
-static void stat_as(uint32_t uid, struct identity **ret_identity) {
+static void stat_as(struct identity *identity) {
         struct operation op = {.verb = FSOP_VERB_STAT};
         struct subject *s = &subjects[0];
 
-        be_user(uid);
-        *ret_identity = caller;
+        caller = identity;
         begin(s, &op);
         by_path(&s->sys.at, s->at, directory[0], "file");
         ck_assert_int_eq(sys_resolve(&s->sys, 0), 0);
@@ -648,13 +647,18 @@ START_TEST(personalities_come_and_go) {
         e = (struct uring *)engine;
         make_directories();
         for (unsigned i = 0; i < MANY; i++) {
-                stat_as(100000 + i, &many[i]);
+                be_user(100000 + i);
+                many[i] = caller;
+                stat_as(many[i]);
                 ck_assert_uint_eq(e->n_personalities, i < URING_PERSONALITIES_MAX ? i + 1 : URING_PERSONALITIES_MAX);
+                if (i == 100)
+                        stat_as(many[0]);
         }
         for (unsigned i = 0; i < MANY; i++)
                 if (many[i]->personality)
                         ck_assert_ptr_eq(e->personalities[many[i]->personality - 1].identity, many[i]);
-        ck_assert_int_eq(many[0]->personality, 0); /* the one that was not used for longest */
+        ck_assert_int_ne(many[0]->personality, 0); /* used once more */
+        ck_assert_int_eq(many[1]->personality, 0); /* not used for longest */
         ck_assert_int_ne(many[MANY - 1]->personality, 0);
         for (unsigned i = 0; i < MANY; i++) /* in no order: those that stay keep their own */
                 identity_unref(many[i * 7 % MANY]);

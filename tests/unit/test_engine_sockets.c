@@ -281,15 +281,20 @@ START_TEST(big_receive) {
         const size_t len = 3u << 20;
         uint8_t *data = pattern(len);
         struct tally got = {.data = malloc(len), .room = len}, sent = {0};
+        os_fd passed = STDERR_FILENO;
         int fds[2];
 
         OPEN_OR_RETURN(2);
         socket_pair(fds);
         struct io out = send_io(fds[1], data, len, &sent), in = receive_io(fds[0], &got);
+        out.u.send.fds = &passed;
+        out.u.send.n_fds = 1;
         harness_submit(&in);
         harness_submit(&out);
         WAIT_UNTIL(got.total == (int64_t)len && sent.last);
         ck_assert_int_eq(memcmp(data, got.data, len), 0);
+        ck_assert_uint_eq(got.n_fds, 1); /* with the first piece, and only with that */
+        close((int)got.fds[0]);
         close(fds[1]);
         WAIT_UNTIL(got.last);
         close(fds[0]);
@@ -536,25 +541,28 @@ START_TEST(cancel_early_and_late) {
 }
 END_TEST
 
+enum { SOCKETS = 300, BYTES = 40000 };
+
 /* More sockets with data than there are buffers on the ring: everybody gets everything. */
-START_TEST(many_sockets_at_once) {
-        enum { SOCKETS = 300, BYTES = 40000 };
+static void everybody_gets_everything(bool data_first) {
         static struct tally got[SOCKETS];
         static struct io ios[SOCKETS];
         static int fds[SOCKETS][2];
         uint8_t *data = pattern(BYTES);
 
-        OPEN_OR_RETURN(2);
-        raise_descriptor_limit();
         for (int i = 0; i < SOCKETS; i++) {
                 socket_pair(fds[i]);
                 got[i] = (struct tally){.data = malloc(BYTES), .room = BYTES};
                 ios[i] = receive_io(fds[i][0], &got[i]);
+                if (data_first)
+                        write_all(fds[i][1], data, BYTES);
                 harness_submit(&ios[i]);
         }
-        harness_settle();
-        for (int i = 0; i < SOCKETS; i++)
-                write_all(fds[i][1], data, BYTES);
+        if (!data_first) {
+                harness_settle();
+                for (int i = 0; i < SOCKETS; i++)
+                        write_all(fds[i][1], data, BYTES);
+        }
         for (int i = 0; i < SOCKETS; i++) {
                 WAIT_UNTIL(got[i].total == BYTES);
                 ck_assert_int_eq(memcmp(data, got[i].data, BYTES), 0);
@@ -568,6 +576,13 @@ START_TEST(many_sockets_at_once) {
                 free(got[i].data);
         }
         free(data);
+}
+
+START_TEST(many_sockets_at_once) {
+        OPEN_OR_RETURN(2);
+        raise_descriptor_limit();
+        everybody_gets_everything(false);
+        everybody_gets_everything(true);
         harness_close();
 }
 END_TEST

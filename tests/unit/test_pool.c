@@ -216,17 +216,38 @@ START_TEST(chain_comes_back_together) {
 }
 END_TEST
 
-START_TEST(run_waits_for_its_resolve) {
-        unsigned calls[4] = {0};
-        struct sys_op bad = {.out_bytes = OP_FAILS}, good = {0};
+/* Whoever was woken and did not take it yet is not woken again. */
+START_TEST(woken_once_until_it_takes) {
+        unsigned calls[20] = {0};
+        struct io ios[20];
 
         new_pool(2, 0);
-        struct io ios[4] = {operation(IO_RESOLVE, &bad, &calls[0]), operation(IO_RUN, &bad, &calls[1]),
-                            operation(IO_RESOLVE, &good, &calls[2]), operation(IO_RUN, &good, &calls[3])};
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 20; i++) {
+                ios[i] = call(answer_7, &calls[i]);
+                pool_submit(pool, &ios[i]);
+                SPIN_UNTIL(stats().workers > 0);
+        }
+        SPIN_UNTIL(LOAD(wakes) > 0);
+        for (int i = 0; i < 20; i++) /* what has not begun need not */
+                pool_cancel(pool, &ios[i]);
+        ck_assert_uint_eq(pool_close(pool), 0);
+        ck_assert_int_eq(LOAD(wakes), 1);
+}
+END_TEST
+
+START_TEST(run_waits_for_its_resolve) {
+        unsigned calls[6] = {0};
+        struct sys_op bad = {.out_bytes = OP_FAILS}, good = {0}, other = {.out_bytes = OP_FAILS}, last = {0};
+
+        new_pool(2, 0);
+        struct io ios[6] = {operation(IO_RESOLVE, &bad, &calls[0]),   operation(IO_RUN, &bad, &calls[1]),
+                            operation(IO_RESOLVE, &good, &calls[2]),  operation(IO_RUN, &good, &calls[3]),
+                            operation(IO_RESOLVE, &other, &calls[4]), operation(IO_RUN, &last, &calls[5])};
+        for (int i = 0; i < 5; i++)
                 ios[i].chain = &ios[i + 1];
         pool_submit(pool, &ios[0]);
-        DELIVER_UNTIL(n_done == 4);
+        DELIVER_UNTIL(n_done == 6);
+        ck_assert_int_eq(last.opened, 1); /* it is not the other's run */
         ck_assert_int_eq(bad.opened, 1); /* not run */
         ck_assert_int_eq(ios[1].result, -FSOP_ENOENT);
         ck_assert_int_eq(ios[1].os_error, ENOENT);
@@ -589,6 +610,7 @@ int main(void) {
         TCase *group = tcase_create("pool");
         const TTest *const tests[] = {results_come_back,
                                       chain_comes_back_together,
+                                      woken_once_until_it_takes,
                                       run_waits_for_its_resolve,
                                       unknown_kind_is_refused,
                                       cancel_of_what_runs_is_told_to_it,

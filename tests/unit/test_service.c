@@ -262,7 +262,13 @@ START_TEST(socket_in_tmp_only_if_it_is_ours) {
         expect_path(service_default_socket(true), NULL); /* a link */
         ck_assert_int_eq(seteuid(0), 0);
         unlink(directory);
-        ck_assert_int_eq(mkdir(directory, 0777), 0);
+        ck_assert_int_eq(close(open(directory, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)), 0);
+        ck_assert_int_eq(chown(directory, uid, 0), 0);
+        ck_assert_int_eq(seteuid(uid), 0);
+        expect_path(service_default_socket(true), NULL); /* a file */
+        ck_assert_int_eq(seteuid(0), 0);
+        unlink(directory);
+        ck_assert_int_eq(mkdir(directory, 0700), 0);
         ck_assert_int_eq(seteuid(uid), 0);
         expect_path(service_default_socket(true), NULL); /* root's */
         ck_assert_int_eq(seteuid(0), 0);

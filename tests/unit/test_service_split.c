@@ -4,7 +4,6 @@
  * shell or a service manager would.
  */
 #include <check.h>
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -142,10 +141,7 @@ static int cannot_end(void) {
         if (pthread_create(&thread, NULL, never_ends, NULL) != 0)
                 return 97;
         service_end(7);
-        if (getsockname(connection[1], &(struct sockaddr){0}, &(socklen_t){sizeof(struct sockaddr)}) == 0 || errno != EBADF)
-                say("open");
-        never_ends(NULL);
-        return 0;
+        return 96; /* to free things that the thread may be using */
 }
 
 START_TEST(not_waited_for_when_it_cannot_end) {
