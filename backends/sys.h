@@ -27,7 +27,7 @@ struct sys_config {
 
 /*
  * Takes the identity of the process as the service's, drops CAP_FSETID from the effective set, takes the reference root
- * (PID 1's, else its own: where that cannot be read or is another one; why stands in the log), gives the thread a umask of its own.
+ * (PID 1's, else its own: where that cannot be read, and in a chroot; why stands in the log), gives the thread a umask of its own.
  */
 int sys_start(const struct sys_config *config, bool *ret_own_root);
 void sys_stop(void);
@@ -214,6 +214,8 @@ struct parent_cache {
         } slots[4];
         uint32_t next;
         int stale; /* atomic: all slots are */
+        os_fd closing[64]; /* released objects, to be closed together */
+        uint32_t n_closing;
 };
 /* Makes an empty cache (all slots OS_FD_NONE). */
 void parent_cache_init(struct parent_cache *cache);

@@ -44,6 +44,15 @@ int lookup_open(int dir_fd, const char *path, uint64_t open_flags, uint64_t mode
         }
 }
 
+int lookup_open_name(int dir_fd, const char *name, uint64_t open_flags) {
+        int fd;
+
+        do
+                fd = openat(dir_fd, name, (int)open_flags | O_CLOEXEC);
+        while (fd < 0 && errno == EINTR);
+        return fd < 0 ? -errno : fd;
+}
+
 static struct fsop_time time_from_statx(const struct statx_timestamp *time) {
         return (struct fsop_time){.sec = time->tv_sec, .nsec = time->tv_nsec};
 }

@@ -14,6 +14,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINKS_MAX 40
 
@@ -117,7 +118,31 @@ static void slot_empty(struct parent_slot *slot) {
         *slot = (struct parent_slot){.fd = OS_FD_NONE, .base = OS_FD_NONE};
 }
 
+/* Pinned objects of a batch mostly have consecutive descriptors: one call closes a whole run of them. */
+static void close_kept(struct parent_cache *cache) {
+        for (uint32_t i = 0, n; i < cache->n_closing; i += n) {
+                for (n = 1; i + n < cache->n_closing && cache->closing[i + n] == cache->closing[i] + (os_fd)n;)
+                        n++;
+                if (n == 1 || close_range((unsigned)cache->closing[i], (unsigned)cache->closing[i] + n - 1, 0) < 0)
+                        for (uint32_t j = 0; j < n; j++)
+                                sys_close(cache->closing[i + j]);
+        }
+        cache->n_closing = 0;
+}
+
+/* Closes it some time before the cache is cleared. */
+static void close_later(struct parent_cache *cache, os_fd fd) {
+        if (cache == NULL || fd == OS_FD_NONE) {
+                sys_close(fd);
+                return;
+        }
+        if (cache->n_closing == sizeof(cache->closing) / sizeof(cache->closing[0]))
+                close_kept(cache);
+        cache->closing[cache->n_closing++] = fd;
+}
+
 void parent_cache_clear(struct parent_cache *cache) {
+        close_kept(cache);
         for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++)
                 slot_empty(&cache->slots[i]);
         cache->next = 0;
@@ -276,6 +301,16 @@ static uint64_t leaf_resolve(const struct place *place) {
         return resolve | STAY_BENEATH | (guard_stays_on_mount(place) ? RESOLVE_NO_XDEV : 0);
 }
 
+/* Pins one name in the place's parent. A plain name that is not followed leads nowhere else: then the simpler call will do, which
+ * costs two thirds of openat2 with its checks (1.1 and 1.5 us). */
+static int open_leaf(const struct place *place, const char *name, uint64_t open_flags, unsigned flags) {
+        uint64_t resolve = leaf_resolve(place);
+
+        if ((flags & SYS_CACHED_ONLY) || (resolve & RESOLVE_NO_XDEV) || !(open_flags & O_NOFOLLOW) || !is_plain_name(name))
+                return lookup_open((int)place->parent, name, open_flags, 0, resolve, flags);
+        return lookup_open_name((int)place->parent, name, open_flags);
+}
+
 /* A failure on the way. Leaving the rule's directory is the guard's refusal. */
 static int lookup_failed(struct sys_op *op, const struct place *place, int error) {
         if (error == EXDEV && place->guard != NULL)
@@ -405,7 +440,7 @@ static int caller_pin_by_parent(struct sys_op *op, struct place *place, unsigned
                 if (r < 0 || *ret_done)
                         return r;
         }
-        fd = lookup_open((int)place->parent, place->leaf, O_PATH | O_NOFOLLOW, 0, leaf_resolve(place), flags);
+        fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
         if (fd < 0)
                 return lookup_failed(op, place, -fd);
         r = take_object(op, place, fd, false, flags);
@@ -470,7 +505,7 @@ static int caller_pin_missing(struct sys_op *op, struct place *place, unsigned f
         r = caller_pin_name(op, place, flags);
         if (r < 0)
                 return r;
-        fd = lookup_open((int)place->parent, place->leaf, O_PATH | O_NOFOLLOW, 0, leaf_resolve(place), flags);
+        fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
         if (fd == -ENOENT || fd == -ENOTDIR || fd == -EXDEV)
                 return 0; /* the creating call will say */
         if (fd < 0)
@@ -548,7 +583,7 @@ static int guarded_pin_directory(struct sys_op *op, struct place *place, const c
 /* The object of one name in the parent. *ret_missing: there is none, and that is fine. */
 static int guarded_pin_leaf(struct sys_op *op, struct place *place, const char *name, enum pin pin, unsigned flags,
                             bool *ret_missing) {
-        int fd = lookup_open((int)place->parent, name, LEAF_FLAGS, 0, leaf_resolve(place), flags);
+        int fd = open_leaf(place, name, LEAF_FLAGS, flags);
 
         *ret_missing = fd == -ENOENT && (pin == PIN_NAME || may_create(op));
         if (*ret_missing)
@@ -758,7 +793,16 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         return op->code;
 }
 
+static void hand_over_object(struct sys_op *op, struct place *place) {
+        if (place->object_borrowed || place->fs != FS_LOCAL)
+                return;
+        close_later(op->cache, place->object);
+        place->object = OS_FD_NONE;
+}
+
 void sys_release(struct sys_op *op) {
+        hand_over_object(op, &op->at);
+        hand_over_object(op, &op->to);
         place_release(op, &op->at);
         place_release(op, &op->to);
 }
@@ -772,7 +816,7 @@ int resolve_leaf_again(struct sys_op *op, struct place *place) {
         place_close_object(place); /* of a try before this one */
         if (r < 0)
                 return r;
-        fd = lookup_open((int)place->parent, place->leaf, LEAF_FLAGS, 0, leaf_resolve(place), 0);
+        fd = open_leaf(place, place->leaf, LEAF_FLAGS, 0);
         if (fd < 0)
                 return lookup_failed(op, place, -fd);
         r = take_object(op, place, fd, false, 0);

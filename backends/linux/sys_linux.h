@@ -86,6 +86,8 @@ void mounts_stop(void);
 /* openat2, O_CLOEXEC added; with SYS_CACHED_ONLY in flags only from the cache (-EAGAIN), else races are tried again.
  * The descriptor or a negative errno. */
 int lookup_open(int dir_fd, const char *path, uint64_t open_flags, uint64_t mode, uint64_t resolve, unsigned flags);
+/* One plain name, not followed (open_flags have O_NOFOLLOW): it cannot lead anywhere else, but to the top of a mount. */
+int lookup_open_name(int dir_fd, const char *name, uint64_t open_flags);
 /* Stat of a pinned object (name "") or of one name in a pinned directory, never following. sync: ask a network filesystem
  * instead of the cache. mnt_id is the unique one where the kernel has those. 0 or a negative errno. */
 int lookup_stat(int fd, const char *name, bool sync, struct fsop_stat *ret_stat);
