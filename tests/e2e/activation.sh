@@ -12,7 +12,7 @@ exits 0 "socket activation" "$bin/activate" "$socket" "fsop --socket '$socket' p
 echo "$output"
 if command -v systemd-analyze >/dev/null && [ -e "$FSOP_BUILD_DIR/fsopd.service" ]; then
         mkdir "$scratch/units"
-        sed "s|^ExecStart=.*|ExecStart=$bin/fsopd|" "$FSOP_BUILD_DIR/fsopd.service" >"$scratch/units/fsopd.service"
+        sed "s|^ExecStart=.*|ExecStart=$bin/fsopd|; s|^ExecReload=[^ ]*|ExecReload=$bin/fsop|" "$FSOP_BUILD_DIR/fsopd.service" >"$scratch/units/fsopd.service"
         cp "$FSOP_SOURCE_DIR/packaging/systemd/fsopd.socket" "$scratch/units/"
         exits 0 "systemd-analyze verify" systemd-analyze verify "$scratch/units/fsopd.service" "$scratch/units/fsopd.socket"
         equal "it has nothing to say" "" "$output"
