@@ -38,6 +38,8 @@ static int own_paths(const struct config *config, char ***ret_paths, uint32_t *r
         paths[n++] = strdup(config->state_dir);
         if (config->file)
                 paths[n++] = parent_directory(config->file);
+        if (strncmp(config->audit, "file:", 5) == 0)
+                paths[n++] = parent_directory(config->audit + 5);
         for (uint32_t i = 0; i < config->n_policy_dirs; i++)
                 paths[n++] = strdup(config->policy_dirs[i]);
         *ret_paths = paths;

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# attacks.sh: what a user may do to the directories that rules name and exclude, and what the daemon makes of it.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+need_root
+
+tree=$scratch/tree homes=$scratch/homes foreign=$scratch/foreign
+mkdir -p "$tree"/{secret,inner/secret,rooms/closed} "$homes/nobody/build" "$foreign" "$scratch/real/sub"
+for file in "$tree"/{secret,inner/secret,rooms/closed}/file "$foreign/file" "$homes/nobody/build/file"; do
+        echo root >"$file"
+        chmod 600 "$file"
+done
+chown nobody "$tree" "$tree/inner" "$tree/rooms" "$homes/nobody"
+ln -s "$scratch/real" "$scratch/made-by-root"
+ln -s ../made-by-root/./sub/../sub "$scratch/real/again"
+touch "$scratch/real/sub/file"
+write_policy rules <<POLICY
+rules:
+  - name: tree
+    effect: allow
+    user: [nobody]
+    path: $tree
+    exclude: [$tree/secret, $tree/inner/secret]
+    ops: all
+    chown-to: ["nobody:*"]
+  - {name: closed, effect: deny, user: [nobody], path: $tree/rooms/closed, ops: all}
+  - {name: homes, effect: allow, user: [nobody], path: "$homes/%u/build", ops: all, chown-to: ["nobody:*"]}
+  - {name: linked, effect: allow, user: [nobody], path: $scratch/made-by-root/again, ops: all, chown-to: ["nobody:*"]}
+POLICY
+write_config
+start_daemon
+
+owner() { stat -c %U "$1"; }
+# refused WHAT FILE PATH: chown of PATH is denied, and FILE still belongs to root
+refused() {
+        exits 3 "$1" as_nobody fsop --as elevated chown nobody "$3"
+        equal "  and the file belongs to root" root "$(owner "$2")"
+}
+
+# A directory above the rule's belongs to the caller, who puts a link in the place of the rule's.
+exits 0 "the rule's directory" as_nobody fsop chown nobody "$homes/nobody/build/file"
+as_nobody mv "$homes/nobody/build" "$homes/nobody/was"
+as_nobody ln -s "$foreign" "$homes/nobody/build"
+exits 0 "the rules are read again" fsop policy reload
+refused "a link of the caller's in the place of the rule's directory" "$foreign/file" "$homes/nobody/build/file"
+as_nobody rm "$homes/nobody/build"
+as_nobody mv "$homes/nobody/was" "$homes/nobody/build"
+exits 0 "the directory is back" as_nobody fsop chown nobody "$homes/nobody/build/file"
+exits 0 "links that root made count" as_nobody fsop chown nobody "$scratch/made-by-root/again/file"
+
+# What is excluded or denied is renamed by the owner of the directory it is in, with and without a decoy in its place.
+renamed() { # WHAT DIRECTORY NAME
+        refused "$1" "$2/$3/file" "$2/$3/file"
+        as_nobody mv "$2/$3" "$2/elsewhere"
+        refused "$1, renamed" "$2/elsewhere/file" "$2/elsewhere/file"
+        as_nobody mkdir "$2/$3"
+        refused "$1, with a decoy" "$2/elsewhere/file" "$2/elsewhere/file"
+        exits 0 "the rules are read again" fsop policy reload
+        refused "$1, after a reload" "$2/elsewhere/file" "$2/elsewhere/file"
+        exits 3 "$1, walked over" as_nobody fsop --as elevated chown -R nobody "$2/elsewhere"
+        as_nobody fsop --as elevated chown -R nobody "$2" >/dev/null 2>&1
+        equal "$1, walked over from above" root "$(owner "$2/elsewhere/file")"
+        exits 3 "$1, moved by the rule" as_nobody fsop --as elevated mv "$2/elsewhere" "$2/again"
+}
+renamed "an excluded directory" "$tree" secret
+renamed "one further down" "$tree/inner" secret
+renamed "a denied directory" "$tree/rooms" closed
+as_nobody mv "$tree/inner" "$tree/outer"
+refused "a directory above it is renamed" "$tree/outer/elsewhere/file" "$tree/outer/elsewhere/file"
+
+# The audit has a directory of its own, and a rule for everything.
+mkdir "$scratch/audit"
+write_config
+sed -i "s,^audit:.*,audit: file:$scratch/audit/log," "$scratch/etc/fsopd.yaml"
+stop_daemon
+write_policy rules <<POLICY
+rules:
+  - {name: all, effect: allow, user: [nobody], path: /, ops: all, chown-to: ["nobody:*"], links: any}
+POLICY
+start_daemon
+for own in "$scratch/audit/log" "$scratch/etc/fsopd.yaml" "$scratch/etc/policy.d/rules.yaml" "$socket"; do
+        for command in "truncate -s 0" "chown nobody" "chmod 666" "rm"; do
+                # shellcheck disable=SC2086
+                exits 3 "$command of $(basename "$own")" as_nobody fsop --as elevated $command "$own"
+        done
+        equal "it belongs to root" root "$(owner "$own")"
+done
+contains "the audit tells of it" '"denied"' "$(cat "$scratch/audit/log")"
+exits 3 "a directory that holds them is moved" as_nobody fsop --as elevated mv "$scratch" "$scratch.moved"
+finish
