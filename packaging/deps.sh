@@ -26,6 +26,7 @@ test  cmd:mkfs.btrfs                   btrfs-progs           btrfs-progs        
 test  cmd:losetup                      mount                 util-linux          util-linux
 test  cmd:setfacl                      acl                   acl                 acl
 test  cmd:getfattr                     attr                  attr                attr
+test  cmd:jq                           jq                    jq                  jq
 test  cmd:x86_64-w64-mingw32-gcc       gcc-mingw-w64-x86-64-win32 mingw64-gcc    mingw-w64-gcc
 TABLE
 }

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../support/lib.sh"
 [ -z "${FSOP_SANITIZE:-}" ] || skip_all "the installed library is tested in the plain build"
 
-prefix=$scratch/prefix
+prefix=$images/prefix # programs are run from it
 cmake --install "$FSOP_BUILD_DIR" --prefix "$prefix" >"$scratch/install.log" 2>&1 || die "cmake --install: $(tail -5 "$scratch/install.log")"
 for file in include/fsop.h include/fsop-types.h include/fsop-errors.h bin/fsop sbin/fsopd lib/systemd/system/fsopd.service \
         lib/systemd/system/fsopd.socket lib/sysusers.d/fsopd.conf share/bash-completion/completions/fsop; do
@@ -24,7 +24,7 @@ for name in $declared; do
 done
 ok "everything declared is exported"
 
-cat >"$scratch/user.c" <<'C'
+cat >"$images/user.c" <<'C'
 #include <fsop.h>
 #include <stdio.h>
 int main(void) {
@@ -37,14 +37,14 @@ C
 for kind in "" --static; do
         # shellcheck disable=SC2086,SC2046 # lists of flags
         if PKG_CONFIG_PATH=$libdir/pkgconfig sh -c 'cc -std=c11 -Wall -Wextra -Werror -Wpedantic -o "$1" "$2" $(pkg-config --define-prefix --cflags --libs '"$kind"' fsop)' \
-                sh "$scratch/user" "$scratch/user.c" 2>"$scratch/cc.log"; then
-                equal "a program linked by pkg-config $kind" "ENOENT 1" "$(LD_LIBRARY_PATH=$libdir "$scratch/user")"
+                sh "$images/user" "$images/user.c" 2>"$scratch/cc.log"; then
+                equal "a program linked by pkg-config $kind" "ENOENT 1" "$(LD_LIBRARY_PATH=$libdir "$images/user")"
         else
                 fail "pkg-config $kind" "$(cat "$scratch/cc.log")"
         fi
 done
-mkdir "$scratch/consumer"
-cat >"$scratch/consumer/CMakeLists.txt" <<'C'
+mkdir "$images/consumer"
+cat >"$images/consumer/CMakeLists.txt" <<'C'
 cmake_minimum_required(VERSION 3.22)
 project(consumer C)
 find_package(fsop 1.0 REQUIRED)
@@ -53,11 +53,11 @@ target_link_libraries(shared fsop::fsop)
 add_executable(static ../user.c)
 target_link_libraries(static fsop::fsop-static)
 C
-if cmake -S "$scratch/consumer" -B "$scratch/consumer/build" -DCMAKE_PREFIX_PATH="$prefix" >"$scratch/cmake.log" 2>&1 &&
-        cmake --build "$scratch/consumer/build" >>"$scratch/cmake.log" 2>&1; then
-        equal "a program linked by find_package, shared" "ENOENT 1" "$("$scratch/consumer/build/shared")"
-        equal "a program linked by find_package, static" "ENOENT 1" "$("$scratch/consumer/build/static")"
-        lacks "the static one needs no libfsop.so" libfsop "$(objdump -p "$scratch/consumer/build/static")"
+if cmake -S "$images/consumer" -B "$images/consumer/build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" >"$scratch/cmake.log" 2>&1 &&
+        cmake --build "$images/consumer/build" >>"$scratch/cmake.log" 2>&1; then
+        equal "a program linked by find_package, shared" "ENOENT 1" "$("$images/consumer/build/shared")"
+        equal "a program linked by find_package, static" "ENOENT 1" "$("$images/consumer/build/static")"
+        lacks "the static one needs no libfsop.so" libfsop "$(objdump -p "$images/consumer/build/static")"
 else
         fail "find_package(fsop)" "$(tail -20 "$scratch/cmake.log")"
 fi

@@ -60,24 +60,18 @@ exits 0 "as caller on a filesystem of its own" inside "mount -t tmpfs -o mode=77
         bash -c 'fsop --as caller mkdir "$1/private" && test -d "$1/private"' sh "$scratch/data/own"
 [ ! -e "$scratch/data/own/private" ] && ok "the daemon's own view has nothing of it" || fail "the daemon's own view has nothing of it"
 
-# Another root directory: the same.
-if command -v chroot >/dev/null; then
-        mkdir -p "$scratch/data/root/"{dir,run}
-        chown $nobody_uid "$scratch/data/root/dir"
-        ln "$socket" "$scratch/data/root/run/sock" 2>/dev/null || skip "chroot: the socket cannot be linked"
-        mkdir -p "$scratch/data/root/bin"
-        if [ -e "$scratch/data/root/run/sock" ] && cp "$bin/fsop" "$scratch/data/root/bin/" &&
-                ldd "$bin/fsop" | grep -o '/[^ ]*' | while read -r library; do
-                        install -D "$library" "$scratch/data/root$library"
-                done; then
-                if [ -n "${FSOP_SANITIZE:-}" ]; then # which takes its options from /proc, and looks for leaks there
-                        mkdir "$scratch/data/root/proc"
-                        mount -t proc proc "$scratch/data/root/proc" && mounts+=("$scratch/data/root/proc")
-                fi
-                exits 0 "from a chroot, in the caller's own directory" chroot --userspec=$nobody_uid:$nobody_gid "$scratch/data/root" \
-                        /bin/fsop --socket /run/sock --as caller mkdir /dir/new
-                equal "it is in the chroot's directory" "$nobody_uid" "$(stat -c %u "$scratch/data/root/dir/new" 2>&1)"
-                [ ! -e /dir ] || fail "nothing is at the daemon's /dir"
-        fi
+# Another root directory: the same. (Programs cannot be run from where the scratch directory is, so this one is elsewhere.)
+root=$images/root
+mkdir -p "$root"/{bin,dir,run}
+chown $nobody_uid "$root/dir"
+touch "$root/run/sock"
+if mounted --bind "$socket" "$root/run/sock" && cp "$bin/fsop" "$root/bin/" &&
+        ldd "$bin/fsop" | grep -o '/[^ ]*' | while read -r library; do install -D "$library" "$root$library"; done; then
+        exits 0 "from a chroot, in the caller's own directory" chroot --userspec=$nobody_uid:$nobody_gid "$root" \
+                /bin/fsop --socket /run/sock --as caller mkdir /dir/new
+        equal "it is in the chroot's directory" "$nobody_uid" "$(stat -c %u "$root/dir/new" 2>&1)"
+        [ ! -e /dir ] || fail "nothing is at the daemon's /dir"
+else
+        skip "from a chroot: one cannot be made here"
 fi
 finish

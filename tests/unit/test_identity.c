@@ -529,7 +529,16 @@ static int own_users(void) {
 
 START_TEST(peer_root_in_a_user_namespace) {
         struct peer peer;
+        int status = 0;
+        pid_t pid = fork();
 
+        if (pid == 0)
+                _exit(own_users() < 0);
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        if (status != 0) {
+                printf("SKIP: a root of another user namespace: none can be made here (in a chroot, or not permitted)\n");
+                return;
+        }
         meet(NULL, own_users, &peer);
         ck_assert_uint_eq(peer.uid, 0);
         ck_assert_uint_eq(peer.capabilities, 0);

@@ -585,6 +585,7 @@ END_TEST
 START_TEST(truncate_and_fallocate) {
         struct request *request = as_root(FSOP_VERB_TRUNCATE, "tree/f");
         uint64_t blocks;
+        int code;
 
         request->op.args.truncate = (struct truncate_args){.size = UINT64_C(6) << 30, .create = {.create = true, .mode = 0600}};
         assert_ok(request_run(request));
@@ -605,7 +606,12 @@ START_TEST(truncate_and_fallocate) {
         ck_assert_uint_lt(scene_stat("tree/f").blocks, blocks);
         ck_assert_uint_eq(scene_stat("tree/f").size, 1 << 20);
         request->op.args.fallocate = (struct fallocate_args){.mode = FSOP_FALLOCATE_ZERO_RANGE, .length = 2 << 20, .keep_size = true};
-        assert_ok(request_run(request));
+        code = request_run(request);
+        if (code == -FSOP_EOPNOTSUPP) {
+                printf("SKIP: zero, collapse and insert: the filesystem of the scratch directory has none\n");
+                return;
+        }
+        assert_ok(code);
         ck_assert_uint_eq(scene_stat("tree/f").size, 1 << 20);
         request->op.args.fallocate = (struct fallocate_args){.mode = FSOP_FALLOCATE_COLLAPSE_RANGE, .length = 65536};
         assert_ok(request_run(request));
