@@ -7,11 +7,13 @@
 #define FSOP_FAIL_CALLS_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 struct statx;
 struct statfs;
@@ -64,7 +66,22 @@ long __wrap_syscall(long number, ...) {
                 return !calls_of_identity && calls_next(-1) ? (type)-1 : __real_##name(__VA_ARGS__);                   \
         }
 
-FAILING(int, openat64, (int dir, const char *path, int flags, unsigned mode), dir, path, flags, mode)
+int __real_openat64(int dir, const char *path, int flags, unsigned mode);
+int __wrap_openat64(int dir, const char *path, int flags, unsigned mode);
+int __wrap_openat64(int dir, const char *path, int flags, unsigned mode) {
+        int fd;
+
+        if (calls_of_identity || !calls_next(-1))
+                return __real_openat64(dir, path, flags, mode);
+        if (calls_errno != EEXIST || !(flags & O_EXCL))
+                return -1;
+        fd = __real_openat64(dir, path, flags, mode); /* somebody was faster */
+        if (fd >= 0)
+                close(fd);
+        errno = EEXIST;
+        return -1;
+}
+
 FAILING(int, open64, (const char *path, int flags, unsigned mode), path, flags, mode)
 FAILING(int, statx, (int dir, const char *path, int flags, unsigned mask, struct statx *buffer), dir, path, flags, mask, buffer)
 FAILING(int, fstatfs64, (int fd, struct statfs *buffer), fd, buffer)

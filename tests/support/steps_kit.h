@@ -234,7 +234,10 @@ static unsigned in_client; /* what runs now is the client's doing, not the daemo
 
 static const char rules[] = "rules:\n"
                             "  - name: tree\n    effect: allow\n    user: [builder]\n    path: /srv/build\n"
-                            "    ops: [all, open-fd]\n    chown-to: [\"builder:*\"]\n";
+                            "    ops: [all, open-fd]\n    chown-to: [\"builder:*\"]\n"
+                            "  - name: service\n    effect: allow\n    user: [builder]\n    path: /srv/service\n"
+                            "    ops: all\n    create-as: service\n    total-bytes: 1K\n"
+                            "  - name: watch\n    effect: audit\n    user: [builder]\n    path: /srv/watched\n    ops: all\n";
 
 static void take_frame(const uint8_t *body, size_t len, uint32_t n_fds) {
         struct message message;
@@ -343,6 +346,8 @@ static void start_daemon(uint32_t uid) {
         fake_directory_add("/", 0);
         fake_directory_add("/srv", 0);
         fake_directory_add("/srv/build", 0);
+        fake_directory_add("/srv/service", 0);
+        fake_directory_add("/srv/watched", 0);
         ck_assert_int_eq(config_load(NULL, true, &config, &error), 0);
         ck_assert_int_eq(config_add_policy_dir(config, "/etc/fsopd/policy.d", &overridden), 0);
         server.config = config;

@@ -235,7 +235,7 @@ static void set_up(void) {
 }
 
 START_TEST(each_call_fails) {
-        static const int errors[][3] = {{EIO, EMFILE, ENOSPC}, {EINTR, EINTR, EINTR}, {ENOENT, ENOENT, ENOENT}};
+        static const int errors[][3] = {{EIO, EMFILE, ENOSPC}, {EINTR, EINTR, EINTR}, {ENOENT, ENOENT, ENOENT}, {EEXIST, EEXIST, EEXIST}};
         unsigned failed = 0;
 
         for (unsigned i = 0; i < N_JOBS; i++)
@@ -317,7 +317,7 @@ int main(void) {
         scene_need_root();
         tcase_set_timeout(tcase, 60);
         tcase_add_checked_fixture(tcase, set_up, scene_close);
-        tcase_add_loop_test(tcase, each_call_fails, 0, 6);
+        tcase_add_loop_test(tcase, each_call_fails, 0, 8);
         tcase_add_loop_test(tcase, each_allocation_fails, 0, 2);
         tcase_add_test(tcase, each_change_of_identity_fails);
         suite_add_tcase(suite, tcase);

@@ -92,7 +92,7 @@ static uint64_t opened_handle(uint32_t i) {
 
 #define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
 
-static bool use_everything(uint64_t directory, uint64_t file) {
+static bool use_everything(uint64_t directory, uint64_t file, uint64_t placeless) {
         struct operation nested = chown_op("/srv/build/f", 1000);
         struct operation ops[] = {
                 stat_op("/etc/passwd"),
@@ -106,6 +106,11 @@ static bool use_everything(uint64_t directory, uint64_t file) {
                 {.verb = FSOP_VERB_CHOWN, .at = below(LOCATION_FD, 0, "y"), .args.chown = {.has_uid = true, .uid = 1000}},
                 {.verb = FSOP_VERB_STAT, .as = FSOP_AS_CALLER, .at = below(LOCATION_FD, 1, "")},
                 {.verb = FSOP_VERB_READ, .at = below(LOCATION_HANDLE, file, ""), .args.read = {.length = 100}},
+                {.verb = FSOP_VERB_READ, .at = below(LOCATION_HANDLE, placeless, ""), .args.read = {.length = 100}},
+                {.verb = FSOP_VERB_MKDIR, .at = at("/srv/service/d"), .args.mkdir = {.create = true, .mode = 0755}},
+                {.verb = FSOP_VERB_TRUNCATE, .at = at("/srv/service/t"), .args.truncate = {.size = 1 << 20, .create = {.create = true}}},
+                stat_op("/srv/watched/f"),
+                {.verb = FSOP_VERB_INFO, .as = FSOP_AS_ELEVATED, .at = at("/srv")},
                 {.verb = FSOP_VERB_COPY_RANGE, .at = below(LOCATION_HANDLE, file, ""), .to = at("/srv/build/copy"),
                  .args.copy_range = {.length = 10, .create = {.create = true}}},
                 {.verb = FSOP_VERB_TRUNCATE, .at = at("/srv/build/t"), .args.truncate = {.size = 5, .create = {.create = true}}},
@@ -129,9 +134,11 @@ static bool whole_visit(void) {
         struct operation opens[] = {
                 {.verb = FSOP_VERB_OPENDIR, .at = at("/srv/build")},
                 {.verb = FSOP_VERB_OPEN, .at = at("/etc/passwd"), .args.open = {.read = true}},
+                {.verb = FSOP_VERB_OPEN, .at = below(LOCATION_FD, 0, "f"), .args.open = {.read = true}}, /* elevated, path unknown */
         };
+        os_fd fd;
         struct operation ends[] = {stat_op("/a"), {.verb = FSOP_VERB_CLOSE, .at = {.kind = LOCATION_HANDLE}}, stat_op("/b")};
-        uint64_t directory, file;
+        uint64_t directory, file, placeless;
 
         session_start(&server, fake_fd_open(NULL));
         session = server.sessions;
@@ -139,11 +146,15 @@ static bool whole_visit(void) {
                 return false;
         say_hello();
         rounds();
-        if (!is_connected() || !do_batch(FSOP_BATCH_ORDERED, opens, 2, NULL, 0))
+        if (!is_connected())
+                return false;
+        fd = fake_fd_open("/srv/build");
+        if (!do_batch(FSOP_BATCH_ORDERED, opens, 3, &fd, 1))
                 return false;
         directory = opened_handle(0);
         file = opened_handle(1);
-        if (!use_everything(directory, file))
+        placeless = opened_handle(2);
+        if (!use_everything(directory, file, placeless))
                 return false;
         ends[1].at.handle = directory;
         return do_batch(FSOP_BATCH_ORDERED_STOP, ends, 3, NULL, 0);
@@ -335,6 +346,40 @@ START_TEST(who_waits_for_a_worker_can_be_cancelled) {
 }
 END_TEST
 
+/* What a rule does with an operation that succeeds is told exactly. */
+START_TEST(rules_of_every_kind) {
+        struct operation ops[] = {
+                {.verb = FSOP_VERB_MKDIR, .at = at("/srv/service/d"), .args.mkdir = {.create = true, .mode = 0755}},
+                {.verb = FSOP_VERB_TRUNCATE, .at = at("/srv/service/t"), .args.truncate = {.size = 1 << 20, .create = {.create = true}}},
+                {.verb = FSOP_VERB_TRUNCATE, .at = at("/srv/service/t"), .args.truncate = {.size = 1000, .create = {.create = true}}},
+                stat_op("/srv/watched/f"),
+                {.verb = FSOP_VERB_INFO, .as = FSOP_AS_ELEVATED, .at = at("/srv")},
+        };
+        struct operation copy = {.verb = FSOP_VERB_COPY_RANGE, .at = at("/srv/build/f"), .to = at("/srv/service/f")};
+
+        start(CALLER_UID);
+        send_batch(1, FSOP_BATCH_PARALLEL, &copy, 1); /* both ends elevated, each by a rule of its own */
+        rounds();
+        answered_once(1);
+        ck_assert(got.results[0].elevated && got.results[0].error.code == 0);
+        memset(&got.answers, 0, sizeof(got.answers));
+        got.last_frames = 0;
+        send_batch(2, FSOP_BATCH_ORDERED, ops, 5);
+        rounds();
+        answered_once(5);
+        ck_assert(got.results[0].elevated && got.results[0].error.code == 0);
+        ck_assert_int_eq(got.results[1].error.code, FSOP_EDQUOT);
+        ck_assert_int_eq(got.results[1].error.class_, FSOP_CLASS_DENIED);
+        ck_assert_int_eq(got.results[1].outcome, FSOP_OUTCOME_NOT_STARTED);
+        ck_assert_int_eq(got.results[2].error.code, 0);
+        ck_assert(!got.results[3].elevated && got.results[3].error.code == 0);
+        ck_assert_ptr_nonnull(strstr(fake_written, "would-allow"));
+        ck_assert_int_eq(got.results[4].error.class_, FSOP_CLASS_DENIED);
+        ck_assert_uint_eq(sys.runs, 4);
+        stop();
+}
+END_TEST
+
 /* Nothing is given to who cannot be known. */
 START_TEST(who_cannot_be_known_is_refused) {
         start_daemon(CALLER_UID);
@@ -373,7 +418,9 @@ START_TEST(memory_runs_out_at_the_start) {
                 int code;
 
                 fake_reset();
-                fake_directory_add("/srv/build", 0); /* no warning, which could be lost without harm */
+                fake_directory_add("/srv/build", 0); /* no warnings, which could be lost without harm */
+                fake_directory_add("/srv/service", 0);
+                fake_directory_add("/srv/watched", 0);
                 fake_file_add("/etc/fsopd/policy.d/a.yaml", rules);
                 fake_file_add("/etc/fsopd/fsopd.yaml", "socket: /run/x/y.sock\nsocket-group: staff\nadmin-group: staff\npolicy-dir: [/etc/a, /etc/b]\n"
                                                        "audit: file:/var/log/audit\nlimits:\n  connections: 10\n");
@@ -414,6 +461,7 @@ int main(void) {
         tcase_add_test(tcase, an_io_of_the_engine_fails);
         tcase_add_loop_test(tcase, something_happens_between, 0, (int)(sizeof(events) / sizeof(events[0])));
         tcase_add_test(tcase, who_waits_for_a_worker_can_be_cancelled);
+        tcase_add_test(tcase, rules_of_every_kind);
         tcase_add_test(tcase, who_cannot_be_known_is_refused);
         tcase_add_test(tcase, memory_runs_out_at_the_start);
         suite_add_tcase(suite, tcase);
