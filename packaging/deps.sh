@@ -4,7 +4,7 @@
 # tests/run.sh.
 
 # One line each: what for, how to see that it is there, then the package on Debian/Ubuntu, Fedora and Arch.
-# cmd:X a command, pkg:X a pkg-config module, hdr:X a header.
+# cmd:X a command, pkg:X a pkg-config module, hdr:X a header, file:X a program that is in no PATH.
 deps_table() {
         cat <<'TABLE'
 build cmd:gcc                          gcc                   gcc                 gcc
@@ -26,6 +26,8 @@ test  cmd:mkfs.btrfs                   btrfs-progs           btrfs-progs        
 test  cmd:losetup                      mount                 util-linux          util-linux
 test  cmd:setfacl                      acl                   acl                 acl
 test  cmd:getfattr                     attr                  attr                attr
+test  cmd:g++                          g++                   gcc-c++             gcc
+test  file:sftp-server                 openssh-sftp-server   openssh-server      openssh
 test  cmd:jq                           jq                    jq                  jq
 test  cmd:x86_64-w64-mingw32-gcc       gcc-mingw-w64-x86-64-win32 mingw64-gcc    mingw-w64-gcc
 TABLE
@@ -35,6 +37,7 @@ deps_is_there() {
         case $1 in
         cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 || [ -x "/usr/sbin/${1#cmd:}" ] || [ -x "/sbin/${1#cmd:}" ] ;;
         pkg:*) pkg-config --exists "${1#pkg:}" 2>/dev/null ;;
+        file:sftp-server) ls /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server /usr/lib/ssh/sftp-server 2>/dev/null | grep -q . ;;
         hdr:*) [ -e "/usr/include/${1#hdr:}" ] || echo "#include <${1#hdr:}>" | gcc -E -xc - >/dev/null 2>&1 ;;
         esac
 }

@@ -19,7 +19,7 @@ during=$(daemon_rss_kb)
 exits 0 "others are served meanwhile" as_nobody fsop stat /
 exits 0 "root too" fsop ping
 if [ -n "${FSOP_SANITIZE:-}" ]; then
-        skip "memory is not measured under a sanitizer, which keeps what was freed"
+        echo "memory is measured in the plain build: a sanitizer keeps what was freed"
 else
         echo "VmRSS: $before kB before, $during kB during"
         [ $((during - before)) -le 2048 ] && ok "it grew by no more than 2 MiB" || fail "it grew by no more than 2 MiB" "$((during - before)) kB"

@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# engine: none
+# engine: none, # build: plain
 # install.sh: what is installed can be found and linked by others, and exports what it should and nothing else.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
-[ -z "${FSOP_SANITIZE:-}" ] || skip_all "the installed library is tested in the plain build"
 
 prefix=$images/prefix # programs are run from it
 cmake --install "$FSOP_BUILD_DIR" --prefix "$prefix" >"$scratch/install.log" 2>&1 || die "cmake --install: $(tail -5 "$scratch/install.log")"
