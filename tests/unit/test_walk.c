@@ -500,7 +500,7 @@ START_TEST(never_goes_on_outside) {
                 ck_assert_uint_eq(scene_stat("outside").uid, 0);
                 ck_assert_uint_eq(scene_stat("outside/file").uid, 0);
         }
-        mover.stop = true;
+        __atomic_store_n(&mover.stop, true, __ATOMIC_RELAXED);
         pthread_join(thread, NULL);
         printf("%u moves, %u walks went through, %u ended early\n", mover.moves, whole, ended);
         fflush(stdout);
