@@ -37,7 +37,7 @@ deps_is_there() {
         case $1 in
         cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 || [ -x "/usr/sbin/${1#cmd:}" ] || [ -x "/sbin/${1#cmd:}" ] ;;
         pkg:*) pkg-config --exists "${1#pkg:}" 2>/dev/null ;;
-        file:sftp-server) ls /usr/lib/openssh/sftp-server /usr/libexec/openssh/sftp-server /usr/lib/ssh/sftp-server 2>/dev/null | grep -q . ;;
+        file:sftp-server) [ -x /usr/lib/openssh/sftp-server ] || [ -x /usr/libexec/openssh/sftp-server ] || [ -x /usr/lib/ssh/sftp-server ] ;;
         hdr:*) [ -e "/usr/include/${1#hdr:}" ] || echo "#include <${1#hdr:}>" | gcc -E -xc - >/dev/null 2>&1 ;;
         esac
 }
