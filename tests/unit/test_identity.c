@@ -509,7 +509,8 @@ END_TEST
 static int nobody_as_its_own_root(void) {
         if (become_nobody() < 0)
                 return -1;
-        return unshare(CLONE_NEWUSER) < 0 && errno != EPERM && errno != ENOSPC ? -1 : 0;
+        /* Where none can be had it is an ordinary nobody; EINVAL: a sanitizer's thread is in the way. */
+        return unshare(CLONE_NEWUSER) < 0 && errno != EPERM && errno != ENOSPC && errno != EINVAL ? -1 : 0;
 }
 
 START_TEST(peer_in_a_user_namespace) {
