@@ -74,7 +74,7 @@ static enum flow run_all(struct task *task) {
                         }
                         /* fall through */
                 case ROUTE_POOL:
-                        mark_in_flight(o, IO_POOL | (is_long(o->op) ? IO_LONG : 0));
+                        mark_in_flight(o, IO_POOL | (is_long(o->op) || !is_local(o) ? IO_LONG : 0));
                         if (is_long(o->op) || !is_local(o)) {
                                 task_submit(task, &o->io);
                                 break;

@@ -243,6 +243,13 @@ static void directories(void) {
                 CHECK(r >= 0 || r == -FSOP_E2BIG);
                 DOES(fsop_batch_run(batch));
                 CHECK(fsop_batch_failed(batch) == 0);
+                for (uint32_t j = 0; j < fsop_batch_count(batch); j++) {
+                        const struct fsop_result *result = fsop_batch_result(batch, j);
+
+                        if (result->error.code != 0)
+                                printf("operation %u: %s: %s\n", j, fsop_error_name(result->error.code),
+                                       (const char *)result->error.message.data);
+                }
                 DOES(fsop_batch_reset(batch));
         }
         fsop_batch_free(batch);
