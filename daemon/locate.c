@@ -8,6 +8,8 @@
 #include "daemon/session.h"
 #include "daemon/steps.h"
 
+#define LOCATE_TRIES_MAX 100u
+
 static op_set permission(const struct task_op *o) {
         return op_permission_at(o->op) | (o->row->to != LOCATE_NONE ? op_permission_to(o->op) : 0);
 }
@@ -156,6 +158,28 @@ static void hold_policy(struct task *task) {
         task->roots = roots_ref(task->session->server->roots);
 }
 
+void locate_release(struct task *task) {
+        for (uint32_t i = 0; i < task->n_candidates; i++)
+                root_release(task->candidates[i]);
+        task->n_candidates = 0;
+        task->candidates = NULL;
+}
+
+static bool candidates_are_stale(const struct task *task) {
+        for (uint32_t i = 0; i < task->n_candidates; i++)
+                if (root_is_stale(task->candidates[i]))
+                        return true;
+        return false;
+}
+
+/* The mount table may have changed while they were opened; authorize, which follows at once, would not know them. */
+static enum flow open_candidates_again(struct task *task) {
+        if (!candidates_are_stale(task) || task->step_phase >= LOCATE_TRIES_MAX)
+                return FLOW_NEXT;
+        locate_release(task);
+        return open_candidates(task);
+}
+
 enum flow locate_step(struct task *task) {
         switch (task->step_phase) {
         case 0:
@@ -164,6 +188,6 @@ enum flow locate_step(struct task *task) {
         case 1:
                 return open_candidates(task);
         default:
-                return FLOW_NEXT;
+                return open_candidates_again(task);
         }
 }

@@ -168,6 +168,8 @@ int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_ind
                  struct root **ret_root);
 struct root *root_ref(struct root *root);
 bool root_is_open(const struct root *root);
+/* Whether it was taken out of the table meanwhile (the mount table changed): deciding will not find it any more. */
+bool root_is_stale(const struct root *root);
 /* [any] Opens it, unless it is open: 0, or -FSOP_E… (a rule whose directory does not exist is inert: the operation is
  * then denied). Threads that open the same root at once do not wait for each other: the first to finish counts. Nothing
  * is kept of a failure: the next call tries again. */

@@ -255,6 +255,10 @@ bool root_is_absent(const struct root *root) {
         return failure == -FSOP_ENOENT || failure == -FSOP_ENOTDIR;
 }
 
+bool root_is_stale(const struct root *root) {
+        return root->stale;
+}
+
 bool root_holds(const struct root *root, const struct object_id *ancestors, uint32_t n_ancestors) {
         const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
 

@@ -146,10 +146,7 @@ static void settle_op(struct task_op *o) {
 enum flow settle_step(struct task *task) {
         for (uint32_t i = 0; i < task->window_count; i++)
                 settle_op(&task->ops[i]);
-        for (uint32_t i = 0; i < task->n_candidates; i++)
-                root_release(task->candidates[i]);
-        task->n_candidates = 0;
-        task->candidates = NULL;
+        locate_release(task);
         task->roots = roots_unref(task->roots);
         task->policy = policy_unref(task->policy);
         return FLOW_NEXT;

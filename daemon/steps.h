@@ -40,6 +40,9 @@ int decode_frame(struct task *task, struct bytes body, struct message *ret_messa
 /* The most room that answers of a batch take at once (admit.c). */
 size_t batch_out_bytes(const struct batch *batch);
 
+/* Gives back the roots that locate opened for authorize. */
+void locate_release(struct task *task);
+
 /* The audit's view of an operation (record.c). */
 struct audit_record record_of(const struct task_op *o, enum audit_event event);
 
