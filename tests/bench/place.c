@@ -81,7 +81,7 @@ static int mount_image(struct place *place, const char *parent, const char *fs) 
 static int make_files(struct place *place) {
         struct files *files = &place->files;
 
-        if (make_directory(place->scratch, "data") < 0)
+        if (make_directory(place->scratch, "data") < 0 || make_directory(place->scratch, "audit") < 0)
                 return -1;
         files->owners[0] = OWNER_A;
         files->owners[1] = OWNER_B;
@@ -153,7 +153,7 @@ int place_init(struct place *place, const char *dir, const char *fs, bool follow
         if (ret == 0)
                 ret = make_scratch(place->mounted ? place->mount_point : parent, &place->scratch);
         if (ret == 0) {
-                place->audit = bench_format("%s/audit.log", place->scratch);
+                place->audit = bench_format("%s/audit/audit.log", place->scratch); /* where it lies no rule reaches */
                 ret = make_files(place);
         }
         if (ret == 0)
