@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# mounts.sh: mounts that come and go all the time, anywhere, take nothing away from what a rule allows.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+need_root
+helper library
+tree=$scratch/data/tree
+elsewhere=$scratch/data/elsewhere
+mkdir -p "$tree/nobody" "$elsewhere"
+chown $nobody_uid:$nobody_gid "$tree/nobody"
+standard_policy "$tree"
+mount -t tmpfs none "$elsewhere" 2>/dev/null || skip_all "cannot mount a tmpfs"
+umount "$elsewhere"
+start_daemon
+
+changes=$scratch/changes
+(
+        for ((i = 0; i < 3000; i++)); do
+                [ ! -e "$scratch/enough" ] || break
+                mount -t tmpfs none "$elsewhere" && umount "$elsewhere"
+                echo "$i" >"$changes"
+        done
+) &
+changer=$!
+mounts+=("$elsewhere")
+exits 0 "every call of the library, under a rule" as_nobody "$bin/library" "$socket" "$tree/nobody"
+echo "$output"
+touch "$scratch/enough"
+wait "$changer" || true
+echo "the mount table changed $(($(cat "$changes") * 2)) times"
+[ "$(cat "$changes")" -gt 100 ] && ok "it changed while they ran" || fail "it changed while they ran"
+finish
