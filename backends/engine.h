@@ -38,6 +38,7 @@ struct io {
         int32_t os_error; /* raw */
         void (*done)(struct io *io);
         void *owner; /* the submitter's */
+        uint32_t whose; /* the uid that wants it, for the workers to be shared fairly; 0: root's and the daemon's own are not held back */
         /* Further ios for the same worker, run one after the other by the same hand-over; each with its own done.
          * Only for kinds that go to the pool; give the first one to submit. An IO_RUN right behind the IO_RESOLVE of the same
          * operation does not run when that one failed, and is cancelled with it. */

@@ -64,6 +64,7 @@ void graveyard_flush(void) {
                 graveyard.open = grave->next;
                 grave->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = grave_done, .owner = grave};
                 grave->io.u.call = grave_close;
+                grave->io.whose = WIRE_NOBODY; /* what clients passed may hang when it is closed */
                 graveyard.pending++;
                 graveyard.engine->ops->submit(graveyard.engine, &grave->io);
         }

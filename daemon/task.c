@@ -129,8 +129,10 @@ void task_run(struct task *task) {
 void task_submit(struct task *task, struct io *io) {
         struct engine *engine = task->session->server->engine;
 
-        for (struct io *each = io; each; each = each->chain)
+        for (struct io *each = io; each; each = each->chain) {
+                each->whose = task->session->peer.uid;
                 task->pending++;
+        }
         engine->ops->submit(engine, io);
 }
 

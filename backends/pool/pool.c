@@ -36,6 +36,7 @@ struct worker {
         struct io_list finished; /* of the chain that runs */
         uint64_t started_ms;     /* when the current call began; of a long one: when it was last seen to do something */
         uint64_t cpu_ns;         /* of the thread, when last looked at; for long ones */
+        uint32_t whose;          /* of the chain that runs */
         bool is_long, stuck;
         bool exited; /* to be joined */
 };
@@ -125,10 +126,48 @@ static uint32_t active_max(const struct pool *pool) {
         return rest < pool->config.workers ? rest : pool->config.workers;
 }
 
+/*
+ * Whether one user may have one more worker. Whoever has made some hang gets only half of those that do not, and half of all
+ * that there can be: the rest is for others. Of the places for long ones, one is always for others, if there are two.
+ */
+static bool may_have_worker(const struct pool *pool, uint32_t whose, bool is_long) {
+        uint32_t n_stuck = 0, n_working = 0, n_long = 0, longs_max = active_max(pool) > 2 ? active_max(pool) - 2 : 1;
+
+        if (whose == 0)
+                return true;
+        for (const struct worker *worker = pool->workers; worker; worker = worker->next) {
+                if (!worker->current || worker->whose != whose)
+                        continue;
+                n_stuck += worker->stuck;
+                n_working += !worker->stuck;
+                n_long += !worker->stuck && worker->is_long;
+        }
+        if (is_long && n_long >= longs_max)
+                return false;
+        return n_stuck == 0 || (n_working < (pool->config.workers + 1) / 2 &&
+                                n_stuck + n_working < (pool->config.workers + pool->config.workers_extra_max + 1) / 2);
+}
+
+/* The oldest chain of a queue whose user may have one more worker. */
+static struct io *oldest(const struct pool *pool, const struct io_list *queue, bool is_long) {
+        bool refused_any = false;
+        uint32_t refused = 0;
+
+        for (struct io *io = queue->first; io; io = io->next) {
+                if (refused_any && io->whose == refused)
+                        continue;
+                if (may_have_worker(pool, io->whose, is_long))
+                        return io;
+                refused = io->whose;
+                refused_any = true;
+        }
+        return NULL;
+}
+
 /* The oldest chain that may run now, off its queue; NULL if there is none. */
 static struct io *pick(struct pool *pool) {
-        struct io *first = pool->queue.first;
-        struct io *first_long = pool->n_long + 1 < active_max(pool) ? pool->queue_long.first : NULL;
+        struct io *first = oldest(pool, &pool->queue, false);
+        struct io *first_long = pool->n_long + 1 < active_max(pool) ? oldest(pool, &pool->queue_long, true) : NULL;
 
         if (first_long && (!first || first_long->engine_word[WORD_STAMP] < first->engine_word[WORD_STAMP]))
                 first = first_long;
@@ -209,6 +248,8 @@ static void back_from_call(struct pool *pool, struct worker *worker) {
                 return;
         worker->stuck = false;
         pool->n_stuck--;
+        if (pool->n_queued > 0) /* what was held back may run now, and this worker may be one too many */
+                pthread_cond_broadcast(&pool->work);
         pool->n_long += worker->is_long;
 }
 
@@ -216,6 +257,7 @@ static void back_from_call(struct pool *pool, struct worker *worker) {
 static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
         struct io *before = NULL;
 
+        worker->whose = io->whose;
         worker->is_long = is_long(io);
         pool->n_long += worker->is_long;
         worker->cpu_ns = 0;

@@ -458,6 +458,56 @@ START_TEST(stuck_workers_are_replaced_within_a_limit) {
 }
 END_TEST
 
+START_TEST(who_lets_workers_hang_leaves_some_to_others) {
+        unsigned calls[8] = {0};
+        struct io ios[8];
+
+        new_pool(2, 4);
+        for (int i = 0; i < 6; i++) {
+                ios[i] = call(stand_still, &calls[i]);
+                ios[i].whose = 5;
+                pool_submit(pool, &ios[i]);
+        }
+        SPIN_UNTIL(LOAD(standing) == 2);
+        pass_seconds(11);
+        SPIN_UNTIL(LOAD(standing) == 3); /* half of those that work again */
+        for (unsigned round = 1; round <= 2; round++) {
+                ios[5 + round] = call(answer_7, &calls[5 + round]);
+                ios[5 + round].whose = 6;
+                pool_submit(pool, &ios[5 + round]);
+                DELIVER_UNTIL(calls[5 + round] == 1);
+                pass_seconds(11);
+                ck_assert_uint_eq(stats().workers_stuck, 3); /* half of all that there can be */
+                ck_assert_int_eq(LOAD(standing), 3);
+        }
+        open_gate(6);
+        DELIVER_UNTIL(n_done == 8);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+START_TEST(long_ones_of_one_user_leave_a_place) {
+        unsigned calls[4] = {0};
+        struct io ios[4];
+
+        new_pool(4, 0);
+        for (int i = 0; i < 4; i++) {
+                ios[i] = call(stand_still, &calls[i]);
+                ios[i].flags = IO_LONG;
+                ios[i].whose = i < 3 ? 5 : 6;
+        }
+        for (int i = 0; i < 3; i++)
+                pool_submit(pool, &ios[i]);
+        SPIN_UNTIL(LOAD(standing) == 2);
+        pool_submit(pool, &ios[3]);
+        SPIN_UNTIL(LOAD(standing) == 3);
+        ck_assert_uint_eq(ios[2].engine_word[0], 1); /* the third of the first user still waits */
+        open_gate(4);
+        DELIVER_UNTIL(n_done == 4);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
 START_TEST(what_a_stuck_chain_had_finished_is_delivered) {
         unsigned calls[3] = {0};
         struct io ios[3] = {call(answer_7, &calls[0]), call(stand_still, &calls[1]), call(answer_7, &calls[2])};
@@ -620,6 +670,8 @@ int main(void) {
                                       long_ones_leave_a_worker,
                                       one_worker_would_be_too_few,
                                       stuck_workers_are_replaced_within_a_limit,
+                                      who_lets_workers_hang_leaves_some_to_others,
+                                      long_ones_of_one_user_leave_a_place,
                                       what_a_stuck_chain_had_finished_is_delivered,
                                       long_ones_are_stuck_only_when_idle,
                                       sleep_is_bounded_while_something_runs,
