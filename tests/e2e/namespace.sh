@@ -62,10 +62,11 @@ exits 0 "as caller on a filesystem of its own" inside "mount -t tmpfs -o mode=77
 
 # Another root directory: the same. (Programs cannot be run from where the scratch directory is, so this one is elsewhere.)
 root=$images/root
-mkdir -p "$root"/{bin,dir,run}
+mkdir -p "$root"/{bin,dir,run,proc}
 chown $nobody_uid "$root/dir"
 touch "$root/run/sock"
-if mounted --bind "$socket" "$root/run/sock" && cp "$bin/fsop" "$root/bin/" &&
+# /proc is there for the sanitizers.
+if mounted --bind "$socket" "$root/run/sock" && mounted --bind /proc "$root/proc" && cp "$bin/fsop" "$root/bin/" &&
         ldd "$bin/fsop" | grep -o '/[^ ]*' | while read -r library; do install -D "$library" "$root$library"; done; then
         # A sanitizer reads its options from /proc, and looks for leaks there.
         if [ -n "${FSOP_SANITIZE:-}" ]; then
