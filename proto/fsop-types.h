@@ -58,6 +58,7 @@ enum fsop_verb {
         FSOP_VERB_FADVISE = 42,
         /* copy */
         FSOP_VERB_COPY_RANGE = 45,
+        FSOP_VERB_CP = 46, /* submits a job */
         /* files */
         FSOP_VERB_OPEN = 50,
         FSOP_VERB_OPEN_FD = 51,
@@ -65,6 +66,15 @@ enum fsop_verb {
         FSOP_VERB_READ = 53,
         FSOP_VERB_WRITE = 54,
         FSOP_VERB_FSYNC = 55,
+        /* jobs */
+        FSOP_VERB_JOB_LIST = 56,
+        FSOP_VERB_JOB_SHOW = 57,
+        FSOP_VERB_JOB_WATCH = 58,
+        FSOP_VERB_JOB_PAUSE = 59,
+        FSOP_VERB_JOB_RESUME = 60,
+        FSOP_VERB_JOB_CANCEL = 61,
+        FSOP_VERB_JOB_RETRY = 62,
+        FSOP_VERB_JOB_FORGET = 63,
 };
 #define FSOP_VERB_LIMIT 64 /* every verb is smaller; a table indexed by verb has this many rows */
 
@@ -92,6 +102,50 @@ enum fsop_clone {
         FSOP_CLONE_AUTO = 0,
         FSOP_CLONE_ALWAYS = 1,
         FSOP_CLONE_NEVER = 2,
+};
+
+/* How durable a copy job makes what it calls done. */
+enum fsop_sync {
+        FSOP_SYNC_BATCH = 0, /* many files are flushed together, before they get their names and after */
+        FSOP_SYNC_NONE = 1,  /* nothing is flushed: a power cut may cost what was called done */
+        FSOP_SYNC_FILE = 2,  /* each file is flushed by itself */
+};
+
+/* Which existing targets a copy job replaces. */
+enum fsop_update {
+        FSOP_UPDATE_ALL = 0,
+        FSOP_UPDATE_NONE = 1,      /* none, in silence */
+        FSOP_UPDATE_NONE_FAIL = 2, /* none; each is a failure */
+        FSOP_UPDATE_OLDER = 3,     /* those whose modification time is before the source's */
+};
+
+/* What a copy job carries over besides the data: bits. */
+enum {
+        FSOP_PRESERVE_MODE = 1u << 0,
+        FSOP_PRESERVE_OWNER = 1u << 1,
+        FSOP_PRESERVE_TIMES = 1u << 2,
+        FSOP_PRESERVE_XATTR = 1u << 3, /* POSIX ACLs among them */
+        FSOP_PRESERVE_LINKS = 1u << 4, /* hard links between files of the job */
+        FSOP_PRESERVE_ALL = 31u,
+};
+
+enum fsop_job_state {
+        FSOP_JOB_UNKNOWN = 0,
+        FSOP_JOB_QUEUED = 1,
+        FSOP_JOB_RUNNING = 2,
+        FSOP_JOB_PAUSED = 3,
+        FSOP_JOB_WAITING = 4, /* for what failed to become possible again: space, a network filesystem; retries by itself */
+        FSOP_JOB_VERIFYING = 5, /* all is copied, not all is read back */
+        FSOP_JOB_DONE = 6,
+        FSOP_JOB_FAILED = 7, /* ended, and not all of it was copied; or it could not go on */
+        FSOP_JOB_CANCELLED = 8,
+};
+
+enum fsop_job_event_kind {
+        FSOP_JOB_EVENT_NONE = 0,
+        FSOP_JOB_EVENT_STATE = 1,    /* the job came into another state */
+        FSOP_JOB_EVENT_PROGRESS = 2, /* its counters moved */
+        FSOP_JOB_EVENT_FAILURE = 3,  /* one of its files failed */
 };
 
 enum fsop_fallocate_mode {

@@ -22,6 +22,10 @@
 #define WIRE_IO_BYTES_MAX (512u << 10)  /* data of one read or write */
 #define WIRE_LS_ENTRIES_MAX 1024u
 #define WIRE_WALK_FAILURES_MAX 100u
+#define WIRE_JOB_ENTRIES_MAX 256u       /* jobs, failures, digests or events in one answer */
+#define WIRE_JOB_KEY_BYTES_MAX 128u
+#define WIRE_JOB_EXCLUDES_MAX 256u      /* patterns of one job */
+#define WIRE_DIGEST_BYTES 32u           /* BLAKE2b-256 */
 
 /* Feature bits of Hello. */
 #define WIRE_FEATURE_FDS (1ull << 0) /* descriptors can be passed on this connection */
@@ -149,6 +153,41 @@ struct copy_range_args {
         struct create_args create; /* of the target */
 };
 
+/*
+ * Submits a copy job, or adds to one that is held. `at` is a source, `to` what it becomes: its final path, never the
+ * directory that it goes into. Options are those of the operation that makes the job; later ones only add places.
+ */
+struct cp_args {
+        uint64_t job; /* 0: a new job; else the held one, of this connection, that this belongs to */
+        bool hold;    /* more is to come: the job neither begins nor is promised yet */
+        struct bytes key; /* idempotency: a job of the same user that was submitted with it is answered in its stead */
+        bool recursive, one_filesystem, verify;
+        uint32_t preserve; /* FSOP_PRESERVE_* */
+        uint32_t umask;    /* for what is made without preserving the mode */
+        enum fsop_clone clone;
+        enum fsop_sync sync;
+        enum fsop_update update;
+        uint64_t bytes_per_s; /* bandwidth limit; 0: none */
+        int32_t priority;     /* higher ones first; -100 to 100, above 0 for administrators */
+        const struct bytes *excludes; /* glob patterns: of a name, or with a slash of a path below the source */
+        uint32_t n_excludes;
+        const struct bytes *names; /* only these paths below the source; with the source and target of the operation
+                                      before it, they are added to that one's */
+        uint32_t n_names;
+};
+
+enum job_want { JOB_WANT_JOB = 0, JOB_WANT_FAILURES = 1, JOB_WANT_DIGESTS = 2 };
+
+/* All job verbs. */
+struct job_args {
+        uint64_t id;        /* which; job-list: none */
+        bool all_users;     /* job-list: those of others too; administrators only */
+        enum job_want want; /* job-show: what beside the job itself */
+        uint64_t after;     /* job-list, job-show: the cookie of the page before, 0: the first; job-watch: the number of the
+                               last event known, 0: none */
+        uint32_t entries_max; /* 0 or more than WIRE_JOB_ENTRIES_MAX: that many */
+};
+
 struct explain_args {
         struct bytes user;           /* empty: the caller itself */
         const struct operation *op;  /* what would be asked */
@@ -177,6 +216,8 @@ struct operation {
                 struct write_args write;
                 struct fsync_args fsync;
                 struct copy_range_args copy_range;
+                struct cp_args cp;
+                struct job_args job;
                 struct explain_args explain;
                 struct bytes symlink; /* the link's text */
                 struct bytes ping;    /* comes back unchanged */
@@ -258,6 +299,63 @@ struct reload_result {
         uint32_t n_warnings;
 };
 
+/* A job as its owner sees it. */
+struct job_info {
+        uint64_t id;
+        enum fsop_job_state state;
+        uint32_t uid;
+        struct bytes user; /* its name when the job was submitted */
+        int32_t priority;
+        enum fsop_as as;       /* as it asked to run */
+        bool elevated;         /* a rule lends it rights, at one end at least; as of when it last began */
+        struct fsop_time created, started, finished, retry; /* sec 0: not yet; retry: when a waiting job tries again */
+        struct bytes source, target; /* of its first place */
+        uint32_t n_places;
+        bool totals_known; /* the source has been counted to its end */
+        uint64_t files_total, bytes_total;
+        uint64_t files_done, files_failed, files_skipped; /* files: everything that has a name, but directories */
+        uint64_t bytes_copied, bytes_flushed, bytes_verified;
+        uint64_t bytes_per_s;  /* lately */
+        bool has_seconds_left;
+        uint64_t seconds_left;
+        bool verify;
+        uint32_t runs;         /* how often it was begun: restarts of the daemon, waits, pauses */
+        struct error error;    /* failed: why it could not go on, if it could not; waiting: for what */
+        uint64_t event;        /* the number of its last event */
+};
+
+struct job_failure {
+        struct bytes path; /* of the source */
+        struct error error;
+};
+
+struct job_digest {
+        struct bytes path; /* of the target */
+        uint8_t digest[WIRE_DIGEST_BYTES];
+};
+
+struct job_event {
+        uint64_t number;
+        struct fsop_time time;
+        enum fsop_job_event_kind kind;
+        struct job_info job;         /* STATE, PROGRESS: as it was then */
+        struct job_failure failure;  /* FAILURE */
+};
+
+/* What cp and the job verbs answer; which lists are filled follows from the verb. */
+struct job_answer {
+        const struct job_info *jobs; /* the one that was asked about or made; job-list: a page of them */
+        uint32_t n_jobs;
+        const struct job_failure *failures;
+        uint32_t n_failures;
+        const struct job_digest *digests;
+        uint32_t n_digests;
+        const struct job_event *events; /* job-watch: at least one, unless the job ended before `after` */
+        uint32_t n_events;
+        bool end;        /* of lists that come in pages: there is no further one */
+        uint64_t cookie; /* else where that begins */
+};
+
 struct result {
         uint32_t index; /* of the operation in its batch */
         enum fsop_verb verb;
@@ -284,6 +382,7 @@ struct result {
                 } status;
                 struct explain_result explain;
                 struct reload_result reload;
+                struct job_answer job; /* cp, job-* */
                 uint32_t fd_index; /* open-fd: among the descriptors of this frame */
         } value;               /* set only where error.code is 0 — but walk also beside an error */
         bool cloned;           /* copy-range: the extents are shared */
