@@ -89,12 +89,17 @@ const char *fsop_advice_name(enum fsop_advice advice);              /* "willneed
 const char *fsop_clone_name(enum fsop_clone clone);                 /* "auto", "always", "never" */
 const char *fsop_file_type_name(enum fsop_file_type type);          /* "regular", "directory", "symlink", ... */
 const char *fsop_support_level_name(enum fsop_support_level level); /* "native", "emulated", "unsupported", "unknown" */
+const char *fsop_job_state_name(enum fsop_job_state state);         /* "running" */
+const char *fsop_sync_name(enum fsop_sync sync);                    /* "batch", "none", "file" */
+const char *fsop_update_name(enum fsop_update update);              /* "all", "none", "none-fail", "older" */
 
 /* And back: NUL-terminated names; -FSOP_EINVAL for an unknown one (FSOP_VERB_NONE for a verb). */
 enum fsop_verb fsop_verb_from_name(const char *name);
 int fsop_as_from_name(const char *name);
 int fsop_advice_from_name(const char *name);
 int fsop_clone_from_name(const char *name);
+int fsop_sync_from_name(const char *name);
+int fsop_update_from_name(const char *name);
 
 /* ---- errors ----------------------------------------------------------------------------------------------------- */
 
@@ -423,6 +428,55 @@ struct fsop_copy_range_args {
         struct fsop_create create; /* of the target */
 };
 
+/*
+ * A copy job: files and trees copied in the background by the daemon, surviving its restarts. Every submission is an
+ * operation with a source and what it becomes: its final path, never the directory that it goes into. A job of several
+ * sources is submitted in turn: the first operation makes it, with `hold`, the next ones name it in `job`; the first
+ * one without `hold` begins it, and its success is the promise that the job will not be lost. A job that is still held
+ * when the connection ends is forgotten. Options count in the operation that makes the job.
+ */
+struct fsop_cp_args {
+        size_t size;
+        uint64_t job; /* 0: a new job */
+        bool hold;
+        struct fsop_bytes key; /* idempotency, at most 128 bytes; empty: none. A job that this user has submitted with it
+                                  before, and that is not forgotten, is answered instead of making another */
+        bool recursive;        /* directories too */
+        bool one_filesystem;   /* do not enter other filesystems */
+        bool verify;           /* read back what was copied, and compare */
+        uint32_t preserve;     /* FSOP_PRESERVE_* */
+        bool has_umask;        /* false: the umask of the process */
+        uint32_t umask;        /* where the mode is not preserved */
+        enum fsop_clone clone;
+        enum fsop_sync sync;
+        enum fsop_update update;
+        uint64_t bytes_per_s; /* at most so fast; 0: no limit */
+        int32_t priority;     /* -100 to 100, higher ones first; above 0 for administrators */
+        const struct fsop_bytes *excludes; /* glob patterns (fnmatch(3)) of names, or with a slash of paths below the
+                                              source; at most 256 */
+        uint32_t n_excludes;
+        const struct fsop_bytes *names; /* only these paths below the source, relative; none: all. With the source and
+                                           target of the operation before, they are added to that one's */
+        uint32_t n_names;
+};
+
+enum fsop_job_want {
+        FSOP_JOB_WANT_JOB = 0,
+        FSOP_JOB_WANT_FAILURES = 1, /* and a page of the files that failed */
+        FSOP_JOB_WANT_DIGESTS = 2,  /* and a page of the digests of verified files */
+};
+
+/* For the operations on jobs, each what it needs. */
+struct fsop_job_args {
+        size_t size;
+        uint64_t id;            /* the job; not for a list */
+        bool all_users;         /* list: those of others too; administrators only */
+        enum fsop_job_want want; /* show */
+        uint64_t after;         /* list, show: the cookie of the page before, 0: the first; watch: the last event known, 0:
+                                   none */
+        uint32_t entries_max;   /* 0: 256 */
+};
+
 struct fsop_open_args {
         size_t size;
         bool read, write, append, truncate;
@@ -530,6 +584,64 @@ struct fsop_reload_result {
         uint32_t n_warnings;
 };
 
+/* A job as its owner sees it. Times with sec 0: not yet. */
+struct fsop_job_info {
+        uint64_t id;
+        enum fsop_job_state state;
+        uint32_t uid;
+        struct fsop_bytes user; /* the name of uid when the job was submitted */
+        int32_t priority;
+        enum fsop_as as;
+        bool elevated; /* a rule lends it rights, at one end at least */
+        struct fsop_time created, started, finished;
+        struct fsop_time retry; /* when a waiting job tries again */
+        struct fsop_bytes source, target; /* of its first place */
+        uint32_t n_places;
+        bool totals_known; /* the source has been counted to its end */
+        uint64_t files_total, bytes_total;
+        uint64_t files_done, files_failed, files_skipped; /* everything that has a name, but directories */
+        uint64_t bytes_copied, bytes_flushed, bytes_verified;
+        uint64_t bytes_per_s; /* lately */
+        bool has_seconds_left;
+        uint64_t seconds_left;
+        bool verify;
+        uint32_t runs;           /* how often it was begun */
+        struct fsop_error error; /* why it could not go on, or what it waits for; code 0: neither */
+        uint64_t event;          /* the number of its last event */
+};
+
+struct fsop_job_failure {
+        struct fsop_bytes path; /* of the source */
+        struct fsop_error error;
+};
+
+struct fsop_job_digest {
+        struct fsop_bytes path; /* of the target */
+        uint8_t digest[32];     /* BLAKE2b-256, as `b2sum -l 256` prints it */
+};
+
+struct fsop_job_event {
+        uint64_t number; /* ascending, also across restarts of the daemon */
+        struct fsop_time time;
+        enum fsop_job_event_kind kind;
+        struct fsop_job_info job;         /* state, progress */
+        struct fsop_job_failure failure;  /* failure */
+};
+
+/* What cp and the operations on jobs answer. */
+struct fsop_job_answer {
+        const struct fsop_job_info *jobs; /* the job that it is about; list: a page of them */
+        uint32_t n_jobs;
+        const struct fsop_job_failure *failures;
+        uint32_t n_failures;
+        const struct fsop_job_digest *digests;
+        uint32_t n_digests;
+        const struct fsop_job_event *events; /* watch: at least one, unless the job had ended by `after` */
+        uint32_t n_events;
+        bool end;        /* this was the last page */
+        uint64_t cookie; /* else: where the next one begins */
+};
+
 /* What became of one operation. Which member of the value counts follows from the verb. */
 struct fsop_result {
         enum fsop_verb verb;
@@ -550,6 +662,7 @@ struct fsop_result {
                 struct fsop_status_result status;   /* status */
                 struct fsop_explain_result explain; /* explain */
                 struct fsop_reload_result reload;   /* policy-reload */
+                struct fsop_job_answer job;         /* cp, job-* */
                 intptr_t
                         fd; /* open-fd: still the library's, which closes it with the batch; see fsop_batch_take_fd() */
         } value;            /* set where error.code is 0 */
@@ -637,6 +750,11 @@ int fsop_batch_fadvise(struct fsop_batch *batch, const struct fsop_at *at, const
 /* args NULL: all of it, clone auto */
 int fsop_batch_copy_range(struct fsop_batch *batch, const struct fsop_at *source, const struct fsop_at *target,
                           const struct fsop_copy_range_args *args);
+/* args NULL: one file, nothing preserved */
+int fsop_batch_cp(struct fsop_batch *batch, const struct fsop_at *source, const struct fsop_at *target,
+                  const struct fsop_cp_args *args);
+/* FSOP_VERB_JOB_*; args NULL: the first page of a list */
+int fsop_batch_job(struct fsop_batch *batch, enum fsop_verb verb, const struct fsop_job_args *args);
 /* args NULL: to read */
 int fsop_batch_open(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_open_args *args);
 /* args NULL: to read */
@@ -764,6 +882,36 @@ int fsop_fadvise(struct fsop_client *client, const struct fsop_at *at, const str
 /* ret_count: bytes copied; ret_cloned: they are shared with the source. */
 int fsop_copy_range(struct fsop_client *client, const struct fsop_at *source, const struct fsop_at *target,
                     const struct fsop_copy_range_args *args, uint64_t *ret_count, bool *ret_cloned);
+
+/*
+ * Submits a copy job, or one more place of it. Paths only: jobs outlive the handles and descriptors of a connection, and a
+ * client that sees other paths than the daemon is refused. ret_job, like all that is returned of jobs, lives until the
+ * next call. Returns when the job is on the disk of the daemon (with `hold`: at once).
+ * -FSOP_EISDIR: the source is a directory, and not `recursive`. -FSOP_EBUSY: another job writes to this target.
+ * -FSOP_EUSERS: this user has as many jobs as its limit allows. -FSOP_ENOSPC: the daemon's state directory is full.
+ */
+int fsop_cp(struct fsop_client *client, const struct fsop_at *source, const struct fsop_at *target,
+            const struct fsop_cp_args *args, const struct fsop_job_info **ret_job);
+/* A page of the caller's jobs, oldest first. args NULL: the first page. */
+int fsop_job_list(struct fsop_client *client, const struct fsop_job_args *args, const struct fsop_job_answer **ret_jobs);
+/* One job. -FSOP_ENOENT, like for all below: there is none of this number, or it belongs to somebody else. */
+int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args, const struct fsop_job_answer **ret_job);
+/*
+ * Waits until something has happened to a job beyond the event `after`, and returns what: at least one event, or none if
+ * the job has ended and that is known. Progress that nobody saw is told once, by its last state; states and failures are
+ * told one by one, the failures of earlier runs of the daemon only by job_show. A client that lost its connection goes on
+ * with the number it had.
+ */
+int fsop_job_watch(struct fsop_client *client, const struct fsop_job_args *args, const struct fsop_job_answer **ret_events);
+/* Nothing further is begun, across restarts too, until it is resumed. -FSOP_EINVAL, like below: not in this state. */
+int fsop_job_pause(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
+int fsop_job_resume(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
+/* Ends it; what it has under temporary names is removed. What has its final name stays. */
+int fsop_job_cancel(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
+/* A job that has failed is queued again, for what failed. */
+int fsop_job_retry(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
+/* A job that has ended is no longer listed. */
+int fsop_job_forget(struct fsop_client *client, uint64_t id);
 
 /* Opens a file and keeps it open in the daemon; fsop_close_handle() when done. (fsop_open() opens the connection.) */
 int fsop_open_handle(struct fsop_client *client, const struct fsop_at *at, const struct fsop_open_args *args,
