@@ -51,6 +51,7 @@ struct peer {
         bool foreign;          /* other mount namespace or root than the reference: its paths mean other things */
         bool fully_capable;    /* uid 0 with every capability that the service has, in the service's user namespace */
         uint64_t capabilities; /* worn for `caller`; 0 for every uid but 0 */
+        const char *name;      /* of the user, where somebody has asked already; the asker's. NULL: not asked */
 };
 
 /* Asks the kernel who is at the other end of a connected socket; on failure nothing is to be freed. The socket decides, never the message. */
