@@ -286,6 +286,7 @@ uint64_t sys_monotonic_ms(void);         /* [any] */
 struct fsop_time sys_realtime(void);     /* [any] */
 uint32_t sys_descriptors_max(void);       /* that this process may have open; raises it as far as it may */
 uint64_t sys_resident_bytes(void);       /* of this process, for status */
+uint32_t sys_processors(void);           /* that this process may run on; at least 1 */
 
 /*
  * Listens on a Unix socket path (a pipe name on Windows) with MODE and GROUP (WIRE_NOBODY: leave). Refuses with EBUSY

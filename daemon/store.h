@@ -17,6 +17,7 @@ struct store;
 struct store_place {
         struct bytes source, target; /* absolute */
         bool follow;                 /* a link as the source itself is followed */
+        bool elevated;               /* a rule lent it rights when it was submitted: never without them then */
         struct object_id source_id, parent_id; /* when it was submitted: of the source, of the target's directory */
         struct fsop_time source_btime;         /* tells an inode number that is used again; sec 0: not known */
         struct bytes *names; /* only these below the source; none: all */
