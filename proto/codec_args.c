@@ -328,6 +328,88 @@ static int read_copy_range(struct decoder *decoder, const ProtobufCMessage *mess
         return r < 0 ? r : read_create(decoder, leaf->create, &op->args.copy_range.create);
 }
 
+/* ---- copy jobs --------------------------------------------------------------------------------------------------- */
+
+/* Counted before memory is taken for them. */
+static int count_cp_lists(struct decoder *decoder, struct bytes bytes) {
+        static const struct {
+                uint32_t number, max;
+                const char *what;
+        } lists[] = {{CP_EXCLUDES, WIRE_JOB_EXCLUDES_MAX, "patterns to exclude"},
+                     {CP_NAMES, WIRE_JOB_NAMES_MAX, "names in one operation"}};
+        for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+                int64_t n = count_fields(bytes, lists[i].number);
+                if (n < 0)
+                        return decoder_malformed(decoder, "CpArgs");
+                if (n > lists[i].max)
+                        return decoder_refuse(decoder, FSOP_EINVAL, "%lld %s: %u is the most", (long long)n,
+                                              lists[i].what, lists[i].max);
+        }
+        return 0;
+}
+
+static int read_texts(struct decoder *decoder, const ProtobufCBinaryData *leaves, size_t n,
+                      const struct bytes **ret_texts, uint32_t *ret_n) {
+        struct bytes *texts = arena_calloc(decoder->arena, n + 1, sizeof(*texts));
+        if (!texts)
+                return decoder_no_memory(decoder);
+        for (size_t i = 0; i < n; i++)
+                texts[i] = leaf_bytes(leaves[i]);
+        *ret_texts = texts;
+        *ret_n = (uint32_t)n;
+        return 0;
+}
+
+static int read_cp(struct decoder *decoder, const ProtobufCMessage *message, struct operation *op) {
+        const Fsop__V1__CpArgs *leaf = (const Fsop__V1__CpArgs *)message;
+        struct cp_args *args = &op->args.cp;
+        *args = (struct cp_args){
+                .job = leaf->job,
+                .hold = leaf->hold,
+                .key = leaf_bytes(leaf->key),
+                .recursive = leaf->recursive,
+                .one_filesystem = leaf->one_filesystem,
+                .verify = leaf->verify,
+                .preserve = leaf->preserve,
+                .umask = leaf->umask,
+                .clone = (enum fsop_clone)leaf->clone,
+                .sync = (enum fsop_sync)leaf->sync,
+                .update = (enum fsop_update)leaf->update,
+                .bytes_per_s = leaf->bytes_per_s,
+                .priority = leaf->priority,
+        };
+        /* 0 by absence would make files that everybody may write. */
+        if (!leaf->has_umask && !leaf->job && !(leaf->preserve & FSOP_PRESERVE_MODE))
+                return decoder_refuse(decoder, FSOP_EINVAL, "needs a umask, where it does not preserve modes");
+        int r = read_texts(decoder, leaf->excludes, leaf->n_excludes, &args->excludes, &args->n_excludes);
+        if (r == 0)
+                r = read_texts(decoder, leaf->names, leaf->n_names, &args->names, &args->n_names);
+        if (r < 0)
+                return r;
+        const char *problem = cp_args_problem(args);
+        return problem ? decoder_refuse(decoder, FSOP_EINVAL, "%s", problem) : 0;
+}
+
+static int read_job(struct decoder *decoder, const ProtobufCMessage *message, struct operation *op) {
+        const Fsop__V1__JobArgs *leaf = (const Fsop__V1__JobArgs *)message;
+        struct job_args *args = &op->args.job;
+        *args = (struct job_args){
+                .id = leaf->id,
+                .all_users = leaf->all_users,
+                .want = (enum job_want)leaf->want,
+                .after = leaf->after,
+                .entries_max = leaf->entries_max,
+        };
+        const char *problem = job_args_problem(op->verb, args);
+        if (problem)
+                return decoder_refuse(decoder, FSOP_EINVAL, "%s", problem);
+        bool pages =
+                op->verb == FSOP_VERB_JOB_LIST || op->verb == FSOP_VERB_JOB_SHOW || op->verb == FSOP_VERB_JOB_WATCH;
+        if (pages && (args->entries_max == 0 || args->entries_max > WIRE_JOB_ENTRIES_MAX))
+                args->entries_max = WIRE_JOB_ENTRIES_MAX;
+        return 0;
+}
+
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static int read_open(struct decoder *decoder, const ProtobufCMessage *message, struct operation *op) {
@@ -409,12 +491,21 @@ static const struct args_row {
         [FSOP_VERB_TRUNCATE] = {&fsop__v1__truncate_args__descriptor, read_truncate},
         [FSOP_VERB_FADVISE] = {&fsop__v1__fadvise_args__descriptor, read_fadvise},
         [FSOP_VERB_COPY_RANGE] = {&fsop__v1__copy_range_args__descriptor, read_copy_range},
+        [FSOP_VERB_CP] = {&fsop__v1__cp_args__descriptor, read_cp},
         [FSOP_VERB_OPEN] = {&fsop__v1__open_args__descriptor, read_open},
         [FSOP_VERB_OPEN_FD] = {&fsop__v1__open_args__descriptor, read_open},
         [FSOP_VERB_CLOSE] = {&fsop__v1__close_args__descriptor, NULL},
         [FSOP_VERB_READ] = {&fsop__v1__read_args__descriptor, read_read},
         [FSOP_VERB_WRITE] = {&fsop__v1__write_args__descriptor, read_write},
         [FSOP_VERB_FSYNC] = {&fsop__v1__fsync_args__descriptor, read_fsync},
+        [FSOP_VERB_JOB_LIST] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_SHOW] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_WATCH] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_PAUSE] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_RESUME] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_CANCEL] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_RETRY] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_FORGET] = {&fsop__v1__job_args__descriptor, read_job},
 };
 
 int args_decode(struct decoder *decoder, struct bytes bytes, struct operation *op) {
@@ -424,6 +515,8 @@ int args_decode(struct decoder *decoder, struct bytes bytes, struct operation *o
         if (!row->read && bytes.len == 0)
                 return 0;
         ProtobufCMessage *message;
-        int r = leaf_unpack(decoder, row->descriptor, bytes, 0, &message);
+        int r = op->verb == FSOP_VERB_CP ? count_cp_lists(decoder, bytes) : 0;
+        if (r == 0)
+                r = leaf_unpack(decoder, row->descriptor, bytes, 0, &message);
         return r < 0 || !row->read ? r : row->read(decoder, message, op);
 }

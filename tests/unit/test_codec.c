@@ -564,7 +564,7 @@ static const struct {
         {"no args", {AT_X}, 6, FSOP_EINVAL, "unknown operation"},
         {"nothing at all", {0}, 0, FSOP_EINVAL, "operation 0: unknown operation"},
         {"a verb that is none", {AT_X, ARGS(106, 0)}, 9, FSOP_EINVAL, "no field 106"},
-        {"a reserved number", {AT_X, ARGS(160, 0)}, 9, FSOP_EINVAL, "no field 160"},
+        {"a reserved number", {AT_X, ARGS(164, 0)}, 9, FSOP_EINVAL, "no field 164"},
         {"two members of args", {AT_X, ARGS(110, 0), ARGS(111, 0)}, 12, FSOP_EPROTO, "two operations in one"},
         {"the same member twice", {AT_X, ARGS(110, 0), ARGS(110, 0)}, 12, FSOP_EPROTO, "two operations in one"},
         {"at twice", {AT_X, AT_X, ARGS(110, 0)}, 15, FSOP_EPROTO, "field 2 is there twice"},
