@@ -434,6 +434,38 @@ static void add_everything(void) {
                 .size = sizeof(read_args), .offset = INT64_MAX - WIRE_IO_BYTES_MAX, .length = WIRE_IO_BYTES_MAX};
         struct fsop_write_args write_args = {.size = sizeof(write_args), .offset = 1ull << 62, .data = bytes};
         struct fsop_fsync_args fsync_args = {.size = sizeof(fsync_args), .filesystem = true};
+        struct fsop_bytes names[WIRE_JOB_NAMES_MAX];
+        for (size_t i = 0; i < WIRE_JOB_NAMES_MAX; i++)
+                names[i] = name;
+        struct fsop_cp_args cp = {.size = sizeof(cp),
+                                  .job = UINT64_MAX,
+                                  .hold = true,
+                                  .key = {data, WIRE_JOB_KEY_BYTES_MAX},
+                                  .recursive = true,
+                                  .one_filesystem = true,
+                                  .verify = true,
+                                  .preserve = FSOP_PRESERVE_ALL,
+                                  .has_umask = true,
+                                  .umask = 0777,
+                                  .clone = FSOP_CLONE_NEVER,
+                                  .sync = FSOP_SYNC_FILE,
+                                  .update = FSOP_UPDATE_OLDER,
+                                  .bytes_per_s = INT64_MAX,
+                                  .priority = -WIRE_JOB_PRIORITY_MAX,
+                                  .excludes = names,
+                                  .n_excludes = WIRE_JOB_EXCLUDES_MAX,
+                                  .names = names,
+                                  .n_names = WIRE_JOB_NAMES_MAX};
+        struct fsop_job_args list = {
+                .size = sizeof(list), .all_users = true, .after = UINT64_MAX, .entries_max = UINT32_MAX};
+        struct fsop_job_args show = {.size = sizeof(show),
+                                     .id = UINT64_MAX,
+                                     .want = FSOP_JOB_WANT_DIGESTS,
+                                     .after = UINT64_MAX,
+                                     .entries_max = UINT32_MAX};
+        struct fsop_job_args watch = {
+                .size = sizeof(watch), .id = UINT64_MAX, .after = UINT64_MAX, .entries_max = UINT32_MAX};
+        struct fsop_job_args job = {.size = sizeof(job), .id = UINT64_MAX};
         struct fsop_explain_args explain = {.size = sizeof(explain),
                                             .user = fsop_bytes_of("nobody"),
                                             .verb = FSOP_VERB_RENAME,
@@ -475,6 +507,12 @@ static void add_everything(void) {
         ck_assert_int_eq(fsop_batch_read(batch, &fd, &read_args), n++);
         ck_assert_int_eq(fsop_batch_write(batch, &fd, &write_args), n++);
         ck_assert_int_eq(fsop_batch_fsync(batch, &at, &fsync_args), n++);
+        ck_assert_int_eq(fsop_batch_cp(batch, &at, &to, &cp), n++);
+        ck_assert_int_eq(fsop_batch_job(batch, FSOP_VERB_JOB_LIST, &list), n++);
+        ck_assert_int_eq(fsop_batch_job(batch, FSOP_VERB_JOB_SHOW, &show), n++);
+        ck_assert_int_eq(fsop_batch_job(batch, FSOP_VERB_JOB_WATCH, &watch), n++);
+        for (int verb = FSOP_VERB_JOB_PAUSE; verb <= FSOP_VERB_JOB_FORGET; verb++)
+                ck_assert_int_eq(fsop_batch_job(batch, (enum fsop_verb)verb, &job), n++);
 }
 
 START_TEST(everything_is_sent_as_given) {
@@ -507,6 +545,28 @@ START_TEST(everything_is_sent_as_given) {
         ck_assert_int_eq(op[27].args.copy_range.clone, FSOP_CLONE_NEVER);
         ck_assert(op[28].args.open.exclusive);
         ck_assert(op[32].args.fsync.filesystem);
+        const struct cp_args *cp = &op[33].args.cp;
+        expect_path(op[33].at.path, "/at");
+        expect_path(op[33].to.path, "/to");
+        ck_assert(op[33].at.follow && !op[33].to.follow);
+        ck_assert(cp->hold && cp->recursive && cp->one_filesystem && cp->verify);
+        ck_assert(cp->job == UINT64_MAX && cp->bytes_per_s == INT64_MAX);
+        ck_assert_uint_eq(cp->key.len, WIRE_JOB_KEY_BYTES_MAX);
+        ck_assert_uint_eq(cp->preserve, FSOP_PRESERVE_ALL);
+        ck_assert_uint_eq(cp->umask, 0777);
+        ck_assert_int_eq(cp->clone, FSOP_CLONE_NEVER);
+        ck_assert_int_eq(cp->sync, FSOP_SYNC_FILE);
+        ck_assert_int_eq(cp->update, FSOP_UPDATE_OLDER);
+        ck_assert_int_eq(cp->priority, -100);
+        ck_assert_uint_eq(cp->n_excludes, WIRE_JOB_EXCLUDES_MAX);
+        expect_path(cp->excludes[WIRE_JOB_EXCLUDES_MAX - 1], "user.name");
+        ck_assert_uint_eq(cp->n_names, WIRE_JOB_NAMES_MAX);
+        expect_path(cp->names[WIRE_JOB_NAMES_MAX - 1], "user.name");
+        ck_assert(op[34].args.job.all_users && op[34].args.job.after == UINT64_MAX);
+        ck_assert_int_eq(op[35].args.job.want, JOB_WANT_DIGESTS);
+        ck_assert_uint_eq(op[36].args.job.entries_max, WIRE_JOB_ENTRIES_MAX);
+        ck_assert_int_eq(op[37].verb, FSOP_VERB_JOB_PAUSE);
+        ck_assert(op[37].args.job.id == UINT64_MAX);
 }
 END_TEST
 
