@@ -72,7 +72,7 @@ static inline ProtobufCBinaryData leaf_data(struct bytes bytes) {
 int batch_decode(struct decoder *decoder, struct bytes bytes, struct batch *ret_batch);
 void batch_put(struct wire_writer *writer, uint32_t number, const struct batch *batch);
 
-/* Fields of CpArgs, which is written by hand: its lists have any length. */
+/* Fields of CpArgs, which is read and written by hand. */
 enum {
         CP_JOB = 1,
         CP_HOLD = 2,
