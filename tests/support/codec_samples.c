@@ -234,6 +234,26 @@ const struct operation *sample_operations(uint32_t *ret_n) {
                              .n_excludes = COUNT(odd_patterns),
                              .names = odd_names,
                              .n_names = COUNT(odd_names)}},
+                {.verb = FSOP_VERB_CP,
+                 .at = PATH("/from"),
+                 .to = PATH("/to"),
+                 .args.cp = {.job = 5,
+                             .hold = true,
+                             .key = TEXT("k"),
+                             .recursive = true,
+                             .one_filesystem = true,
+                             .verify = true,
+                             .preserve = FSOP_PRESERVE_MODE | FSOP_PRESERVE_LINKS,
+                             .umask = 022,
+                             .clone = FSOP_CLONE_ALWAYS,
+                             .sync = FSOP_SYNC_NONE,
+                             .update = FSOP_UPDATE_NONE,
+                             .bytes_per_s = 1,
+                             .priority = 7,
+                             .excludes = odd_patterns,
+                             .n_excludes = 2,
+                             .names = odd_names,
+                             .n_names = 2}},
                 {.verb = FSOP_VERB_EXPLAIN, .args.explain = {.op = &explained_cp}},
                 {.verb = FSOP_VERB_JOB_LIST,
                  .args.job = {.all_users = true, .after = UINT64_MAX, .entries_max = WIRE_JOB_ENTRIES_MAX}},
@@ -327,6 +347,41 @@ static struct job_failure some_job_failures[WIRE_JOB_ENTRIES_MAX];
 static struct job_digest some_digests[WIRE_JOB_ENTRIES_MAX];
 static struct job_event some_events[WIRE_JOB_ENTRIES_MAX];
 
+static struct job_info short_jobs[] = {{.id = 1,
+                                        .state = FSOP_JOB_WAITING,
+                                        .uid = 2,
+                                        .user = TEXT("u"),
+                                        .priority = -1,
+                                        .as = FSOP_AS_CALLER,
+                                        .elevated = true,
+                                        .created = {1, 2},
+                                        .started = {3, 4},
+                                        .finished = {5, 6},
+                                        .retry = {7, 8},
+                                        .source = TEXT("/s"),
+                                        .target = TEXT("/t"),
+                                        .n_places = 1,
+                                        .totals_known = true,
+                                        .files_total = 9,
+                                        .bytes_total = 10,
+                                        .files_done = 11,
+                                        .files_failed = 12,
+                                        .files_skipped = 13,
+                                        .bytes_copied = 14,
+                                        .bytes_flushed = 15,
+                                        .bytes_verified = 16,
+                                        .bytes_per_s = 17,
+                                        .has_seconds_left = true,
+                                        .seconds_left = 0,
+                                        .verify = true,
+                                        .runs = 18,
+                                        .error = {.code = FSOP_ENOSPC, .class_ = FSOP_CLASS_OS},
+                                        .event = 19}};
+static struct job_failure short_failures[] = {
+        {.path = TEXT("/s/a"), .error = {.code = FSOP_EACCES, .class_ = FSOP_CLASS_DENIED, .message = TEXT("no")}},
+        {.error = {.code = FSOP_EIO, .class_ = FSOP_CLASS_OS, .os_error = 5}}};
+static struct job_event short_events[3];
+
 static struct job_info sample_job(uint32_t i) {
         struct job_info job = EXTREME_JOB;
         if (i % 3 == 1)
@@ -338,6 +393,10 @@ static struct job_info sample_job(uint32_t i) {
 }
 
 static void fill_jobs(void) {
+        short_events[0] =
+                (struct job_event){.number = 1, .time = {1, 2}, .kind = FSOP_JOB_EVENT_STATE, .job = short_jobs[0]};
+        short_events[1] = (struct job_event){.number = 2, .kind = FSOP_JOB_EVENT_FAILURE, .failure = short_failures[0]};
+        short_events[2] = (struct job_event){.number = 3, .kind = FSOP_JOB_EVENT_PROGRESS, .job = short_jobs[0]};
         for (uint32_t i = 0; i < WIRE_JOB_ENTRIES_MAX; i++) {
                 some_jobs[i] = sample_job(i);
                 some_job_failures[i] = (struct job_failure){.path = {long_path, i * 15}, .error = sample_error()};
@@ -477,6 +536,18 @@ const struct result *sample_results(uint32_t *ret_n) {
                 {.verb = FSOP_VERB_JOB_CANCEL, .value.job = {.jobs = some_jobs + 5, .n_jobs = 1}},
                 {.verb = FSOP_VERB_JOB_RETRY, .value.job = {.jobs = some_jobs + 8, .n_jobs = 1}},
                 {.verb = FSOP_VERB_JOB_FORGET, .outcome = FSOP_OUTCOME_DONE},
+                /* and short ones */
+                {.verb = FSOP_VERB_JOB_SHOW,
+                 .value.job = {.jobs = short_jobs,
+                               .n_jobs = 1,
+                               .failures = short_failures,
+                               .n_failures = COUNT(short_failures),
+                               .digests = some_digests,
+                               .n_digests = 1,
+                               .end = true,
+                               .cookie = 2}},
+                {.verb = FSOP_VERB_JOB_WATCH,
+                 .value.job = {.events = short_events, .n_events = COUNT(short_events), .cookie = 1}},
                 /* failures: a walk may stand beside one, no other value does */
                 {.verb = FSOP_VERB_CP},
                 {.index = UINT32_MAX, .verb = FSOP_VERB_STAT, .outcome = FSOP_OUTCOME_NOT_STARTED},
