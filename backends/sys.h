@@ -141,6 +141,17 @@ int sys_write_all(os_fd fd, const void *data, size_t len);
 /* mkdir -p with MODE for a directory of the daemon's own. */
 int sys_make_directory(const char *path, uint32_t mode);
 
+/* For libraries that are given the path of a file of the daemon's own. All of them name it below a directory that is the daemon's
+ * own, and never go through a link in its place. [any] */
+/* Whether it is there and nobody else's; its size to *ret_bytes. -FSOP_ENOENT; -FSOP_EPERM: it is not what it should be. */
+int sys_own_file(const char *path, uint64_t *ret_bytes);
+/* Makes it where there is none: empty, 0600, its name on the disk; then returns 1. What is there stays as it is; -FSOP_EPERM as above. */
+int sys_make_own_file(const char *path);
+/* Gives it another name in the same directory, durably; -FSOP_EEXIST where something has that name. */
+int sys_rename_own_file(const char *from, const char *to);
+/* -FSOP_E... for an error number of the operating system that came by way of a library; 0 gives -FSOP_EIO. */
+int sys_error(int os_error);
+
 /* ---- operations ------------------------------------------------------------------------------------------------- */
 
 enum fs_class {

@@ -88,7 +88,7 @@ struct store_change {
         const struct error *error;
 };
 
-/* A failure, as it is read back; texts in the caller's arena. */
+/* A failure, as it is read back; texts are valid while EACH runs. */
 struct store_failure {
         uint64_t cookie;
         uint32_t place;
@@ -110,13 +110,19 @@ struct store_ops {
          * another daemon uses it; -FSOP_EOPNOTSUPP: it was made by a newer version.
          */
         int (*open)(const char *directory, struct store **ret_store, char **ret_note);
-        /* All or none of it, durable when it returns 0. -FSOP_ENOSPC and its like: nothing was changed. */
+        /*
+         * All or none of it, durable when it returns 0. -FSOP_ENOSPC, -FSOP_EIO and their like: nothing was changed, and
+         * later commits are made again when they can be. -FSOP_ENOENT: a change is about a job or a place that is not there;
+         * removing and forgetting what is not there is none. -FSOP_EEXIST: a job is added twice. -FSOP_EINVAL: an id that is
+         * 0 or beyond 63 bits.
+         */
         int (*commit)(struct store *store, const struct store_change *changes, uint32_t n);
-        /* Every job, ascending by id, to EACH, whose argument is valid while it runs; a negative return ends it. Also the id
-         * that no job has ever had. */
+        /* Every job, ascending by id, to EACH, whose argument is valid while it runs; a negative return ends it. Texts have a NUL
+         * behind them. Also the id that no job has ever had. EACH makes no calls of the store; here and below. */
         int (*load)(struct store *store, int (*each)(void *context, const struct store_job *job), void *context,
                     uint64_t *ret_next_id);
-        /* What STORE_FILES appended for a place, in order. */
+        /* What STORE_FILES appended for a place, in order. -FSOP_EIO, here and everywhere: the disk failed, or what is on it is damaged;
+         * the next open finds out which. */
         int (*read_files)(struct store *store, uint64_t id, uint32_t place,
                           int (*each)(void *context, struct bytes data), void *context);
         int (*read_parts)(struct store *store, uint64_t id, uint32_t place,
