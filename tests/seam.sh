@@ -22,7 +22,7 @@ os_files='^(backends/(linux|posix|pool|darwin|windows)/|client/(connect|cli/term
 # The C library's own, and the libraries that exist everywhere.
 portable_headers='^(assert|ctype|float|inttypes|limits|math|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|time|yaml|jansson|sqlite3|protobuf-c/protobuf-c)\.h$'
 # Who may give the kernel a path. Everyone else has descriptors. See "How" in SECURITY.md.
-path_files='^(backends/(linux|posix)/(lookup|directory|run|walk|probe|engine_uring_file|trusted|listen|start|mounts|peer|service)[a-z_]*\.c|client/connect_unix\.c|client/cli/terminal_unix\.c)$'
+path_files='^(backends/(linux|posix)/(lookup|directory|run|walk|copy|probe|engine_uring_file|trusted|listen|start|mounts|peer|service)[a-z_]*\.c|client/connect_unix\.c|client/cli/terminal_unix\.c)$'
 path_calls='open|open64|openat|openat2|open_tree|creat|fopen|freopen|opendir|scandir|nftw|fts_open|access|eaccess|euidaccess|faccessat2?|stat|lstat|fstatat|newfstatat|statx|statfs|statvfs|chmod|lchmod|fchmodat2?|chown|lchown|fchownat|utime|utimes|lutimes|futimesat|utimensat|truncate|mkdir|mkdirat|rmdir|unlink|unlinkat|remove|rename|renameat|renameat2|link|linkat|symlink|symlinkat|readlink|readlinkat|realpath|mknod|mknodat|mkfifo|mkfifoat|l?getxattr|l?setxattr|l?listxattr|l?removexattr|(get|set|list|remove)xattrat|chdir|chroot|pivot_root|mount|umount2?|move_mount|name_to_handle_at|inotify_add_watch|fanotify_mark|mkstemp|mkostemp|mkdtemp|tmpfile|tempnam|acct|swapon|execve?|execl[pe]?|execvpe?|execveat|system|popen|posix_spawnp?|dlopen|bind|connect|uselib|quotactl'
 
 sources() { find proto daemon backends client -name '*.[ch]' -not -path 'client/examples/*' | sort; }
