@@ -286,10 +286,6 @@ static void sorter_add(struct sorter *sorter, const char *name, enum fsop_file_t
 
 /* ---- lists instead of listings ------------------------------------------------------------------------------------- */
 
-static int compare_paths(const void *a, const void *b) {
-        return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
 static struct names_list *names_of_place(const struct store_place *place) {
         struct names_list *list = calloc(1, sizeof(*list));
 

@@ -74,7 +74,7 @@ enum store_change_kind {
         STORE_PART,          /* id, place, path, part: how far a large file has come; replaces what was known */
         STORE_PART_GONE,     /* id, place, path */
         STORE_FAILURE,       /* id, place, path, error: replaces what was known of that path */
-        STORE_RETRY,         /* id: forget failures */
+        STORE_RETRY,         /* id: forget failures, and that places are finished */
         STORE_REMOVE,        /* id: forget all of it */
 };
 
@@ -103,6 +103,8 @@ struct store_part {
 
 struct store_ops {
         const char *name;
+        /* Whether there is a store below DIRECTORY, or something in its place. */
+        bool (*exists)(const char *directory);
         /*
          * Opens the store below DIRECTORY (which exists, and is the daemon's own), making it where there is none, bringing
          * an older one up to date. One that is damaged is set aside under another name, never deleted: *ret_note (malloc'd,

@@ -23,7 +23,7 @@
         "one_filesystem, verify, preserve, umask, clone, sync, overwrite, bytes_per_s, priority, excludes, random, "   \
         "created_s, created_ns, n_places"
 #define PLACE_COLUMNS                                                                                                  \
-        "source, target, follow, source_dev, source_ino, parent_dev, parent_ino, source_btime_s, source_btime_ns, "    \
+        "source, target, follow, elevated, source_dev, source_ino, parent_dev, parent_ino, source_btime_s, source_btime_ns, "    \
         "names, finished"
 
 static const char *const statements[STATEMENTS] = {
@@ -35,7 +35,7 @@ static const char *const statements[STATEMENTS] = {
                               "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_ADD_STATE] = "INSERT INTO states (" STATE_COLUMNS ", job) VALUES (" STATE_VALUES ", ?)",
         [STATEMENT_ADD_PLACE] = "INSERT INTO places (job, place, " PLACE_COLUMNS ") "
-                                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_UPDATE] = "UPDATE states SET (" STATE_COLUMNS ") = (" STATE_VALUES ") WHERE job = ?",
         [STATEMENT_PLACE_FINISHED] = "UPDATE places SET finished = 1 WHERE job = ? AND place = ?",
         [STATEMENT_FILES] = "INSERT INTO files (job, place, data) VALUES (?, ?, ?)",
@@ -49,6 +49,7 @@ static const char *const statements[STATEMENTS] = {
                 "class = excluded.class, retryable = excluded.retryable, os = excluded.os, rule = excluded.rule, "
                 "message = excluded.message",
         [STATEMENT_RETRY] = "DELETE FROM failures WHERE job = ?",
+        [STATEMENT_REOPEN] = "UPDATE places SET finished = 0 WHERE job = ?",
         [STATEMENT_REMOVE] = "DELETE FROM jobs WHERE id = ?",
         [STATEMENT_FREE_PAGES] = "PRAGMA freelist_count",
         [STATEMENT_SHRINK] = "PRAGMA incremental_vacuum(1024)",
@@ -160,6 +161,7 @@ static int write_place(struct store_sqlite *store, uint64_t id, uint32_t number,
         bind_bytes(&b, place->source);
         bind_bytes(&b, place->target);
         bind_i64(&b, place->follow);
+        bind_i64(&b, place->elevated);
         bind_u64(&b, place->source_id.dev);
         bind_u64(&b, place->source_id.ino);
         bind_u64(&b, place->parent_id.dev);
@@ -236,7 +238,7 @@ static int write_about(struct store_sqlite *store, enum store_statement which, c
         struct binding b = begin(store, which);
 
         bind_u64(&b, change->id);
-        if (which == STATEMENT_RETRY || which == STATEMENT_REMOVE)
+        if (which == STATEMENT_RETRY || which == STATEMENT_REOPEN || which == STATEMENT_REMOVE)
                 return run(store, &b);
         bind_i64(&b, change->place);
         if (which == STATEMENT_PLACE_FINISHED)
@@ -248,6 +250,8 @@ static int write_about(struct store_sqlite *store, enum store_statement which, c
 }
 
 static int write_change(struct store_sqlite *store, const struct store_change *change, uint64_t *next_id) {
+        int code;
+
         switch (change->kind) {
         case STORE_ADD:
                 return add_job(store, change->job, next_id);
@@ -264,7 +268,8 @@ static int write_change(struct store_sqlite *store, const struct store_change *c
         case STORE_FAILURE:
                 return write_about(store, STATEMENT_FAILURE, change);
         case STORE_RETRY:
-                return write_about(store, STATEMENT_RETRY, change);
+                code = write_about(store, STATEMENT_RETRY, change);
+                return code < 0 ? code : write_about(store, STATEMENT_REOPEN, change);
         case STORE_REMOVE:
                 return write_about(store, STATEMENT_REMOVE, change);
         }
@@ -372,6 +377,7 @@ static void read_place(struct row *row, struct store_place *place) {
         place->source = row_bytes(row);
         place->target = row_bytes(row);
         place->follow = row_bool(row);
+        place->elevated = row_bool(row);
         place->source_id.dev = row_u64(row);
         place->source_id.ino = row_u64(row);
         place->parent_id.dev = row_u64(row);
@@ -575,6 +581,7 @@ static struct store *sqlite_close(struct store *base) {
 
 const struct store_ops store_sqlite = {
         .name = "sqlite",
+        .exists = store_sqlite_exists,
         .open = sqlite_open,
         .commit = sqlite_commit,
         .load = sqlite_load,

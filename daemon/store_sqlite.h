@@ -28,6 +28,7 @@ enum store_statement {
         STATEMENT_PART_GONE,
         STATEMENT_FAILURE,
         STATEMENT_RETRY,
+        STATEMENT_REOPEN,
         STATEMENT_REMOVE,
         STATEMENT_FREE_PAGES,
         STATEMENT_SHRINK,
@@ -51,6 +52,8 @@ int store_sqlite_open_as(const char *directory, const char *const *steps, uint32
                          char **ret_note);
 extern const char *const store_sqlite_steps[];
 extern const uint32_t store_sqlite_n_steps;
+
+bool store_sqlite_exists(const char *directory);
 
 /* ---- store_sqlite.c -----------------------------------------------------------------------------------------------
  */

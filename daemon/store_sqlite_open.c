@@ -49,7 +49,7 @@ const char *const store_sqlite_steps[] = {
         "  error_retryable INTEGER NOT NULL, error_os INTEGER NOT NULL, error_rule BLOB NOT NULL, "
         "  error_message BLOB NOT NULL);"
         "CREATE TABLE places (job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, place INTEGER NOT NULL, "
-        "  source BLOB NOT NULL, target BLOB NOT NULL, follow INTEGER NOT NULL, source_dev INTEGER NOT NULL, "
+        "  source BLOB NOT NULL, target BLOB NOT NULL, follow INTEGER NOT NULL, elevated INTEGER NOT NULL, source_dev INTEGER NOT NULL, "
         "  source_ino INTEGER NOT NULL, parent_dev INTEGER NOT NULL, parent_ino INTEGER NOT NULL, "
         "  source_btime_s INTEGER NOT NULL, source_btime_ns INTEGER NOT NULL, names BLOB NOT NULL, "
         "  finished INTEGER NOT NULL, PRIMARY KEY (job, place));"
@@ -435,4 +435,13 @@ int store_sqlite_open_as(const char *directory, const char *const *steps, uint32
         free(store);
         free(path);
         return code;
+}
+
+bool store_sqlite_exists(const char *directory) {
+        char *path = sentence("%s/%s", directory, STORE_SQLITE_FILE);
+        uint64_t bytes;
+        bool exists = !path || sys_own_file(path, &bytes) != -FSOP_ENOENT;
+
+        free(path);
+        return exists;
 }
