@@ -168,10 +168,11 @@ static void harden(sqlite3 *db) {
  */
 static const char settings[] = "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -512; "
                                "PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0; "
-                               "PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL; "
+                               "PRAGMA locking_mode = EXCLUSIVE; "
                                "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; "
                                "PRAGMA journal_size_limit = 4194304";
-/* This may write, and so comes when the file is known to be ours; the transaction makes the claim sure. */
+/* These may write, and so come when the file is known to be ours, or new; the transaction makes the claim sure. */
+static const char first_beginning[] = "PRAGMA auto_vacuum = INCREMENTAL";
 static const char beginning[] = "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE";
 
 /*
@@ -295,6 +296,8 @@ static int bring_up_to_date(struct attempt *attempt, struct store_sqlite *store)
         int64_t version, generation, next_id;
         int code = find_version(attempt, db, &version);
 
+        if (code == 0 && version == 0)
+                code = execute(attempt, db, first_beginning);
         if (code == 0)
                 code = execute(attempt, db, beginning);
         if (code < 0)
