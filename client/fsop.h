@@ -432,8 +432,8 @@ struct fsop_copy_range_args {
  * A copy job: files and trees copied in the background by the daemon, surviving its restarts. Every submission is an
  * operation with a source and what it becomes: its final path, never the directory that it goes into. A job of several
  * sources is submitted in turn: the first operation makes it, with `hold`, the next ones name it in `job`; the first
- * one without `hold` begins it, and its success is the promise that the job will not be lost. A job that is still held
- * when the connection ends is forgotten. Options count in the operation that makes the job.
+ * one without `hold` begins it, and its success is the promise that the job will not be lost. A job that is held has the
+ * state UNKNOWN (one with another was there before, with the same key), and is forgotten when the connection ends. Options count in the operation that makes the job.
  */
 struct fsop_cp_args {
         size_t size;
