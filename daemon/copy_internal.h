@@ -25,6 +25,7 @@
 #define RECORD_FILES 4096u
 #define RECORD_MS 5000u           /* … or what has waited so long */
 #define STEP_BYTES (UINT64_C(8) << 20) /* of a large file in one unit */
+#define FAILURES_KEPT_MAX 100000u
 #define DIRS_OPEN_MAX 256u        /* directories that wait for their files to be recorded */
 
 /* ---- a place being copied ---------------------------------------------------------------------------------------- */

@@ -43,6 +43,7 @@ struct job {
         enum fsop_job_state announced; /* what watchers were told last */
         bool draft;             /* held: not in the store; belongs to a session */
         uint64_t session_id;
+        uint64_t bytes;         /* of memory, about: what its user is charged */
         bool adding;            /* on its way into the store */
         bool cleaning;          /* its run only removes temporary files */
         bool wants_cleaning;    /* … and that is still to be done */
