@@ -216,6 +216,7 @@ struct run {
         struct bundle *bundles;     /* to be copied, first in first out */
         struct bundle **bundles_end;
         struct todo *todos;       /* to be entered, last in first out: depth first */
+        uint32_t n_todos;
         struct dir **listing;     /* being listed, a stack */
         uint32_t n_listing, listing_room;
         struct dir **finishing;   /* to be finished */

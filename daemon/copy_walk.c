@@ -9,6 +9,7 @@
 #include "daemon/copy_internal.h"
 
 #define BUNDLES_AHEAD 8u /* so many wait: nothing more is listed */
+#define TODOS_AHEAD 512u /* so many directories wait: they come before the rest of the listings */
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 
@@ -246,6 +247,7 @@ static void queue_todo(struct dir *parent, const char *name, struct names_list *
         parent->tree->n_waiting++;
         todo->next = run->todos;
         run->todos = todo;
+        run->n_todos++;
 }
 
 /* Names of a directory sorted into bundles and directories to enter. */
@@ -920,6 +922,7 @@ static bool issue_enter(struct run *run) {
         if (!unit)
                 return false;
         run->todos = todo->next;
+        run->n_todos--;
         todo->parent->tree->n_waiting--;
         unit->todo = todo;
         unit_submit(unit, enter_call, enter_done);
@@ -941,7 +944,7 @@ bool walk_issue(struct run *run) {
                 return issue_finish(run);
         if (too_many_bundles(run))
                 return false;
-        if (run->n_listing > 0)
+        if (run->n_listing > 0 && run->n_todos < TODOS_AHEAD)
                 return issue_list(run);
         if (!run->todos)
                 return false;
@@ -966,6 +969,7 @@ void walk_drop(struct run *run) {
         run->bundles_end = &run->bundles;
         while ((todo = run->todos)) {
                 run->todos = todo->next;
+                run->n_todos--;
                 todo->parent->tree->n_waiting--;
                 dir_release(todo->parent);
                 names_list_free(todo->names);

@@ -474,13 +474,15 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                 job_event_state(job);
         else if (stop == STOP_CANCEL)
                 job_set_state(job, FSOP_JOB_CANCELLED, NULL);
+        else if (stop == STOP_PAUSE)
+                job_set_state(job, FSOP_JOB_PAUSED, NULL);
+        else if (stop == STOP_SHUTDOWN)
+                return; /* the next start finds it as it is */
         else if (error->code != 0 && transient)
                 wait_to_retry(job, error);
         else if (error->code != 0)
                 job_set_state(job, FSOP_JOB_FAILED, error);
-        else if (stop == STOP_PAUSE)
-                job_set_state(job, FSOP_JOB_PAUSED, NULL);
-        else if (stop != STOP_SHUTDOWN)
+        else
                 job_set_state(job, FSOP_JOB_QUEUED, NULL);
         if (job_has_ended(job))
                 audit_end(job);
