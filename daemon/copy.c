@@ -14,6 +14,7 @@
 #include "daemon/server.h"
 #include "proto/names.h"
 
+#define SPEND_AHEAD_MS 200u
 #define COUNT_AFTER_MS 1000u /* a job that is done by then shows no progress, and needs no total */
 
 /* ---- units ------------------------------------------------------------------------------------------------------- */
@@ -48,13 +49,19 @@ void unit_back(struct unit *unit) {
 }
 
 void run_spent(struct run *run, uint64_t bytes) {
-        uint64_t rate = run->job->kept.bytes_per_s, now = run->job->jobs->now_ms;
+        uint64_t rate = run->job->kept.bytes_per_s, now;
 
         if (rate == 0 || bytes == 0)
                 return;
+        now = sys_monotonic_ms();
         if (run->next_ms < now)
                 run->next_ms = now;
         run->next_ms += bytes * 1000 / rate;
+}
+
+/* A little ahead of its time: timers are coarse, and small files would wait for one each. */
+bool run_may_spend(const struct run *run) {
+        return run->next_ms == 0 || sys_monotonic_ms() + SPEND_AHEAD_MS >= run->next_ms;
 }
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
