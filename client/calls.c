@@ -381,6 +381,15 @@ int fsop_copy_range(struct fsop_client *client, const struct fsop_at *source, co
         return r;
 }
 
+static int call_jobs(struct fsop_client *client, enum fsop_verb verb, const void *args,
+                     const struct fsop_job_answer **ret_answer) {
+        const struct fsop_result *result;
+        int r = fsop_call(client, verb, NULL, NULL, args, &result);
+        if (ret_answer)
+                *ret_answer = r == 0 ? &result->value.job : NULL;
+        return r;
+}
+
 /* What answers one job, and maybe more about it. */
 static int call_job_answer(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at,
                            const struct fsop_at *to, const void *args, const struct fsop_job_answer **ret_answer) {
@@ -416,11 +425,7 @@ int fsop_cp(struct fsop_client *client, const struct fsop_at *source, const stru
 
 int fsop_job_list(struct fsop_client *client, const struct fsop_job_args *args,
                   const struct fsop_job_answer **ret_jobs) {
-        const struct fsop_result *result;
-        int r = fsop_call(client, FSOP_VERB_JOB_LIST, NULL, NULL, args, &result);
-        if (ret_jobs)
-                *ret_jobs = r == 0 ? &result->value.job : NULL;
-        return r;
+        return call_jobs(client, FSOP_VERB_JOB_LIST, args, ret_jobs);
 }
 
 int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args,
@@ -430,7 +435,7 @@ int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args,
 
 int fsop_job_watch(struct fsop_client *client, const struct fsop_job_args *args,
                    const struct fsop_job_answer **ret_events) {
-        return call_job_answer(client, FSOP_VERB_JOB_WATCH, NULL, NULL, args, ret_events);
+        return call_jobs(client, FSOP_VERB_JOB_WATCH, args, ret_events);
 }
 
 int fsop_job_pause(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job) {

@@ -88,15 +88,12 @@ static void show(const struct fsop_job_event *event) {
                        job->files_total, job->totals_known ? "" : " or more");
 }
 
-static bool is_over(enum fsop_job_state state) {
-        return state == FSOP_JOB_DONE || state == FSOP_JOB_FAILED || state == FSOP_JOB_CANCELLED;
-}
-
 /* Returns 0 when the job has ended. */
 static int program_watch(struct program *program, uint64_t id, enum fsop_job_state *ret_state) {
         struct fsop_job_args args = {.size = sizeof(args), .id = id};
+        bool over = false;
         int r = 0;
-        while (r == 0 && !is_over(*ret_state)) {
+        while (r == 0 && !over) {
                 const struct fsop_job_answer *answer;
                 r = fsop_job_watch(program->client, &args, &answer);
                 if (is_lost(r)) {
@@ -104,11 +101,13 @@ static int program_watch(struct program *program, uint64_t id, enum fsop_job_sta
                         continue;
                 }
                 for (uint32_t i = 0; r == 0 && i < answer->n_events; i++) {
-                        show(&answer->events[i]);
-                        args.after = answer->events[i].number;
+                        const struct fsop_job_event *event = &answer->events[i];
+                        show(event);
+                        args.after = event->number;
+                        if (event->kind == FSOP_JOB_EVENT_STATE)
+                                *ret_state = event->job.state;
                 }
-                if (r == 0 && answer->n_jobs > 0)
-                        *ret_state = answer->jobs[0].state;
+                over = r == 0 && answer->end;
         }
         return r;
 }
