@@ -433,8 +433,8 @@ struct fsop_copy_range_args {
  * operation with a source and what it becomes: its final path, never the directory that it goes into. A job of several
  * sources is submitted in turn: the first operation makes it, with `hold`, the next ones name it in `job`; the first
  * one without `hold` begins it, and its success is the promise that the job will not be lost. A held job has the state
- * FSOP_JOB_UNKNOWN, can only be added to, and is forgotten when the connection ends. Options count in the operation
- * that makes the job.
+ * FSOP_JOB_UNKNOWN (one with another state was there before, with the same key), can only be added to, and is forgotten
+ * when the connection ends. Options count in the operation that makes the job.
  */
 struct fsop_cp_args {
         size_t size;
