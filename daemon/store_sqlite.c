@@ -80,7 +80,7 @@ int store_sqlite_prepare(struct store_sqlite *store) {
 }
 
 void store_sqlite_close_file(struct store_sqlite *store, bool as_it_is) {
-        if (as_it_is) /* else closing would bring the log into the file, and remove it */
+        if (as_it_is && store->db) /* else closing would bring the log into the file, and remove it */
                 sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         for (int i = 0; i < STATEMENTS; i++) {
                 sqlite3_finalize(store->statements[i]);
