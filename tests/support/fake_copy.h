@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_copy.h: all of backends/copy.h over a tree of files in memory: names, types, sizes, links, and numbers in the place
- * of contents. Included by one test program, which thereby defines these functions itself, before the backend can.
+ * fake_copy.h: all of backends/copy.h over a tree of files in memory: names, types, sizes, links, and numbers in the
+ * place of contents. Included by one test program, which thereby defines these functions itself, before the backend
+ * can.
  *
- * Every call can be made to fail, everything that is open is counted, and `between` is called before each call. The tree lies
- * in memory that is shared with children, so that it outlives a daemon that is killed; beside it lies what a power cut would
- * leave of it.
+ * Every call can be made to fail, everything that is open is counted, and `between` is called before each call. The
+ * tree lies in memory that is shared with children, so that it outlives a daemon that is killed; beside it lies what a
+ * power cut would leave of it.
  */
 #ifndef FSOP_FAKE_COPY_H
 #define FSOP_FAKE_COPY_H
@@ -18,7 +19,8 @@
 
 #include "backends/copy.h"
 
-/* ---- the tree ---------------------------------------------------------------------------------------------------------- */
+/* ---- the tree
+ * ---------------------------------------------------------------------------------------------------------- */
 
 #define FAKE_INODES 4096u
 #define FAKE_NAME_BYTES 56u
@@ -29,10 +31,10 @@ struct fake_inode {
         enum fsop_file_type type;
         uint32_t nlink, uid;
         uint64_t dev, size;
-        uint64_t content;  /* which; the same number: the same bytes */
-        uint64_t serial;   /* of what was ever made: no two are the same */
-        uint64_t valid;    /* so much of it is there */
-        bool finished;     /* owner, mode and times are those of the source */
+        uint64_t content; /* which; the same number: the same bytes */
+        uint64_t serial;  /* of what was ever made: no two are the same */
+        uint64_t valid;   /* so much of it is there */
+        bool finished;    /* owner, mode and times are those of the source */
         int64_t mtime;
         int read_code;     /* of reading or entering it, besides 0 */
         const char *xattr; /* a name, or NULL */
@@ -56,12 +58,28 @@ static struct fake_fs {
         uint64_t contents, serials;    /* numbers given out */
         uint64_t bytes_written;        /* ever, not cloned */
         unsigned files_made;
-} *fake_fs;
+} * fake_fs;
 
 enum fake_copy_call {
-        FAKE_COPY_OPEN, FAKE_COPY_TOP, FAKE_COPY_ENTER, FAKE_COPY_LIST, FAKE_COPY_FINISH_DIR, FAKE_COPY_PUBLISH_TOP, FAKE_COPY_COUNT,
-        FAKE_COPY_FILE, FAKE_COPY_PUBLISH, FAKE_COPY_DISCARD, FAKE_COPY_LINK, FAKE_COPY_IS_THERE, FAKE_COPY_VERIFY,
-        FAKE_COPY_PART_BEGIN, FAKE_COPY_PART_STEP, FAKE_COPY_PART_FLUSH, FAKE_COPY_PART_FINISH, FAKE_COPY_FLUSH, FAKE_COPY_REMOVE,
+        FAKE_COPY_OPEN,
+        FAKE_COPY_TOP,
+        FAKE_COPY_ENTER,
+        FAKE_COPY_LIST,
+        FAKE_COPY_FINISH_DIR,
+        FAKE_COPY_PUBLISH_TOP,
+        FAKE_COPY_COUNT,
+        FAKE_COPY_FILE,
+        FAKE_COPY_PUBLISH,
+        FAKE_COPY_DISCARD,
+        FAKE_COPY_LINK,
+        FAKE_COPY_IS_THERE,
+        FAKE_COPY_VERIFY,
+        FAKE_COPY_PART_BEGIN,
+        FAKE_COPY_PART_STEP,
+        FAKE_COPY_PART_FLUSH,
+        FAKE_COPY_PART_FINISH,
+        FAKE_COPY_FLUSH,
+        FAKE_COPY_REMOVE,
         FAKE_COPY_CALLS,
 };
 
@@ -72,7 +90,7 @@ static struct {
         struct copy_error error; /* with this */
         void (*between)(enum fake_copy_call call, const char *name); /* before each call; NULL: nothing happens */
         bool clones;
-        uint32_t names_max;      /* of a listing; 0: as many as there are */
+        uint32_t names_max; /* of a listing; 0: as many as there are */
         /* what is open; all 0 at the end */
         int trees, dirs, dir_fds, parts;
         unsigned made[FAKE_COPY_CALLS]; /* calls, by kind */
@@ -81,7 +99,8 @@ static struct {
 static uint32_t fake_make_inode(enum fsop_file_type type, uint64_t dev) {
         for (uint32_t i = 0; i < FAKE_INODES; i++)
                 if (!fake_fs->now.inodes[i].used && !fake_fs->durable.inodes[i].used) {
-                        fake_fs->now.inodes[i] = (struct fake_inode){.used = true, .type = type, .dev = dev, .uid = 1000, .serial = ++fake_fs->serials};
+                        fake_fs->now.inodes[i] = (struct fake_inode){
+                                .used = true, .type = type, .dev = dev, .uid = 1000, .serial = ++fake_fs->serials};
                         if (i >= fake_fs->now.n_inodes)
                                 fake_fs->now.n_inodes = i + 1;
                         return i;
@@ -246,7 +265,8 @@ static void fake_copy_reset(void) {
         fake_sync();
 }
 
-/* ---- calls ------------------------------------------------------------------------------------------------------------- */
+/* ---- calls
+ * ------------------------------------------------------------------------------------------------------------- */
 
 /* Before each call: 0, or what it is to fail with. */
 static int fake_call(enum fake_copy_call call, const char *name, struct copy_error *ret) {
@@ -324,7 +344,8 @@ static struct fsop_stat fake_stat(uint32_t inode) {
                                   .btime = {1, 0}};
 }
 
-/* ---- a tree ------------------------------------------------------------------------------------------------------------ */
+/* ---- a tree
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static int fake_open_ends(struct copy_tree *tree, const struct sys_op *op, struct copy_error *ret) {
         struct copy_state *state = tree->state;
@@ -384,7 +405,8 @@ void copy_devices(const struct copy_tree *tree, uint64_t *ret_from, uint64_t *re
         *ret_to = fake_inode_of(tree->state->target >= 0 ? (uint32_t)tree->state->target : tree->state->parent)->dev;
 }
 
-/* ---- temporary names --------------------------------------------------------------------------------------------------- */
+/* ---- temporary names
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool fake_is_temporary(const struct copy_tree *tree, const char *name) {
         size_t len = strlen(tree->temporary);
@@ -403,7 +425,8 @@ static void fake_sweep(const struct copy_tree *tree, uint32_t dir, bool all) {
         for (uint32_t i = 0; i < fake_fs->now.n_entries; i++) {
                 struct fake_entry *entry = &fake_fs->now.entries[i];
 
-                if (entry->used && entry->parent == dir && fake_is_temporary(tree, entry->name) && (all || !fake_is_part(tree, entry->name)))
+                if (entry->used && entry->parent == dir && fake_is_temporary(tree, entry->name) &&
+                    (all || !fake_is_part(tree, entry->name)))
                         fake_entry_remove(entry);
         }
 }
@@ -414,7 +437,8 @@ static void fake_next_temporary(struct copy_tree *tree, uint32_t dir, char name[
         while (fake_entry_find(dir, name));
 }
 
-/* ---- directories ------------------------------------------------------------------------------------------------------- */
+/* ---- directories
+ * ------------------------------------------------------------------------------------------------------- */
 
 static struct copy_dir *fake_dir_new(const char *above, const char *name, uint32_t depth) {
         struct copy_dir *dir = calloc(1, sizeof(*dir) + strlen(above) + strlen(name) + 2);
@@ -452,7 +476,8 @@ uint32_t copy_dir_depth(const struct copy_dir *dir) {
 }
 
 /* NAME in a directory of the target, made or opened. */
-static int fake_make_dir(struct copy_tree *tree, uint32_t parent, const char *name, struct copy_dir *dir, struct copy_error *ret) {
+static int fake_make_dir(struct copy_tree *tree, uint32_t parent, const char *name, struct copy_dir *dir,
+                         struct copy_error *ret) {
         struct fake_entry *entry = fake_entry_find(parent, name);
 
         if (entry && dir->finals && !tree->resumed)
@@ -534,7 +559,8 @@ static bool fake_leaves_out(const struct copy_tree *tree, const char *name) {
         return false;
 }
 
-int copy_list(struct copy_tree *tree, struct copy_dir *dir, struct copy_names *ret_names, struct copy_error *ret_error) {
+int copy_list(struct copy_tree *tree, struct copy_dir *dir, struct copy_names *ret_names,
+              struct copy_error *ret_error) {
         uint32_t max = copies.names_max > 0 ? copies.names_max : COPY_NAMES_MAX;
         size_t used = 0;
 
@@ -599,7 +625,8 @@ int copy_publish_top(struct copy_tree *tree, bool flush, struct copy_error *ret_
         if (!entry || (int)entry->inode != tree->state->top)
                 return fake_failed(ret_error, -FSOP_ESTALE, "the directory that was filled has been moved away");
         if (fake_entry_find(tree->state->parent, tree->target_name))
-                return fake_failed(ret_error, -FSOP_EEXIST, "something was given the target's name while it was copied");
+                return fake_failed(ret_error, -FSOP_EEXIST,
+                                   "something was given the target's name while it was copied");
         strcpy(entry->name, tree->target_name);
         if (flush) /* the name only: what is in it is as durable as it was */
                 fake_fs->durable.entries[entry - fake_fs->now.entries] = *entry;
@@ -628,7 +655,8 @@ int copy_count(struct copy_tree *tree, uint64_t *ret_files, uint64_t *ret_bytes,
         return 0;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------------------------- */
+/* ---- files
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static const char *fake_final_name(const struct copy_tree *tree, const struct copy_dir *dir, const char *name) {
         return dir->place ? tree->target_name : name;
@@ -797,9 +825,11 @@ static void fake_publish_one(struct copy_tree *tree, struct copy_dir *dir, struc
                 return;
         }
         old = fake_entry_find(dir->target, name);
-        if (old && (tree->options->update == FSOP_UPDATE_NONE || tree->options->update == FSOP_UPDATE_NONE_FAIL || fake_is_dir(old->inode))) {
+        if (old && (tree->options->update == FSOP_UPDATE_NONE || tree->options->update == FSOP_UPDATE_NONE_FAIL ||
+                    fake_is_dir(old->inode))) {
                 fake_drop(dir, file);
-                file->outcome = tree->options->update == FSOP_UPDATE_NONE && !fake_is_dir(old->inode) ? COPY_SKIPPED : COPY_FAILED;
+                file->outcome = tree->options->update == FSOP_UPDATE_NONE && !fake_is_dir(old->inode) ? COPY_SKIPPED
+                                                                                                      : COPY_FAILED;
                 file->error = (struct copy_error){.code = file->outcome == COPY_FAILED ? -FSOP_EEXIST : 0};
                 return;
         }
@@ -829,7 +859,8 @@ void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file
                 if (files[i].outcome != COPY_COPIED || (!dir->finals && !files[i].needs_publish) ||
                     fake_call(FAKE_COPY_DISCARD, files[i].name, &error) < 0)
                         continue;
-                entry = fake_entry_find(dir->target, dir->finals ? fake_final_name(tree, dir, files[i].name) : files[i].temporary);
+                entry = fake_entry_find(dir->target,
+                                        dir->finals ? fake_final_name(tree, dir, files[i].name) : files[i].temporary);
                 if (entry)
                         fake_entry_remove(entry);
                 files[i].needs_publish = false;
@@ -910,8 +941,8 @@ bool copy_is_there(struct copy_tree *tree, struct copy_dir *dir, const char *nam
                fake_inode_of(to->inode)->size == fake_inode_of((uint32_t)source)->size;
 }
 
-int copy_verify(struct copy_tree *tree, struct copy_dir *dir, const struct copy_file *file, uint8_t ret_digest[COPY_DIGEST_BYTES],
-                struct copy_error *ret_error) {
+int copy_verify(struct copy_tree *tree, struct copy_dir *dir, const struct copy_file *file,
+                uint8_t ret_digest[COPY_DIGEST_BYTES], struct copy_error *ret_error) {
         const char *name = file->needs_publish ? file->temporary : fake_final_name(tree, dir, file->name);
         const struct fake_entry *to = fake_entry_find(dir->target, name);
         int source = fake_source_of(tree, dir, file->name);
@@ -932,7 +963,8 @@ int copy_verify(struct copy_tree *tree, struct copy_dir *dir, const struct copy_
         return 0;
 }
 
-/* ---- large files ------------------------------------------------------------------------------------------------------- */
+/* ---- large files
+ * ------------------------------------------------------------------------------------------------------- */
 
 struct copy_part {
         struct copy_tree *tree;
@@ -951,7 +983,8 @@ static bool fake_part_resumes(struct copy_part *part, const struct copy_part_rec
         if (!entry)
                 return false;
         if (record->ino == part->source + 1 && record->size == part->size && record->mtime.sec == part->mtime &&
-            fake_inode_of(entry->inode)->valid >= record->offset && fake_inode_of(entry->inode)->content == part->content) {
+            fake_inode_of(entry->inode)->valid >= record->offset &&
+            fake_inode_of(entry->inode)->content == part->content) {
                 part->target = entry->inode;
                 part->offset = record->offset;
                 strcpy(part->temporary, record->temporary);
@@ -968,8 +1001,8 @@ static void fake_part_made(struct copy_part *part) {
         fake_inode_of(part->target)->size = part->offset;
 }
 
-void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file, const struct copy_part_record *record,
-                     struct copy_part **ret_part) {
+void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file,
+                     const struct copy_part_record *record, struct copy_part **ret_part) {
         int source = fake_source_of(tree, dir, file->name);
         struct copy_part *part;
         const char *name;
@@ -989,8 +1022,12 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
                 fake_file_failed(file, -FSOP_ENOMEM, NULL, false);
                 return;
         }
-        *part = (struct copy_part){.tree = tree, .dir = dir, .source = (uint32_t)source, .size = file->size,
-                                   .content = fake_inode_of((uint32_t)source)->content, .mtime = fake_inode_of((uint32_t)source)->mtime};
+        *part = (struct copy_part){.tree = tree,
+                                   .dir = dir,
+                                   .source = (uint32_t)source,
+                                   .size = file->size,
+                                   .content = fake_inode_of((uint32_t)source)->content,
+                                   .mtime = fake_inode_of((uint32_t)source)->mtime};
         strcpy(part->name, file->name);
         if (!fake_part_resumes(part, record)) {
                 name = fake_new_name(tree, dir, file);
@@ -1033,7 +1070,8 @@ int64_t copy_part_step(struct copy_part *part, uint64_t bytes, struct copy_error
 int copy_part_flush(struct copy_part *part, struct copy_part_record *ret_record, struct copy_error *ret_error) {
         if (fake_call(FAKE_COPY_PART_FLUSH, part->name, ret_error) < 0)
                 return ret_error->code;
-        *ret_record = (struct copy_part_record){.offset = part->offset, .ino = part->source + 1, .size = part->size, .mtime = {part->mtime, 0}};
+        *ret_record = (struct copy_part_record){
+                .offset = part->offset, .ino = part->source + 1, .size = part->size, .mtime = {part->mtime, 0}};
         if (!part->dir->finals)
                 strcpy(ret_record->temporary, part->temporary);
         /* its data, and the names that lead to it */
@@ -1099,7 +1137,8 @@ void copy_part_finish(struct copy_part *part, struct copy_file *file) {
         copy_part_free(part, true);
 }
 
-/* ---- durability and the end -------------------------------------------------------------------------------------------- */
+/* ---- durability and the end
+ * -------------------------------------------------------------------------------------------- */
 
 int copy_flush(struct copy_tree *tree, struct copy_error *ret_error) {
         (void)tree;
