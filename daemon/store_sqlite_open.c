@@ -60,6 +60,7 @@ const char *const store_sqlite_steps[] = {
         "NULL, "
         "  offset INTEGER NOT NULL, ino INTEGER NOT NULL, size INTEGER NOT NULL, mtime_s INTEGER NOT NULL, "
         "  mtime_ns INTEGER NOT NULL, ctime_s INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, "
+        "  target_ino INTEGER NOT NULL, "
         "  PRIMARY KEY (job, place, path), "
         "  FOREIGN KEY (job, place) REFERENCES places (job, place) ON DELETE CASCADE) WITHOUT ROWID;"
         /* a cookie is never used again: who reads on behind one must not miss what came after a retry */
