@@ -14,6 +14,7 @@
 #include "daemon/server.h"
 #include "proto/names.h"
 
+#define SPEND_AHEAD_MS 200u
 #define COUNT_AFTER_MS 1000u /* a job that is done by then shows no progress, and needs no total */
 
 /* ---- units ------------------------------------------------------------------------------------------------------- */
@@ -48,13 +49,19 @@ void unit_back(struct unit *unit) {
 }
 
 void run_spent(struct run *run, uint64_t bytes) {
-        uint64_t rate = run->job->kept.bytes_per_s, now = run->job->jobs->now_ms;
+        uint64_t rate = run->job->kept.bytes_per_s, now;
 
         if (rate == 0 || bytes == 0)
                 return;
+        now = sys_monotonic_ms();
         if (run->next_ms < now)
                 run->next_ms = now;
         run->next_ms += bytes * 1000 / rate;
+}
+
+/* A little ahead of its time: timers are coarse, and small files would wait for one each. */
+bool run_may_spend(const struct run *run) {
+        return run->next_ms == 0 || sys_monotonic_ms() + SPEND_AHEAD_MS >= run->next_ms;
 }
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
@@ -444,9 +451,13 @@ static void advance_trees(struct run *run) {
 /* ---- giving out -------------------------------------------------------------------------------------------------- */
 
 static uint32_t copying_max(void) {
-        uint32_t n = sys_processors();
+        static uint32_t max;
 
-        return n < 2 ? 2 : n > 8 ? 8 : n;
+        if (max == 0) {
+                max = sys_processors();
+                max = max < 2 ? 2 : max > 8 ? 8 : max;
+        }
+        return max;
 }
 
 static void issue(struct run *run) {

@@ -18,6 +18,7 @@ struct submission {
         struct copy_options options;
         struct copy_tree tree;
         struct copy_error error;
+        uint64_t from_dev, to_dev;
         char user[256];
         struct job *job; /* on its way into the store */
 };
@@ -40,6 +41,30 @@ static struct job *find_draft(struct jobs *jobs, uint64_t id, const struct sessi
         struct job *job = jobs_find(jobs, id);
 
         return job && job->draft && !job->adding && job->session_id == session->id ? job : NULL;
+}
+
+/* What an operation adds to the memory that its user's jobs take. */
+static uint64_t bytes_of(const struct operation *op) {
+        const struct cp_args *args = &op->args.cp;
+        uint64_t bytes = sizeof(struct job) + sizeof(struct store_place) + op->at.path.len + op->to.path.len + args->key.len;
+
+        for (uint32_t i = 0; i < args->n_names; i++)
+                bytes += sizeof(struct bytes) + args->names[i].len + 32; /* and what an allocation costs */
+        for (uint32_t i = 0; i < args->n_excludes; i++)
+                bytes += sizeof(struct bytes) + args->excludes[i].len + 32;
+        return bytes;
+}
+
+static bool user_has_memory(struct task_op *o, struct jobs *jobs, uint32_t uid) {
+        uint64_t bytes = bytes_of(o->op), max = jobs->server->config->limits.job_bytes_per_uid;
+
+        for (const struct job *job = jobs->first; job; job = job->next)
+                bytes += job->kept.uid == uid ? job->bytes : 0;
+        if (bytes <= max)
+                return true;
+        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "the paths of this user's jobs would take more memory than its limit allows (%llu bytes)",
+                     (unsigned long long)max);
+        return false;
 }
 
 static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
@@ -172,11 +197,10 @@ static bool add_place(struct job *job, const struct task_op *o, const struct sub
         *place = (struct store_place){
                 .follow = o->op->at.follow,
                 .elevated = o->result.elevated,
-                .source_id = {((uint64_t)tree->source_stat.dev_major << 32) | tree->source_stat.dev_minor, tree->source_stat.ino},
-                .parent_id = tree->target_parent_id,
+                .source_id = {submission->from_dev, tree->source_stat.ino},
+                .parent_id = {submission->to_dev, tree->target_parent_id.ino},
                 .source_btime = tree->source_stat.btime,
         };
-        copy_devices(tree, &place->source_id.dev, &place->parent_id.dev);
         job->kept.n_places++; /* from here on it is freed with the job */
         job->kept.elevated = job->kept.elevated || o->result.elevated;
         if (is_directory(tree))
@@ -267,11 +291,16 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
                              (unsigned long long)args->job);
                 return NULL;
         }
+        if (!user_has_memory(o, jobs, session->peer.uid))
+                return NULL;
+        if (job)
+                job->bytes += bytes_of(o->op);
         if (last) {
                 add_names(o, job, last);
                 return o->failed ? NULL : job;
         }
-        other = jobs_writing_to(jobs, submission->tree.target_parent_id, submission->tree.target_name);
+        other = jobs_writing_to(jobs, (struct object_id){submission->to_dev, submission->tree.target_parent_id.ino},
+                                submission->tree.target_name);
         if (other) {
                 refuse_conflict(o, other, job);
                 return NULL;
@@ -285,6 +314,8 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
                         no_memory(o);
                 return NULL;
         }
+        if (job->bytes == 0)
+                job->bytes = bytes_of(o->op);
         if (add_place(job, o, submission))
                 return job;
         no_memory(o);
@@ -320,8 +351,10 @@ static void look_call(struct io *io) {
         struct submission *submission = o->waits_for;
 
         io->result = copy_open(&submission->tree, &o->sys, &submission->error);
-        if (io->result == 0)
+        if (io->result == 0) {
+                copy_devices(&submission->tree, &submission->from_dev, &submission->to_dev);
                 copy_close(&submission->tree);
+        }
         identity_wear_service();
         if (sys_name_of_user(o->task->session->peer.uid, submission->user, sizeof(submission->user)) < 0)
                 submission->user[0] = 0;

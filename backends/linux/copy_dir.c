@@ -73,6 +73,17 @@ uint32_t copy_dir_depth(const struct copy_dir *dir) {
 
 /* ---- the source's side -------------------------------------------------------------------------------------------- */
 
+/*
+ * Where only the reader itself and the administrator may change names, what was listed as a file is one when it is opened: it
+ * need not be pinned first, which costs 3.8 us of the 35 that a small file takes. With a rule's rights the caller is not trusted.
+ */
+static bool is_undisturbed(const struct copy_tree *tree, const struct copy_dir *dir) {
+        uint32_t uid = dir->from.uid;
+
+        return dir->from_fs == FS_LOCAL && (dir->from.mode & (S_IWGRP | S_IWOTH)) == 0 && !tree->state->from_stays &&
+               (uid == 0 || uid == service.uid || (tree->from_guard == NULL && uid == tree->reader->uid));
+}
+
 /* A pinned directory is looked at and opened. Takes over nothing. */
 static int open_source(struct copy_tree *tree, struct copy_dir *dir, int object, const struct fsop_stat *parent,
                        struct copy_error *ret) {
@@ -80,13 +91,13 @@ static int open_source(struct copy_tree *tree, struct copy_dir *dir, int object,
 
         if (r < 0)
                 return copy_failed(ret, -r);
-        if (tree->options->one_filesystem && stat_dev(&dir->from) != stat_dev(&tree->source_stat))
-                return ret->code = -FSOP_EXDEV;
+        dir->mount_point = tree->options->one_filesystem && stat_dev(&dir->from) != stat_dev(&tree->source_stat);
         r = copy_check_mount(object, &dir->from, parent, tree->state->from_client, &dir->from_fs, ret);
         if (r >= 0)
                 r = copy_guard_object(tree->from_guard, &dir->from, ret);
         if (r < 0)
                 return r;
+        dir->undisturbed = is_undisturbed(tree, dir);
         dir->source = lookup_reopen(object, O_RDONLY | O_DIRECTORY);
         return dir->source < 0 ? copy_failed(ret, -dir->source) : 0;
 }
@@ -392,7 +403,7 @@ int copy_list(struct copy_tree *tree, struct copy_dir *dir, struct copy_names *n
 
         *ret = (struct copy_error){0};
         names->n = 0;
-        names->end = dir->place;
+        names->end = dir->place || dir->mount_point;
         while (!names->end) {
                 while (dir->at < dir->len) {
                         const struct kernel_entry *entry = (const struct kernel_entry *)(const void *)(dir->buffer + dir->at);
