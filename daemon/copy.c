@@ -218,7 +218,7 @@ static void close_done(struct io *io) {
         run_pump(run);
 }
 
-static void close_tree(struct tree *tree) {
+static void tree_close(struct tree *tree) {
         struct unit *unit;
 
         if (tree->closing)
@@ -315,7 +315,7 @@ static void tree_opened(struct tree *tree, const struct error *error) {
         run_pump(run);
 }
 
-static void open_tree(struct tree *tree) {
+static void tree_open(struct tree *tree) {
         struct run *run = tree->run;
 
         tree->phase = TREE_OPENING;
@@ -337,7 +337,7 @@ static void tree_loaded(void *owner, int code) {
         if (code < 0)
                 run_fail(run, &(struct copy_error){.code = code}, "what is done already could not be read");
         else if (!run->stopping)
-                open_tree(tree);
+                tree_open(tree);
         run_pump(run);
 }
 
@@ -376,7 +376,7 @@ static void add_place(struct run *run) {
         *last = tree;
         run->n_trees++;
         if (!tree->t.resumed) {
-                open_tree(tree);
+                tree_open(tree);
                 return;
         }
         tree->n_units++;
@@ -416,7 +416,7 @@ static void tree_advance(struct tree *tree) {
                 break;
         case TREE_WALKING:
                 if (run->clean)
-                        close_tree(tree);
+                        tree_close(tree);
                 else if (tree_is_idle(tree)) {
                         tree->phase = TREE_LINKING;
                         link_on(tree);
@@ -434,7 +434,7 @@ static void tree_advance(struct tree *tree) {
                 break;
         case TREE_FINISHED:
                 if (tree_is_idle(tree))
-                        close_tree(tree);
+                        tree_close(tree);
                 break;
         }
 }
@@ -585,7 +585,7 @@ static void wind_up(struct run *run) {
         }
         for (struct tree *tree = run->trees, *next; tree; tree = next) {
                 next = tree->next;
-                close_tree(tree);
+                tree_close(tree);
         }
 }
 
