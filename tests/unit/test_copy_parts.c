@@ -525,7 +525,7 @@ START_TEST(each_allocation_fails) {
         build_small();
         for (; try(n, 0, true, _i == 0); n++)
                 ;
-        ck_assert_uint_gt(n, 20);
+        ck_assert_uint_gt(n, 12);
 }
 END_TEST
 
