@@ -25,6 +25,8 @@
 #define WIRE_JOB_ENTRIES_MAX 256u       /* jobs, failures, digests or events in one answer */
 #define WIRE_JOB_KEY_BYTES_MAX 128u
 #define WIRE_JOB_EXCLUDES_MAX 256u      /* patterns of one job */
+#define WIRE_JOB_NAMES_MAX 1024u        /* of one cp operation */
+#define WIRE_JOB_PRIORITY_MAX 100       /* and its negative the least */
 #define WIRE_DIGEST_BYTES 32u           /* BLAKE2b-256 */
 
 /* Feature bits of Hello. */
@@ -229,6 +231,14 @@ const struct create_args *operation_create_args(const struct operation *op);
 /* Whether it makes something new, always (mkdir, mknod, symlink) or because it was asked to. */
 bool operation_may_create(const struct operation *op);
 
+/* Whether PATH names something below a directory: relative, 1 to 4095 bytes without a NUL, no component empty, `.` or
+ * `..`. */
+bool path_is_below(struct bytes path);
+/* What makes arguments impossible, whoever sends them: a few words, which may begin with the field's name; NULL where
+ * nothing does. */
+const char *cp_args_problem(const struct cp_args *args);
+const char *job_args_problem(enum fsop_verb verb, const struct job_args *args);
+
 /* Why an operation, or a whole connection, was refused or failed. */
 struct error {
         enum fsop_errno code; /* 0: none */
@@ -344,7 +354,8 @@ struct job_event {
 
 /* What cp and the job verbs answer; which lists are filled follows from the verb. */
 struct job_answer {
-        const struct job_info *jobs; /* the one that was asked about or made; job-list: a page of them */
+        const struct job_info *jobs; /* the one that was asked about or made; job-list: a page of them; job-watch and
+                                        job-forget: none */
         uint32_t n_jobs;
         const struct job_failure *failures;
         uint32_t n_failures;
@@ -352,7 +363,7 @@ struct job_answer {
         uint32_t n_digests;
         const struct job_event *events; /* job-watch: at least one, unless the job ended before `after` */
         uint32_t n_events;
-        bool end;        /* of lists that come in pages: there is no further one */
+        bool end;        /* of lists that come in pages: there is no further one; job-watch: the job has ended */
         uint64_t cookie; /* else where that begins */
 };
 
