@@ -263,8 +263,9 @@ void run_fail(struct run *run, const struct copy_error *error, const char *what)
 /* A file or directory failed: for good, recorded; for now, the run stops to wait. PATH is below the place's source. */
 void run_file_failed(struct tree *tree, const char *directory, const char *name, const struct copy_error *error);
 bool error_is_transient(const struct tree *tree, const struct copy_error *error);
-/* Bytes went: when the next may go. */
+/* Bandwidth: bytes went; whether more may go now. */
 void run_spent(struct run *run, uint64_t bytes);
+bool run_may_spend(const struct run *run);
 bool tree_is_idle(const struct tree *tree);
 
 /* copy_walk.c */
