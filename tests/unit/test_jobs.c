@@ -316,7 +316,6 @@ static void at_any_moment(enum fsop_verb verb, enum fsop_verb then, bool fresh, 
                 if (then != FSOP_VERB_NONE && !job_has_ended(job_of(id)))
                         info_of(ask(job_op(then, id)));
                 settle();
-                if (getenv("JT")) fprintf(stderr, "n=%u state %d run %p\n", n, state_of(id), (void *)job_of(id)->run);
                 ck_assert_ptr_null(job_of(id)->run);
                 if (state_of(id) == FSOP_JOB_PAUSED) {
                         info_of(ask(job_op(FSOP_VERB_JOB_RESUME, id)));
