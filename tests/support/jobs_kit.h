@@ -104,7 +104,7 @@ static bool step(void) {
         return false;
 }
 
-static void settle(void) {
+__attribute__((unused)) static void settle(void) {
         for (unsigned i = 0; step(); i++)
                 ck_assert_msg(i < 100000, "it never comes to rest");
 }
@@ -184,7 +184,7 @@ static struct operation cp_op(const char *from, const char *to) {
                                   .args.cp = {.recursive = true, .preserve = FSOP_PRESERVE_ALL, .umask = 022}};
 }
 
-static struct operation job_op(enum fsop_verb verb, uint64_t id) {
+__attribute__((unused)) static struct operation job_op(enum fsop_verb verb, uint64_t id) {
         return (struct operation){.verb = verb, .args.job = {.id = id}};
 }
 
