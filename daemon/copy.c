@@ -399,6 +399,7 @@ static void open_places(struct run *run) {
 static void link_on(struct tree *tree) {
         if (!tree->linked) {
                 tree->phase = TREE_SETTLING;
+                tree->run->record_wanted = tree->run->record_wanted || tree->n_unrecorded > 0; /* directories wait for their files */
                 walk_finish_top(tree);
         } else if (tree->n_unrecorded > 0)
                 tree->run->record_wanted = true;

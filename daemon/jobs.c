@@ -454,6 +454,13 @@ static void audit_end(const struct job *job) {
                  job->kept.error.message.len > 0 ? (const char *)job->kept.error.message.data : "");
 }
 
+static bool is_all_finished(const struct job *job) {
+        for (uint32_t i = 0; i < job->kept.n_places; i++)
+                if (!job->kept.places[i].finished)
+                        return false;
+        return true;
+}
+
 void job_run_ended(struct job *job, const struct error *error, bool transient) {
         enum job_stop stop = job->stop;
         struct jobs *jobs = job->jobs;
@@ -474,6 +481,8 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                 job_event_state(job);
         else if (stop == STOP_CANCEL)
                 job_set_state(job, FSOP_JOB_CANCELLED, NULL);
+        else if (is_all_finished(job)) /* the wish to stop came too late */
+                job_set_state(job, job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE, NULL);
         else if (stop == STOP_PAUSE)
                 job_set_state(job, FSOP_JOB_PAUSED, NULL);
         else if (stop == STOP_SHUTDOWN)
