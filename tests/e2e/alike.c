@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alike: whether one tree is a faithful copy of another: names, types, contents, owners, modes, times to the nanosecond,
- * attributes and ACLs, device numbers, holes, and which names are links of one file.
+ * alike: whether one tree is a faithful copy of another: names, types, contents, owners, modes, times to the
+ * nanosecond, attributes and ACLs, device numbers, holes, and which names are links of one file.
  *
  *      alike [-o] [-t] [-m] SOURCE COPY     -o: owners may differ; -t: times; -m: modes and attributes
- *      alike -l DIRECTORY                   lists everything but directories: inode, time of birth, and name (hexadecimal)
+ *      alike -l DIRECTORY                   lists all but directories: inode, time of birth, name (hexadecimal)
  */
 #define _FILE_OFFSET_BITS 64
 #include <dirent.h>
@@ -53,7 +53,7 @@ __attribute__((noreturn)) static void die(const char *path) {
         exit(2);
 }
 
-/* ---- directories --------------------------------------------------------------------------------------------------- */
+/* ---- directories ------------------------------------------------------------------------------------------------- */
 
 struct names {
         char **all;
@@ -91,7 +91,7 @@ static void names_free(struct names *names) {
         free(names->all);
 }
 
-/* ---- links of one file ---------------------------------------------------------------------------------------------- */
+/* ---- links of one file ------------------------------------------------------------------------------------------- */
 
 struct pair {
         dev_t from_dev, to_dev;
@@ -122,7 +122,7 @@ static void compare_links(const char *path, const struct stat *a, const struct s
                 (struct pair){.from_dev = a->st_dev, .to_dev = b->st_dev, .from = a->st_ino, .to = b->st_ino};
 }
 
-/* ---- one object ------------------------------------------------------------------------------------------------------ */
+/* ---- one object -------------------------------------------------------------------------------------------------- */
 
 static void compare_contents(const char *path, const char *a, const char *b) {
         static char left[1 << 18], right[1 << 18];
@@ -186,7 +186,8 @@ static void compare_attributes(const char *path, const char *a, const char *b) {
         }
 }
 
-static void compare_regular(const char *path, const char *a, const char *b, const struct stat *as, const struct stat *bs) {
+static void compare_regular(const char *path, const char *a, const char *b, const struct stat *as,
+                            const struct stat *bs) {
         uint64_t used_a = (uint64_t)as->st_blocks * 512, used_b = (uint64_t)bs->st_blocks * 512;
 
         if (as->st_size != bs->st_size) {
@@ -202,12 +203,13 @@ static bool same_time(const struct timespec *a, const struct timespec *b) {
         return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-static void compare_metadata(const char *path, const char *a, const char *b, const struct stat *as, const struct stat *bs) {
+static void compare_metadata(const char *path, const char *a, const char *b, const struct stat *as,
+                             const struct stat *bs) {
         if (!ignore_owners && (as->st_uid != bs->st_uid || as->st_gid != bs->st_gid))
                 differs(path, "owner %u:%u instead of %u:%u", bs->st_uid, bs->st_gid, as->st_uid, as->st_gid);
         if (!ignore_times && !same_time(&as->st_mtim, &bs->st_mtim))
-                differs(path, "time %lld.%09ld instead of %lld.%09ld", (long long)bs->st_mtim.tv_sec, bs->st_mtim.tv_nsec,
-                        (long long)as->st_mtim.tv_sec, as->st_mtim.tv_nsec);
+                differs(path, "time %lld.%09ld instead of %lld.%09ld", (long long)bs->st_mtim.tv_sec,
+                        bs->st_mtim.tv_nsec, (long long)as->st_mtim.tv_sec, as->st_mtim.tv_nsec);
         if (ignore_modes)
                 return;
         if (as->st_mode != bs->st_mode)
@@ -221,7 +223,8 @@ static void compare(char *a, char *b, size_t skip);
 static char *append(char *path, const char *name) {
         char *end = path + strlen(path);
 
-        if ((size_t)snprintf(end, (size_t)(path + PATH_BYTES - end), "/%s", name) >= (size_t)(path + PATH_BYTES - end)) {
+        if ((size_t)snprintf(end, (size_t)(path + PATH_BYTES - end), "/%s", name) >=
+            (size_t)(path + PATH_BYTES - end)) {
                 errno = ENAMETOOLONG;
                 die(path);
         }
@@ -278,7 +281,7 @@ static void compare(char *a, char *b, size_t skip) {
                         minor(as.st_rdev));
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------------------ */
+/* ---- lists ------------------------------------------------------------------------------------------------------- */
 
 static void show(char *path, size_t skip) {
         struct statx sx;

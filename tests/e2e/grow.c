@@ -77,7 +77,8 @@ static void set_attribute(const char *path, const char *name, const void *value,
 
 /* An ACL as the kernel takes it: version 2, then entries of tag, permissions and id. */
 static void set_acl(const char *path, const char *name) {
-        static const uint16_t tags[] = {0x01, 0x02, 0x04, 0x08, 0x10, 0x20}; /* owner, user, group, group, mask, other */
+        static const uint16_t tags[] = {0x01, 0x02, 0x04,
+                                        0x08, 0x10, 0x20}; /* owner, user, group, group, mask, other */
         static const uint16_t permissions[] = {7, 5, 5, 4, 5, 1};
         uint8_t acl[4 + 6 * 8] = {2};
 
@@ -111,7 +112,8 @@ static void set_mode(const char *path, bool directory) {
         static const mode_t directory_modes[] = {0755, 0700, 0750, 01777, 02775, 0555, 0311, 0000, 03770};
         static const mode_t own_files[] = {0644, 0600, 0755, 0640, 04755, 02755, 0400, 0444, 01644, 0777};
         static const mode_t own_directories[] = {0755, 0700, 0750, 01777, 02775, 0555, 0500, 0755, 03770};
-        mode_t mode = directory ? (own ? own_directories : directory_modes)[roll(9)] : (own ? own_files : files)[roll(10)];
+        mode_t mode =
+                directory ? (own ? own_directories : directory_modes)[roll(9)] : (own ? own_files : files)[roll(10)];
 
         if (chmod(path, mode) < 0)
                 die("chmod %s", path);
@@ -166,10 +168,10 @@ static void make_sparse(const char *path) {
         close(fd);
 }
 
-/* ---- names -------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static void make_name(char *ret_name, unsigned i) {
-        static const char *const odd[] = {"new\nline%u",   "\xff\xfe\x80%u", " lead%u",  "-dash%u",     "trail %u ",
+        static const char *const odd[] = {"new\nline%u",   "\xff\xfe\x80%u", " lead%u",  "-dash%u",      "trail %u ",
                                           "\x1b[31mred%u", "*?[x]%u",        "\"q'%u\\", "%%s%%n$(x)%u", ".hidden%u"};
         unsigned n;
 
@@ -188,7 +190,7 @@ static void make_name(char *ret_name, unsigned i) {
         }
 }
 
-/* ---- the tree ----------------------------------------------------------------------------------------------------- */
+/* ---- the tree ---------------------------------------------------------------------------------------------------- */
 
 static void make_directories(const char *top, unsigned n) {
         if (n >= DIRECTORIES_MAX)
@@ -201,8 +203,8 @@ static void make_directories(const char *top, unsigned n) {
                 char *path = directories[n_directories];
                 if (strlen(parent) > 600)
                         parent = top;
-                if ((size_t)snprintf(path, sizeof(directories[0]), "%s/%s%u", parent, i % 9 == 5 ? "d\n\xc3" : "dir", i) >=
-                    sizeof(directories[0]))
+                if ((size_t)snprintf(path, sizeof(directories[0]), "%s/%s%u", parent, i % 9 == 5 ? "d\n\xc3" : "dir",
+                                     i) >= sizeof(directories[0]))
                         continue;
                 if (mkdir(path, 0700) < 0)
                         die("mkdir %s", path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peep: reads a name again and again while it is being replaced, until TERM: every time it must be one of two files, whole.
+ * peep: reads a name again and again while it is being replaced, until TERM: every time it must be one of two files,
+ * whole.
  *
  *      peep NAME THIS THAT        prints how often it was which, and how often there was none; 1: it was something else
  */

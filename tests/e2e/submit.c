@@ -2,8 +2,10 @@
 /*
  * submit: copy jobs by the library: many at once, with an idempotency key, and how long asking about them takes.
  *
- *      submit SOCKET many SOURCE DIRECTORY COUNT     COUNT jobs that copy SOURCE to DIRECTORY/job0, …; prints the last number
+ *      submit SOCKET many SOURCE DIRECTORY COUNT     copies SOURCE to DIRECTORY/job0 and on; prints the last number
+ *
  *      submit SOCKET key KEY SOURCE TARGET           prints the job's number
+ *
  *      submit SOCKET measure ID                      ID, a job that has not ended, is cancelled
  */
 #include <inttypes.h>
@@ -30,7 +32,7 @@ static void must(const char *what, int r) {
                 refused(what, fsop_last_error(client));
 }
 
-/* ---- many ---------------------------------------------------------------------------------------------------------- */
+/* ---- many -------------------------------------------------------------------------------------------------------- */
 
 static uint64_t submit_some(const struct fsop_at *source, const char *directory, unsigned first, unsigned n) {
         static char paths[JOBS_PER_BATCH][512];
@@ -60,7 +62,8 @@ static void many(const char *source_path, const char *directory, unsigned count)
         uint64_t last = 0;
 
         for (unsigned done = 0; done < count; done += JOBS_PER_BATCH)
-                last = submit_some(&source, directory, done, count - done < JOBS_PER_BATCH ? count - done : JOBS_PER_BATCH);
+                last = submit_some(&source, directory, done,
+                                   count - done < JOBS_PER_BATCH ? count - done : JOBS_PER_BATCH);
         printf("%" PRIu64 "\n", last);
 }
 
@@ -73,7 +76,7 @@ static void with_key(const char *key, const char *source_path, const char *targe
         printf("%" PRIu64 "\n", job->id);
 }
 
-/* ---- measuring ------------------------------------------------------------------------------------------------------ */
+/* ---- measuring --------------------------------------------------------------------------------------------------- */
 
 static double now_ms(void) {
         struct timespec now;
