@@ -159,4 +159,37 @@ done
 stop_daemon
 start_daemon
 equal "and nothing is lost" "" "$(comm -23 <(printf '%s\n' "${accepted[@]}" "$job" | sort) <(job_list | sort))"
+
+# ---- a journal that cannot be used -------------------------------------------------------------------------------------------
+
+# Another daemon has it.
+known=$(job_list)
+"$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --engine "$FSOP_TEST_ENGINE" --socket "$scratch/run/second.sock" \
+        --audit "file:$scratch/second.audit" >"$scratch/second.log" 2>&1 </dev/null &
+second=$!
+children+=("$second")
+second_answers() { "$bin/fsop" --socket "$scratch/run/second.sock" ping >/dev/null 2>&1 || gone "$second"; }
+wait_until "the second daemon has started or ended" second_answers
+if ! gone "$second"; then
+        exits 1 "a second daemon on the same journal takes no jobs" as_nobody fsop --socket "$scratch/run/second.sock" cp --detach -T "$data/some/good" "$data/to/second"
+fi
+contains "its log says why" another "$(cat "$scratch/second.log")"
+kill -TERM "$second" 2>/dev/null
+wait "$second" 2>/dev/null
+equal "the first one has all its jobs" "$known" "$(job_list)"
+submitted -T "$data/some/good" "$data/to/first"
+ends_as "the first one goes on" "$job" done
+stop_daemon
+
+# It is damaged: set aside, not deleted.
+database=$(grep -l --binary-files=text '^SQLite format 3' "$scratch/small"/* | head -n 1)
+cp "$database" "$scratch/whole"
+dd if=/dev/urandom of="$database" bs=1024 count=$(($(stat -c %s "$database") / 1024)) conv=notrunc status=none
+sum=$(cksum <"$database")
+start_daemon
+equal "a damaged journal: the daemon starts, without jobs" "" "$(job_list)"
+contains "a damaged journal: the log says so" "set aside" "$(tail -n 20 "$daemon_log")"
+equal "a damaged journal: it is kept" 1 "$(for file in "$scratch/small"/*; do cksum <"$file"; done | grep -cxF "$sum")"
+submitted -T "$data/some/good" "$data/to/anew"
+ends_as "a damaged journal: new jobs are taken" "$job" done
 finish
