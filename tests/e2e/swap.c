@@ -4,7 +4,6 @@
  *
  *      swap THIS THAT
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

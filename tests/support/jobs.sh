@@ -28,11 +28,11 @@ submitted() {
 job_field() { "${asker[@]}" fsop --json job show "$1" 2>/dev/null | jq -r "select(.state) | $2" 2>/dev/null | head -n 1; }
 job_state() { job_field "$1" .state; }
 # CODE CLASS of the error that the job is ended by or waits for
-job_error() { job_field "$1" '"\(.reason.code) \(.reason.class)"'; }
+job_error() { job_field "$1" '"\(.error.code) \(.error.class)"'; }
 # CODE PATH of every file that failed, sorted
 job_failures() {
         "${asker[@]}" fsop --json job show "$1" |
-                jq -r '(.failures // [])[] | "\(.error.code // .code) \(.path // .path_b64)"' | sort
+                jq -r '(.failures // [])[] | "\(.error.code) \(.path // .path_b64)"' | sort
 }
 # The numbers of all jobs, ascending: job_list [OPTION…]
 job_list() { "${asker[@]}" fsop --json job list "$@" | jq -r 'select(.job and .state) | .job' | sort -n; }
