@@ -80,7 +80,7 @@ copies "--files-from -0" -r -T --files-from "$scratch/list" -0 "$data/tree" "$da
 equal "names with newlines" odd "$(cat "$data/to/listed0/$odd")"
 rm "$data/tree/$odd"
 printf '../to\n' >"$scratch/list"
-exits 1 "--files-from out of the tree" as_nobody fsop cp -r -T --files-from "$scratch/list" "$data/tree" "$data/to/out"
+exits 2 "--files-from out of the tree" as_nobody fsop cp -r -T --files-from "$scratch/list" "$data/tree" "$data/to/out"
 [ ! -e "$data/to/out" ] || fail "nothing is made" "$(find "$data/to/out")"
 mkdir "$data/tree/mount"
 if mounted -t tmpfs none "$data/tree/mount"; then

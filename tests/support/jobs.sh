@@ -5,6 +5,17 @@
 need_root
 need_command jq jq
 
+# A daemon that has crashed ends the test: everything after it would fail too.
+fail() {
+        printf 'FAIL: %s\n' "$1"
+        [ $# -lt 2 ] || printf '%s\n' "$2" | sed 's/^/      /'
+        test_failures=$((test_failures + 1))
+        if [ -n "$daemon_pid" ] && ! kill -0 "$daemon_pid" 2>/dev/null; then
+                echo "the daemon has ended by itself"
+                exit 1
+        fi
+}
+
 # ---- asking -------------------------------------------------------------------------------------------------------
 
 # Who submits and asks: a command before fsop. Root sees other users' jobs, so that tests must not forget it.
