@@ -59,7 +59,7 @@ struct tree {
         uint32_t place;
         enum tree_phase phase;
         struct copy_tree t;
-        bool open, elevated, counted, has_top, closing;
+        bool open, elevated, counted, has_top, top_released, closing;
         struct copy_permits permits;
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
         const struct rule *to_rule;        /* elevated: whose total-bytes is charged */
@@ -269,8 +269,8 @@ bool tree_is_idle(const struct tree *tree);
 void walk_begin(struct tree *tree);        /* TREE_WALKING: the top */
 bool walk_issue(struct run *run);          /* begins one unit; false: there is nothing to begin */
 void walk_files_copied(struct bundle *bundle); /* outcomes to where they belong; takes over the bundle */
-bool walk_link(struct tree *tree);         /* TREE_LINKING: whether something was queued */
-bool walk_finish_top(struct tree *tree);   /* TREE_SETTLING: likewise */
+void walk_link(struct tree *tree);         /* TREE_LINKING: queues the files with several links that can be copied now */
+void walk_finish_top(struct tree *tree);   /* TREE_SETTLING: nothing more comes into it */
 void dir_hold(struct dir *dir);
 void dir_release(struct dir *dir);         /* of what was held with descriptors */
 void dir_release_closed(struct dir *dir);  /* of a child that was entered */

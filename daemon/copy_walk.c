@@ -802,50 +802,55 @@ static bool queue_link(struct linked *linked, const char *to) {
         return true;
 }
 
-/* One of each group is copied first; the others are linked to it when it has its final name. */
-bool walk_link(struct tree *tree) {
-        struct run *run = tree->run;
-        struct linked **list, *linked, *rest = NULL;
-        uint32_t n = 0, i = 0;
-        bool queued = false;
+static struct linked **sorted_links(const struct tree *tree, uint32_t *ret_n) {
+        struct linked **list;
+        uint32_t n = 0;
 
-        for (linked = tree->linked; linked; linked = linked->next)
+        for (struct linked *linked = tree->linked; linked; linked = linked->next)
                 n++;
         list = calloc(n + 1, sizeof(*list));
-        if (!list) {
-                out_of_memory(run);
-                return false;
-        }
-        for (linked = tree->linked; linked; linked = linked->next)
-                list[i++] = linked;
-        qsort(list, n, sizeof(*list), compare_linked);
-        for (i = 0; i < n; i++) {
-                const char *to = done_set_link(tree->done, list[i]->id);
-                bool is_first = i == 0 || compare_linked(&list[i - 1], &list[i]) != 0;
-
-                if (!to && !is_first) { /* waits for the first one */
-                        list[i]->next = rest;
-                        rest = list[i];
-                        list[i] = NULL;
-                } else if (!(to ? queue_link(list[i], to) : queue_first(list[i])))
-                        out_of_memory(run);
-                else
-                        queued = true;
-        }
-        /* compare_linked looks at the one before, so they are freed only now */
-        tree->linked = rest;
-        for (i = 0; i < n; i++)
-                if (list[i])
-                        linked_free(list[i]);
-        free(list);
-        return queued;
+        *ret_n = 0;
+        for (struct linked *linked = tree->linked; list && linked; linked = linked->next)
+                list[(*ret_n)++] = linked;
+        if (list)
+                qsort(list, n, sizeof(*list), compare_linked);
+        return list;
 }
 
-bool walk_finish_top(struct tree *tree) {
-        if (!tree->top)
-                return false;
-        dir_release(tree->top);
-        return true;
+/* One of each group is copied first; the others are linked to it when it has its final name. */
+void walk_link(struct tree *tree) {
+        struct run *run = tree->run;
+        struct object_id group = {0, 0};
+        uint32_t n;
+        struct linked **list = sorted_links(tree, &n), *rest = NULL;
+
+        if (!list) {
+                out_of_memory(run);
+                return;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+                struct linked *linked = list[i];
+                const char *to = done_set_link(tree->done, linked->id);
+                bool is_first = linked->id.ino != group.ino || linked->id.dev != group.dev;
+
+                group = linked->id;
+                if (!to && !is_first) { /* waits for the first one */
+                        linked->next = rest;
+                        rest = linked;
+                        continue;
+                }
+                if (!(to ? queue_link(linked, to) : queue_first(linked)))
+                        out_of_memory(run);
+                linked_free(linked);
+        }
+        tree->linked = rest;
+        free(list);
+}
+
+void walk_finish_top(struct tree *tree) {
+        if (tree->top && !tree->top_released)
+                dir_release(tree->top);
+        tree->top_released = true;
 }
 
 /* ---- giving out -------------------------------------------------------------------------------------------------- */
@@ -979,7 +984,6 @@ void walk_drop(struct run *run) {
                         tree->linked = linked->next;
                         linked_free(linked);
                 }
-                if (tree->top)
-                        walk_finish_top(tree);
+                walk_finish_top(tree);
         }
 }

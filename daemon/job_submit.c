@@ -18,6 +18,7 @@ struct submission {
         struct copy_options options;
         struct copy_tree tree;
         struct copy_error error;
+        uint64_t from_dev, to_dev;
         char user[256];
         struct job *job; /* on its way into the store */
 };
@@ -172,11 +173,10 @@ static bool add_place(struct job *job, const struct task_op *o, const struct sub
         *place = (struct store_place){
                 .follow = o->op->at.follow,
                 .elevated = o->result.elevated,
-                .source_id = {((uint64_t)tree->source_stat.dev_major << 32) | tree->source_stat.dev_minor, tree->source_stat.ino},
-                .parent_id = tree->target_parent_id,
+                .source_id = {submission->from_dev, tree->source_stat.ino},
+                .parent_id = {submission->to_dev, tree->target_parent_id.ino},
                 .source_btime = tree->source_stat.btime,
         };
-        copy_devices(tree, &place->source_id.dev, &place->parent_id.dev);
         job->kept.n_places++; /* from here on it is freed with the job */
         job->kept.elevated = job->kept.elevated || o->result.elevated;
         if (is_directory(tree))
@@ -271,7 +271,8 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
                 add_names(o, job, last);
                 return o->failed ? NULL : job;
         }
-        other = jobs_writing_to(jobs, submission->tree.target_parent_id, submission->tree.target_name);
+        other = jobs_writing_to(jobs, (struct object_id){submission->to_dev, submission->tree.target_parent_id.ino},
+                                submission->tree.target_name);
         if (other) {
                 refuse_conflict(o, other, job);
                 return NULL;
@@ -320,8 +321,10 @@ static void look_call(struct io *io) {
         struct submission *submission = o->waits_for;
 
         io->result = copy_open(&submission->tree, &o->sys, &submission->error);
-        if (io->result == 0)
+        if (io->result == 0) {
+                copy_devices(&submission->tree, &submission->from_dev, &submission->to_dev);
                 copy_close(&submission->tree);
+        }
         identity_wear_service();
         if (sys_name_of_user(o->task->session->peer.uid, submission->user, sizeof(submission->user)) < 0)
                 submission->user[0] = 0;

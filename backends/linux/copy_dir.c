@@ -73,6 +73,17 @@ uint32_t copy_dir_depth(const struct copy_dir *dir) {
 
 /* ---- the source's side -------------------------------------------------------------------------------------------- */
 
+/*
+ * Where only the reader itself and the administrator may change names, what was listed as a file is one when it is opened: it
+ * need not be pinned first, which costs 3.8 us of the 35 that a small file takes. With a rule's rights the caller is not trusted.
+ */
+static bool is_undisturbed(const struct copy_tree *tree, const struct copy_dir *dir) {
+        uint32_t uid = dir->from.uid;
+
+        return dir->from_fs == FS_LOCAL && (dir->from.mode & (S_IWGRP | S_IWOTH)) == 0 && !tree->state->from_stays &&
+               (uid == 0 || uid == service.uid || (tree->from_guard == NULL && uid == tree->reader->uid));
+}
+
 /* A pinned directory is looked at and opened. Takes over nothing. */
 static int open_source(struct copy_tree *tree, struct copy_dir *dir, int object, const struct fsop_stat *parent,
                        struct copy_error *ret) {
@@ -87,6 +98,7 @@ static int open_source(struct copy_tree *tree, struct copy_dir *dir, int object,
                 r = copy_guard_object(tree->from_guard, &dir->from, ret);
         if (r < 0)
                 return r;
+        dir->undisturbed = is_undisturbed(tree, dir);
         dir->source = lookup_reopen(object, O_RDONLY | O_DIRECTORY);
         return dir->source < 0 ? copy_failed(ret, -dir->source) : 0;
 }

@@ -3,8 +3,8 @@
  * copy_file.c: everything that is not a directory, copied: looked at and opened as the reader, made and filled as the writer, given
  * what it carries as the keeper. Where these are one identity, one file after the other; else in groups, phase by phase.
  *
- * Calls on a small file are what a tree of them costs, so each is here for a reason: pin, stat, open, list attributes, create, move
- * the data, look whether the source has changed, set the times; owner and mode only where they are not right from the start.
+ * Calls on a small file are what a tree of them costs, so each is here for a reason: (pin,) open, stat, list attributes, create,
+ * move the data, look whether the source has changed, set the times; owner and mode only where they are not right from the start.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -74,6 +74,16 @@ void copy_work_look(struct copy_tree *tree, struct copy_dir *dir, struct copy_wo
 
 /* ---- the source (reader) ------------------------------------------------------------------------------------------- */
 
+/* O_NONBLOCK and the look that follows are for what the owner of the directory may do to itself. */
+static bool open_at_once(struct copy_dir *dir, struct copy_work *work) {
+        if (!dir->undisturbed || work->file->type != FSOP_TYPE_REGULAR)
+                return false;
+        work->source = lookup_open_name(dir->source, work->file->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        if (work->source < 0)
+                work->source = -1; /* pinning it will say why */
+        return work->source >= 0;
+}
+
 static int pin_source(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
         if (dir->place) {
                 work->object = (int)tree->source;
@@ -118,7 +128,7 @@ static void judge_source(struct copy_tree *tree, struct copy_dir *dir, struct co
 
         file->source_id = (struct object_id){stat_dev(from), from->ino};
         file->size = S_ISREG(from->mode) ? from->size : 0;
-        if (copy_check_mount(work->object, from, &dir->from, tree->state->from_client, &fs, &file->error) < 0) {
+        if (copy_check_mount(work->source >= 0 ? work->source : work->object, from, &dir->from, tree->state->from_client, &fs, &file->error) < 0) {
                 set_failed(work);
         } else if (stat_is_directory(from)) {
                 file->outcome = COPY_DIRECTORY;
@@ -138,9 +148,9 @@ static void judge_source(struct copy_tree *tree, struct copy_dir *dir, struct co
 
 static int open_source(struct copy_tree *tree, struct copy_work *work) {
         bool regular = S_ISREG(work->from.mode);
-        int fd = work->object;
+        int fd = work->source >= 0 ? work->source : work->object;
 
-        if (regular) {
+        if (regular && work->source < 0) {
                 /* Known to be a file by now: to open a device or a FIFO that took its name could do something. */
                 fd = work->source = lookup_reopen(work->object, O_RDONLY);
                 if (fd < 0)
@@ -164,11 +174,13 @@ static int open_source(struct copy_tree *tree, struct copy_work *work) {
 void copy_work_open(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
         int r;
 
-        if (pin_source(tree, dir, work) < 0) {
+        if (!open_at_once(dir, work) && pin_source(tree, dir, work) < 0) {
                 set_failed(work);
                 return;
         }
-        r = lookup_stat(work->object, "", dir->from_fs != FS_LOCAL, &work->from);
+        r = lookup_stat(work->source >= 0 ? work->source : work->object, "", dir->from_fs != FS_LOCAL, &work->from);
+        if (r >= 0 && work->source >= 0 && !S_ISREG(work->from.mode))
+                r = -ESTALE;
         if (r >= 0) {
                 judge_source(tree, dir, work);
                 if (work->file->outcome != COPY_PENDING)

@@ -44,6 +44,7 @@ struct copy_dir {
         bool place;        /* not a directory to be copied, but the place of a single file */
         bool made;         /* this job has made it */
         bool finals;       /* what is made in it has its final name at once */
+        bool undisturbed;  /* nobody can put another name into its source but who is trusted with that anyway */
         bool inherits_acl; /* it has a default ACL, which what is made in it gets */
         int source;        /* open for reading; -1: closed, or a place */
         int target;        /* O_PATH; -1: closed */
