@@ -265,6 +265,13 @@ static void begin_done(struct io *io) {
         large->begun = true;
         free(unit);
         if (!large->part) {
+                struct copy_file *file = &large->bundle->files[0];
+
+                if (known && file->outcome == COPY_COPIED && file->bytes + file->cloned_bytes == 0) {
+                        /* an earlier run published it and was killed before it could say so: the rest of it is counted now */
+                        file->cloned_bytes = file->size - known->record.offset;
+                        large->bundle->had_part = true;
+                }
                 hand_over(large);
                 run_pump(run);
                 return;
@@ -313,7 +320,7 @@ static bool wants_flush(const struct large *large) {
 }
 
 static bool may_copy(const struct run *run) {
-        return !run->stopping && run->unrecorded < UNRECORDED_BYTES && run->job->jobs->now_ms >= run->next_ms;
+        return !run->stopping && run->unrecorded < UNRECORDED_BYTES && run_may_spend(run);
 }
 
 static bool busy(const struct large *large) {

@@ -9,6 +9,7 @@
 #include "daemon/copy_internal.h"
 
 #define BUNDLES_AHEAD 8u /* so many wait: nothing more is listed */
+#define TODOS_AHEAD 512u /* so many directories wait: they come before the rest of the listings */
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 
@@ -246,6 +247,7 @@ static void queue_todo(struct dir *parent, const char *name, struct names_list *
         parent->tree->n_waiting++;
         todo->next = run->todos;
         run->todos = todo;
+        run->n_todos++;
 }
 
 /* Names of a directory sorted into bundles and directories to enter. */
@@ -455,8 +457,6 @@ static void enter_call(struct io *io) {
 static void enter_failed(struct unit *unit) {
         struct dir *parent = unit->todo->parent;
 
-        if (unit->error.code == -FSOP_EXDEV && !unit->error.why)
-                return; /* another filesystem, which is left out */
         if (unit->error.code != -FSOP_ECANCELED)
                 run_file_failed(unit->tree, copy_dir_path(parent->handle), unit->todo->name, &unit->error);
 }
@@ -920,6 +920,7 @@ static bool issue_enter(struct run *run) {
         if (!unit)
                 return false;
         run->todos = todo->next;
+        run->n_todos--;
         todo->parent->tree->n_waiting--;
         unit->todo = todo;
         unit_submit(unit, enter_call, enter_done);
@@ -935,13 +936,13 @@ static bool too_many_bundles(const struct run *run) {
 }
 
 bool walk_issue(struct run *run) {
-        if (run->bundles && run->unrecorded < UNRECORDED_BYTES && run->job->jobs->now_ms >= run->next_ms)
+        if (run->bundles && run->unrecorded < UNRECORDED_BYTES && run_may_spend(run))
                 return issue_bundle(run);
         if (run->n_finishing > 0)
                 return issue_finish(run);
         if (too_many_bundles(run))
                 return false;
-        if (run->n_listing > 0)
+        if (run->n_listing > 0 && run->n_todos < TODOS_AHEAD)
                 return issue_list(run);
         if (!run->todos)
                 return false;
@@ -966,6 +967,7 @@ void walk_drop(struct run *run) {
         run->bundles_end = &run->bundles;
         while ((todo = run->todos)) {
                 run->todos = todo->next;
+                run->n_todos--;
                 todo->parent->tree->n_waiting--;
                 dir_release(todo->parent);
                 names_list_free(todo->names);

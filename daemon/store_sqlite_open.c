@@ -28,7 +28,7 @@
  */
 const char *const store_sqlite_steps[] = {
         "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID;"
-        "INSERT INTO meta VALUES ('version', 0), ('generation', 0), ('next-id', 1);"
+        "INSERT INTO meta VALUES ('version', 0), ('generation', 0), ('next-id', 1), ('failed-commits', 0);"
         "CREATE TABLE jobs (id INTEGER PRIMARY KEY NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, "
         "  group_list BLOB NOT NULL, capabilities INTEGER NOT NULL, fully_capable INTEGER NOT NULL, "
         "  user_name BLOB NOT NULL, idempotency BLOB NOT NULL, run_as INTEGER NOT NULL, recursive INTEGER NOT NULL, "
@@ -60,6 +60,7 @@ const char *const store_sqlite_steps[] = {
         "NULL, "
         "  offset INTEGER NOT NULL, ino INTEGER NOT NULL, size INTEGER NOT NULL, mtime_s INTEGER NOT NULL, "
         "  mtime_ns INTEGER NOT NULL, ctime_s INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, "
+        "  target_ino INTEGER NOT NULL, "
         "  PRIMARY KEY (job, place, path), "
         "  FOREIGN KEY (job, place) REFERENCES places (job, place) ON DELETE CASCADE) WITHOUT ROWID;"
         /* a cookie is never used again: who reads on behind one must not miss what came after a retry */
@@ -99,15 +100,14 @@ struct attempt {
         const char *const *steps;
         uint32_t n_steps;
         bool after_damage; /* there was one before it, of which nothing is known any more */
-        int code;
-        bool damaged; /* to be set aside */
-        char *why;    /* malloc'd, or NULL */
+        bool damaged;      /* to be set aside */
+        char *why;         /* malloc'd, or NULL */
 };
 
 static int fail(struct attempt *attempt, int code, char *why) {
         free(attempt->why);
         attempt->why = why;
-        return attempt->code = code;
+        return code;
 }
 
 static int damaged(struct attempt *attempt, const char *why) {
@@ -164,14 +164,17 @@ static void harden(sqlite3 *db) {
 }
 
 /*
- * Memory: half a MiB of pages, nothing mapped. The log is brought into the file at 1000 pages and cut to 4 MiB; only a
- * commit that is larger makes it larger for a while.
+ * The lock first: what is read before it would make a file of shared memory. Memory: half a MiB of pages, nothing
+ * mapped. The log is brought into the file at 1000 pages and cut to 4 MiB; only a commit that is larger makes it larger
+ * for a while.
  */
-static const char settings[] = "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -512; "
-                               "PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0; "
-                               "PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL; "
-                               "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; "
-                               "PRAGMA journal_size_limit = 4194304; PRAGMA journal_mode = WAL; ";
+static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; "
+                               "PRAGMA cache_size = -512; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON; "
+                               "PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; "
+                               "PRAGMA journal_size_limit = 4194304";
+/* These may write, and so come when the file is known to be ours, or new; the transaction makes the claim sure. */
+static const char first_beginning[] = "PRAGMA auto_vacuum = INCREMENTAL";
+static const char beginning[] = "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE";
 
 /*
  * The file is there, or made. One that was emptied, or removed without its log, looks like a new one to SQLite, which
@@ -202,8 +205,7 @@ static int claim(struct attempt *attempt, sqlite3 **ret_db) {
         if (sqlite3_open_v2(attempt->path, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
                 return *ret_db ? failed(attempt, *ret_db) : fail(attempt, -FSOP_ENOMEM, NULL);
         harden(*ret_db);
-        code = execute(attempt, *ret_db, settings);
-        return code < 0 ? code : execute(attempt, *ret_db, "BEGIN IMMEDIATE");
+        return execute(attempt, *ret_db, settings);
 }
 
 /* Which version the file has; 0: it is a new one. */
@@ -226,23 +228,68 @@ static int find_version(struct attempt *attempt, sqlite3 *db, int64_t *ret_versi
         return code;
 }
 
-static int check(struct attempt *attempt, sqlite3 *db) {
+/* SQLite's own check of everything: to *ret_answer what is wrong, malloc'd, or NULL. */
+static int check_once(struct attempt *attempt, sqlite3 *db, char **ret_answer) {
         sqlite3_stmt *statement = NULL;
         int result = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &statement, NULL), code = 0;
+        const char *answer;
 
+        *ret_answer = NULL;
         if (result == SQLITE_OK)
                 result = sqlite3_step(statement);
         if (result != SQLITE_ROW) {
                 code = failed(attempt, db);
         } else {
-                const char *answer = (const char *)sqlite3_column_text(statement, 0);
-
-                if (!answer)
+                answer = (const char *)sqlite3_column_text(statement, 0);
+                if (!answer || strcmp(answer, "ok") != 0)
+                        *ret_answer = sentence("%s", answer ? answer : "");
+                if (!answer || (strcmp(answer, "ok") != 0 && !*ret_answer))
                         code = fail(attempt, -FSOP_ENOMEM, NULL);
-                else if (strcmp(answer, "ok") != 0)
-                        code = damaged(attempt, answer);
         }
         sqlite3_finalize(statement);
+        return code;
+}
+
+/* Reads all of what a statement gives; a result of SQLite. */
+static int read_everything(sqlite3 *db, const char *sql) {
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+        while (result == SQLITE_OK || result == SQLITE_ROW) {
+                result = sqlite3_step(statement);
+                for (int i = 0; result == SQLITE_ROW && i < sqlite3_column_count(statement); i++)
+                        if (!sqlite3_column_blob(statement, i) && sqlite3_errcode(db) == SQLITE_NOMEM)
+                                result = SQLITE_NOMEM;
+        }
+        sqlite3_finalize(statement);
+        return result & 0xff;
+}
+
+/*
+ * The check answers with a sentence also where the disk or the memory failed it, and then nothing is to be set aside.
+ * Reading everything, from the disk, tells those apart; what was over by then does not show a second time.
+ */
+static int check(struct attempt *attempt, sqlite3 *db) {
+        static const char *const all[] = {"SELECT * FROM sqlite_master", "SELECT * FROM meta",    "SELECT * FROM jobs",
+                                          "SELECT * FROM states",        "SELECT * FROM places",  "SELECT * FROM files",
+                                          "SELECT * FROM parts",         "SELECT * FROM failures"};
+        char *answer;
+        int code = check_once(attempt, db, &answer);
+
+        if (code < 0 || !answer)
+                return code;
+        free(answer);
+        sqlite3_db_release_memory(db);
+        for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+                int result = read_everything(db, all[i]);
+
+                if (result == SQLITE_NOMEM || result == SQLITE_IOERR)
+                        return failed(attempt, db);
+        }
+        code = check_once(attempt, db, &answer);
+        if (code == 0 && answer)
+                code = damaged(attempt, answer);
+        free(answer);
         return code;
 }
 
@@ -278,12 +325,27 @@ static int skip_numbers(struct attempt *attempt, sqlite3 *db) {
         return execute(attempt, db, sql);
 }
 
-/* Everything that is written at a start, in one transaction, which is begun. */
+static int check_contents(struct attempt *attempt, struct store_sqlite *store) {
+        int code;
+
+        if (store_sqlite_prepare(store) != SQLITE_OK)
+                return failed(attempt, store->db);
+        code = store_sqlite_check_jobs(store);
+        if (code == -FSOP_EIO && (sqlite3_errcode(store->db) & 0xff) != SQLITE_IOERR)
+                return damaged(attempt, "a job in it makes no sense");
+        return code < 0 ? fail(attempt, code, sentence("%s could not be read", attempt->path)) : 0;
+}
+
+/* Everything that is written at a start, in one transaction: what turns out to be damaged is set aside as it was. */
 static int bring_up_to_date(struct attempt *attempt, struct store_sqlite *store) {
         sqlite3 *db = store->db;
         int64_t version, generation, next_id;
         int code = find_version(attempt, db, &version);
 
+        if (code == 0 && version == 0)
+                code = execute(attempt, db, first_beginning);
+        if (code == 0)
+                code = execute(attempt, db, beginning);
         if (code < 0)
                 return code;
         if (version > attempt->n_steps)
@@ -297,6 +359,8 @@ static int bring_up_to_date(struct attempt *attempt, struct store_sqlite *store)
                 code = migrate(attempt, db, version);
         if (code == 0 && version == 0)
                 code = skip_numbers(attempt, db);
+        if (code == 0)
+                code = check_contents(attempt, store);
         if (code == 0)
                 code = execute(attempt, db, "UPDATE meta SET value = value + 1 WHERE name = 'generation'");
         if (code == 0)
@@ -314,24 +378,11 @@ static int bring_up_to_date(struct attempt *attempt, struct store_sqlite *store)
         return 0;
 }
 
-static int check_contents(struct attempt *attempt, struct store_sqlite *store) {
-        int code;
-
-        if (store_sqlite_prepare(store) != SQLITE_OK)
-                return failed(attempt, store->db);
-        code = store_sqlite_check_jobs(store);
-        if (code == -FSOP_EIO && (sqlite3_errcode(store->db) & 0xff) != SQLITE_IOERR)
-                return damaged(attempt, "a job in it makes no sense");
-        return code < 0 ? fail(attempt, code, sentence("%s could not be read", attempt->path)) : 0;
-}
-
 static int try_to_open(struct attempt *attempt, struct store_sqlite *store) {
         int code = claim(attempt, &store->db);
 
         if (code == 0)
                 code = bring_up_to_date(attempt, store);
-        if (code == 0)
-                code = check_contents(attempt, store);
         if (code < 0)
                 store_sqlite_close_file(store, true);
         return code;
@@ -417,10 +468,12 @@ int store_sqlite_open_as(const char *directory, const char *const *steps, uint32
         int code = path && store ? try_to_open(&attempt, store) : -FSOP_ENOMEM;
 
         *ret_note = NULL;
-        if (attempt.damaged && set_aside(&attempt, ret_note) == 0) {
+        if (attempt.damaged) {
+                code = set_aside(&attempt, ret_note);
                 attempt.damaged = false;
                 attempt.after_damage = true;
-                code = try_to_open(&attempt, store);
+                if (code == 0)
+                        code = try_to_open(&attempt, store);
         }
         if (code == 0) {
                 store->store.ops = &store_sqlite;
