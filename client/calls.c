@@ -124,6 +124,19 @@ int fsop_batch_copy_range(struct fsop_batch *batch, const struct fsop_at *source
         return fsop_batch_add(batch, FSOP_VERB_COPY_RANGE, source, target, args);
 }
 
+int fsop_batch_cp(struct fsop_batch *batch, const struct fsop_at *source, const struct fsop_at *target,
+                  const struct fsop_cp_args *args) {
+        return fsop_batch_add(batch, FSOP_VERB_CP, source, target, args);
+}
+
+int fsop_batch_job(struct fsop_batch *batch, enum fsop_verb verb, const struct fsop_job_args *args) {
+        if (verb >= FSOP_VERB_JOB_LIST && verb <= FSOP_VERB_JOB_FORGET)
+                return fsop_batch_add(batch, verb, NULL, NULL, args);
+        /* ARGS would be taken for those of another operation. */
+        int r = batch->client ? client_enter(batch->client) : -FSOP_ENOTCONN;
+        return r < 0 ? r : client_fail(batch->client, FSOP_EINVAL, 0, "%d is no operation on jobs", (int)verb);
+}
+
 int fsop_batch_open(struct fsop_batch *batch, const struct fsop_at *at, const struct fsop_open_args *args) {
         return fsop_batch_add(batch, FSOP_VERB_OPEN, at, NULL, args);
 }
@@ -366,6 +379,75 @@ int fsop_copy_range(struct fsop_client *client, const struct fsop_at *source, co
         if (r == 0 && ret_cloned)
                 *ret_cloned = result->cloned;
         return r;
+}
+
+/* What answers one job. */
+static int call_job(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at, const struct fsop_at *to,
+                    const void *args, const struct fsop_job_info **ret_job) {
+        const struct fsop_result *result;
+        int r = fsop_call(client, verb, at, to, args, &result);
+        if (r == 0 && result->value.job.n_jobs != 1)
+                r = client_fail(client, FSOP_EPROTO, 0, "%s: the daemon answered without the job",
+                                fsop_verb_name(verb));
+        if (ret_job)
+                *ret_job = r == 0 ? result->value.job.jobs : NULL;
+        return r;
+}
+
+static int call_job_answer(struct fsop_client *client, enum fsop_verb verb, const void *args,
+                           const struct fsop_job_answer **ret_answer) {
+        const struct fsop_result *result;
+        int r = fsop_call(client, verb, NULL, NULL, args, &result);
+        if (ret_answer)
+                *ret_answer = r == 0 ? &result->value.job : NULL;
+        return r;
+}
+
+static int call_job_id(struct fsop_client *client, enum fsop_verb verb, uint64_t id,
+                       const struct fsop_job_info **ret_job) {
+        struct fsop_job_args args = {.size = sizeof(args), .id = id};
+        return call_job(client, verb, NULL, NULL, &args, ret_job);
+}
+
+int fsop_cp(struct fsop_client *client, const struct fsop_at *source, const struct fsop_at *target,
+            const struct fsop_cp_args *args, const struct fsop_job_info **ret_job) {
+        return call_job(client, FSOP_VERB_CP, source, target, args, ret_job);
+}
+
+int fsop_job_list(struct fsop_client *client, const struct fsop_job_args *args,
+                  const struct fsop_job_answer **ret_jobs) {
+        return call_job_answer(client, FSOP_VERB_JOB_LIST, args, ret_jobs);
+}
+
+int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args,
+                  const struct fsop_job_answer **ret_job) {
+        return call_job_answer(client, FSOP_VERB_JOB_SHOW, args, ret_job);
+}
+
+int fsop_job_watch(struct fsop_client *client, const struct fsop_job_args *args,
+                   const struct fsop_job_answer **ret_events) {
+        return call_job_answer(client, FSOP_VERB_JOB_WATCH, args, ret_events);
+}
+
+int fsop_job_pause(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job) {
+        return call_job_id(client, FSOP_VERB_JOB_PAUSE, id, ret_job);
+}
+
+int fsop_job_resume(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job) {
+        return call_job_id(client, FSOP_VERB_JOB_RESUME, id, ret_job);
+}
+
+int fsop_job_cancel(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job) {
+        return call_job_id(client, FSOP_VERB_JOB_CANCEL, id, ret_job);
+}
+
+int fsop_job_retry(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job) {
+        return call_job_id(client, FSOP_VERB_JOB_RETRY, id, ret_job);
+}
+
+int fsop_job_forget(struct fsop_client *client, uint64_t id) {
+        struct fsop_job_args args = {.size = sizeof(args), .id = id};
+        return call_plain(client, FSOP_VERB_JOB_FORGET, NULL, NULL, &args);
 }
 
 int fsop_open_handle(struct fsop_client *client, const struct fsop_at *at, const struct fsop_open_args *args,

@@ -12,6 +12,7 @@
 
 #define NSEC_MAX 999999999u
 #define OPERATION_BYTES 160u /* the most an operation takes, its paths and data not counted */
+#define TEXT_BYTES 16u /* of a text in a list, likewise: more than on the wire, as the daemon needs memory for each */
 
 /* What a packing function works on. */
 struct pack {
@@ -56,15 +57,18 @@ static int check_range(const struct pack *pack, uint64_t offset, uint64_t length
         return 0;
 }
 
-static int pack_create_args(const struct pack *pack, const struct fsop_create *from, struct create_args *ret) {
-        struct fsop_batch *batch = pack->batch;
-        uint32_t mask = from->umask;
-        if (!from->has_umask && !batch->has_umask) {
+/* The umask of the process, asked for once. */
+static uint32_t batch_umask(struct fsop_batch *batch) {
+        if (!batch->has_umask) {
                 batch->umask = connect_umask();
                 batch->has_umask = true;
         }
-        if (!from->has_umask)
-                mask = batch->umask;
+        return batch->umask;
+}
+
+static int pack_create_args(const struct pack *pack, const struct fsop_create *from, struct create_args *ret) {
+        struct fsop_batch *batch = pack->batch;
+        uint32_t mask = from->has_umask ? from->umask : batch_umask(batch);
         if (from->mode > 07777 || mask > 0777)
                 return refuse(pack, "a mode has no bits beyond 07777, a umask none beyond 0777");
         *ret = (struct create_args){.create = true, .mode = from->mode, .umask = mask};
@@ -305,6 +309,101 @@ static int pack_copy_range(const struct pack *pack, const void *args) {
         return pack_create_if(pack, &from->create, &pack->op->args.copy_range.create);
 }
 
+/* ---- copy jobs --------------------------------------------------------------------------------------------------- */
+
+/* A name below the source: slashes and dots that say nothing are left out, as of paths. */
+static int clean_name(const struct pack *pack, struct fsop_bytes from, struct bytes *ret) {
+        char shown[300];
+        const uint8_t *bytes = from.data;
+        uint8_t *clean = arena_alloc(&pack->batch->arena, from.len + 1);
+        size_t len = 0;
+        if (!clean)
+                return refuse_as(pack, FSOP_ENOMEM, "no memory for a name");
+        for (size_t i = 0; i < from.len;) {
+                size_t n = 0;
+                while (i + n < from.len && bytes[i + n] != '/')
+                        n++;
+                if (n > 0 && !(n == 1 && bytes[i] == '.')) {
+                        if (len > 0)
+                                clean[len++] = '/';
+                        memcpy(clean + len, bytes + i, n);
+                        len += n;
+                }
+                i += n + 1;
+        }
+        clean[len] = 0;
+        *ret = (struct bytes){clean, len};
+        if (from.len > 0 && bytes[0] != '/' && path_is_below(*ret))
+                return 0;
+        return client_fail(pack->batch->client, FSOP_EINVAL, 0,
+                           "%s: %s: is no name below the source: those are relative, 1 to 4095 bytes, and without `..`",
+                           verb_name(pack->verb), show_bytes(from, shown, sizeof(shown)));
+}
+
+static int pack_texts(const struct pack *pack, const struct fsop_bytes *from, uint32_t n,
+                      const struct bytes **ret_texts,
+                      int (*copy)(const struct pack *pack, struct fsop_bytes from, struct bytes *ret)) {
+        if (n == 0)
+                return 0;
+        struct bytes *texts = arena_calloc(&pack->batch->arena, n, sizeof(*texts));
+        if (!texts)
+                return refuse_as(pack, FSOP_ENOMEM, "no memory for its names");
+        *ret_texts = texts;
+        for (uint32_t i = 0; i < n; i++) {
+                int r = copy(pack, from[i], &texts[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int pack_cp(const struct pack *pack, const void *args) {
+        const struct fsop_cp_args *from = args;
+        struct fsop_batch *batch = pack->batch;
+        struct cp_args *to = &pack->op->args.cp;
+        if (from->n_excludes > WIRE_JOB_EXCLUDES_MAX || from->n_names > WIRE_JOB_NAMES_MAX)
+                return refuse(pack, "takes at most 256 patterns, and 1024 names in one operation");
+        *to = (struct cp_args){
+                .job = from->job,
+                .hold = from->hold,
+                .recursive = from->recursive,
+                .one_filesystem = from->one_filesystem,
+                .verify = from->verify,
+                .preserve = from->preserve,
+                .umask = from->has_umask ? from->umask : batch_umask(batch),
+                .clone = from->clone,
+                .sync = from->sync,
+                .update = from->update,
+                .bytes_per_s = from->bytes_per_s,
+                .priority = from->priority,
+                .n_excludes = from->n_excludes,
+                .n_names = from->n_names,
+        };
+        int r = copy_bytes(pack, from->key, &to->key);
+        if (r == 0)
+                r = pack_texts(pack, from->excludes, from->n_excludes, &to->excludes, copy_bytes);
+        if (r == 0)
+                r = pack_texts(pack, from->names, from->n_names, &to->names, clean_name);
+        if (r < 0)
+                return r;
+        const char *problem = cp_args_problem(to);
+        return problem ? refuse(pack, problem) : 0;
+}
+
+static int pack_job(const struct pack *pack, const void *args) {
+        const struct fsop_job_args *from = args;
+        struct job_args *to = &pack->op->args.job;
+        *to = (struct job_args){
+                .id = from->id,
+                .all_users = from->all_users,
+                .want = (enum job_want)from->want,
+                .after = from->after,
+                .entries_max = from->entries_max,
+        };
+        const char *problem = job_args_problem(pack->verb, to);
+        return problem ? refuse(pack, problem) : 0;
+}
+
 static int pack_open(const struct pack *pack, const void *args) {
         const struct fsop_open_args *from = args;
         struct open_args *to = &pack->op->args.open;
@@ -374,6 +473,8 @@ union any_args {
         struct fsop_truncate_args truncate;
         struct fsop_fadvise_args fadvise;
         struct fsop_copy_range_args copy_range;
+        struct fsop_cp_args cp;
+        struct fsop_job_args job;
         struct fsop_open_args open;
         struct fsop_read_args read;
         struct fsop_write_args write;
@@ -416,12 +517,21 @@ static const struct pack_row {
         [FSOP_VERB_FADVISE] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_fadvise_args), true, pack_fadvise},
         [FSOP_VERB_COPY_RANGE] = {ROLE_OBJECT, ROLE_OBJECT, sizeof(struct fsop_copy_range_args), false,
                                   pack_copy_range},
+        [FSOP_VERB_CP] = {ROLE_OBJECT, ROLE_NAME, sizeof(struct fsop_cp_args), false, pack_cp},
         [FSOP_VERB_OPEN] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_open_args), false, pack_open},
         [FSOP_VERB_OPEN_FD] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_open_args), false, pack_open},
         [FSOP_VERB_CLOSE] = {ROLE_HANDLE, ROLE_NONE, 0, false, pack_nothing},
         [FSOP_VERB_READ] = {ROLE_HANDLE, ROLE_NONE, sizeof(struct fsop_read_args), true, pack_read},
         [FSOP_VERB_WRITE] = {ROLE_HANDLE, ROLE_NONE, sizeof(struct fsop_write_args), true, pack_write},
         [FSOP_VERB_FSYNC] = {ROLE_OBJECT, ROLE_NONE, sizeof(struct fsop_fsync_args), false, pack_fsync},
+        [FSOP_VERB_JOB_LIST] = {ROLE_NONE, ROLE_NONE, sizeof(struct fsop_job_args), false, pack_job},
+        [FSOP_VERB_JOB_SHOW] = {ROLE_NONE, ROLE_NONE, sizeof(struct fsop_job_args), true, pack_job},
+        [FSOP_VERB_JOB_WATCH] = {ROLE_NONE, ROLE_NONE, sizeof(struct fsop_job_args), true, pack_job},
+        [FSOP_VERB_JOB_PAUSE] = {ROLE_NONE, ROLE_NONE, sizeof(struct fsop_job_args), true, pack_job},
+        [FSOP_VERB_JOB_RESUME] = {ROLE_NONE, ROLE_NONE, sizeof(struct fsop_job_args), true, pack_job},
+        [FSOP_VERB_JOB_CANCEL] = {ROLE_NONE, ROLE_NONE, sizeof(struct fsop_job_args), true, pack_job},
+        [FSOP_VERB_JOB_RETRY] = {ROLE_NONE, ROLE_NONE, sizeof(struct fsop_job_args), true, pack_job},
+        [FSOP_VERB_JOB_FORGET] = {ROLE_NONE, ROLE_NONE, sizeof(struct fsop_job_args), true, pack_job},
 };
 
 static int pack_args(const struct pack *pack, const struct pack_row *row, const void *args) {
@@ -453,6 +563,10 @@ int pack_operation(struct fsop_batch *batch, enum fsop_verb verb, const struct f
         ret_op->verb = verb;
         ret_op->as = batch->as;
         struct pack pack = {.batch = batch, .verb = verb, .given = args != NULL, .op = ret_op};
+        if (verb == FSOP_VERB_CP && batch->client->info.foreign && !batch->explaining)
+                return refuse_as(
+                        &pack, FSOP_EPERM,
+                        "the daemon sees other paths than this process, and a job cannot be given descriptors");
         int r = pack_args(&pack, row, args);
         enum location_role role = row->at;
         if (verb == FSOP_VERB_UNLINK && !ret_op->args.unlink.recursive)
@@ -463,7 +577,16 @@ int pack_operation(struct fsop_batch *batch, enum fsop_verb verb, const struct f
                 r = pack_location(&pack, row->to, to, &ret_op->to);
         if (r == 0 && verb == FSOP_VERB_CLOSE && ret_op->at.kind != LOCATION_HANDLE)
                 r = refuse(&pack, "takes a handle, not a descriptor");
+        if (r == 0 && verb == FSOP_VERB_CP && (ret_op->at.kind != LOCATION_PATH || ret_op->to.kind != LOCATION_PATH))
+                r = refuse(&pack, "takes paths that can be made absolute: a job outlives handles and descriptors");
         return r;
+}
+
+static size_t texts_bytes(const struct bytes *texts, uint32_t n) {
+        size_t bytes = 0;
+        for (uint32_t i = 0; i < n; i++)
+                bytes += TEXT_BYTES + texts[i].len;
+        return bytes;
 }
 
 static size_t args_bytes(const struct operation *op) {
@@ -480,6 +603,9 @@ static size_t args_bytes(const struct operation *op) {
                 return op->args.xattr.name.len + op->args.xattr.value.len;
         case FSOP_VERB_WRITE:
                 return op->args.write.data.len;
+        case FSOP_VERB_CP:
+                return op->args.cp.key.len + texts_bytes(op->args.cp.excludes, op->args.cp.n_excludes) +
+                       texts_bytes(op->args.cp.names, op->args.cp.n_names);
         default:
                 return 0;
         }

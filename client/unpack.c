@@ -5,6 +5,8 @@
  */
 #include "client/client.h"
 
+#include <string.h>
+
 #include "proto/names.h"
 
 int unpack_bytes(struct arena *arena, struct bytes bytes, struct fsop_bytes *ret) {
@@ -140,6 +142,123 @@ static int unpack_reload(struct arena *arena, const struct reload_result *reload
         return unpack_list(arena, reload->warnings, reload->n_warnings, &ret->warnings);
 }
 
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
+
+/* What failed was not the operation that asks, but the copying. */
+static int unpack_job_error(struct arena *arena, const struct error *error, struct fsop_error *ret) {
+        ret->verb = error->code ? FSOP_VERB_CP : FSOP_VERB_NONE;
+        return unpack_error(arena, error, ret);
+}
+
+static int unpack_job(struct arena *arena, const struct job_info *job, struct fsop_job_info *ret) {
+        *ret = (struct fsop_job_info){
+                .id = job->id,
+                .state = job->state,
+                .uid = job->uid,
+                .priority = job->priority,
+                .as = job->as,
+                .elevated = job->elevated,
+                .created = job->created,
+                .started = job->started,
+                .finished = job->finished,
+                .retry = job->retry,
+                .n_places = job->n_places,
+                .totals_known = job->totals_known,
+                .files_total = job->files_total,
+                .bytes_total = job->bytes_total,
+                .files_done = job->files_done,
+                .files_failed = job->files_failed,
+                .files_skipped = job->files_skipped,
+                .bytes_copied = job->bytes_copied,
+                .bytes_flushed = job->bytes_flushed,
+                .bytes_verified = job->bytes_verified,
+                .bytes_per_s = job->bytes_per_s,
+                .has_seconds_left = job->has_seconds_left,
+                .seconds_left = job->seconds_left,
+                .verify = job->verify,
+                .runs = job->runs,
+                .event = job->event,
+        };
+        if (unpack_bytes(arena, job->user, &ret->user) < 0 || unpack_bytes(arena, job->source, &ret->source) < 0 ||
+            unpack_bytes(arena, job->target, &ret->target) < 0)
+                return -FSOP_ENOMEM;
+        return unpack_job_error(arena, &job->error, &ret->error);
+}
+
+static int unpack_job_failure(struct arena *arena, const struct job_failure *failure, struct fsop_job_failure *ret) {
+        if (unpack_bytes(arena, failure->path, &ret->path) < 0)
+                return -FSOP_ENOMEM;
+        return unpack_job_error(arena, &failure->error, &ret->error);
+}
+
+static int unpack_jobs(struct arena *arena, const struct job_answer *answer, struct fsop_job_answer *ret) {
+        struct fsop_job_info *list = arena_calloc(arena, answer->n_jobs, sizeof(*list));
+        if (!list)
+                return -FSOP_ENOMEM;
+        for (uint32_t i = 0; i < answer->n_jobs; i++)
+                if (unpack_job(arena, &answer->jobs[i], &list[i]) < 0)
+                        return -FSOP_ENOMEM;
+        ret->jobs = list;
+        ret->n_jobs = answer->n_jobs;
+        return 0;
+}
+
+static int unpack_job_failures(struct arena *arena, const struct job_answer *answer, struct fsop_job_answer *ret) {
+        struct fsop_job_failure *list = arena_calloc(arena, answer->n_failures, sizeof(*list));
+        if (!list)
+                return -FSOP_ENOMEM;
+        for (uint32_t i = 0; i < answer->n_failures; i++)
+                if (unpack_job_failure(arena, &answer->failures[i], &list[i]) < 0)
+                        return -FSOP_ENOMEM;
+        ret->failures = list;
+        ret->n_failures = answer->n_failures;
+        return 0;
+}
+
+static int unpack_job_digests(struct arena *arena, const struct job_answer *answer, struct fsop_job_answer *ret) {
+        struct fsop_job_digest *list = arena_calloc(arena, answer->n_digests, sizeof(*list));
+        if (!list)
+                return -FSOP_ENOMEM;
+        for (uint32_t i = 0; i < answer->n_digests; i++) {
+                memcpy(list[i].digest, answer->digests[i].digest, sizeof(list[i].digest));
+                if (unpack_bytes(arena, answer->digests[i].path, &list[i].path) < 0)
+                        return -FSOP_ENOMEM;
+        }
+        ret->digests = list;
+        ret->n_digests = answer->n_digests;
+        return 0;
+}
+
+static int unpack_job_events(struct arena *arena, const struct job_answer *answer, struct fsop_job_answer *ret) {
+        struct fsop_job_event *list = arena_calloc(arena, answer->n_events, sizeof(*list));
+        if (!list)
+                return -FSOP_ENOMEM;
+        for (uint32_t i = 0; i < answer->n_events; i++) {
+                const struct job_event *event = &answer->events[i];
+                list[i].number = event->number;
+                list[i].time = event->time;
+                list[i].kind = event->kind;
+                if (unpack_job(arena, &event->job, &list[i].job) < 0 ||
+                    unpack_job_failure(arena, &event->failure, &list[i].failure) < 0)
+                        return -FSOP_ENOMEM;
+        }
+        ret->events = list;
+        ret->n_events = answer->n_events;
+        return 0;
+}
+
+static int unpack_job_answer(struct arena *arena, const struct job_answer *answer, struct fsop_job_answer *ret) {
+        *ret = (struct fsop_job_answer){.end = answer->end, .cookie = answer->cookie};
+        int r = unpack_jobs(arena, answer, ret);
+        if (r == 0)
+                r = unpack_job_failures(arena, answer, ret);
+        if (r == 0)
+                r = unpack_job_digests(arena, answer, ret);
+        return r < 0 ? r : unpack_job_events(arena, answer, ret);
+}
+
+/* ---- by operation ------------------------------------------------------------------------------------------------ */
+
 static bool is_walk(enum fsop_verb verb) {
         return verb == FSOP_VERB_CHMOD || verb == FSOP_VERB_CHOWN || verb == FSOP_VERB_UNLINK;
 }
@@ -183,6 +302,16 @@ static int unpack_value(struct arena *arena, uint64_t connection, const struct r
                 return unpack_explain(arena, &result->value.explain, &ret->value.explain);
         case FSOP_VERB_POLICY_RELOAD:
                 return unpack_reload(arena, &result->value.reload, &ret->value.reload);
+        case FSOP_VERB_CP:
+        case FSOP_VERB_JOB_LIST:
+        case FSOP_VERB_JOB_SHOW:
+        case FSOP_VERB_JOB_WATCH:
+        case FSOP_VERB_JOB_PAUSE:
+        case FSOP_VERB_JOB_RESUME:
+        case FSOP_VERB_JOB_CANCEL:
+        case FSOP_VERB_JOB_RETRY:
+        case FSOP_VERB_JOB_FORGET:
+                return unpack_job_answer(arena, &result->value.job, &ret->value.job);
         default:
                 return 0;
         }

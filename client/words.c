@@ -54,6 +54,18 @@ const char *fsop_clone_name(enum fsop_clone clone) {
         return clone_name(clone);
 }
 
+const char *fsop_job_state_name(enum fsop_job_state state) {
+        return job_state_name(state);
+}
+
+const char *fsop_sync_name(enum fsop_sync sync) {
+        return sync_name(sync);
+}
+
+const char *fsop_update_name(enum fsop_update update) {
+        return update_name(update);
+}
+
 const char *fsop_file_type_name(enum fsop_file_type type) {
         return file_type_name(type);
 }
@@ -80,6 +92,14 @@ int fsop_advice_from_name(const char *name) {
 
 int fsop_clone_from_name(const char *name) {
         return or_invalid(name ? clone_from_name(name) : -1);
+}
+
+int fsop_sync_from_name(const char *name) {
+        return or_invalid(name ? sync_from_name(name) : -1);
+}
+
+int fsop_update_from_name(const char *name) {
+        return or_invalid(name ? update_from_name(name) : -1);
 }
 
 /* ---- locations --------------------------------------------------------------------------------------------------- */

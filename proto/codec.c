@@ -116,6 +116,19 @@ int field_bool(struct decoder *decoder, const char *message, const struct wire_f
         return r;
 }
 
+int64_t count_fields(struct bytes bytes, uint32_t number) {
+        struct wire_reader reader = wire_reader(bytes);
+        struct wire_field field;
+        int64_t n = 0;
+        int r;
+        while ((r = wire_next(&reader, &field)) > 0) {
+                if (field.number == number && field.type != WIRE_BYTES)
+                        return -FSOP_EPROTO;
+                n += field.number == number;
+        }
+        return r < 0 ? r : n;
+}
+
 /* ---- Hello, Cancel ----------------------------------------------------------------------------------------------- */
 
 static int hello_decode(struct decoder *decoder, struct bytes bytes, struct hello *ret_hello) {

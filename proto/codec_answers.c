@@ -7,25 +7,6 @@
 
 #include "proto/names.h"
 
-#define UNKNOWN_MAX 4096u /* fields of newer daemons, skipped */
-
-/* An array of N structs and one of pointers to them, as protobuf-c wants repeated messages. */
-#define LEAVES(scratch, type, n, items, pointers)                                                                      \
-        type *items = arena_calloc(scratch, (n) + 1u, sizeof(type));                                                   \
-        type **pointers = arena_calloc(scratch, (n) + 1u, sizeof(type *))
-
-/* A text that is left out when it is empty. */
-#define PUT_TEXT(leaf, field, from)                                                                                    \
-        do {                                                                                                           \
-                (leaf).has_##field = (from).len != 0;                                                                  \
-                (leaf).field = leaf_data(from);                                                                        \
-        } while (0)
-#define PUT_NUMBER(leaf, field, from)                                                                                  \
-        do {                                                                                                           \
-                (leaf).has_##field = (from) != 0;                                                                      \
-                (leaf).field = (from);                                                                                 \
-        } while (0)
-
 /* ---- texts and support tables ------------------------------------------------------------------------------------ */
 
 static ProtobufCBinaryData *texts_to_leaf(struct arena *scratch, const struct bytes *texts, uint32_t n) {
@@ -104,7 +85,7 @@ void welcome_put(struct wire_writer *writer, struct arena *scratch, uint32_t num
 
 int welcome_decode(struct decoder *decoder, struct bytes bytes, struct welcome *ret_welcome) {
         ProtobufCMessage *message;
-        int r = leaf_unpack(decoder, &fsop__v1__welcome__descriptor, bytes, UNKNOWN_MAX, &message);
+        int r = leaf_unpack(decoder, &fsop__v1__welcome__descriptor, bytes, ANSWER_UNKNOWN_MAX, &message);
         if (r < 0)
                 return r;
         const Fsop__V1__Welcome *leaf = (const Fsop__V1__Welcome *)message;
@@ -356,6 +337,9 @@ void answer_put(struct wire_writer *writer, struct arena *scratch, uint32_t numb
         case FSOP__V1__RESULT__VALUE_RELOADED:
                 reloaded_put(writer, scratch, number, &result->value.reload);
                 break;
+        case FSOP__V1__RESULT__VALUE_JOBS:
+                jobs_put(writer, scratch, number, &result->value.job);
+                break;
         default:
                 writer->failed = true;
                 break;
@@ -384,9 +368,11 @@ static const ProtobufCMessageDescriptor *answer_descriptor(uint32_t number) {
 int answer_decode(struct decoder *decoder, uint32_t number, struct bytes bytes, struct result *result) {
         const ProtobufCMessageDescriptor *descriptor = answer_descriptor(number);
         ProtobufCMessage *message;
+        if (number == FSOP__V1__RESULT__VALUE_JOBS)
+                return jobs_decode(decoder, bytes, &result->value.job);
         if (!descriptor)
                 return decoder_malformed(decoder, "Result");
-        int r = leaf_unpack(decoder, descriptor, bytes, UNKNOWN_MAX, &message);
+        int r = leaf_unpack(decoder, descriptor, bytes, ANSWER_UNKNOWN_MAX, &message);
         if (r < 0)
                 return r;
         switch (number) {

@@ -328,6 +328,163 @@ static int read_copy_range(struct decoder *decoder, const ProtobufCMessage *mess
         return r < 0 ? r : read_create(decoder, leaf->create, &op->args.copy_range.create);
 }
 
+/* ---- copy jobs --------------------------------------------------------------------------------------------------- */
+
+/*
+ * cp is read by hand: it may name thousands of files, and protobuf-c would take three times their memory. Its texts
+ * point into one copy of it, each with a NUL where the next field began.
+ */
+struct cp_reading {
+        struct cp_args *args;
+        struct bytes *excludes, *names; /* room for as many as were counted */
+        bool has_umask;
+};
+
+static int count_texts(struct decoder *decoder, struct bytes bytes, uint32_t number, uint32_t max, const char *what,
+                       struct bytes **ret_room) {
+        int64_t n = count_fields(bytes, number);
+        if (n < 0)
+                return decoder_malformed(decoder, "CpArgs");
+        if (n > max)
+                return decoder_refuse(decoder, FSOP_EINVAL, "%lld %s: %u is the most", (long long)n, what, max);
+        *ret_room = arena_alloc(decoder->arena, (size_t)n * sizeof(struct bytes));
+        return *ret_room ? 0 : decoder_no_memory(decoder);
+}
+
+static int cp_enum(struct decoder *decoder, const struct wire_field *field, struct cp_args *args) {
+        uint32_t value;
+        int r = field_u32(decoder, "CpArgs", field, &value);
+        if (r < 0)
+                return r;
+        if (field->number == CP_CLONE)
+                args->clone = (enum fsop_clone)value;
+        else if (field->number == CP_SYNC)
+                args->sync = (enum fsop_sync)value;
+        else
+                args->update = (enum fsop_update)value;
+        return 0;
+}
+
+static int cp_priority(struct decoder *decoder, const struct wire_field *field, struct cp_args *args) {
+        uint32_t value;
+        int r = field_u32(decoder, "CpArgs", field, &value);
+        if (r == 0)
+                args->priority = (int32_t)wire_unzigzag(value);
+        return r;
+}
+
+static int cp_field(struct decoder *decoder, const struct wire_field *field, struct cp_reading *reading) {
+        struct cp_args *args = reading->args;
+        switch (field->number) {
+        case CP_JOB:
+                return field_u64(decoder, "CpArgs", field, &args->job);
+        case CP_HOLD:
+                return field_bool(decoder, "CpArgs", field, &args->hold);
+        case CP_KEY:
+                return field_bytes(decoder, "CpArgs", field, &args->key);
+        case CP_RECURSIVE:
+                return field_bool(decoder, "CpArgs", field, &args->recursive);
+        case CP_ONE_FILESYSTEM:
+                return field_bool(decoder, "CpArgs", field, &args->one_filesystem);
+        case CP_VERIFY:
+                return field_bool(decoder, "CpArgs", field, &args->verify);
+        case CP_PRESERVE:
+                return field_u32(decoder, "CpArgs", field, &args->preserve);
+        case CP_UMASK:
+                reading->has_umask = true;
+                return field_u32(decoder, "CpArgs", field, &args->umask);
+        case CP_CLONE:
+        case CP_SYNC:
+        case CP_UPDATE:
+                return cp_enum(decoder, field, args);
+        case CP_BYTES_PER_S:
+                return field_u64(decoder, "CpArgs", field, &args->bytes_per_s);
+        case CP_PRIORITY:
+                return cp_priority(decoder, field, args);
+        case CP_EXCLUDES:
+                reading->excludes[args->n_excludes++] = field->bytes;
+                return 0;
+        case CP_NAMES:
+                reading->names[args->n_names++] = field->bytes;
+                return 0;
+        default:
+                return decoder_refuse(decoder, FSOP_EPROTO, "CpArgs has a field %u that is not known here",
+                                      field->number);
+        }
+}
+
+static int cp_read(struct decoder *decoder, struct bytes bytes, struct cp_reading *reading) {
+        struct wire_reader reader = wire_reader(bytes);
+        struct wire_field field;
+        uint64_t seen = 0;
+        int r;
+        while ((r = wire_next(&reader, &field)) > 0) {
+                bool repeated = field.number == CP_EXCLUDES || field.number == CP_NAMES;
+                r = repeated ? 0 : field_once(decoder, "CpArgs", field.number, &seen);
+                if (r == 0)
+                        r = cp_field(decoder, &field, reading);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? decoder_malformed(decoder, "CpArgs") : 0;
+}
+
+/* TEXT lies in the arena, followed by a field that has been read or by the NUL of the whole copy. */
+static void end_text(struct bytes text) {
+        if (text.len)
+                ((uint8_t *)(uintptr_t)text.data)[text.len] = 0;
+}
+
+static int cp_decode(struct decoder *decoder, struct bytes bytes, struct cp_args *args) {
+        struct cp_reading reading = {.args = args};
+        struct bytes copy;
+        *args = (struct cp_args){0};
+        int r = count_texts(decoder, bytes, CP_EXCLUDES, WIRE_JOB_EXCLUDES_MAX, "patterns to exclude",
+                            &reading.excludes);
+        if (r == 0)
+                r = count_texts(decoder, bytes, CP_NAMES, WIRE_JOB_NAMES_MAX, "names in one operation", &reading.names);
+        if (r == 0)
+                r = decoder_copy(decoder, bytes, &copy);
+        if (r == 0)
+                r = cp_read(decoder, copy, &reading);
+        if (r < 0)
+                return r;
+        args->excludes = reading.excludes;
+        args->names = reading.names;
+        if (args->key.len == 0)
+                args->key.data = (const uint8_t *)"";
+        end_text(args->key);
+        for (uint32_t i = 0; i < args->n_excludes; i++)
+                end_text(args->excludes[i]);
+        for (uint32_t i = 0; i < args->n_names; i++)
+                end_text(args->names[i]);
+        /* 0 by absence would make files that everybody may write. */
+        if (!reading.has_umask && !args->job && !(args->preserve & FSOP_PRESERVE_MODE))
+                return decoder_refuse(decoder, FSOP_EINVAL, "needs a umask, where it does not preserve modes");
+        const char *problem = cp_args_problem(args);
+        return problem ? decoder_refuse(decoder, FSOP_EINVAL, "%s", problem) : 0;
+}
+
+static int read_job(struct decoder *decoder, const ProtobufCMessage *message, struct operation *op) {
+        const Fsop__V1__JobArgs *leaf = (const Fsop__V1__JobArgs *)message;
+        struct job_args *args = &op->args.job;
+        *args = (struct job_args){
+                .id = leaf->id,
+                .all_users = leaf->all_users,
+                .want = (enum job_want)leaf->want,
+                .after = leaf->after,
+                .entries_max = leaf->entries_max,
+        };
+        const char *problem = job_args_problem(op->verb, args);
+        if (problem)
+                return decoder_refuse(decoder, FSOP_EINVAL, "%s", problem);
+        bool pages =
+                op->verb == FSOP_VERB_JOB_LIST || op->verb == FSOP_VERB_JOB_SHOW || op->verb == FSOP_VERB_JOB_WATCH;
+        if (pages && (args->entries_max == 0 || args->entries_max > WIRE_JOB_ENTRIES_MAX))
+                args->entries_max = WIRE_JOB_ENTRIES_MAX;
+        return 0;
+}
+
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static int read_open(struct decoder *decoder, const ProtobufCMessage *message, struct operation *op) {
@@ -415,10 +572,20 @@ static const struct args_row {
         [FSOP_VERB_READ] = {&fsop__v1__read_args__descriptor, read_read},
         [FSOP_VERB_WRITE] = {&fsop__v1__write_args__descriptor, read_write},
         [FSOP_VERB_FSYNC] = {&fsop__v1__fsync_args__descriptor, read_fsync},
+        [FSOP_VERB_JOB_LIST] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_SHOW] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_WATCH] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_PAUSE] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_RESUME] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_CANCEL] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_RETRY] = {&fsop__v1__job_args__descriptor, read_job},
+        [FSOP_VERB_JOB_FORGET] = {&fsop__v1__job_args__descriptor, read_job},
 };
 
 int args_decode(struct decoder *decoder, struct bytes bytes, struct operation *op) {
         const struct args_row *row = &rows[op->verb];
+        if (op->verb == FSOP_VERB_CP)
+                return cp_decode(decoder, bytes, &op->args.cp);
         if (!row->descriptor)
                 return decoder_refuse(decoder, FSOP_EINVAL, "unknown operation");
         if (!row->read && bytes.len == 0)

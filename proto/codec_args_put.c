@@ -189,6 +189,38 @@ static void put_copy_range(struct wire_writer *writer, const struct copy_range_a
         put(writer, FSOP_VERB_COPY_RANGE, &leaf.base);
 }
 
+static void put_cp(struct wire_writer *writer, const struct cp_args *args) {
+        struct wire_mark mark = wire_begin(writer, ARGS_FIELD_BASE + FSOP_VERB_CP, (size_t)args->n_names * 32);
+        wire_put_uint(writer, CP_JOB, args->job);
+        wire_put_uint(writer, CP_HOLD, args->hold);
+        wire_put_bytes(writer, CP_KEY, args->key);
+        wire_put_uint(writer, CP_RECURSIVE, args->recursive);
+        wire_put_uint(writer, CP_ONE_FILESYSTEM, args->one_filesystem);
+        wire_put_uint(writer, CP_VERIFY, args->verify);
+        wire_put_uint(writer, CP_PRESERVE, args->preserve);
+        wire_put_uint_always(writer, CP_UMASK, args->umask);
+        wire_put_uint(writer, CP_CLONE, args->clone);
+        wire_put_uint(writer, CP_SYNC, args->sync);
+        wire_put_uint(writer, CP_UPDATE, args->update);
+        wire_put_uint(writer, CP_BYTES_PER_S, args->bytes_per_s);
+        wire_put_uint(writer, CP_PRIORITY, (uint32_t)wire_zigzag(args->priority));
+        for (uint32_t i = 0; i < args->n_excludes; i++)
+                wire_put_bytes_always(writer, CP_EXCLUDES, args->excludes[i]);
+        for (uint32_t i = 0; i < args->n_names; i++)
+                wire_put_bytes_always(writer, CP_NAMES, args->names[i]);
+        wire_end(writer, mark);
+}
+
+static void put_job(struct wire_writer *writer, enum fsop_verb verb, const struct job_args *args) {
+        Fsop__V1__JobArgs leaf = FSOP__V1__JOB_ARGS__INIT;
+        PUT_UNLESS_0(leaf, id, args->id);
+        PUT_UNLESS_0(leaf, all_users, args->all_users);
+        PUT_UNLESS_0(leaf, want, (Fsop__V1__JobWant)args->want);
+        PUT_UNLESS_0(leaf, after, args->after);
+        PUT_UNLESS_0(leaf, entries_max, args->entries_max);
+        put(writer, verb, &leaf.base);
+}
+
 static void put_open(struct wire_writer *writer, enum fsop_verb verb, const struct open_args *args) {
         Fsop__V1__OpenArgs leaf = FSOP__V1__OPEN_ARGS__INIT;
         Fsop__V1__Create create = create_leaf(&args->create);
@@ -284,6 +316,19 @@ void args_put(struct wire_writer *writer, const struct operation *op) {
                 break;
         case FSOP_VERB_COPY_RANGE:
                 put_copy_range(writer, &op->args.copy_range);
+                break;
+        case FSOP_VERB_CP:
+                put_cp(writer, &op->args.cp);
+                break;
+        case FSOP_VERB_JOB_LIST:
+        case FSOP_VERB_JOB_SHOW:
+        case FSOP_VERB_JOB_WATCH:
+        case FSOP_VERB_JOB_PAUSE:
+        case FSOP_VERB_JOB_RESUME:
+        case FSOP_VERB_JOB_CANCEL:
+        case FSOP_VERB_JOB_RETRY:
+        case FSOP_VERB_JOB_FORGET:
+                put_job(writer, op->verb, &op->args.job);
                 break;
         case FSOP_VERB_OPEN:
         case FSOP_VERB_OPEN_FD:

@@ -38,6 +38,7 @@ enum place {
         PLACE_NAME,   /* a name in a directory: the path cannot be empty */
         PLACE_OPEN,   /* a handle or descriptor itself: the path must be empty */
         PLACE_HANDLE, /* a handle itself */
+        PLACE_PATH,   /* an absolute path */
 };
 
 static const struct {
@@ -67,6 +68,7 @@ static const struct {
         [FSOP_VERB_TRUNCATE] = {.at = PLACE_OBJECT},
         [FSOP_VERB_FADVISE] = {.at = PLACE_OBJECT},
         [FSOP_VERB_COPY_RANGE] = {.at = PLACE_OBJECT, .to = PLACE_OBJECT},
+        [FSOP_VERB_CP] = {.at = PLACE_PATH, .to = PLACE_PATH},
         [FSOP_VERB_OPEN] = {.at = PLACE_OBJECT},
         [FSOP_VERB_OPEN_FD] = {.at = PLACE_OBJECT},
         [FSOP_VERB_CLOSE] = {.at = PLACE_HANDLE},
@@ -143,6 +145,9 @@ static int path_check(struct decoder *decoder, const struct location *location) 
 static int place_check(struct decoder *decoder, enum place place, const struct location *location, const char *which) {
         if (place == PLACE_NAME && location->path.len == 0)
                 return decoder_refuse(decoder, FSOP_EINVAL, "`%s` needs a name in a directory", which);
+        if (place == PLACE_PATH && location->kind != LOCATION_PATH)
+                return decoder_refuse(decoder, FSOP_EINVAL,
+                                      "`%s` takes an absolute path: a job outlives handles and descriptors", which);
         if (place != PLACE_OPEN && place != PLACE_HANDLE)
                 return 0;
         if (location->kind == LOCATION_PATH || location->path.len)

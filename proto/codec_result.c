@@ -33,6 +33,7 @@ enum {
         RESULT_STATUS = 17,
         RESULT_EXPLANATION = 18,
         RESULT_RELOADED = 19,
+        RESULT_JOBS = 20,
 
         ERROR_CODE = 1,
         ERROR_CLASS = 2,
@@ -76,10 +77,19 @@ static const uint8_t values[FSOP_VERB_LIMIT] = {
         [FSOP_VERB_GETXATTR] = RESULT_DATA,
         [FSOP_VERB_LISTXATTR] = RESULT_DATA,
         [FSOP_VERB_COPY_RANGE] = RESULT_COUNT,
+        [FSOP_VERB_CP] = RESULT_JOBS,
         [FSOP_VERB_OPEN] = RESULT_HANDLE,
         [FSOP_VERB_OPEN_FD] = RESULT_FD_INDEX,
         [FSOP_VERB_READ] = RESULT_DATA,
         [FSOP_VERB_WRITE] = RESULT_COUNT,
+        [FSOP_VERB_JOB_LIST] = RESULT_JOBS,
+        [FSOP_VERB_JOB_SHOW] = RESULT_JOBS,
+        [FSOP_VERB_JOB_WATCH] = RESULT_JOBS,
+        [FSOP_VERB_JOB_PAUSE] = RESULT_JOBS,
+        [FSOP_VERB_JOB_RESUME] = RESULT_JOBS,
+        [FSOP_VERB_JOB_CANCEL] = RESULT_JOBS,
+        [FSOP_VERB_JOB_RETRY] = RESULT_JOBS,
+        [FSOP_VERB_JOB_FORGET] = RESULT_JOBS,
 };
 
 static uint32_t value_of(const struct result *result) {
@@ -294,21 +304,6 @@ static int entry_decode(struct decoder *decoder, struct bytes bytes, struct entr
         return 0;
 }
 
-/* Counts the fields of a number, all of which must be messages; -FSOP_EPROTO when one is not, or the rest is malformed.
- */
-static int64_t count_fields(struct bytes bytes, uint32_t number) {
-        struct wire_reader reader = wire_reader(bytes);
-        struct wire_field field;
-        int64_t n = 0;
-        int r;
-        while ((r = wire_next(&reader, &field)) > 0) {
-                if (field.number == number && field.type != WIRE_BYTES)
-                        return -FSOP_EPROTO;
-                n += field.number == number;
-        }
-        return r < 0 ? r : n;
-}
-
 static int listing_decode(struct decoder *decoder, struct bytes bytes, struct result *result) {
         struct wire_reader reader = wire_reader(bytes);
         struct wire_field field;
@@ -444,7 +439,7 @@ static int result_field(struct decoder *decoder, const struct wire_field *field,
         default:
                 break;
         }
-        if (field->number >= RESULT_STAT && field->number <= RESULT_RELOADED) {
+        if (field->number >= RESULT_STAT && field->number <= RESULT_JOBS) {
                 value->number = field->number;
                 value->field = *field;
         }
@@ -612,6 +607,8 @@ size_t codec_result_bytes(const struct result *result) {
                 return bytes + explanation_bytes(&result->value.explain);
         case RESULT_RELOADED:
                 return bytes + 32 + texts_bytes(result->value.reload.warnings, result->value.reload.n_warnings);
+        case RESULT_JOBS:
+                return bytes + jobs_bytes(&result->value.job);
         default:
                 return bytes;
         }

@@ -25,6 +25,8 @@
 #define WIRE_JOB_ENTRIES_MAX 256u       /* jobs, failures, digests or events in one answer */
 #define WIRE_JOB_KEY_BYTES_MAX 128u
 #define WIRE_JOB_EXCLUDES_MAX 256u      /* patterns of one job */
+#define WIRE_JOB_NAMES_MAX 1024u        /* of one cp operation */
+#define WIRE_JOB_PRIORITY_MAX 100       /* and its negative the least */
 #define WIRE_DIGEST_BYTES 32u           /* BLAKE2b-256 */
 
 /* Feature bits of Hello. */
@@ -228,6 +230,14 @@ struct operation {
 const struct create_args *operation_create_args(const struct operation *op);
 /* Whether it makes something new, always (mkdir, mknod, symlink) or because it was asked to. */
 bool operation_may_create(const struct operation *op);
+
+/* Whether PATH names something below a directory: relative, 1 to 4095 bytes without a NUL, no component empty, `.` or
+ * `..`. */
+bool path_is_below(struct bytes path);
+/* What makes arguments impossible, whoever sends them: a few words, which may begin with the field's name; NULL where
+ * nothing does. */
+const char *cp_args_problem(const struct cp_args *args);
+const char *job_args_problem(enum fsop_verb verb, const struct job_args *args);
 
 /* Why an operation, or a whole connection, was refused or failed. */
 struct error {

@@ -37,12 +37,21 @@ static const char *const verbs[FSOP_VERB_LIMIT] = {
         [FSOP_VERB_TRUNCATE] = "truncate",
         [FSOP_VERB_FADVISE] = "fadvise",
         [FSOP_VERB_COPY_RANGE] = "copy-range",
+        [FSOP_VERB_CP] = "cp",
         [FSOP_VERB_OPEN] = "open",
         [FSOP_VERB_OPEN_FD] = "open-fd",
         [FSOP_VERB_CLOSE] = "close",
         [FSOP_VERB_READ] = "read",
         [FSOP_VERB_WRITE] = "write",
         [FSOP_VERB_FSYNC] = "fsync",
+        [FSOP_VERB_JOB_LIST] = "job-list",
+        [FSOP_VERB_JOB_SHOW] = "job-show",
+        [FSOP_VERB_JOB_WATCH] = "job-watch",
+        [FSOP_VERB_JOB_PAUSE] = "job-pause",
+        [FSOP_VERB_JOB_RESUME] = "job-resume",
+        [FSOP_VERB_JOB_CANCEL] = "job-cancel",
+        [FSOP_VERB_JOB_RETRY] = "job-retry",
+        [FSOP_VERB_JOB_FORGET] = "job-forget",
 };
 
 const char *verb_name(enum fsop_verb verb) {
@@ -198,6 +207,22 @@ static const char *const clones[] = {
         [FSOP_CLONE_ALWAYS] = "always",
         [FSOP_CLONE_NEVER] = "never",
 };
+static const char *const syncs[] = {
+        [FSOP_SYNC_BATCH] = "batch",
+        [FSOP_SYNC_NONE] = "none",
+        [FSOP_SYNC_FILE] = "file",
+};
+static const char *const updates[] = {
+        [FSOP_UPDATE_ALL] = "all",
+        [FSOP_UPDATE_NONE] = "none",
+        [FSOP_UPDATE_NONE_FAIL] = "none-fail",
+        [FSOP_UPDATE_OLDER] = "older",
+};
+static const char *const job_states[] = {
+        [FSOP_JOB_UNKNOWN] = "unknown", [FSOP_JOB_QUEUED] = "queued",   [FSOP_JOB_RUNNING] = "running",
+        [FSOP_JOB_PAUSED] = "paused",   [FSOP_JOB_WAITING] = "waiting", [FSOP_JOB_VERIFYING] = "verifying",
+        [FSOP_JOB_DONE] = "done",       [FSOP_JOB_FAILED] = "failed",   [FSOP_JOB_CANCELLED] = "cancelled",
+};
 static const char *const file_types[] = {
         [FSOP_TYPE_UNKNOWN] = "unknown", [FSOP_TYPE_REGULAR] = "regular", [FSOP_TYPE_DIRECTORY] = "directory",
         [FSOP_TYPE_SYMLINK] = "symlink", [FSOP_TYPE_CHAR] = "char",       [FSOP_TYPE_BLOCK] = "block",
@@ -240,6 +265,26 @@ const char *clone_name(enum fsop_clone clone) {
 
 int clone_from_name(const char *name) {
         return index_of(clones, COUNT(clones), name);
+}
+
+const char *sync_name(enum fsop_sync sync) {
+        return NAME_OF(syncs, sync);
+}
+
+int sync_from_name(const char *name) {
+        return index_of(syncs, COUNT(syncs), name);
+}
+
+const char *update_name(enum fsop_update update) {
+        return NAME_OF(updates, update);
+}
+
+int update_from_name(const char *name) {
+        return index_of(updates, COUNT(updates), name);
+}
+
+const char *job_state_name(enum fsop_job_state state) {
+        return NAME_OF(job_states, state);
 }
 
 const char *file_type_name(enum fsop_file_type type) {

@@ -26,7 +26,12 @@ const char *advice_name(enum fsop_advice advice);
 int advice_from_name(const char *name);
 const char *clone_name(enum fsop_clone clone);
 int clone_from_name(const char *name);
-const char *file_type_name(enum fsop_file_type type); /* "regular", "directory", … */
+const char *sync_name(enum fsop_sync sync); /* "batch", "none", "file" */
+int sync_from_name(const char *name);
+const char *update_name(enum fsop_update update); /* "all", "none", "none-fail", "older" */
+int update_from_name(const char *name);
+const char *job_state_name(enum fsop_job_state state); /* "queued", "running", …; "unknown" */
+const char *file_type_name(enum fsop_file_type type);  /* "regular", "directory", … */
 const char *support_level_name(enum fsop_support_level level);
 
 /* The class and retryability an error code has by its nature; the daemon may know better. */

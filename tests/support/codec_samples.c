@@ -19,6 +19,7 @@ static uint8_t long_path[WIRE_PATH_BYTES_MAX];
 static uint8_t long_name[1 + WIRE_NAME_BYTES_MAX];
 static uint8_t large_value[WIRE_XATTR_BYTES_MAX];
 static uint8_t large_data[WIRE_IO_BYTES_MAX];
+static struct bytes many_texts[WIRE_JOB_NAMES_MAX];
 
 #define PATH(text)                                                                                                     \
         { .kind = LOCATION_PATH, .path = TEXT(text) }
@@ -48,12 +49,18 @@ static void fill(void) {
                 large_value[i] = (uint8_t)(i * 7);
         for (size_t i = 0; i < sizeof(large_data); i++)
                 large_data[i] = (uint8_t)(i * 13 >> 3);
+        for (size_t i = 0; i < WIRE_JOB_NAMES_MAX; i++)
+                many_texts[i] = (struct bytes){long_name + 1, 1 + i % WIRE_NAME_BYTES_MAX};
 }
 
 /* ---- operations -------------------------------------------------------------------------------------------------- */
 
 const struct operation *sample_operations(uint32_t *ret_n) {
-        static struct operation explained;
+        static const struct bytes odd_patterns[] = {
+                TEXT("*"), TEXT("/"), TEXT("\xff[!a-\n]/**"), {long_path, sizeof(long_path)}};
+        static const struct bytes odd_names[] = {
+                TEXT("a"), TEXT("..."), TEXT("\xff/.a/..b"), TEXT(" "), {long_path + 1, sizeof(long_path) - 1}};
+        static struct operation explained, explained_cp;
         static struct operation ops[] = {
                 {.verb = FSOP_VERB_PING, .args.ping = TEXT("\0any \xff bytes\n")},
                 {.verb = FSOP_VERB_PING, .as = FSOP_AS_CALLER},
@@ -196,6 +203,73 @@ const struct operation *sample_operations(uint32_t *ret_n) {
                 {.verb = FSOP_VERB_WRITE, .at = HANDLE(9, "")},
                 {.verb = FSOP_VERB_FSYNC, .at = PATH("/f"), .args.fsync = {.filesystem = true}},
                 {.verb = FSOP_VERB_FSYNC, .at = HANDLE(9, ""), .args.fsync = {.data_only = true}},
+                {.verb = FSOP_VERB_CP,
+                 .as = FSOP_AS_ELEVATED,
+                 .at = LONG_PATH,
+                 .to = ODD_PATH,
+                 .args.cp = {.job = UINT64_MAX,
+                             .hold = true,
+                             .key = {large_value, WIRE_JOB_KEY_BYTES_MAX},
+                             .recursive = true,
+                             .one_filesystem = true,
+                             .verify = true,
+                             .preserve = FSOP_PRESERVE_ALL,
+                             .umask = 0777,
+                             .clone = FSOP_CLONE_NEVER,
+                             .sync = FSOP_SYNC_FILE,
+                             .update = FSOP_UPDATE_OLDER,
+                             .bytes_per_s = INT64_MAX,
+                             .priority = -WIRE_JOB_PRIORITY_MAX,
+                             .excludes = many_texts,
+                             .n_excludes = WIRE_JOB_EXCLUDES_MAX,
+                             .names = many_texts,
+                             .n_names = WIRE_JOB_NAMES_MAX}},
+                {.verb = FSOP_VERB_CP, .at = PATH("/from"), .to = PATH("/to")},
+                {.verb = FSOP_VERB_CP,
+                 .at = PATH("/from/"),
+                 .to = PATH("/"),
+                 .args.cp = {.key = TEXT("\0"),
+                             .priority = WIRE_JOB_PRIORITY_MAX,
+                             .excludes = odd_patterns,
+                             .n_excludes = COUNT(odd_patterns),
+                             .names = odd_names,
+                             .n_names = COUNT(odd_names)}},
+                {.verb = FSOP_VERB_CP,
+                 .at = PATH("/from"),
+                 .to = PATH("/to"),
+                 .args.cp = {.job = 5,
+                             .hold = true,
+                             .key = TEXT("k"),
+                             .recursive = true,
+                             .one_filesystem = true,
+                             .verify = true,
+                             .preserve = FSOP_PRESERVE_MODE | FSOP_PRESERVE_LINKS,
+                             .umask = 022,
+                             .clone = FSOP_CLONE_ALWAYS,
+                             .sync = FSOP_SYNC_NONE,
+                             .update = FSOP_UPDATE_NONE,
+                             .bytes_per_s = 1,
+                             .priority = 7,
+                             .excludes = odd_patterns,
+                             .n_excludes = 2,
+                             .names = odd_names,
+                             .n_names = 2}},
+                {.verb = FSOP_VERB_EXPLAIN, .args.explain = {.op = &explained_cp}},
+                {.verb = FSOP_VERB_JOB_LIST,
+                 .args.job = {.all_users = true, .after = UINT64_MAX, .entries_max = WIRE_JOB_ENTRIES_MAX}},
+                {.verb = FSOP_VERB_JOB_LIST, .args.job = {.entries_max = 1}},
+                {.verb = FSOP_VERB_JOB_SHOW,
+                 .args.job = {.id = UINT64_MAX,
+                              .want = JOB_WANT_DIGESTS,
+                              .after = UINT64_MAX,
+                              .entries_max = WIRE_JOB_ENTRIES_MAX}},
+                {.verb = FSOP_VERB_JOB_SHOW, .args.job = {.id = 1, .want = JOB_WANT_FAILURES, .entries_max = 1}},
+                {.verb = FSOP_VERB_JOB_WATCH, .args.job = {.id = 1, .after = UINT64_MAX, .entries_max = 2}},
+                {.verb = FSOP_VERB_JOB_PAUSE, .args.job = {.id = 1}},
+                {.verb = FSOP_VERB_JOB_RESUME, .args.job = {.id = UINT64_MAX}},
+                {.verb = FSOP_VERB_JOB_CANCEL, .as = FSOP_AS_CALLER, .args.job = {.id = 1}},
+                {.verb = FSOP_VERB_JOB_RETRY, .args.job = {.id = 1}},
+                {.verb = FSOP_VERB_JOB_FORGET, .args.job = {.id = 1}},
         };
         static bool filled;
         if (!filled) {
@@ -205,6 +279,12 @@ const struct operation *sample_operations(uint32_t *ret_n) {
                         .as = FSOP_AS_ELEVATED,
                         .at = ODD_PATH,
                         .args.chown = {.has_uid = true, .uid = 1000},
+                };
+                explained_cp = (struct operation){
+                        .verb = FSOP_VERB_CP,
+                        .at = PATH("/from"),
+                        .to = PATH("/to"),
+                        .args.cp = {.recursive = true, .names = many_texts, .n_names = 1},
                 };
                 filled = true;
         }
@@ -247,6 +327,91 @@ struct error sample_error(void) {
                 .rule = TEXT("build-tree"),
                 .message = TEXT("chown of /srv/build/x: no rule allows it"),
         };
+}
+
+#define EXTREME_JOB                                                                                                    \
+        {                                                                                                              \
+                .id = UINT64_MAX, .state = FSOP_JOB_CANCELLED, .uid = UINT32_MAX, .user = {long_name, 200},            \
+                .priority = INT32_MIN, .as = FSOP_AS_ELEVATED, .elevated = true, .created = {INT64_MIN, UINT32_MAX},   \
+                .started = {INT64_MAX, UINT32_MAX}, .finished = {-1, 999999999}, .retry = {INT64_MIN, UINT32_MAX},     \
+                .source = {long_path, sizeof(long_path)}, .target = {long_path, sizeof(long_path)},                    \
+                .n_places = UINT32_MAX, .totals_known = true, .files_total = UINT64_MAX, .bytes_total = UINT64_MAX,    \
+                .files_done = UINT64_MAX, .files_failed = UINT64_MAX, .files_skipped = UINT64_MAX,                     \
+                .bytes_copied = UINT64_MAX, .bytes_flushed = UINT64_MAX, .bytes_verified = UINT64_MAX,                 \
+                .bytes_per_s = UINT64_MAX, .has_seconds_left = true, .seconds_left = UINT64_MAX, .verify = true,       \
+                .runs = UINT32_MAX, .event = UINT64_MAX                                                                \
+        }
+
+static struct job_info some_jobs[WIRE_JOB_ENTRIES_MAX];
+static struct job_failure some_job_failures[WIRE_JOB_ENTRIES_MAX];
+static struct job_digest some_digests[WIRE_JOB_ENTRIES_MAX];
+static struct job_event some_events[WIRE_JOB_ENTRIES_MAX];
+
+static struct job_info short_jobs[] = {{.id = 1,
+                                        .state = FSOP_JOB_WAITING,
+                                        .uid = 2,
+                                        .user = TEXT("u"),
+                                        .priority = -1,
+                                        .as = FSOP_AS_CALLER,
+                                        .elevated = true,
+                                        .created = {1, 2},
+                                        .started = {3, 4},
+                                        .finished = {5, 6},
+                                        .retry = {7, 8},
+                                        .source = TEXT("/s"),
+                                        .target = TEXT("/t"),
+                                        .n_places = 1,
+                                        .totals_known = true,
+                                        .files_total = 9,
+                                        .bytes_total = 10,
+                                        .files_done = 11,
+                                        .files_failed = 12,
+                                        .files_skipped = 13,
+                                        .bytes_copied = 14,
+                                        .bytes_flushed = 15,
+                                        .bytes_verified = 16,
+                                        .bytes_per_s = 17,
+                                        .has_seconds_left = true,
+                                        .seconds_left = 0,
+                                        .verify = true,
+                                        .runs = 18,
+                                        .error = {.code = FSOP_ENOSPC, .class_ = FSOP_CLASS_OS},
+                                        .event = 19}};
+static struct job_failure short_failures[] = {
+        {.path = TEXT("/s/a"), .error = {.code = FSOP_EACCES, .class_ = FSOP_CLASS_DENIED, .message = TEXT("no")}},
+        {.error = {.code = FSOP_EIO, .class_ = FSOP_CLASS_OS, .os_error = 5}}};
+static struct job_event short_events[3];
+
+static struct job_info sample_job(uint32_t i) {
+        struct job_info job = EXTREME_JOB;
+        if (i % 3 == 1)
+                job.error = sample_error();
+        if (i % 3 == 2) /* one that has not begun */
+                job = (struct job_info){.id = i, .state = FSOP_JOB_QUEUED, .user = TEXT("u"), .has_seconds_left = true};
+        job.state = (enum fsop_job_state)(i % 9);
+        return job;
+}
+
+static void fill_jobs(void) {
+        short_events[0] =
+                (struct job_event){.number = 1, .time = {1, 2}, .kind = FSOP_JOB_EVENT_STATE, .job = short_jobs[0]};
+        short_events[1] = (struct job_event){.number = 2, .kind = FSOP_JOB_EVENT_FAILURE, .failure = short_failures[0]};
+        short_events[2] = (struct job_event){.number = 3, .kind = FSOP_JOB_EVENT_PROGRESS, .job = short_jobs[0]};
+        for (uint32_t i = 0; i < WIRE_JOB_ENTRIES_MAX; i++) {
+                some_jobs[i] = sample_job(i);
+                some_job_failures[i] = (struct job_failure){.path = {long_path, i * 15}, .error = sample_error()};
+                some_digests[i].path = (struct bytes){long_path, i * 15};
+                memset(some_digests[i].digest, (int)i, WIRE_DIGEST_BYTES);
+                some_events[i] = (struct job_event){
+                        .number = UINT64_MAX - i,
+                        .time = NEVER_1969,
+                        .kind = (enum fsop_job_event_kind)(1 + i % 3),
+                };
+                if (some_events[i].kind == FSOP_JOB_EVENT_FAILURE)
+                        some_events[i].failure = some_job_failures[i];
+                else
+                        some_events[i].job = some_jobs[i];
+        }
 }
 
 static struct entry some_entries[WIRE_LS_ENTRIES_MAX];
@@ -338,11 +503,58 @@ const struct result *sample_results(uint32_t *ret_n) {
                 {.verb = FSOP_VERB_READ, .value.data = {large_data, sizeof(large_data)}},
                 {.verb = FSOP_VERB_WRITE, .value.count = 0},
                 {.verb = FSOP_VERB_FSYNC},
+                {.verb = FSOP_VERB_CP, .outcome = FSOP_OUTCOME_DONE, .value.job = {.jobs = some_jobs, .n_jobs = 1}},
+                {.verb = FSOP_VERB_JOB_LIST,
+                 .value.job = {.jobs = some_jobs, .n_jobs = WIRE_JOB_ENTRIES_MAX, .cookie = UINT64_MAX}},
+                {.verb = FSOP_VERB_JOB_LIST, .value.job = {.end = true}},
+                {.verb = FSOP_VERB_JOB_LIST, .value.job = {.jobs = some_jobs + 2, .n_jobs = 1, .end = true}},
+                {.verb = FSOP_VERB_JOB_SHOW,
+                 .value.job = {.jobs = some_jobs + 1,
+                               .n_jobs = 1,
+                               .failures = some_job_failures,
+                               .n_failures = WIRE_JOB_ENTRIES_MAX,
+                               .cookie = 1}},
+                {.verb = FSOP_VERB_JOB_SHOW,
+                 .value.job = {.jobs = some_jobs + 2,
+                               .n_jobs = 1,
+                               .digests = some_digests,
+                               .n_digests = WIRE_JOB_ENTRIES_MAX,
+                               .end = true}},
+                {.verb = FSOP_VERB_JOB_SHOW,
+                 .value.job = {.jobs = some_jobs + 2,
+                               .n_jobs = 1,
+                               .failures = some_job_failures,
+                               .n_failures = 2,
+                               .digests = some_digests,
+                               .n_digests = 2,
+                               .end = true}},
+                {.verb = FSOP_VERB_JOB_WATCH,
+                 .value.job = {.events = some_events, .n_events = WIRE_JOB_ENTRIES_MAX, .end = true}},
+                {.verb = FSOP_VERB_JOB_WATCH, .value.job = {.events = some_events + 1, .n_events = 2}},
+                {.verb = FSOP_VERB_JOB_PAUSE, .value.job = {.jobs = some_jobs, .n_jobs = 1}},
+                {.verb = FSOP_VERB_JOB_RESUME, .value.job = {.jobs = some_jobs + 2, .n_jobs = 1}},
+                {.verb = FSOP_VERB_JOB_CANCEL, .value.job = {.jobs = some_jobs + 5, .n_jobs = 1}},
+                {.verb = FSOP_VERB_JOB_RETRY, .value.job = {.jobs = some_jobs + 8, .n_jobs = 1}},
+                {.verb = FSOP_VERB_JOB_FORGET, .outcome = FSOP_OUTCOME_DONE},
+                /* and short ones */
+                {.verb = FSOP_VERB_JOB_SHOW,
+                 .value.job = {.jobs = short_jobs,
+                               .n_jobs = 1,
+                               .failures = short_failures,
+                               .n_failures = COUNT(short_failures),
+                               .digests = some_digests,
+                               .n_digests = 1,
+                               .end = true,
+                               .cookie = 2}},
+                {.verb = FSOP_VERB_JOB_WATCH,
+                 .value.job = {.events = short_events, .n_events = COUNT(short_events), .cookie = 1}},
                 /* failures: a walk may stand beside one, no other value does */
+                {.verb = FSOP_VERB_CP},
                 {.index = UINT32_MAX, .verb = FSOP_VERB_STAT, .outcome = FSOP_OUTCOME_NOT_STARTED},
                 {.index = 41, .verb = FSOP_VERB_CHOWN, .outcome = FSOP_OUTCOME_DONE, .value.walk = {.visited = 9}},
                 {.index = 42, .verb = FSOP_VERB_OPEN_FD},
         };
+        enum { N_FAILURES = 4 };
         static bool filled;
         if (!filled) {
                 fill_entries();
@@ -352,7 +564,8 @@ const struct result *sample_results(uint32_t *ret_n) {
                                 .code = (enum fsop_errno)(FSOP_EPERM + i % 50),
                                 .os_error = -(int32_t)i,
                         };
-                for (uint32_t i = COUNT(results) - 3; i < COUNT(results); i++)
+                fill_jobs();
+                for (uint32_t i = COUNT(results) - N_FAILURES; i < COUNT(results); i++)
                         results[i].error = sample_error();
                 filled = true;
         }
@@ -480,6 +693,29 @@ static bool xattr_equal(enum fsop_verb verb, const struct xattr_args *a, const s
                a->replace == b->replace && (!size || a->size_max == b->size_max);
 }
 
+static bool texts_equal(const struct bytes *a, uint32_t n_a, const struct bytes *b, uint32_t n_b) {
+        if (n_a != n_b)
+                return false;
+        for (uint32_t i = 0; i < n_a; i++)
+                if (!bytes_equal(a[i], b[i]))
+                        return false;
+        return true;
+}
+
+static bool cp_equal(const struct cp_args *a, const struct cp_args *b) {
+        return a->job == b->job && a->hold == b->hold && bytes_equal(a->key, b->key) && a->recursive == b->recursive &&
+               a->one_filesystem == b->one_filesystem && a->verify == b->verify && a->preserve == b->preserve &&
+               a->umask == b->umask && a->clone == b->clone && a->sync == b->sync && a->update == b->update &&
+               a->bytes_per_s == b->bytes_per_s && a->priority == b->priority &&
+               texts_equal(a->excludes, a->n_excludes, b->excludes, b->n_excludes) &&
+               texts_equal(a->names, a->n_names, b->names, b->n_names);
+}
+
+static bool job_args_equal(const struct job_args *a, const struct job_args *b) {
+        return a->id == b->id && a->all_users == b->all_users && a->want == b->want && a->after == b->after &&
+               a->entries_max == b->entries_max;
+}
+
 static bool args_equal(const struct operation *a, const struct operation *b) {
         switch (a->verb) {
         case FSOP_VERB_PING:
@@ -528,6 +764,17 @@ static bool args_equal(const struct operation *a, const struct operation *b) {
         case FSOP_VERB_OPEN:
         case FSOP_VERB_OPEN_FD:
                 return open_equal(&a->args.open, &b->args.open);
+        case FSOP_VERB_CP:
+                return cp_equal(&a->args.cp, &b->args.cp);
+        case FSOP_VERB_JOB_LIST:
+        case FSOP_VERB_JOB_SHOW:
+        case FSOP_VERB_JOB_WATCH:
+        case FSOP_VERB_JOB_PAUSE:
+        case FSOP_VERB_JOB_RESUME:
+        case FSOP_VERB_JOB_CANCEL:
+        case FSOP_VERB_JOB_RETRY:
+        case FSOP_VERB_JOB_FORGET:
+                return job_args_equal(&a->args.job, &b->args.job);
         case FSOP_VERB_READ:
                 return a->args.read.offset == b->args.read.offset && a->args.read.length == b->args.read.length;
         case FSOP_VERB_WRITE:
@@ -595,15 +842,6 @@ bool support_equal(const struct support *a, uint32_t n_a, const struct support *
         return true;
 }
 
-static bool texts_equal(const struct bytes *a, uint32_t n_a, const struct bytes *b, uint32_t n_b) {
-        if (n_a != n_b)
-                return false;
-        for (uint32_t i = 0; i < n_a; i++)
-                if (!bytes_equal(a[i], b[i]))
-                        return false;
-        return true;
-}
-
 static bool info_equal(const struct info_result *a, const struct info_result *b) {
         return bytes_equal(a->version, b->version) && bytes_equal(a->platform, b->platform) &&
                bytes_equal(a->engine, b->engine) && a->has_filesystem == b->has_filesystem &&
@@ -634,6 +872,51 @@ static bool statfs_equal(const struct fsop_statfs *a, const struct fsop_statfs *
         return a->type == b->type && a->bsize == b->bsize && a->frsize == b->frsize && a->blocks == b->blocks &&
                a->bfree == b->bfree && a->bavail == b->bavail && a->files == b->files && a->ffree == b->ffree &&
                a->fsid == b->fsid && a->namelen == b->namelen && a->flags == b->flags;
+}
+
+static bool job_equal(const struct job_info *a, const struct job_info *b) {
+        return a->id == b->id && a->state == b->state && a->uid == b->uid && bytes_equal(a->user, b->user) &&
+               a->priority == b->priority && a->as == b->as && a->elevated == b->elevated &&
+               time_equal(a->created, b->created) && time_equal(a->started, b->started) &&
+               time_equal(a->finished, b->finished) && time_equal(a->retry, b->retry) &&
+               bytes_equal(a->source, b->source) && bytes_equal(a->target, b->target) && a->n_places == b->n_places &&
+               a->totals_known == b->totals_known && a->files_total == b->files_total &&
+               a->bytes_total == b->bytes_total && a->files_done == b->files_done &&
+               a->files_failed == b->files_failed && a->files_skipped == b->files_skipped &&
+               a->bytes_copied == b->bytes_copied && a->bytes_flushed == b->bytes_flushed &&
+               a->bytes_verified == b->bytes_verified && a->bytes_per_s == b->bytes_per_s &&
+               a->has_seconds_left == b->has_seconds_left && a->seconds_left == b->seconds_left &&
+               a->verify == b->verify && a->runs == b->runs && a->event == b->event &&
+               error_equal(&a->error, &b->error);
+}
+
+static bool job_failure_equal(const struct job_failure *a, const struct job_failure *b) {
+        return bytes_equal(a->path, b->path) && error_equal(&a->error, &b->error);
+}
+
+static bool job_event_equal(const struct job_event *a, const struct job_event *b) {
+        return a->number == b->number && time_equal(a->time, b->time) && a->kind == b->kind &&
+               job_equal(&a->job, &b->job) && job_failure_equal(&a->failure, &b->failure);
+}
+
+static bool job_answer_equal(const struct job_answer *a, const struct job_answer *b) {
+        if (a->n_jobs != b->n_jobs || a->n_failures != b->n_failures || a->n_digests != b->n_digests ||
+            a->n_events != b->n_events || a->end != b->end || a->cookie != b->cookie)
+                return false;
+        for (uint32_t i = 0; i < a->n_jobs; i++)
+                if (!job_equal(&a->jobs[i], &b->jobs[i]))
+                        return false;
+        for (uint32_t i = 0; i < a->n_failures; i++)
+                if (!job_failure_equal(&a->failures[i], &b->failures[i]))
+                        return false;
+        for (uint32_t i = 0; i < a->n_digests; i++)
+                if (!bytes_equal(a->digests[i].path, b->digests[i].path) ||
+                    memcmp(a->digests[i].digest, b->digests[i].digest, WIRE_DIGEST_BYTES) != 0)
+                        return false;
+        for (uint32_t i = 0; i < a->n_events; i++)
+                if (!job_event_equal(&a->events[i], &b->events[i]))
+                        return false;
+        return true;
 }
 
 static bool value_equal(const struct result *a, const struct result *b) {
@@ -668,6 +951,16 @@ static bool value_equal(const struct result *a, const struct result *b) {
                                    b->value.reload.n_warnings);
         case FSOP_VERB_OPEN_FD:
                 return a->value.fd_index == b->value.fd_index;
+        case FSOP_VERB_CP:
+        case FSOP_VERB_JOB_LIST:
+        case FSOP_VERB_JOB_SHOW:
+        case FSOP_VERB_JOB_WATCH:
+        case FSOP_VERB_JOB_PAUSE:
+        case FSOP_VERB_JOB_RESUME:
+        case FSOP_VERB_JOB_CANCEL:
+        case FSOP_VERB_JOB_RETRY:
+        case FSOP_VERB_JOB_FORGET:
+                return job_answer_equal(&a->value.job, &b->value.job);
         default:
                 return true;
         }

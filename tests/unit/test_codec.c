@@ -123,6 +123,14 @@ START_TEST(paths_and_names_end_in_nul) {
                         ck_assert_int_eq(op->args.xattr.name.data[op->args.xattr.name.len], 0);
                 if (op->verb == FSOP_VERB_SYMLINK)
                         ck_assert_int_eq(op->args.symlink.data[op->args.symlink.len], 0);
+                if (op->verb == FSOP_VERB_CP) {
+                        const struct cp_args *cp = &op->args.cp;
+                        ck_assert_int_eq(cp->key.data[cp->key.len], 0);
+                        for (uint32_t k = 0; k < cp->n_excludes; k++)
+                                ck_assert_int_eq(cp->excludes[k].data[cp->excludes[k].len], 0);
+                        for (uint32_t k = 0; k < cp->n_names; k++)
+                                ck_assert_int_eq(cp->names[k].data[cp->names[k].len], 0);
+                }
                 free_bytes(body);
         }
 }
@@ -140,6 +148,15 @@ START_TEST(defaults_are_filled_in) {
         ck_assert_int_eq(decode(body, 0), 0);
         ck_assert_uint_eq(message.body.batch.ops[0].args.xattr.size_max, WIRE_XATTR_BYTES_MAX);
         free_bytes(body);
+        const struct operation jobs[] = {{.verb = FSOP_VERB_JOB_LIST},
+                                         {.verb = FSOP_VERB_JOB_SHOW, .args.job = {.id = 1, .entries_max = UINT32_MAX}},
+                                         {.verb = FSOP_VERB_JOB_WATCH, .args.job = {.id = 1, .entries_max = 257}}};
+        for (unsigned i = 0; i < 3; i++) {
+                body = sample_encode_operation(&jobs[i]);
+                ck_assert_int_eq(decode(body, 0), 0);
+                ck_assert_uint_eq(message.body.batch.ops[0].args.job.entries_max, WIRE_JOB_ENTRIES_MAX);
+                free_bytes(body);
+        }
 }
 END_TEST
 
@@ -234,6 +251,24 @@ START_TEST(schema_numbers_enumerations_as_the_headers) {
                 {&fsop__v1__advice__descriptor, "ADVICE_NOREUSE", FSOP_ADVICE_NOREUSE},
                 {&fsop__v1__clone__descriptor, "CLONE_ALWAYS", FSOP_CLONE_ALWAYS},
                 {&fsop__v1__clone__descriptor, "CLONE_NEVER", FSOP_CLONE_NEVER},
+                {&fsop__v1__sync__descriptor, "SYNC_NONE", FSOP_SYNC_NONE},
+                {&fsop__v1__sync__descriptor, "SYNC_FILE", FSOP_SYNC_FILE},
+                {&fsop__v1__update__descriptor, "UPDATE_NONE", FSOP_UPDATE_NONE},
+                {&fsop__v1__update__descriptor, "UPDATE_NONE_FAIL", FSOP_UPDATE_NONE_FAIL},
+                {&fsop__v1__update__descriptor, "UPDATE_OLDER", FSOP_UPDATE_OLDER},
+                {&fsop__v1__job_state__descriptor, "JOB_QUEUED", FSOP_JOB_QUEUED},
+                {&fsop__v1__job_state__descriptor, "JOB_RUNNING", FSOP_JOB_RUNNING},
+                {&fsop__v1__job_state__descriptor, "JOB_PAUSED", FSOP_JOB_PAUSED},
+                {&fsop__v1__job_state__descriptor, "JOB_WAITING", FSOP_JOB_WAITING},
+                {&fsop__v1__job_state__descriptor, "JOB_VERIFYING", FSOP_JOB_VERIFYING},
+                {&fsop__v1__job_state__descriptor, "JOB_DONE", FSOP_JOB_DONE},
+                {&fsop__v1__job_state__descriptor, "JOB_FAILED", FSOP_JOB_FAILED},
+                {&fsop__v1__job_state__descriptor, "JOB_CANCELLED", FSOP_JOB_CANCELLED},
+                {&fsop__v1__job_want__descriptor, "JOB_WANT_FAILURES", JOB_WANT_FAILURES},
+                {&fsop__v1__job_want__descriptor, "JOB_WANT_DIGESTS", JOB_WANT_DIGESTS},
+                {&fsop__v1__job_event_kind__descriptor, "JOB_EVENT_STATE", FSOP_JOB_EVENT_STATE},
+                {&fsop__v1__job_event_kind__descriptor, "JOB_EVENT_PROGRESS", FSOP_JOB_EVENT_PROGRESS},
+                {&fsop__v1__job_event_kind__descriptor, "JOB_EVENT_FAILURE", FSOP_JOB_EVENT_FAILURE},
                 {&fsop__v1__support_level__descriptor, "SUPPORT_EMULATED", FSOP_SUPPORT_EMULATED},
                 {&fsop__v1__support_level__descriptor, "SUPPORT_NATIVE", FSOP_SUPPORT_NATIVE},
                 {&fsop__v1__support_level__descriptor, "SUPPORT_UNKNOWN", FSOP_SUPPORT_UNKNOWN},
@@ -255,6 +290,9 @@ static uint8_t large[WIRE_IO_BYTES_MAX + 1];
 #define CREATE(m, u)                                                                                                   \
         { .create = true, .mode = (m), .umask = (u) }
 #define AT .at = PATH("/x")
+/* Empty, with a NUL, too long; then as many good ones as one wants and one more. */
+static struct bytes bad_texts[3 + WIRE_JOB_NAMES_MAX + 1] = {
+        {0}, {(const uint8_t *)"a\0b", 3}, {long_path, sizeof(long_path)}};
 
 static const struct refusal {
         struct operation op;
@@ -416,6 +454,90 @@ static const struct refusal {
         {{.verb = FSOP_VERB_FSYNC, AT, .args.fsync = {.data_only = true, .filesystem = true}},
          FSOP_EINVAL,
          "exclude each other"},
+        /* jobs */
+        {{.verb = FSOP_VERB_CP, AT}, FSOP_EINVAL, "needs `to`"},
+        {{.verb = FSOP_VERB_CP, .to = PATH("/y")}, FSOP_EINVAL, "needs `at`"},
+        {{.verb = FSOP_VERB_CP, .at = PATH("x"), .to = PATH("/y")}, FSOP_EINVAL, "starts with /"},
+        {{.verb = FSOP_VERB_CP, .at = {.kind = LOCATION_HANDLE, .handle = 1}, .to = PATH("/y")},
+         FSOP_EINVAL,
+         "`at` takes an absolute path"},
+        {{.verb = FSOP_VERB_CP, .at = {.kind = LOCATION_FD, .path = {(const uint8_t *)"x", 1}}, .to = PATH("/y")},
+         FSOP_EINVAL,
+         "`at` takes an absolute path"},
+        {{.verb = FSOP_VERB_CP, AT, .to = {.kind = LOCATION_HANDLE, .handle = 1, .path = {(const uint8_t *)"x", 1}}},
+         FSOP_EINVAL,
+         "`to` takes an absolute path"},
+        {{.verb = FSOP_VERB_CP, AT, .to = {.kind = LOCATION_FD, .path = {(const uint8_t *)"x", 1}}},
+         FSOP_EINVAL,
+         "`to` takes an absolute path"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.key = {large, WIRE_JOB_KEY_BYTES_MAX + 1}}},
+         FSOP_EINVAL,
+         "longer than 128 bytes"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.preserve = FSOP_PRESERVE_ALL + 1}},
+         FSOP_EINVAL,
+         "preserve has bits"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.preserve = 1u << 31}},
+         FSOP_EINVAL,
+         "preserve has bits"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.umask = 01000}}, FSOP_EINVAL, "the umask"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.clone = (enum fsop_clone)3}},
+         FSOP_EINVAL,
+         "no such way to clone"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.sync = (enum fsop_sync)3}},
+         FSOP_EINVAL,
+         "no such sync"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.update = (enum fsop_update)4}},
+         FSOP_EINVAL,
+         "no such update"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.bytes_per_s = 1ull << 63}},
+         FSOP_EINVAL,
+         "bytes_per_s"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.priority = 101}}, FSOP_EINVAL, "priority"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.priority = INT32_MIN}}, FSOP_EINVAL, "priority"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.excludes = bad_texts, .n_excludes = 1}},
+         FSOP_EINVAL,
+         "a pattern to exclude"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.excludes = bad_texts + 1, .n_excludes = 1}},
+         FSOP_EINVAL,
+         "a pattern to exclude"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.excludes = bad_texts + 2, .n_excludes = 1}},
+         FSOP_EINVAL,
+         "a pattern to exclude"},
+        {{.verb = FSOP_VERB_CP,
+          AT,
+          .to = PATH("/y"),
+          .args.cp = {.excludes = bad_texts + 3, .n_excludes = WIRE_JOB_EXCLUDES_MAX + 1}},
+         FSOP_EINVAL,
+         "257 patterns to exclude: 256 is the most"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.names = bad_texts, .n_names = 1}},
+         FSOP_EINVAL,
+         "a name is"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.names = bad_texts + 1, .n_names = 1}},
+         FSOP_EINVAL,
+         "a name is"},
+        {{.verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.names = bad_texts + 2, .n_names = 1}},
+         FSOP_EINVAL,
+         "a name is"},
+        {{.verb = FSOP_VERB_CP,
+          AT,
+          .to = PATH("/y"),
+          .args.cp = {.names = bad_texts + 3, .n_names = WIRE_JOB_NAMES_MAX + 1}},
+         FSOP_EINVAL,
+         "1025 names in one operation: 1024 is the most"},
+        {{.verb = FSOP_VERB_JOB_SHOW}, FSOP_EINVAL, "needs the id of a job"},
+        {{.verb = FSOP_VERB_JOB_WATCH}, FSOP_EINVAL, "needs the id of a job"},
+        {{.verb = FSOP_VERB_JOB_PAUSE}, FSOP_EINVAL, "needs the id of a job"},
+        {{.verb = FSOP_VERB_JOB_RESUME}, FSOP_EINVAL, "needs the id of a job"},
+        {{.verb = FSOP_VERB_JOB_CANCEL}, FSOP_EINVAL, "needs the id of a job"},
+        {{.verb = FSOP_VERB_JOB_RETRY}, FSOP_EINVAL, "needs the id of a job"},
+        {{.verb = FSOP_VERB_JOB_FORGET}, FSOP_EINVAL, "needs the id of a job"},
+        {{.verb = FSOP_VERB_JOB_SHOW, AT, .args.job = {.id = 1}}, FSOP_EINVAL, "takes no `at`"},
+        {{.verb = FSOP_VERB_JOB_LIST, .args.job = {.id = 1}}, FSOP_EINVAL, "takes no id"},
+        {{.verb = FSOP_VERB_JOB_SHOW, .args.job = {.id = 1, .all_users = true}}, FSOP_EINVAL, "takes no all_users"},
+        {{.verb = FSOP_VERB_JOB_LIST, .args.job = {.want = JOB_WANT_FAILURES}}, FSOP_EINVAL, "takes no want"},
+        {{.verb = FSOP_VERB_JOB_SHOW, .args.job = {.id = 1, .want = (enum job_want)3}}, FSOP_EINVAL, "no such want"},
+        {{.verb = FSOP_VERB_JOB_PAUSE, .args.job = {.id = 1, .after = 1}}, FSOP_EINVAL, "neither after nor"},
+        {{.verb = FSOP_VERB_JOB_FORGET, .args.job = {.id = 1, .entries_max = 1}}, FSOP_EINVAL, "neither after nor"},
 };
 
 static void check_refused(int r, int code, const char *says, const char *what) {
@@ -430,6 +552,8 @@ static void check_refused(int r, int code, const char *says, const char *what) {
 START_TEST(wrong_values_are_refused) {
         memset(long_path, '/', sizeof(long_path));
         memset(long_name, 'n', sizeof(long_name));
+        for (size_t i = 3; i < sizeof(bad_texts) / sizeof(bad_texts[0]); i++)
+                bad_texts[i] = (struct bytes){long_name, 1};
         for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
                 char what[64];
                 snprintf(what, sizeof(what), "refusal %zu (%s)", i, verb_name(refusals[i].op.verb));
@@ -437,6 +561,75 @@ START_TEST(wrong_values_are_refused) {
                 check_refused(decode(body, SAMPLE_FDS), refusals[i].code, refusals[i].says, what);
                 free_bytes(body);
         }
+}
+END_TEST
+
+START_TEST(names_lie_below_the_source) {
+        static const struct {
+                const char *name;
+                bool good;
+        } rows[] = {
+                {"a", true},     {"a/b", true},     {"...", true},  {"..a/.b", true}, {"a b/\n\xff", true},
+                {"/", false},    {"/a", false},     {"a/", false},  {"a//b", false},  {".", false},
+                {"..", false},   {"./a", false},    {"a/.", false}, {"a/./b", false}, {"../a", false},
+                {"a/..", false}, {"a/../b", false},
+        };
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct bytes name = {(const uint8_t *)rows[i].name, strlen(rows[i].name)};
+                struct operation op = {
+                        .verb = FSOP_VERB_CP, AT, .to = PATH("/y"), .args.cp = {.names = &name, .n_names = 1}};
+                struct bytes body = sample_encode_operation(&op);
+                if (rows[i].good)
+                        ck_assert_msg(decode(body, 0) == 0, "%s", rows[i].name);
+                else
+                        check_refused(decode(body, 0), FSOP_EINVAL, "operation 0 (cp): a name is", rows[i].name);
+                free_bytes(body);
+        }
+}
+END_TEST
+
+/* As many as a frame can hold, none longer than a few letters: they fit the memory of one request. */
+START_TEST(a_frame_full_of_names_is_taken) {
+        static struct bytes names[WIRE_JOB_NAMES_MAX];
+        static struct operation ops[116];
+        const uint32_t n = sizeof(ops) / sizeof(ops[0]);
+        for (size_t i = 0; i < WIRE_JOB_NAMES_MAX; i++)
+                names[i] = TEXT("abcdef");
+        for (uint32_t i = 0; i < n; i++)
+                ops[i] = (struct operation){.verb = FSOP_VERB_CP,
+                                            AT,
+                                            .to = PATH("/y"),
+                                            .args.cp = {.names = names, .n_names = WIRE_JOB_NAMES_MAX}};
+        struct message sent = {.kind = MESSAGE_BATCH, .body.batch = {.id = 1, .ops = ops, .n_ops = n}};
+        struct bytes body = sample_encode(&sent);
+        ck_assert(body.len > WIRE_FRAME_BYTES_MAX * 9 / 10 && body.len <= WIRE_FRAME_BYTES_MAX);
+        int r = decode(body, 0);
+        ck_assert_msg(r == 0, "%s", r ? (const char *)error.message.data : "");
+        const struct cp_args *last = &message.body.batch.ops[n - 1].args.cp;
+        ck_assert_uint_eq(last->n_names, WIRE_JOB_NAMES_MAX);
+        for (uint32_t i = 0; i < WIRE_JOB_NAMES_MAX; i++)
+                ck_assert_str_eq((const char *)last->names[i].data, "abcdef");
+        free_bytes(body);
+}
+END_TEST
+
+/* The names of one operation are counted, too, before there is memory for them. */
+START_TEST(too_many_names_are_refused_before_allocating) {
+        static struct bytes names[2 * WIRE_JOB_NAMES_MAX];
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+                names[i] = TEXT("n");
+        struct operation op = {.verb = FSOP_VERB_CP,
+                               AT,
+                               .to = PATH("/y"),
+                               .args.cp = {.names = names, .n_names = sizeof(names) / sizeof(names[0])}};
+        struct bytes body = sample_encode_operation(&op);
+        struct codec_limits limits = {.batch_ops_max = WIRE_BATCH_OPS_MAX};
+        struct arena small;
+        arena_init(&small, 2048);
+        int r = codec_decode_request(&small, body, &limits, &message, &error);
+        check_refused(r, FSOP_EINVAL, "operation 0 (cp): 2048 names in one operation: 1024 is the most", "names");
+        arena_fini(&small);
+        free_bytes(body);
 }
 END_TEST
 
@@ -552,6 +745,7 @@ static struct bytes wrap(const uint8_t *op, size_t len) {
 }
 
 #define AT_X 0x12, 0x04, 0x1a, 0x02, '/', 'x'                                                  /* at { path "/x" } */
+#define TO_Y 0x1a, 0x04, 0x1a, 0x02, '/', 'y'                                                  /* to { path "/y" } */
 #define ARGS(number, len) (uint8_t)((number) << 3 | 2 | 0x80), (uint8_t)((number) >> 4), (len) /* a member of args */
 
 static const struct {
@@ -564,7 +758,7 @@ static const struct {
         {"no args", {AT_X}, 6, FSOP_EINVAL, "unknown operation"},
         {"nothing at all", {0}, 0, FSOP_EINVAL, "operation 0: unknown operation"},
         {"a verb that is none", {AT_X, ARGS(106, 0)}, 9, FSOP_EINVAL, "no field 106"},
-        {"a reserved number", {AT_X, ARGS(160, 0)}, 9, FSOP_EINVAL, "no field 160"},
+        {"a reserved number", {AT_X, ARGS(164, 0)}, 9, FSOP_EINVAL, "no field 164"},
         {"two members of args", {AT_X, ARGS(110, 0), ARGS(111, 0)}, 12, FSOP_EPROTO, "two operations in one"},
         {"the same member twice", {AT_X, ARGS(110, 0), ARGS(110, 0)}, 12, FSOP_EPROTO, "two operations in one"},
         {"at twice", {AT_X, AT_X, ARGS(110, 0)}, 15, FSOP_EPROTO, "field 2 is there twice"},
@@ -620,6 +814,24 @@ static const struct {
         {"an empty location", {0x12, 0x00, ARGS(110, 0)}, 5, FSOP_EINVAL, "an empty path"},
         {"as of 2^32", {0x08, 0x80, 0x80, 0x80, 0x80, 0x10, AT_X, ARGS(110, 0)}, 15, FSOP_EINVAL, "out of range"},
         {"explain with an unknown field", {ARGS(104, 2), 0x18, 0x01}, 5, FSOP_EPROTO, "field 3"},
+        {"cp without a umask", {AT_X, TO_Y, ARGS(146, 0)}, 15, FSOP_EINVAL, "needs a umask"},
+        {"cp with an unknown field", {AT_X, TO_Y, ARGS(146, 3), 0x80, 0x01, 0x01}, 18, FSOP_EPROTO, "field 16"},
+        {"cp with a field twice",
+         {AT_X, TO_Y, ARGS(146, 4), 0x08, 0x01, 0x08, 0x01},
+         19,
+         FSOP_EPROTO,
+         "1 is there twice"},
+        {"cp with a flag of 2", {AT_X, TO_Y, ARGS(146, 2), 0x10, 0x02}, 17, FSOP_EINVAL, "out of range"},
+        {"cp with a key that is a number", {AT_X, TO_Y, ARGS(146, 2), 0x18, 0x02}, 17, FSOP_EPROTO, "wrong type"},
+        {"cp with a name that is a number", {AT_X, TO_Y, ARGS(146, 2), 0x78, 0x02}, 17, FSOP_EPROTO, "malformed"},
+        {"cp with preserve of 2^32",
+         {AT_X, TO_Y, ARGS(146, 6), 0x38, 0x80, 0x80, 0x80, 0x80, 0x10},
+         21,
+         FSOP_EINVAL,
+         "out of range"},
+        {"cp cut in the middle", {AT_X, TO_Y, ARGS(146, 2), 0x7a, 0x05}, 17, FSOP_EPROTO, "malformed"},
+        {"a job of no number", {ARGS(157, 0)}, 3, FSOP_EINVAL, "needs the id"},
+        {"a job with an unknown field", {ARGS(157, 4), 0x08, 0x01, 0x30, 0x01}, 7, FSOP_EPROTO, "field 6"},
         {"explain of nothing known", {ARGS(104, 2), 0x12, 0x00}, 5, FSOP_EINVAL, "unknown operation"},
 };
 
@@ -767,6 +979,9 @@ int main(void) {
         tcase_add_test(tcase, schema_numbers_operations_by_the_rule);
         tcase_add_test(tcase, schema_numbers_enumerations_as_the_headers);
         tcase_add_test(tcase, wrong_values_are_refused);
+        tcase_add_test(tcase, names_lie_below_the_source);
+        tcase_add_test(tcase, a_frame_full_of_names_is_taken);
+        tcase_add_test(tcase, too_many_names_are_refused_before_allocating);
         tcase_add_test(tcase, an_error_names_the_operation);
         tcase_add_test(tcase, explain_does_not_nest);
         tcase_add_test(tcase, batches_have_an_id_a_mode_and_operations);

@@ -62,6 +62,61 @@ static void check_create(struct create_args create) {
         ck_assert(!create.create || (create.mode <= 07777 && create.umask <= 0777));
 }
 
+static void check_cp(const struct operation *op) {
+        const struct cp_args *cp = &op->args.cp;
+        ck_assert(op->at.kind == LOCATION_PATH && op->to.kind == LOCATION_PATH);
+        ck_assert(cp->key.data && cp->key.len <= WIRE_JOB_KEY_BYTES_MAX && cp->key.data[cp->key.len] == 0);
+        ck_assert(cp->preserve <= FSOP_PRESERVE_ALL && cp->umask <= 0777 && cp->bytes_per_s <= INT64_MAX);
+        ck_assert(cp->priority >= -WIRE_JOB_PRIORITY_MAX && cp->priority <= WIRE_JOB_PRIORITY_MAX);
+        ck_assert(clone_name(cp->clone) && sync_name(cp->sync) && update_name(cp->update));
+        ck_assert(cp->n_excludes <= WIRE_JOB_EXCLUDES_MAX && cp->n_names <= WIRE_JOB_NAMES_MAX);
+        for (uint32_t i = 0; i < cp->n_excludes; i++) {
+                check_path(cp->excludes[i]);
+                ck_assert(cp->excludes[i].len > 0);
+        }
+        for (uint32_t i = 0; i < cp->n_names; i++) {
+                check_path(cp->names[i]);
+                ck_assert(cp->names[i].len > 0 && cp->names[i].data[0] != '/');
+        }
+}
+
+static void check_job(const struct job_info *job) {
+        ck_assert(job_state_name(job->state) && as_name(job->as));
+        ck_assert(job->user.data[job->user.len] == 0 && job->source.data[job->source.len] == 0);
+        ck_assert(job->target.data[job->target.len] == 0);
+        ck_assert(job->error.code == 0 || error_name((int)job->error.code));
+}
+
+static void check_failure(const struct job_failure *failure) {
+        ck_assert(error_name((int)failure->error.code) && failure->path.data[failure->path.len] == 0);
+}
+
+static void check_jobs(const struct job_answer *answer) {
+        ck_assert(answer->n_jobs <= WIRE_JOB_ENTRIES_MAX && answer->n_failures <= WIRE_JOB_ENTRIES_MAX);
+        ck_assert(answer->n_digests <= WIRE_JOB_ENTRIES_MAX && answer->n_events <= WIRE_JOB_ENTRIES_MAX);
+        for (uint32_t i = 0; i < answer->n_jobs; i++)
+                check_job(&answer->jobs[i]);
+        for (uint32_t i = 0; i < answer->n_failures; i++)
+                check_failure(&answer->failures[i]);
+        for (uint32_t i = 0; i < answer->n_digests; i++)
+                ck_assert(answer->digests[i].path.data[answer->digests[i].path.len] == 0);
+        for (uint32_t i = 0; i < answer->n_events; i++) {
+                ck_assert_int_le(answer->events[i].kind, FSOP_JOB_EVENT_FAILURE);
+                if (answer->events[i].job.source.data)
+                        check_job(&answer->events[i].job);
+                if (answer->events[i].failure.path.data)
+                        check_failure(&answer->events[i].failure);
+        }
+}
+
+static void check_result(const struct result *result) {
+        ck_assert(verb_name(result->verb));
+        bool jobs = result->verb == FSOP_VERB_CP ||
+                    (result->verb >= FSOP_VERB_JOB_LIST && result->verb <= FSOP_VERB_JOB_FORGET);
+        if (jobs && result->error.code == 0)
+                check_jobs(&result->value.job);
+}
+
 static void check_operation(const struct operation *op) {
         ck_assert(verb_name(op->verb) && (unsigned)op->as <= FSOP_AS_ELEVATED);
         check_location(&op->at);
@@ -104,6 +159,17 @@ static void check_operation(const struct operation *op) {
                 break;
         case FSOP_VERB_READ:
                 ck_assert(op->args.read.length <= WIRE_IO_BYTES_MAX);
+                break;
+        case FSOP_VERB_CP:
+                check_cp(op);
+                break;
+        case FSOP_VERB_JOB_LIST:
+                ck_assert(op->args.job.id == 0 && op->args.job.entries_max <= WIRE_JOB_ENTRIES_MAX);
+                break;
+        case FSOP_VERB_JOB_SHOW:
+        case FSOP_VERB_JOB_WATCH:
+                ck_assert(op->args.job.id != 0 && op->args.job.entries_max >= 1);
+                ck_assert(op->args.job.entries_max <= WIRE_JOB_ENTRIES_MAX && op->args.job.want <= JOB_WANT_DIGESTS);
                 break;
         case FSOP_VERB_EXPLAIN:
                 ck_assert(op->args.explain.op && op->args.explain.op->verb != FSOP_VERB_EXPLAIN);
@@ -151,7 +217,7 @@ static bool try_reply(struct bytes body) {
         ck_assert(r == 0 && message.kind >= MESSAGE_WELCOME && message.kind <= MESSAGE_FAILURE);
         if (message.kind == MESSAGE_RESULTS)
                 for (uint32_t i = 0; i < message.body.results.n_results; i++)
-                        ck_assert(verb_name(message.body.results.results[i].verb));
+                        check_result(&message.body.results.results[i]);
         return true;
 }
 

@@ -215,6 +215,133 @@ START_TEST(newer_daemons_are_understood) {
 }
 END_TEST
 
+/* Decodes what protobuf-c makes of an answer about jobs. */
+static int decode_jobs(Fsop__V1__Verb verb, Fsop__V1__Jobs *jobs) {
+        static uint8_t body[64 << 10];
+        Fsop__V1__ServerMessage server = FSOP__V1__SERVER_MESSAGE__INIT;
+        Fsop__V1__Results results = FSOP__V1__RESULTS__INIT;
+        Fsop__V1__Result result = FSOP__V1__RESULT__INIT, *list[] = {&result};
+        result.has_verb = 1;
+        result.verb = verb;
+        result.value_case = FSOP__V1__RESULT__VALUE_JOBS;
+        result.jobs = jobs;
+        results.has_id = 1;
+        results.id = 7;
+        results.n_results = 1;
+        results.results = list;
+        server.message_case = FSOP__V1__SERVER_MESSAGE__MESSAGE_RESULTS;
+        server.results = &results;
+        ck_assert_uint_le(fsop__v1__server_message__get_packed_size(&server), sizeof(body));
+        size_t len = fsop__v1__server_message__pack(&server, body);
+        uint8_t *copy = malloc(len);
+        memcpy(copy, body, len);
+        int r = decode((struct bytes){copy, len}, 0);
+        free(copy);
+        return r;
+}
+
+START_TEST(jobs_of_newer_daemons_are_understood) {
+        static uint8_t text[] = "x";
+        ProtobufCMessageUnknownField unknown = {
+                .tag = 500, .wire_type = PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED, .len = 2, .data = (uint8_t *)"\1x"};
+        Fsop__V1__Error why = FSOP__V1__ERROR__INIT;
+        why.has_code = why.has_error_class = 1;
+        why.code = 999;
+        why.error_class = (Fsop__V1__ErrorClass)99;
+        why.base.n_unknown_fields = 1;
+        why.base.unknown_fields = &unknown;
+        Fsop__V1__JobInfo job = FSOP__V1__JOB_INFO__INIT, *jobs[] = {&job};
+        job.has_state = job.has_as = job.has_source = 1;
+        job.state = (Fsop__V1__JobState)9;
+        job.as = (Fsop__V1__As)77;
+        job.source = (ProtobufCBinaryData){.data = text, .len = 1};
+        job.error = &why;
+        job.base.n_unknown_fields = 1;
+        job.base.unknown_fields = &unknown;
+        Fsop__V1__JobFailure failure = FSOP__V1__JOB_FAILURE__INIT, *failures[] = {&failure}; /* no error */
+        Fsop__V1__JobEvent event = FSOP__V1__JOB_EVENT__INIT, *events[] = {&event};
+        event.has_number = event.has_kind = 1;
+        event.number = 5;
+        event.kind = (Fsop__V1__JobEventKind)4;
+        event.base.n_unknown_fields = 1;
+        event.base.unknown_fields = &unknown;
+        Fsop__V1__Jobs answer = FSOP__V1__JOBS__INIT;
+        answer.n_jobs = answer.n_failures = answer.n_events = 1;
+        answer.jobs = jobs;
+        answer.failures = failures;
+        answer.events = events;
+        answer.base.n_unknown_fields = 1;
+        answer.base.unknown_fields = &unknown;
+        int r = decode_jobs(FSOP__V1__VERB__VERB_JOB_WATCH, &answer);
+        ck_assert_msg(r == 0, "%s", r ? (const char *)error.message.data : "");
+        const struct job_answer *got = &message.body.results.results[0].value.job;
+        ck_assert(got->n_jobs == 1 && got->n_failures == 1 && got->n_events == 1 && got->n_digests == 0);
+        ck_assert_int_eq(got->jobs[0].state, FSOP_JOB_UNKNOWN);
+        ck_assert_int_eq(got->jobs[0].as, FSOP_AS_AUTO);
+        ck_assert_str_eq((const char *)got->jobs[0].source.data, "x");
+        ck_assert_int_eq(got->jobs[0].error.code, FSOP_EUNKNOWN);
+        ck_assert_int_eq(got->jobs[0].error.class_, FSOP_CLASS_OS);
+        ck_assert_int_eq(got->failures[0].error.code, FSOP_EUNKNOWN);
+        ck_assert_int_eq(got->events[0].kind, FSOP_JOB_EVENT_NONE);
+        ck_assert(got->events[0].number == 5);
+}
+END_TEST
+
+/* Each field of a job by the name that the schema gives it. */
+START_TEST(job_fields_have_the_schemas_names) {
+        const struct job_info info = {
+                .id = 1,
+                .state = FSOP_JOB_WAITING,
+                .uid = 3,
+                .user = {(const uint8_t *)"u", 1},
+                .priority = -5,
+                .as = FSOP_AS_CALLER,
+                .elevated = true,
+                .created = {8, 9},
+                .started = {10, 11},
+                .finished = {12, 13},
+                .retry = {14, 15},
+                .source = {(const uint8_t *)"/s", 2},
+                .target = {(const uint8_t *)"/t", 2},
+                .n_places = 18,
+                .totals_known = true,
+                .files_total = 20,
+                .bytes_total = 21,
+                .files_done = 22,
+                .files_failed = 23,
+                .files_skipped = 24,
+                .bytes_copied = 25,
+                .bytes_flushed = 26,
+                .bytes_verified = 27,
+                .bytes_per_s = 28,
+                .has_seconds_left = true,
+                .seconds_left = 0,
+                .verify = true,
+                .runs = 31,
+                .error = {.code = FSOP_ENOSPC, .class_ = FSOP_CLASS_OS, .retryable = true, .os_error = 28},
+                .event = 33,
+        };
+        const struct result result = {.verb = FSOP_VERB_JOB_PAUSE, .value.job = {.jobs = &info, .n_jobs = 1}};
+        struct bytes body = sample_encode_result(&result);
+        Fsop__V1__ServerMessage *read = fsop__v1__server_message__unpack(NULL, body.len, body.data);
+        ck_assert(read && read->results && read->results->n_results == 1 && read->results->results[0]->jobs);
+        const Fsop__V1__JobInfo *job = read->results->results[0]->jobs->jobs[0];
+        ck_assert(job->id == 1 && job->state == FSOP__V1__JOB_STATE__JOB_WAITING && job->uid == 3);
+        ck_assert(job->user.len == 1 && job->priority == -5 && job->as == FSOP__V1__AS__AS_CALLER && job->elevated);
+        ck_assert(job->created_sec == 8 && job->created_nsec == 9 && job->started_sec == 10 && job->started_nsec == 11);
+        ck_assert(job->finished_sec == 12 && job->finished_nsec == 13 && job->retry_sec == 14 && job->retry_nsec == 15);
+        ck_assert(job->source.data[1] == 's' && job->target.data[1] == 't' && job->n_places == 18);
+        ck_assert(job->totals_known && job->files_total == 20 && job->bytes_total == 21 && job->files_done == 22);
+        ck_assert(job->files_failed == 23 && job->files_skipped == 24 && job->bytes_copied == 25);
+        ck_assert(job->bytes_flushed == 26 && job->bytes_verified == 27 && job->bytes_per_s == 28);
+        ck_assert(job->has_seconds_left && job->seconds_left == 0 && job->verify && job->runs == 31);
+        ck_assert(job->error && job->error->code == FSOP_ENOSPC && job->error->retryable && job->error->os_error == 28);
+        ck_assert(job->event == 33);
+        fsop__v1__server_message__free_unpacked(read, NULL);
+        free_bytes(body);
+}
+END_TEST
+
 /* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 START_TEST(wrong_results_are_refused) {
@@ -226,7 +353,11 @@ START_TEST(wrong_results_are_refused) {
                 {"Results without an id", "\x12\x02\x18\x01", 4},
                 {"a result that is a number", "\x12\x04\x08\x07\x10\x01", 6},
                 {"a result of nothing", "\x12\x04\x08\x07\x12\x00", 6},
-                {"a result of an unknown operation", "\x12\x06\x08\x07\x12\x02\x10\x3f", 8},
+                {"a result of an unknown operation", "\x12\x06\x08\x07\x12\x02\x10\x40", 8},
+                {"cp without its job", "\x12\x06\x08\x07\x12\x02\x10\x2e", 8},
+                {"cp with a count", "\x12\x08\x08\x07\x12\x04\x10\x2e\x58\x01", 10},
+                {"jobs that are a number", "\x12\x09\x08\x07\x12\x05\x10\x2e\xa0\x01\x01", 11},
+                {"a job that is a number", "\x12\x0b\x08\x07\x12\x07\x10\x2e\xa2\x01\x02\x08\x01", 13},
                 {"stat without its answer", "\x12\x06\x08\x07\x12\x02\x10\x0a", 8},
                 {"stat with a count", "\x12\x08\x08\x07\x12\x04\x10\x0a\x58\x01", 10},
                 {"mkdir with a count", "\x12\x08\x08\x07\x12\x04\x10\x15\x58\x01", 10},
@@ -246,6 +377,45 @@ START_TEST(wrong_results_are_refused) {
                 ck_assert(error.code == FSOP_EPROTO && error.message.len > 0 && message.kind == MESSAGE_NONE);
                 free(copy);
         }
+}
+END_TEST
+
+START_TEST(digests_have_their_length) {
+        static uint8_t digest[WIRE_DIGEST_BYTES + 1];
+        Fsop__V1__JobDigest leaf = FSOP__V1__JOB_DIGEST__INIT, *list[] = {&leaf};
+        Fsop__V1__Jobs answer = FSOP__V1__JOBS__INIT;
+        answer.n_digests = 1;
+        answer.digests = list;
+        for (size_t len = 0; len <= sizeof(digest); len++) {
+                leaf.has_digest = len > 0;
+                leaf.digest = (ProtobufCBinaryData){.data = digest, .len = len};
+                int r = decode_jobs(FSOP__V1__VERB__VERB_JOB_SHOW, &answer);
+                ck_assert_msg(r == (len == WIRE_DIGEST_BYTES ? 0 : -FSOP_EPROTO), "%zu bytes: %d", len, r);
+        }
+}
+END_TEST
+
+START_TEST(too_many_jobs_are_refused) {
+        static Fsop__V1__JobInfo job = FSOP__V1__JOB_INFO__INIT;
+        static Fsop__V1__JobEvent event = FSOP__V1__JOB_EVENT__INIT;
+        static Fsop__V1__JobInfo *jobs[WIRE_JOB_ENTRIES_MAX + 1];
+        static Fsop__V1__JobEvent *events[WIRE_JOB_ENTRIES_MAX + 1];
+        for (size_t i = 0; i <= WIRE_JOB_ENTRIES_MAX; i++) {
+                jobs[i] = &job;
+                events[i] = &event;
+        }
+        Fsop__V1__Jobs answer = FSOP__V1__JOBS__INIT;
+        answer.jobs = jobs;
+        answer.events = events;
+        answer.n_jobs = answer.n_events = WIRE_JOB_ENTRIES_MAX;
+        ck_assert_int_eq(decode_jobs(FSOP__V1__VERB__VERB_JOB_LIST, &answer), 0);
+        answer.n_jobs++;
+        ck_assert_int_eq(decode_jobs(FSOP__V1__VERB__VERB_JOB_LIST, &answer), -FSOP_EPROTO);
+        answer.n_jobs--;
+        answer.n_events++;
+        ck_assert_int_eq(decode_jobs(FSOP__V1__VERB__VERB_JOB_LIST, &answer), -FSOP_EPROTO);
+        answer.n_events = 0;
+        ck_assert_int_eq(decode_jobs(FSOP__V1__VERB__VERB_STAT, &answer), -FSOP_EPROTO);
 }
 END_TEST
 
@@ -276,7 +446,11 @@ int main(void) {
         tcase_add_test(tcase, stat_fields_have_the_schemas_numbers);
         tcase_add_test(tcase, no_result_is_longer_than_promised);
         tcase_add_test(tcase, newer_daemons_are_understood);
+        tcase_add_test(tcase, jobs_of_newer_daemons_are_understood);
+        tcase_add_test(tcase, job_fields_have_the_schemas_names);
         tcase_add_test(tcase, wrong_results_are_refused);
+        tcase_add_test(tcase, digests_have_their_length);
+        tcase_add_test(tcase, too_many_jobs_are_refused);
         tcase_add_test(tcase, too_many_results_are_refused);
         suite_add_tcase(suite, tcase);
         SRunner *runner = srunner_create(suite);

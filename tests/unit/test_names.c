@@ -10,11 +10,13 @@
 
 START_TEST(operations_have_the_names_of_the_manual) {
         static const char *const names[] = {
-                "ping",       "info",      "status",      "explain",   "policy-reload", "stat",     "statfs",
-                "utimens",    "chmod",     "chown",       "mknod",     "opendir",       "mkdir",    "rmdir",
-                "unlink",     "rename",    "ls",          "symlink",   "link",          "readlink", "getxattr",
-                "setxattr",   "listxattr", "removexattr", "fallocate", "truncate",      "fadvise",  "open",
-                "copy-range", "open-fd",   "close",       "read",      "write",         "fsync",
+                "ping",       "info",      "status",      "explain",   "policy-reload", "stat",       "statfs",
+                "utimens",    "chmod",     "chown",       "mknod",     "opendir",       "mkdir",      "rmdir",
+                "unlink",     "rename",    "ls",          "symlink",   "link",          "readlink",   "getxattr",
+                "setxattr",   "listxattr", "removexattr", "fallocate", "truncate",      "fadvise",    "open",
+                "copy-range", "open-fd",   "close",       "read",      "write",         "fsync",      "cp",
+                "job-list",   "job-show",  "job-watch",   "job-pause", "job-resume",    "job-cancel", "job-retry",
+                "job-forget",
         };
         uint64_t seen = 0;
         unsigned named = 0;
@@ -98,6 +100,23 @@ START_TEST(small_vocabularies_go_both_ways) {
                 ck_assert_int_eq(advice_from_name(advice_name((enum fsop_advice)i)), i);
         for (int i = 0; i <= FSOP_CLONE_NEVER; i++)
                 ck_assert_int_eq(clone_from_name(clone_name((enum fsop_clone)i)), i);
+        for (int i = 0; i <= FSOP_SYNC_FILE; i++)
+                ck_assert_int_eq(sync_from_name(sync_name((enum fsop_sync)i)), i);
+        for (int i = 0; i <= FSOP_UPDATE_OLDER; i++)
+                ck_assert_int_eq(update_from_name(update_name((enum fsop_update)i)), i);
+        for (int i = 0; i <= FSOP_JOB_CANCELLED; i++)
+                ck_assert_ptr_nonnull(job_state_name((enum fsop_job_state)i));
+        ck_assert_str_eq(sync_name(FSOP_SYNC_BATCH), "batch");
+        ck_assert_str_eq(update_name(FSOP_UPDATE_NONE_FAIL), "none-fail");
+        ck_assert_str_eq(job_state_name(FSOP_JOB_UNKNOWN), "unknown");
+        ck_assert_str_eq(job_state_name(FSOP_JOB_QUEUED), "queued");
+        ck_assert_str_eq(job_state_name(FSOP_JOB_VERIFYING), "verifying");
+        ck_assert_str_eq(job_state_name(FSOP_JOB_CANCELLED), "cancelled");
+        ck_assert_ptr_null(job_state_name((enum fsop_job_state)9));
+        ck_assert_ptr_null(sync_name((enum fsop_sync)3));
+        ck_assert_ptr_null(update_name((enum fsop_update)4));
+        ck_assert_int_eq(sync_from_name("always"), -1);
+        ck_assert_int_eq(update_from_name("none-"), -1);
         ck_assert_int_eq(as_from_name("root"), -1);
         ck_assert_int_eq(advice_from_name(""), -1);
         ck_assert_int_eq(clone_from_name("Always"), -1);
