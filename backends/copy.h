@@ -70,6 +70,7 @@ struct copy_tree {
         bool to_exists;  /* something has the target's name */
         uint32_t serial; /* atomic: of temporary names */
         int no_clone;    /* atomic: cloning was found not to be possible between these filesystems */
+        struct copy_state *state; /* what else the backend knows of it */
 };
 
 /* An error of one of the calls below. */

@@ -51,6 +51,7 @@ struct peer {
         bool foreign;          /* other mount namespace or root than the reference: its paths mean other things */
         bool fully_capable;    /* uid 0 with every capability that the service has, in the service's user namespace */
         uint64_t capabilities; /* worn for `caller`; 0 for every uid but 0 */
+        const char *name;      /* of the user, where somebody has asked already; the asker's. NULL: not asked */
 };
 
 /* Asks the kernel who is at the other end of a connected socket; on failure nothing is to be freed. The socket decides, never the message. */
@@ -139,6 +140,17 @@ int sys_open_append(const char *path, os_fd *ret_fd);
 int sys_write_all(os_fd fd, const void *data, size_t len);
 /* mkdir -p with MODE for a directory of the daemon's own. */
 int sys_make_directory(const char *path, uint32_t mode);
+
+/* For libraries that are given the path of a file of the daemon's own. All of them name it below a directory that is the daemon's
+ * own, and never go through a link in its place. [any] */
+/* Whether it is there and nobody else's; its size to *ret_bytes. -FSOP_ENOENT; -FSOP_EPERM: it is not what it should be. */
+int sys_own_file(const char *path, uint64_t *ret_bytes);
+/* Makes it where there is none: empty, 0600, its name on the disk; then returns 1. What is there stays as it is; -FSOP_EPERM as above. */
+int sys_make_own_file(const char *path);
+/* Gives it another name in the same directory, durably; -FSOP_EEXIST where something has that name. */
+int sys_rename_own_file(const char *from, const char *to);
+/* -FSOP_E... for an error number of the operating system that came by way of a library; 0 gives -FSOP_EIO. */
+int sys_error(int os_error);
 
 /* ---- operations ------------------------------------------------------------------------------------------------- */
 
@@ -285,6 +297,7 @@ uint64_t sys_monotonic_ms(void);         /* [any] */
 struct fsop_time sys_realtime(void);     /* [any] */
 uint32_t sys_descriptors_max(void);       /* that this process may have open; raises it as far as it may */
 uint64_t sys_resident_bytes(void);       /* of this process, for status */
+uint32_t sys_processors(void);           /* that this process may run on; at least 1 */
 
 /*
  * Listens on a Unix socket path (a pipe name on Windows) with MODE and GROUP (WIRE_NOBODY: leave). Refuses with EBUSY

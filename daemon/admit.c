@@ -134,10 +134,8 @@ enum flow admit_step(struct task *task) {
                 return FLOW_HOLD;
         arena_reset(&task->out);
         task->window_count = 0;
-        if (task_reserve_ops(task, n) < 0) {
-                session_close(session);
-                return FLOW_DONE;
-        }
+        if (task_reserve_ops(task, n) < 0)
+                return task_give_up(task);
         for (uint32_t i = 0; i < n; i++)
                 admit_op(task, &task->ops[i], task->window_first + i);
         task->window_count = n;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/graveyard.h"
+#include "daemon/jobs.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
 #include "proto/names.h"
@@ -94,6 +95,8 @@ static void answer_status(struct task_op *o) {
         COUNT("elevated-total", server->totals.elevated);
         COUNT("denied-total", server->totals.denied);
         COUNT("failed-total", server->totals.failed);
+        LIMIT("jobs", server->jobs->n, limits->jobs);
+        LIMIT("jobs-running", server->jobs->n_running, limits->jobs_running);
         COUNT("workers", stats.workers);
         COUNT("workers-stuck", stats.workers_stuck);
         COUNT("engine-submitted", stats.submitted);
@@ -248,6 +251,22 @@ void answer(struct task_op *o) {
                 break;
         case FSOP_VERB_CLOSE:
                 answer_close(o);
+                break;
+        case FSOP_VERB_CP:
+                if (o->task->tree)
+                        job_open_take(o);
+                else
+                        job_submit(o);
+                break;
+        case FSOP_VERB_JOB_LIST:
+        case FSOP_VERB_JOB_SHOW:
+        case FSOP_VERB_JOB_WATCH:
+        case FSOP_VERB_JOB_PAUSE:
+        case FSOP_VERB_JOB_RESUME:
+        case FSOP_VERB_JOB_CANCEL:
+        case FSOP_VERB_JOB_RETRY:
+        case FSOP_VERB_JOB_FORGET:
+                job_answer(o);
                 break;
         default:
                 task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "the daemon has no answer for this operation");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * answers.h: the operations that the daemon answers itself: ping, info, status, explain, policy-reload, close.
+ * answers.h: the operations that the daemon answers itself: ping, info, status, explain, policy-reload, close; and
+ * those of jobs, which it hands on.
  */
 #ifndef FSOP_ANSWERS_H
 #define FSOP_ANSWERS_H

@@ -87,7 +87,7 @@ static int creator(struct task_op *o, const struct rule *rule, struct identity *
         }
         own = uid == peer->uid && gid == peer->gid;
         return identity_to_create_as(uid, gid, own ? peer->groups : NULL, own ? peer->n_groups : 0,
-                                     o->op->verb == FSOP_VERB_MKNOD, rule_set_id(rule), ret);
+                                     o->op->verb == FSOP_VERB_MKNOD || o->op->verb == FSOP_VERB_CP, rule_set_id(rule), ret);
 }
 
 static struct identity *identity_of_end(struct task_op *o, const struct end_verdict *verdict) {

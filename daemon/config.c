@@ -222,6 +222,10 @@ LIMIT(batch_ops, WIRE_BATCH_OPS_MAX)
 LIMIT(handles, 1000000)
 LIMIT(handles_per_uid, 1000000)
 LIMIT(descriptors_reserved, 100000)
+LIMIT(jobs_per_uid, 1000000)
+LIMIT(jobs, 1000000)
+LIMIT(jobs_running, 64)
+LIMIT(jobs_per_device, 64)
 
 static bool read_frame_bytes(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         uint64_t value = 0;
@@ -255,6 +259,10 @@ static bool read_limits(struct yaml_reader *reader, const struct yaml_node *node
                 {"bytes-per-uid", read_bytes_per_uid, false},
                 {"handles-per-connection", read_handles, false},
                 {"handles-per-uid", read_handles_per_uid, false},
+                {"jobs-per-uid", read_jobs_per_uid, false},
+                {"jobs", read_jobs, false},
+                {"jobs-running", read_jobs_running, false},
+                {"jobs-per-device", read_jobs_per_device, false},
                 {"hello-timeout", read_hello_timeout, false},
                 {"descriptors-reserved", read_descriptors_reserved, false},
         };
@@ -288,6 +296,10 @@ static const struct config_limits default_limits = {
         .bytes_per_uid = 64u << 20,
         .handles = 256,
         .handles_per_uid = 1024,
+        .jobs_per_uid = 10000,
+        .jobs = 20000,
+        .jobs_running = 4,
+        .jobs_per_device = 1,
         .hello_timeout_ms = 5000,
         .descriptors_reserved = 64,
 };

@@ -21,6 +21,10 @@ struct config_limits {
         uint64_t bytes_per_uid;    /* bytes-per-uid: the same over all connections of a user; 64M */
         uint32_t handles;          /* handles-per-connection: open and opendir; 256 */
         uint32_t handles_per_uid;  /* handles-per-uid: 1024 */
+        uint32_t jobs_per_uid;         /* jobs-per-uid: of one user that are not forgotten; 10000 */
+        uint32_t jobs;                 /* jobs: of all users together; 20000 */
+        uint32_t jobs_running;         /* jobs-running: at a time; 4 */
+        uint32_t jobs_per_device;      /* jobs-per-device: running ones that read from or write to it; 1 */
         uint32_t hello_timeout_ms; /* hello-timeout: until Hello must be complete: 5s (seconds, or with s or ms) */
         uint32_t descriptors_reserved; /* descriptors-reserved: kept free of the process's RLIMIT_NOFILE, for work in
                                           hand; 64 */

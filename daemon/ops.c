@@ -47,6 +47,19 @@ static size_t out_walk(const struct operation *op) {
         return recursive ? 32768 : 0;
 }
 
+/* Lists end early when their texts are longer than this. */
+static size_t out_jobs(const struct operation *op) {
+        uint32_t entries = op->args.job.entries_max;
+
+        if (op->verb == FSOP_VERB_CP)
+                return 0;
+        if (entries == 0 || entries > WIRE_JOB_ENTRIES_MAX)
+                entries = WIRE_JOB_ENTRIES_MAX;
+        return op->verb == FSOP_VERB_JOB_LIST || op->verb == FSOP_VERB_JOB_SHOW || op->verb == FSOP_VERB_JOB_WATCH
+                       ? (size_t)entries * (sizeof(struct job_event) + 256) + 4 * WIRE_PATH_BYTES_MAX
+                       : 4 * WIRE_PATH_BYTES_MAX;
+}
+
 static size_t out_info(const struct operation *op) {
         (void)op;
         return 64 * sizeof(struct support);
@@ -74,6 +87,14 @@ static const struct op_row rows[FSOP_VERB_LIMIT] = {
         SERVICE(FSOP_VERB_STATUS, LOCATE_NONE, false, out_none),
         SERVICE(FSOP_VERB_EXPLAIN, LOCATE_NONE, false, out_none),
         SERVICE(FSOP_VERB_POLICY_RELOAD, LOCATE_NONE, true, out_none),
+        SERVICE(FSOP_VERB_JOB_LIST, LOCATE_NONE, false, out_jobs),
+        SERVICE(FSOP_VERB_JOB_SHOW, LOCATE_NONE, false, out_jobs),
+        SERVICE(FSOP_VERB_JOB_WATCH, LOCATE_NONE, false, out_jobs),
+        SERVICE(FSOP_VERB_JOB_PAUSE, LOCATE_NONE, false, out_jobs),
+        SERVICE(FSOP_VERB_JOB_RESUME, LOCATE_NONE, false, out_jobs),
+        SERVICE(FSOP_VERB_JOB_CANCEL, LOCATE_NONE, false, out_jobs),
+        SERVICE(FSOP_VERB_JOB_RETRY, LOCATE_NONE, false, out_jobs),
+        SERVICE(FSOP_VERB_JOB_FORGET, LOCATE_NONE, false, out_jobs),
 
         [FSOP_VERB_STAT] = {.verb = FSOP_VERB_STAT, .group = "metadata", .at = LOCATE_OBJECT, .elevates = true,
                 .route = ROUTE_INLINE, .route_why = "statx 1.5 us", .audit = true, .out_bytes = out_none},
@@ -143,6 +164,8 @@ static const struct op_row rows[FSOP_VERB_LIMIT] = {
         [FSOP_VERB_COPY_RANGE] = {.verb = FSOP_VERB_COPY_RANGE, .group = "copy", .at = LOCATE_OBJECT, .to = LOCATE_EITHER,
                 .needs = NEEDS_BYTES | NEEDS_MODE, .elevates = true, .route = ROUTE_POOL,
                 .route_why = "copy_file_range has no ring opcode", .audit = true, .out_bytes = out_none},
+        [FSOP_VERB_CP] = {.verb = FSOP_VERB_CP, .group = "copy", .at = LOCATE_OBJECT, .to = LOCATE_NAME, .elevates = true,
+                .route = ROUTE_SERVICE, .route_why = "only submits a job, or begins one", .audit = true, .out_bytes = out_jobs},
 
         [FSOP_VERB_OPEN] = {.verb = FSOP_VERB_OPEN, .group = "files", .at = LOCATE_EITHER,
                 .needs = NEEDS_MODE, .elevates = true, .route = ROUTE_INLINE, .route_why = "already pinned; truncating goes to a worker",
@@ -180,9 +203,14 @@ static op_set permission_to_open(const struct operation *op) {
         return set;
 }
 
+bool op_is_copy(enum fsop_verb verb) {
+        return verb == FSOP_VERB_COPY_RANGE || verb == FSOP_VERB_CP;
+}
+
 op_set op_permission_at(const struct operation *op) {
         switch (op->verb) {
         case FSOP_VERB_COPY_RANGE:
+        case FSOP_VERB_CP:
                 return OP_COPY_FROM;
         case FSOP_VERB_OPEN:
         case FSOP_VERB_OPEN_FD:
@@ -193,7 +221,21 @@ op_set op_permission_at(const struct operation *op) {
 }
 
 op_set op_permission_to(const struct operation *op) {
-        return op->verb == FSOP_VERB_COPY_RANGE ? OP_COPY_TO : OP_BIT(op->verb);
+        return op_is_copy(op->verb) ? OP_COPY_TO : OP_BIT(op->verb);
+}
+
+op_set op_reach_to(const struct operation *op) {
+        op_set set = op_permission_to(op);
+
+        if (op->verb != FSOP_VERB_CP)
+                return set;
+        if (op->args.cp.recursive)
+                set |= OP_BIT(FSOP_VERB_MKNOD);
+        if (op->args.cp.preserve & FSOP_PRESERVE_OWNER)
+                set |= OP_BIT(FSOP_VERB_CHOWN);
+        if (op->args.cp.preserve & FSOP_PRESERVE_XATTR)
+                set |= OP_BIT(FSOP_VERB_SETXATTR);
+        return set;
 }
 
 static bool name_is(const char *word, const char *name, size_t len) {
@@ -206,7 +248,7 @@ static op_set group_set(const char *group, size_t len) {
 
         for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++)
                 if (rows[verb].elevates && rows[verb].group && (!group || name_is(rows[verb].group, group, len)))
-                        set |= verb == FSOP_VERB_COPY_RANGE ? OP_COPY_FROM | OP_COPY_TO : OP_BIT(verb);
+                        set |= op_is_copy((enum fsop_verb)verb) ? OP_COPY_FROM | OP_COPY_TO : OP_BIT(verb);
         return set;
 }
 
@@ -220,7 +262,7 @@ op_set op_set_from_name(const char *name, size_t len) {
         if (name_is("copy-to", name, len))
                 return OP_COPY_TO;
         verb = verb_from_name(name, len);
-        if (verb == FSOP_VERB_COPY_RANGE)
+        if (op_is_copy(verb))
                 return OP_COPY_FROM | OP_COPY_TO;
         if (verb != FSOP_VERB_NONE)
                 return rows[verb].elevates ? OP_BIT(verb) : 0;

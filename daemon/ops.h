@@ -63,6 +63,12 @@ const struct op_row *op_row(enum fsop_verb verb);
 op_set op_permission_at(const struct operation *op);
 op_set op_permission_to(const struct operation *op);
 
+/* copy-range and cp: their two ends are granted each for itself. */
+bool op_is_copy(enum fsop_verb verb);
+/* What may come to be done at the target, more than a rule must hold for the operation itself: a job asks for owners, attributes
+ * and nodes file by file. Directories where any of it is denied are out of its reach. */
+op_set op_reach_to(const struct operation *op);
+
 /* The set of a group's or an operation's name as policy `ops` writes it ("xattr", "chown", "copy", "copy-to", "all"); 0
  * if unknown. */
 op_set op_set_from_name(const char *name, size_t len);

@@ -227,7 +227,7 @@ static bool find_rules(struct ask *ask, enum effect effect, struct verdict *ret)
         if (ask->row->to == LOCATE_NONE)
                 return find_for_end(ask, effect, &question->at, ask->row->at, ask->at_permission, ask->row->needs,
                                     &ret->at);
-        if (ask->row->verb != FSOP_VERB_COPY_RANGE)
+        if (!op_is_copy(ask->row->verb))
                 return find_for_both(ask, effect, ret);
         /* a copy's two halves are granted each for itself; what is made belongs to the target */
         at = find_for_end(ask, effect, &question->at, ask->row->at, ask->at_permission, NEEDS_NOTHING, &ret->at);

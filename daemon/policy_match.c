@@ -105,6 +105,13 @@ static const char *user_names_get(struct user_names *names, uint32_t uid) {
         return entry->name;
 }
 
+/* A peer that brings its name is decided about without any state: by workers too. */
+static const char *peer_name(const struct policy *policy, const struct peer *peer) {
+        if (!peer->name)
+                return user_names_get(policy->names, peer->uid);
+        return can_be_component(peer->name) ? peer->name : NULL;
+}
+
 /* ---- paths -------------------------------------------------------------------------------------- */
 
 bool path_is_unclean(struct bytes path, bool *ret_dotdot) {
@@ -142,7 +149,8 @@ int rule_path_expand(const struct policy *policy, const struct rule_path *path, 
                 if (path->per_user && c[0] == '%') {
                         c++;
                         if (*c == 'u') {
-                                name = name ? name : user_names_get(policy->names, peer->uid);
+                                if (!name)
+                                        name = peer_name(policy, peer);
                                 if (!name)
                                         return -FSOP_ENOENT;
                                 piece = name;

@@ -68,6 +68,9 @@ static void shrink(struct task_op *o) {
 
 enum flow reply_step(struct task *task) {
         struct session *session = task->session;
+
+        if (task->done) /* nobody is to be answered */
+                return FLOW_DONE;
         bool last_window = task->window_first + task->window_count >= task->batch.n_ops;
         struct result *results = arena_alloc(&task->out, (task->window_count + 1) * sizeof(*results));
         uint32_t first = 0;

@@ -96,7 +96,7 @@ static bool keep_root(struct task *task, struct root *root) {
 /* The guard for an end. NULL: the end is refused. */
 static const struct guard *guard_of(struct task_op *o, const struct task_end *end, const struct end_verdict *verdict) {
         const struct peer *peer = &o->task->session->peer;
-        op_set permission = end == &o->to ? op_permission_to(o->op) : op_permission_at(o->op);
+        op_set permission = end == &o->to ? op_reach_to(o->op) : op_permission_at(o->op);
         const struct guard *guard;
         uint32_t create_uid, create_gid;
         bool service;
@@ -146,7 +146,7 @@ static enum flow pin(struct task *task) {
                         no_root(o);
                         continue;
                 }
-                if (o->row->route == ROUTE_SERVICE && o->op->verb != FSOP_VERB_INFO)
+                if (o->row->route == ROUTE_SERVICE && o->op->verb != FSOP_VERB_INFO && o->op->verb != FSOP_VERB_CP)
                         continue;
                 o->sys.cache = &task->parents;
                 if (!o->sys.at.base_is_client_fd && !o->sys.to.base_is_client_fd) {

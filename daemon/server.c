@@ -9,6 +9,7 @@
 
 #include "backends/service.h"
 #include "daemon/graveyard.h"
+#include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "proto/names.h"
 
@@ -144,6 +145,7 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
         server->roots = roots;
         server->policy = policy;
         look_at_roots(server);
+        jobs_policy_changed(server->jobs);
         log_line(LOG_LEVEL_NOTICE, "policy: %u rules", ret_report->n_rules);
         return 0;
 }
@@ -303,6 +305,7 @@ static void drain(struct server *server) {
                 server->engine->ops->cancel(server->engine, &server->mount_watch);
         for (struct session *session = server->sessions; session; session = session->next)
                 session_drain(session);
+        jobs_drain(server->jobs);
 }
 
 static void for_requests(struct server *server) {
@@ -350,6 +353,8 @@ static void end_idle_sessions(struct server *server) {
 void server_end_round(struct server *server) {
         struct session *session;
 
+        jobs_end_round(server->jobs);
+
         while ((session = server->dirty)) {
                 server->dirty = session->dirty_next;
                 session->dirty = false;
@@ -364,7 +369,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 }
 
 static int wait_ms(const struct server *server) {
-        uint64_t until = earlier(server->next_deadline_ms, server->next_tick_ms);
+        uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
 
         if (server->accept_again_ms > 0)
                 until = earlier(until, server->accept_again_ms);
@@ -380,9 +385,16 @@ static int wait_ms(const struct server *server) {
         return until - server->now_ms > 3600000 ? 3600000 : (int)(until - server->now_ms);
 }
 
+static void tick_jobs(struct server *server) {
+        int again = jobs_tick(server->jobs, server->now_ms);
+
+        server->next_jobs_ms = again < 0 ? UINT64_MAX : server->now_ms + (uint64_t)again;
+}
+
 static void tick(struct server *server) {
         int again;
 
+        tick_jobs(server);
         if (server->now_ms < server->next_tick_ms)
                 return;
         again = roots_tick(server->roots, server->now_ms, false);
@@ -395,7 +407,7 @@ static bool is_over(const struct server *server) {
         if (server->now_ms >= server->drain_end_ms)
                 return true;
         return !server->sessions && server->accepting == 0 && graveyard_pending() == 0 && server->looking == 0 &&
-               !server->watching_mounts;
+               !server->watching_mounts && jobs_is_idle(server->jobs);
 }
 
 static int serve(struct server *server) {
@@ -500,6 +512,8 @@ static int server_open(struct server *server) {
                 return code;
         limit_connections(server);
         graveyard_start(server->engine);
+        if ((code = jobs_start(server, &server->jobs)) < 0)
+                return code;
         look_at_roots(server);
         code = service_start(wake, server->engine);
         if (code == 0)
@@ -519,6 +533,8 @@ static void server_close(struct server *server, int status) {
         if (server->engine)
                 server->engine->ops->close(server->engine);
         service_end(status); /* does not return when a worker hangs: it may hold what is freed below */
+        if (server->jobs && jobs_is_idle(server->jobs)) /* else it is better left as after a crash */
+                jobs_free(server->jobs);
         roots_unref(server->roots);
         policy_unref(server->policy);
         policy_accounts_fini();

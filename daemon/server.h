@@ -14,6 +14,8 @@
 
 #define SERVER_LISTENERS_MAX 4u
 
+struct jobs;
+
 struct server {
         const struct config *config;
         struct engine *engine;
@@ -21,6 +23,7 @@ struct server {
         struct policy *policy;
         struct roots *roots;
         struct accounts accounts;
+        struct jobs *jobs;
         bool private_service;
         bool has_admin_gid;
         uint32_t admin_gid;
@@ -45,6 +48,7 @@ struct server {
         uint64_t now_ms;            /* of this round */
         uint64_t next_deadline_ms;  /* earliest deadline of a task; UINT64_MAX: none */
         uint64_t next_tick_ms;
+        uint64_t next_jobs_ms;      /* UINT64_MAX: nothing of theirs is due */
 
         bool draining;
         uint64_t drain_cancel_ms, drain_end_ms;

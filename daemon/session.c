@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/graveyard.h"
+#include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
 #include "daemon/steps.h"
@@ -143,6 +144,7 @@ static void session_free(struct session *session) {
         struct server *server = session->server;
         struct chunk *chunk;
 
+        jobs_session_closed(server->jobs, session->id);
         wait_for_room(session, false);
         uncharge(session, session->out_bytes);
         session->account->handles -= session->handles.used;

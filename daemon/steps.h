@@ -9,13 +9,6 @@
 #include "daemon/audit.h"
 #include "daemon/task.h"
 
-enum flow {
-        FLOW_NEXT, /* on to the next step */
-        FLOW_WAIT, /* ios are out; the step is called again, with step_phase one higher, when all have come back */
-        FLOW_HOLD, /* the client does not read: step_phase unchanged, called again when its queue is short */
-        FLOW_DONE, /* the task is finished */
-};
-
 struct step {
         const char *name;
         enum flow (*run)(struct task *task);

@@ -17,6 +17,7 @@ struct store;
 struct store_place {
         struct bytes source, target; /* absolute */
         bool follow;                 /* a link as the source itself is followed */
+        bool elevated;               /* a rule lent it rights when it was submitted: never without them then */
         struct object_id source_id, parent_id; /* when it was submitted: of the source, of the target's directory */
         struct fsop_time source_btime;         /* tells an inode number that is used again; sec 0: not known */
         struct bytes *names; /* only these below the source; none: all */
@@ -73,7 +74,7 @@ enum store_change_kind {
         STORE_PART,          /* id, place, path, part: how far a large file has come; replaces what was known */
         STORE_PART_GONE,     /* id, place, path */
         STORE_FAILURE,       /* id, place, path, error: replaces what was known of that path */
-        STORE_RETRY,         /* id: forget failures */
+        STORE_RETRY,         /* id: forget failures, and that places are finished */
         STORE_REMOVE,        /* id: forget all of it */
 };
 
@@ -87,7 +88,7 @@ struct store_change {
         const struct error *error;
 };
 
-/* A failure, as it is read back; texts in the caller's arena. */
+/* A failure, as it is read back; texts are valid while EACH runs. */
 struct store_failure {
         uint64_t cookie;
         uint32_t place;
@@ -102,6 +103,8 @@ struct store_part {
 
 struct store_ops {
         const char *name;
+        /* Whether there is a store below DIRECTORY, or something in its place. */
+        bool (*exists)(const char *directory);
         /*
          * Opens the store below DIRECTORY (which exists, and is the daemon's own), making it where there is none, bringing
          * an older one up to date. One that is damaged is set aside under another name, never deleted: *ret_note (malloc'd,
@@ -109,13 +112,19 @@ struct store_ops {
          * another daemon uses it; -FSOP_EOPNOTSUPP: it was made by a newer version.
          */
         int (*open)(const char *directory, struct store **ret_store, char **ret_note);
-        /* All or none of it, durable when it returns 0. -FSOP_ENOSPC and its like: nothing was changed. */
+        /*
+         * All or none of it, durable when it returns 0. -FSOP_ENOSPC, -FSOP_EIO and their like: nothing was changed, and
+         * later commits are made again when they can be. -FSOP_ENOENT: a change is about a job or a place that is not there;
+         * removing and forgetting what is not there is none. -FSOP_EEXIST: a job is added twice. -FSOP_EINVAL: an id that is
+         * 0 or beyond 63 bits.
+         */
         int (*commit)(struct store *store, const struct store_change *changes, uint32_t n);
-        /* Every job, ascending by id, to EACH, whose argument is valid while it runs; a negative return ends it. Also the id
-         * that no job has ever had. */
+        /* Every job, ascending by id, to EACH, whose argument is valid while it runs; a negative return ends it. Texts have a NUL
+         * behind them. Also the id that no job has ever had. EACH makes no calls of the store; here and below. */
         int (*load)(struct store *store, int (*each)(void *context, const struct store_job *job), void *context,
                     uint64_t *ret_next_id);
-        /* What STORE_FILES appended for a place, in order. */
+        /* What STORE_FILES appended for a place, in order. -FSOP_EIO, here and everywhere: the disk failed, or what is on it is damaged;
+         * the next open finds out which. */
         int (*read_files)(struct store *store, uint64_t id, uint32_t place,
                           int (*each)(void *context, struct bytes data), void *context);
         int (*read_parts)(struct store *store, uint64_t id, uint32_t place,

@@ -120,7 +120,10 @@ void task_run(struct task *task) {
                 case FLOW_HOLD:
                         return;
                 case FLOW_DONE:
-                        session_task_done(task->session, task);
+                        if (task->done)
+                                task->done(task);
+                        else
+                                session_task_done(task->session, task);
                         return;
                 }
         }
@@ -145,6 +148,23 @@ void task_io_done(struct io *io) {
                 task_run(task);
 }
 
+void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op)) {
+        op->on_cancel = on_cancel;
+        op->task->pending++;
+}
+
+void task_unpark(struct task_op *op) {
+        op->on_cancel = NULL;
+        if (--op->task->pending == 0)
+                task_run(op->task);
+}
+
+enum flow task_give_up(struct task *task) {
+        if (!task->done)
+                session_close(task->session);
+        return FLOW_DONE;
+}
+
 void task_cancel(struct task *task, int code) {
         struct engine *engine = task->session->server->engine;
 
@@ -155,6 +175,9 @@ void task_cancel(struct task *task, int code) {
         for (uint32_t i = 0; i < task->window_count; i++)
                 if (task->ops[i].in_flight)
                         engine->ops->cancel(engine, &task->ops[i].io);
+        for (uint32_t i = 0; i < task->window_count; i++)
+                if (task->ops[i].on_cancel)
+                        task->ops[i].on_cancel(&task->ops[i]);
 }
 
 void task_op_fail(struct task_op *op, int code, enum fsop_error_class class_, const char *format, ...) {

@@ -21,6 +21,14 @@
 
 struct session;
 struct handle;
+struct tree;
+
+enum flow {
+        FLOW_NEXT, /* on to the next step */
+        FLOW_WAIT, /* ios are out; the step is called again, with step_phase one higher, when all have come back */
+        FLOW_HOLD, /* the client does not read: step_phase unchanged, called again when its queue is short */
+        FLOW_DONE, /* the task is finished */
+};
 
 /* One end of an operation on its way: where it is and what that allows. */
 struct task_end {
@@ -46,6 +54,8 @@ struct task_op {
         bool pinned;               /* sys_release is owed */
         bool recorded;             /* an intent stands in the audit: an outcome is owed */
         bool in_flight;            /* its io is with the engine */
+        void (*on_cancel)(struct task_op *o); /* it waits for something that is no io (task_park) */
+        void *waits_for;           /* what for: of whoever parked it */
 };
 
 /* A root whose guards the task's parent cache may know: counted as long as the task lives. */
@@ -81,6 +91,10 @@ struct task {
         struct roots *roots;
         struct root **candidates; /* roots that a passed descriptor may lie under; counted */
         uint32_t n_candidates;
+
+        /* of the daemon's own, not asked for by a client: a job's place is opened by walking the steps anew */
+        void (*done)(struct task *task); /* at the end, instead of an answer; frees it. NULL: a client's */
+        struct tree *tree;               /* what is opened */
 };
 
 struct task *task_new(struct session *session);
@@ -99,6 +113,14 @@ void task_run(struct task *task);
 /* Hands an io of one operation, or a chain of them, to the engine and counts it; task_io_done is its done. */
 void task_submit(struct task *task, struct io *io);
 void task_io_done(struct io *io);
+
+/* The operation waits for something that is no io; on_cancel is told when it should not any more. task_unpark goes on with it, once,
+ * from the end of a round: not from inside the step that parked it, nor from inside on_cancel. */
+void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op));
+void task_unpark(struct task_op *op);
+
+/* A step cannot go on for want of memory: the connection is closed, or the daemon's own task told. */
+enum flow task_give_up(struct task *task);
 
 /* Nothing new is begun; what runs is asked to stop. CODE: why, for what was not done. */
 void task_cancel(struct task *task, int code);

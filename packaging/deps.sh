@@ -17,6 +17,8 @@ build cmd:protoc-c                     protobuf-c-compiler   protobuf-c-compiler
 build pkg:libprotobuf-c                libprotobuf-c-dev     protobuf-c-devel    protobuf-c
 build pkg:yaml-0.1                     libyaml-dev           libyaml-devel       libyaml
 build pkg:jansson                      libjansson-dev        jansson-devel       jansson
+build pkg:sqlite3                      libsqlite3-dev        sqlite-devel        sqlite
+build pkg:libsodium                    libsodium-dev         libsodium-devel     libsodium
 build pkg:liburing                     liburing-dev          liburing-devel      liburing
 run   cmd:setpriv                      util-linux            util-linux          util-linux
 test  pkg:check                        check                 check-devel         check

@@ -38,6 +38,7 @@ bool operation_may_create(const struct operation *op) {
         case FSOP_VERB_MKDIR:
         case FSOP_VERB_MKNOD:
         case FSOP_VERB_SYMLINK:
+        case FSOP_VERB_CP:
                 return true;
         default:
                 return args && args->create;

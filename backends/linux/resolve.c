@@ -53,6 +53,7 @@ static const struct shape shapes[FSOP_VERB_LIMIT] = {
         [FSOP_VERB_TRUNCATE] = {.at = PIN_EITHER, .at_changes = true},
         [FSOP_VERB_FADVISE] = {.at = PIN_OBJECT},
         [FSOP_VERB_COPY_RANGE] = {.at = PIN_OBJECT, .to = PIN_EITHER, .to_changes = true},
+        [FSOP_VERB_CP] = {.at = PIN_OBJECT, .to = PIN_NAME, .to_creates = true, .to_removes = true},
         [FSOP_VERB_OPEN] = {.at = PIN_EITHER},
         [FSOP_VERB_OPEN_FD] = {.at = PIN_EITHER},
         [FSOP_VERB_READ] = {.at = PIN_OBJECT},

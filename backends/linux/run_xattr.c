@@ -33,7 +33,7 @@ struct value_args {
         uint32_t flags;
 };
 
-static ssize_t get_value(os_fd object, const char *name, void *buffer, size_t bytes) {
+ssize_t xattr_get(os_fd object, const char *name, void *buffer, size_t bytes) {
         struct value_args args = {.value = (uintptr_t)buffer, .size = (uint32_t)bytes};
 
         if (service.xattr_at)
@@ -41,7 +41,7 @@ static ssize_t get_value(os_fd object, const char *name, void *buffer, size_t by
         return getxattr(fd_path(object).text, name, buffer, bytes);
 }
 
-static int set_value(os_fd object, const char *name, const struct bytes *value, int flags) {
+int xattr_set(os_fd object, const char *name, const struct bytes *value, int flags) {
         struct value_args args = {.value = (uintptr_t)value->data, .size = (uint32_t)value->len, .flags = (uint32_t)flags};
 
         if (service.xattr_at)
@@ -49,13 +49,13 @@ static int set_value(os_fd object, const char *name, const struct bytes *value, 
         return setxattr(fd_path(object).text, name, value->data, value->len, flags);
 }
 
-static ssize_t list_names(os_fd object, char *buffer, size_t bytes) {
+ssize_t xattr_list(os_fd object, char *buffer, size_t bytes) {
         if (service.xattr_at)
                 return syscall(SYS_listxattrat, service.proc_fd, fd_name(object).text, 0, buffer, bytes);
         return listxattr(fd_path(object).text, buffer, bytes);
 }
 
-static int remove_value(os_fd object, const char *name) {
+int xattr_remove(os_fd object, const char *name) {
         if (service.xattr_at)
                 return (int)syscall(SYS_removexattrat, service.proc_fd, fd_name(object).text, 0, name);
         return removexattr(fd_path(object).text, name);
@@ -95,18 +95,18 @@ int run_getxattr(struct sys_op *op) {
 
         if (take_name(op, name) < 0)
                 return op->code;
-        n = get_value(op->at.object, name, op->out, first);
+        n = xattr_get(op->at.object, name, op->out, first);
         if (n < 0 && errno == ERANGE && bytes > first)
-                n = get_value(op->at.object, name, op->out, bytes);
+                n = xattr_get(op->at.object, name, op->out, bytes);
         return data_xattr_answer(op, n < 0 ? -errno : n, bytes);
 }
 
 int run_listxattr(struct sys_op *op) {
         size_t bytes = data_xattr_bytes(op), first = bytes < FIRST_TRY_BYTES ? bytes : FIRST_TRY_BYTES;
-        ssize_t n = list_names(op->at.object, (char *)op->out, first);
+        ssize_t n = xattr_list(op->at.object, (char *)op->out, first);
 
         if (n < 0 && errno == ERANGE && bytes > first)
-                n = list_names(op->at.object, (char *)op->out, bytes);
+                n = xattr_list(op->at.object, (char *)op->out, bytes);
         return data_xattr_answer(op, n < 0 ? -errno : n, bytes);
 }
 
@@ -117,7 +117,7 @@ int run_setxattr(struct sys_op *op) {
 
         if (take_name(op, name) < 0)
                 return op->code;
-        if (set_value(op->at.object, name, &args->value, flags) < 0)
+        if (xattr_set(op->at.object, name, &args->value, flags) < 0)
                 return op_failed(op, errno);
         return 0;
 }
@@ -127,7 +127,7 @@ int run_removexattr(struct sys_op *op) {
 
         if (take_name(op, name) < 0)
                 return op->code;
-        if (remove_value(op->at.object, name) < 0)
+        if (xattr_remove(op->at.object, name) < 0)
                 return op_failed(op, errno);
         return 0;
 }

@@ -226,6 +226,13 @@ uint32_t sys_descriptors_max(void) {
         return limit.rlim_cur > UINT32_MAX ? UINT32_MAX : (uint32_t)limit.rlim_cur;
 }
 
+uint32_t sys_processors(void) {
+        cpu_set_t set;
+        int n = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+        return n > 0 ? (uint32_t)n : 1;
+}
+
 uint64_t sys_resident_bytes(void) {
         unsigned long long pages = 0;
         FILE *file = fopen("/proc/self/statm", "re");

@@ -4,7 +4,7 @@
  *
  * System calls that take a path from a client stand in three places only:
  *   lookup.c    openat2, statx and readlink relative to a held directory: every component of every path goes through it
- *   run_*.c, walk.c   calls on (pinned parent, one name) and on pinned objects, through the daemon's own /proc/self/fd
+ *   run_*.c, walk.c, copy_*.c   calls on (pinned parent, one name) and on pinned objects, through the daemon's own /proc/self/fd
  *   start.c, peer.c, mounts.c, trusted.c, listen.c   paths of the daemon's own, never a client's
  */
 #ifndef FSOP_SYS_LINUX_H
@@ -196,6 +196,29 @@ int run_read(struct sys_op *op);
 int run_write(struct sys_op *op);
 int run_ls(struct sys_op *op);
 int run_walk(struct sys_op *op); /* chmod, chown, unlink, recursive */
+
+/* Extended attributes of a pinned object, symbolic links included. As the system calls: a count or 0, -1 with errno set. */
+ssize_t xattr_get(os_fd object, const char *name, void *buffer, size_t bytes);
+int xattr_set(os_fd object, const char *name, const struct bytes *value, int flags);
+ssize_t xattr_list(os_fd object, char *buffer, size_t bytes);
+int xattr_remove(os_fd object, const char *name);
+
+/* ---- from one open file to another (transfer.c) ------------------------------------------------------------------- */
+
+struct transfer {
+        int from_fd, to_fd;
+        uint64_t from, to, left, done; /* offsets, and bytes */
+        const int *stop;               /* atomic, or NULL: looked at between steps */
+};
+
+/* Shares extents of all that is left. 0 or a positive errno; transfer_not_shareable tells which of
+ * them mean that here they cannot be. */
+int transfer_share(struct transfer *transfer);
+bool transfer_not_shareable(int error);
+/* By the kernel. 0: all is done. 1: go on by hand. Negative errno: -ECANCELED when it was stopped. */
+int transfer_in_kernel(struct transfer *transfer);
+/* By reading and writing through a buffer of the caller's; ends early where the source does. 0 or a negative errno, as above. */
+int transfer_by_hand(struct transfer *transfer, void *buffer, size_t bytes);
 
 bool op_is_cancelled(const struct sys_op *op);
 /* The mode that a chmod gives to an object of this mode. */

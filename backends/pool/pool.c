@@ -460,11 +460,11 @@ void pool_tick(struct pool *pool, uint64_t now_ms) {
 /* ---- the loop thread's side -------------------------------------------------------------------------------------- */
 
 static uint32_t workers_for_this_machine(void) {
-        long n = sysconf(_SC_NPROCESSORS_ONLN);
+        uint32_t n = sys_processors();
 
         if (n < 2)
                 n = 2;
-        return n > 14 ? 16 : (uint32_t)n + 2;
+        return n > 14 ? 16 : n + 2;
 }
 
 int pool_new(const struct pool_config *config, struct pool **ret_pool) {

@@ -6,7 +6,7 @@
 
 #include <errno.h>
 
-#include "proto/fsop-errors.h"
+#include "backends/sys.h"
 
 #define ROW(name)                                                                                                      \
         case name:                                                                                                     \
@@ -86,4 +86,8 @@ int error_from_errno(int os_error) {
         default:
                 return -FSOP_EUNKNOWN;
         }
+}
+
+int sys_error(int os_error) {
+        return os_error == 0 ? -FSOP_EIO : error_from_errno(os_error);
 }

@@ -59,11 +59,11 @@ int cli_usage_value(struct cli *cli, const struct invocation *invocation, const 
 static struct cli *interrupted_cli;
 
 static void wake_up(void) {
-        fsop_wakeup(interrupted_cli->client);
+        if (interrupted_cli->client)
+                fsop_wakeup(interrupted_cli->client);
 }
 
-int cli_connect(struct cli *cli, const struct action *action) {
-        struct fsop_open_failure failure = {.size = sizeof(failure)};
+static int open_client(struct cli *cli, struct fsop_open_failure *failure) {
         struct fsop_client_options options = {
                 .size = sizeof(options),
                 .socket_path = cli->socket,
@@ -71,12 +71,17 @@ int cli_connect(struct cli *cli, const struct action *action) {
                 .timeout_ms = cli->timeout_ms,
                 .connect_ms = cli->timeout_ms && cli->timeout_ms < 5000 ? (uint32_t)cli->timeout_ms : 0,
                 .name = "fsop",
-                .failure = &failure};
+                .failure = failure};
+        return fsop_open(&options, &cli->client);
+}
+
+int cli_connect(struct cli *cli, const struct action *action) {
+        struct fsop_open_failure failure = {.size = sizeof(failure)};
         if (cli->client)
                 return 0;
         if (cli->no_daemon)
                 return -1;
-        int r = fsop_open(&options, &cli->client);
+        int r = open_client(cli, &failure);
         if (r < 0) {
                 cli->no_daemon = true;
                 show_no_daemon(cli, action, -r, failure.os_error, failure.message);
@@ -85,6 +90,14 @@ int cli_connect(struct cli *cli, const struct action *action) {
         interrupted_cli = cli;
         terminal_on_interrupt(wake_up);
         return 0;
+}
+
+int cli_reconnect(struct cli *cli) {
+        struct fsop_client *lost = cli->client;
+        struct fsop_open_failure failure = {.size = sizeof(failure)};
+        cli->client = NULL; /* before it goes: an interrupt wakes up whatever stands here */
+        fsop_close(lost);
+        return open_client(cli, &failure) < 0 ? -1 : 0;
 }
 
 /* ---- commands ---------------------------------------------------------------------------------------------------- */

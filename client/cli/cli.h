@@ -46,6 +46,9 @@ struct cli {
  * what it was needed for. */
 int cli_connect(struct cli *cli, const struct action *action);
 
+/* Connects anew, in silence, after the connection was lost. 0, or -1. */
+int cli_reconnect(struct cli *cli);
+
 /* Says what is wrong with a command line, or with a line of a batch file. Returns -1. */
 __attribute__((format(printf, 3, 4))) int cli_usage(struct cli *cli, const struct invocation *invocation,
                                                     const char *format, ...);
@@ -86,6 +89,8 @@ union step_args {
         struct fsop_copy_range_args copy_range;
         struct fsop_fsync_args fsync;
         struct fsop_explain_args explain;
+        struct fsop_cp_args cp;
+        struct fsop_job_args job;
 };
 
 struct step {
@@ -107,6 +112,7 @@ struct action {
         enum fsop_verb verb; /* what it is called in the output */
         const char *path;    /* as it was given; owned; NULL: none */
         const char *to;      /* likewise: the target of mv, ln, copy-range */
+        uint64_t job;        /* the job that it is about; 0: none */
         unsigned line;
         enum fsop_as as;
         struct step *steps;
@@ -168,6 +174,9 @@ bool cli_is_directory(struct cli *cli, const char *path);
 
 /* DIRECTORY/last component of PATH; malloc'd. */
 char *cli_join(const char *directory, const char *path);
+/* What SOURCE becomes inside DIRECTORY, as cp(1) has it: with its last component, except where that is "." or ".." or
+ * the root, whose contents go into DIRECTORY itself. malloc'd. */
+char *cp_join(const char *directory, const char *source);
 /* Whether a file may be made by this name: one that ends in a slash is a directory's. */
 bool path_may_be_file(const char *path);
 /* The last component of a path, trailing slashes not counted. */
@@ -228,6 +237,15 @@ int plan_fallocate(struct cli *cli, const struct invocation *invocation);
 int plan_sync(struct cli *cli, const struct invocation *invocation);
 int plan_fadvise(struct cli *cli, const struct invocation *invocation);
 int plan_copy_range(struct cli *cli, const struct invocation *invocation);
+int plan_cp(struct cli *cli, const struct invocation *invocation);
+int plan_job_list(struct cli *cli, const struct invocation *invocation);
+int plan_job_show(struct cli *cli, const struct invocation *invocation);
+int plan_job_watch(struct cli *cli, const struct invocation *invocation);
+int plan_job_pause(struct cli *cli, const struct invocation *invocation);
+int plan_job_resume(struct cli *cli, const struct invocation *invocation);
+int plan_job_cancel(struct cli *cli, const struct invocation *invocation);
+int plan_job_retry(struct cli *cli, const struct invocation *invocation);
+int plan_job_forget(struct cli *cli, const struct invocation *invocation);
 int plan_getxattr(struct cli *cli, const struct invocation *invocation);
 int plan_setxattr(struct cli *cli, const struct invocation *invocation);
 int plan_listxattr(struct cli *cli, const struct invocation *invocation);

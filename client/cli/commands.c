@@ -114,6 +114,49 @@ static const struct option copy_range_options[] = {
         {OPT_LENGTH, 0, "length", "LENGTH", "how many bytes (to the end of SRC)"},
         {OPT_CLONE, 0, "clone", "WHEN", "share the blocks instead of copying", COMPLETE_WORDS, "auto always never"},
         {0}};
+static const struct option cp_options[] = {
+        {OPT_RECURSIVE, 'r', "recursive", .help = "copy directories and what is in them"},
+        {OPT_RECURSIVE, 'R', NULL, .help = "likewise"},
+        {OPT_ARCHIVE, 'a', "archive", .help = "-r, follow no symbolic links, preserve everything"},
+        {OPT_PRESERVE_USUAL, 'p', NULL, .help = "preserve mode, owner and times"},
+        {OPT_PRESERVE, 0, "preserve", "WHAT", "preserve these: mode,ownership,timestamps,xattr,links, or all",
+         .sets = "mode,ownership,timestamps", .optional = true},
+        {OPT_LINKS_TOO, 'd', NULL, .help = "copy symbolic links as links, preserve hard links"},
+        {OPT_FOLLOW, 'P', "no-dereference", .help = "copy symbolic links as links; with -r this is so anyway",
+         .sets = "P"},
+        {OPT_FOLLOW, 'H', NULL, .help = "follow symbolic links given as SRC", .sets = "H"},
+        {OPT_NO_TARGET_DIRECTORY, 'T', "no-target-directory", .help = "DST is the new name, even if it is a directory"},
+        {OPT_TARGET_DIRECTORY, 't', "target-directory", "DIR", "copy every SRC into DIR", COMPLETE_FILE},
+        ONE_FILESYSTEM('x'),
+        {OPT_EXCLUDE, 0, "exclude", "GLOB", "leave out names like this, or paths below SRC if it has a slash",
+         .many = true},
+        {OPT_FILES_FROM, 0, "files-from", "FILE", "copy only the paths below SRC that stand in FILE, one a line",
+         COMPLETE_FILE},
+        {OPT_NUL, '0', "null", .help = "they end with NUL instead of newline"},
+        {OPT_FORCE, 'f', "force", .help = "changes nothing: targets are always replaced whole"},
+        {OPT_UPDATE, 'n', "no-clobber", .help = "--update=none", .sets = "none"},
+        {OPT_UPDATE, 'u', NULL, .help = "--update=older", .sets = "older"},
+        {OPT_UPDATE, 0, "update", "WHICH", "which existing targets are replaced (all; alone: older)", COMPLETE_WORDS,
+         "all none none-fail older", .sets = "older", .optional = true},
+        {OPT_CLONE, 0, "clone", "WHEN", "share the blocks instead of copying (auto)", COMPLETE_WORDS,
+         "auto always never"},
+        {OPT_CLONE, 0, "reflink", "WHEN", "likewise (alone: always)", COMPLETE_WORDS, "auto always never",
+         .sets = "always", .optional = true},
+        {OPT_SYNC, 0, "sync", "WHEN", "flush files together, not at all, or each by itself (batch)", COMPLETE_WORDS,
+         "none batch file"},
+        {OPT_VERIFY, 0, "verify", .help = "read back what was copied, and compare"},
+        {OPT_MANIFEST, 0, "manifest", "FILE", "verify, and write the digests to FILE, for `b2sum -l 256 -c`",
+         COMPLETE_FILE},
+        {OPT_BWLIMIT, 0, "bwlimit", "RATE", "at most so many bytes a second; takes K, M, G"},
+        {OPT_PRIORITY, 0, "priority", "N", "from -100 to 100 (0); higher ones first, above 0 for administrators"},
+        {OPT_IDEMPOTENCY_KEY, 0, "idempotency-key", "KEY", "if KEY was submitted before, this is that job again"},
+        {OPT_DETACH, 0, "detach", .help = "print the number of the job and do not wait for it"},
+        {0}};
+static const struct option job_list_options[] = {
+        {OPT_ALL, 'a', "all", .help = "those of other users, too (administrators only)"}, {0}};
+static const struct option job_show_options[] = {
+        {OPT_MANIFEST, 0, "manifest", .help = "print the digests of a verified job instead, for `b2sum -l 256 -c`"},
+        {0}};
 static const struct option batch_options[] = {
         {OPT_NUL, '0', "null", .help = "commands end with NUL instead of newline"},
         {OPT_PARALLEL, 0, "parallel", .help = "in any order, several at once"},
@@ -127,6 +170,17 @@ static const char batch_more[] =
         "with odd bytes. Nothing else is special: no variables, no patterns. # begins a comment. With -0 commands end\n"
         "with NUL, and a newline is a character like others. What one line has done the next one finds, except with\n"
         "--parallel. `mv -T` and `ln -T` are faster than without: nobody needs to ask whether DST is a directory.\n";
+static const char cp_more[] =
+        "The daemon copies in the background, as a job that survives its restarts and yours; fsop shows how far it is.\n"
+        "An interrupt cancels the job, a lost connection does not. Each file gets its name when it is complete. In a\n"
+        "batch file, and with --detach, only the number is printed: `fsop job watch` follows it then.\n"
+        "DST is a directory that exists, and gets every SRC, or the new name of the only SRC; a SRC that ends in /. is\n"
+        "copied into DST itself. Symbolic links given as SRC are followed, except with -r, -a, -d and -P.\n"
+        "--files-from means what it means to rsync: there is one SRC, a directory, and SRC/a/b becomes DST/a/b. Empty\n"
+        "lines are nothing, every other one is a name: there are no comments. \"..\" and absolute paths are refused.\n"
+        "Exit status: 5 if some of the files failed, 1 if all did or the job could not go on, 3 if it was denied.\n";
+static const char job_watch_more[] =
+        "Shows what cp shows, and ends with its exit status. An interrupt ends the watching, not the job.\n";
 static const char truncate_more[] = "SIZE takes K, M, G, T (powers of 1024) and KB, MB, GB, TB (powers of 1000).\n";
 static const char chown_more[] =
         "Owners are names or numbers; +NUMBER is always a number. OWNER: also gives the owner's login group.\n";
@@ -182,6 +236,17 @@ const struct command commands[] = {
          .plan = plan_removexattr},
         {"copy-range", "SRC DST", "copy or share a part of a file", copy_range_options, 2, 2, FILES,
          .plan = plan_copy_range},
+        {"cp", "SRC… DST", "copy files and trees", cp_options, 1, -1, FILES, .plan = plan_cp, .more = cp_more},
+        {"job list", "", "list copy jobs", job_list_options, 0, 0, .plan = plan_job_list},
+        {"job show", "ID…", "show everything about jobs, and which files failed", job_show_options, 1, -1,
+         .plan = plan_job_show},
+        {"job watch", "ID", "follow a job to its end", NULL, 1, 1, .alone = true, .plan = plan_job_watch,
+         .more = job_watch_more},
+        {"job pause", "ID…", "let jobs begin nothing further", NULL, 1, -1, .plan = plan_job_pause},
+        {"job resume", "ID…", "let paused jobs go on", NULL, 1, -1, .plan = plan_job_resume},
+        {"job cancel", "ID…", "end jobs; what has its final name stays", NULL, 1, -1, .plan = plan_job_cancel},
+        {"job retry", "ID…", "queue failed jobs again, for what failed", NULL, 1, -1, .plan = plan_job_retry},
+        {"job forget", "ID…", "drop jobs that have ended from the list", NULL, 1, -1, .plan = plan_job_forget},
         {"batch", "[FILE|-]", "run commands from a file, in batches", batch_options, 0, 1, FILES, .alone = true,
          .plan = plan_batch, .more = batch_more},
         {0},

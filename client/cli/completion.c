@@ -260,7 +260,9 @@ static void completion_zsh(struct text *text) {
                 if (command > commands && command->name[len] && strncmp(command[-1].name, command->name, len + 1) == 0)
                         continue;
                 text_addf(text, "\n                '%.*s:", (int)len, command->name);
-                zsh_words(text, command->name[len] ? "the policy of the daemon" : command->help);
+                zsh_words(text, !command->name[len]     ? command->help
+                                : *command->name == 'j' ? "copy jobs"
+                                                        : "the policy of the daemon");
                 text_adds(text, "'");
         }
         text_adds(text, ")\n        pairs=(");

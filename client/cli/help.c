@@ -6,23 +6,7 @@
 #include "client/cli/options.h"
 
 #define COLUMN 27
-
-void help_synopsis(const struct command *command, struct text *text) {
-        text_addf(text, "fsop %s", command->name);
-        for (const struct option *option = command->options; option && option->key; option++) {
-                char form[64];
-                if (option->letter)
-                        snprintf(form, sizeof(form), "-%c", option->letter);
-                else
-                        snprintf(form, sizeof(form), "--%s", option->name);
-                /* What the synopsis of the operands shows already is mandatory. */
-                if (strncmp(command->operands, form, strlen(form)) != 0)
-                        text_addf(text, " [%s%s%s]", form, option->value ? " " : "",
-                                  option->value ? option->value : "");
-        }
-        if (*command->operands)
-                text_addf(text, " %s", command->operands);
-}
+#define SYNOPSIS_COLUMNS 110
 
 /* Columns a UTF-8 text takes: its characters, as ours are all one wide. */
 static int width(const char *text) {
@@ -30,6 +14,38 @@ static int width(const char *text) {
         for (; *text; text++)
                 n += ((unsigned char)*text & 0xc0) != 0x80;
         return n;
+}
+
+/* A piece of the synopsis, on another line where this one is full. */
+static void add_item(struct text *text, size_t *line_start, const char *item) {
+        if (width(text->data + *line_start) + 1 + width(item) > SYNOPSIS_COLUMNS) {
+                text_adds(text, "\n       ");
+                *line_start = text->len - 7;
+        }
+        text_addf(text, " %s", item);
+}
+
+void help_synopsis(const struct command *command, struct text *text) {
+        size_t line_start = text->len;
+        text_addf(text, "fsop %s", command->name);
+        for (const struct option *option = command->options; option && option->key; option++) {
+                char form[64], item[128];
+                if (option->letter)
+                        snprintf(form, sizeof(form), "-%c", option->letter);
+                else
+                        snprintf(form, sizeof(form), "--%s", option->name);
+                /* What the synopsis of the operands shows already is mandatory. */
+                if (strncmp(command->operands, form, strlen(form)) == 0)
+                        continue;
+                if (option->optional)
+                        snprintf(item, sizeof(item), "[%s[=%s]]", form, option->value);
+                else
+                        snprintf(item, sizeof(item), "[%s%s%s]%s", form, option->value ? " " : "",
+                                 option->value ? option->value : "", option->many ? "…" : "");
+                add_item(text, &line_start, item);
+        }
+        if (*command->operands)
+                add_item(text, &line_start, command->operands);
 }
 
 static void add_row(struct text *text, const char *left, const char *right) {
@@ -45,14 +61,12 @@ static void add_row(struct text *text, const char *left, const char *right) {
 static void add_options(struct text *text, const struct option *options) {
         for (const struct option *option = options; option && option->key; option++) {
                 char left[96], letter[8] = "    ";
+                const char *before = option->optional ? "[=" : option->name ? "=" : " ";
                 if (option->letter)
                         snprintf(letter, sizeof(letter), "-%c%s", option->letter, option->name ? ", " : "  ");
-                snprintf(left, sizeof(left), "%s%s%s%s%s", letter, option->name ? "--" : "",
-                         option->name ? option->name : "",
-                         !option->value ? ""
-                         : option->name ? "="
-                                        : " ",
-                         option->value ? option->value : "");
+                snprintf(left, sizeof(left), "%s%s%s%s%s%s", letter, option->name ? "--" : "",
+                         option->name ? option->name : "", option->value ? before : "",
+                         option->value ? option->value : "", option->optional ? "]" : "");
                 add_row(text, left, option->help);
                 if (option->words && option->value)
                         text_addf(text, "%*s%s\n", COLUMN + 2, "", option->words);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/cli/progress.h"
 #include "client/cli/show.h"
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
@@ -78,6 +79,13 @@ static void emit(json_t *object) {
         free(line);
 }
 
+/* A number that is kept as it is by whatever reads it, and a name rather than a quantity. */
+static void put_job(json_t *object, uint64_t job) {
+        char text[24];
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)job);
+        put_string(object, "job", text);
+}
+
 /* ---- what every line has ----------------------------------------------------------------------------------------- */
 
 static json_t *begin(const struct action *action, const char *op, bool ok) {
@@ -86,6 +94,8 @@ static json_t *begin(const struct action *action, const char *op, bool ok) {
                 put_string(object, "op", op);
         if (action && action->line)
                 put_u64(object, "line", action->line);
+        if (action && action->job)
+                put_job(object, action->job);
         if (action && action->path)
                 put_bytes(object, "path", fsop_bytes_of(action->path));
         if (action && action->to)
@@ -247,6 +257,17 @@ static void put_value(json_t *object, const struct action *action, const struct 
                 put_u64(object, "bytes", result->value.count);
                 put_bool(object, "cloned", result->cloned);
                 break;
+        case FSOP_VERB_CP:
+                if (result->value.job.n_jobs)
+                        put_job(object, result->value.job.jobs[0].id);
+                break;
+        case FSOP_VERB_JOB_PAUSE:
+        case FSOP_VERB_JOB_RESUME:
+        case FSOP_VERB_JOB_CANCEL:
+        case FSOP_VERB_JOB_RETRY:
+                if (result->value.job.n_jobs)
+                        put_string(object, "state", fsop_job_state_name(result->value.job.jobs[0].state));
+                break;
         case FSOP_VERB_INFO:
                 put_info(object, &result->value.info);
                 break;
@@ -294,6 +315,143 @@ void json_failure(const struct action *action, const char *op, const struct fail
         emit(object);
 }
 
+/* ---- jobs -------------------------------------------------------------------------------------------------------- */
+
+static json_t *error_object(const struct fsop_error *error) {
+        json_t *object = json_object();
+        put_string(object, "code", fsop_error_name(error->code));
+        put_string(object, "class", fsop_error_class_name(error->class_));
+        put(object, "os_error", json_integer(error->os_error));
+        if (error->rule.len)
+                put_sentence(object, "rule", error->rule);
+        put_sentence(object, "message",
+                     error->message.len ? error->message : fsop_bytes_of(fsop_strerror(error->code)));
+        put_bool(object, "retryable", error->retryable);
+        return object;
+}
+
+static void put_job_times(json_t *object, const struct fsop_job_info *job) {
+        put_time(object, "created", job->created);
+        if (job->started.sec)
+                put_time(object, "started", job->started);
+        if (job->finished.sec)
+                put_time(object, "finished", job->finished);
+        if (job->retry.sec)
+                put_time(object, "retry", job->retry);
+}
+
+static void put_job_counters(json_t *object, const struct fsop_job_info *job) {
+        const int percent = progress_percent(job);
+        put_bool(object, "totals_known", job->totals_known);
+        if (job->totals_known) {
+                put_u64(object, "files_total", job->files_total);
+                put_u64(object, "bytes_total", job->bytes_total);
+        }
+        put_u64(object, "files_done", job->files_done);
+        put_u64(object, "files_failed", job->files_failed);
+        put_u64(object, "files_skipped", job->files_skipped);
+        put_u64(object, "bytes_copied", job->bytes_copied);
+        put_u64(object, "bytes_flushed", job->bytes_flushed);
+        put_u64(object, "bytes_verified", job->bytes_verified);
+        put_u64(object, "bytes_per_s", job->bytes_per_s);
+        if (job->has_seconds_left)
+                put_u64(object, "seconds_left", job->seconds_left);
+        if (percent >= 0)
+                put_u64(object, "percent", (uint64_t)percent);
+}
+
+/* What is said of a job everywhere. */
+static void put_job_info(json_t *object, const struct fsop_job_info *job) {
+        put_string(object, "state", fsop_job_state_name(job->state));
+        put_u64(object, "uid", job->uid);
+        put_bytes(object, "user", job->user);
+        put(object, "priority", json_integer(job->priority));
+        put_string(object, "as", fsop_as_name(job->as));
+        put_bool(object, "elevated", job->elevated);
+        put_bytes(object, "source", job->source);
+        put_bytes(object, "target", job->target);
+        put_u64(object, "places", job->n_places);
+        put_bool(object, "verify", job->verify);
+        put_u64(object, "runs", job->runs);
+        put_job_times(object, job);
+        put_job_counters(object, job);
+        if (job->error.code)
+                put(object, "error", error_object(&job->error));
+}
+
+static json_t *begin_job(enum fsop_verb verb, const struct fsop_job_info *job) {
+        json_t *object = begin(NULL, fsop_verb_name(verb), true);
+        put_job(object, job->id);
+        put_job_info(object, job);
+        put_u64(object, "event", job->event);
+        return object;
+}
+
+void json_job(enum fsop_verb verb, const struct fsop_job_info *job) {
+        emit(begin_job(verb, job));
+}
+
+/* An array of jansson's under a name of ours. */
+struct json_failures {
+        json_t *array;
+};
+
+struct json_failures *json_failures_new(void) {
+        struct json_failures *failures = cli_alloc(sizeof(*failures));
+        failures->array = json_array();
+        return failures;
+}
+
+void json_failures_add(struct json_failures *failures, const struct fsop_job_failure *failure) {
+        json_t *object = json_object();
+        put_bytes(object, "path", failure->path);
+        put(object, "error", error_object(&failure->error));
+        json_array_append_new(failures->array, object);
+}
+
+void json_failures_free(struct json_failures *failures) {
+        json_decref(failures->array);
+        free(failures);
+}
+
+void json_job_shown(const struct fsop_job_info *job, const struct json_failures *failures) {
+        json_t *object = begin_job(FSOP_VERB_JOB_SHOW, job);
+        put(object, "failures", json_incref(failures->array));
+        emit(object);
+}
+
+void json_job_digest(uint64_t job, const struct fsop_job_digest *digest) {
+        json_t *object = begin(NULL, fsop_verb_name(FSOP_VERB_JOB_SHOW), true);
+        char *hex = value_encode(VALUE_HEX, digest->digest, sizeof(digest->digest));
+        put_job(object, job);
+        put_bytes(object, "path", digest->path);
+        put_string(object, "blake2b_256", hex);
+        free(hex);
+        emit(object);
+}
+
+/* The line of a failure is about a file, all others about the job. */
+void json_job_event(uint64_t job, const struct fsop_job_event *event) {
+        static const char *const kinds[] = {[FSOP_JOB_EVENT_NONE] = "unknown",
+                                            [FSOP_JOB_EVENT_STATE] = "state",
+                                            [FSOP_JOB_EVENT_PROGRESS] = "progress",
+                                            [FSOP_JOB_EVENT_FAILURE] = "failure"};
+        const bool failure = event->kind == FSOP_JOB_EVENT_FAILURE;
+        const enum fsop_job_state state = event->job.state;
+        const bool bad = failure || state == FSOP_JOB_FAILED || state == FSOP_JOB_CANCELLED;
+        json_t *object = begin(NULL, fsop_verb_name(FSOP_VERB_JOB_WATCH), !bad);
+        put_job(object, job);
+        put_u64(object, "event", event->number);
+        put_time(object, "time", event->time);
+        put_string(object, "kind", event->kind <= FSOP_JOB_EVENT_FAILURE ? kinds[event->kind] : kinds[0]);
+        if (failure) {
+                put_bytes(object, "path", event->failure.path);
+                put(object, "error", error_object(&event->failure.error));
+        } else
+                put_job_info(object, &event->job);
+        emit(object);
+}
+
 /* ---- listings, ping, policy check -------------------------------------------------------------------------------- */
 
 void json_entry(const struct action *action, const struct fsop_entry *entry) {
@@ -328,6 +486,10 @@ void json_policy_note(const char *path, unsigned line, unsigned column, bool is_
         put_string(object, "severity", is_error ? "error" : "warning");
         put_sentence(object, "message", fsop_bytes_of(message));
         emit(object);
+}
+
+void json_nothing(const struct action *action) {
+        emit(begin(action, fsop_verb_name(action->verb), true));
 }
 
 void json_policy_end(bool ok) {

@@ -116,6 +116,8 @@ struct parser {
         const char *const *words;
         int n_words, at;
         const char **values;
+        const char **repeated; /* grows downwards */
+        int n_repeated;
         struct text *why;
 };
 
@@ -124,6 +126,10 @@ static int store(struct parser *parser, const struct option *option, const char 
                 add_quoted(parser->why, "'", value, "'");
                 text_addf(parser->why, " is no %s; there are: %s", option->value, option->words);
                 return -1;
+        }
+        if (option->many) {
+                *--parser->repeated = value;
+                parser->n_repeated++;
         }
         parser->values[option->key] = value ? value : option->sets ? option->sets : "";
         return 0;
@@ -149,9 +155,9 @@ static int parse_long(struct parser *parser) {
                 free(typed);
                 return -1;
         }
+        if ((!option->value || option->optional) && !equals)
+                return store(parser, option, NULL);
         if (!option->value) {
-                if (!equals)
-                        return store(parser, option, NULL);
                 text_addf(parser->why, "option '--%s' takes no value", option->name);
                 return -1;
         }
@@ -221,8 +227,12 @@ static int check_operands(const struct command *command, int n_operands, struct 
 int options_parse(const struct command *command, const char *const *words, int n_words, const char **operands,
                   struct invocation *ret_invocation, struct text *why) {
         struct invocation invocation = {.command = command, .operands = operands};
-        struct parser parser = {
-                .own = command->options, .words = words, .n_words = n_words, .values = invocation.values, .why = why};
+        struct parser parser = {.own = command->options,
+                                .words = words,
+                                .n_words = n_words,
+                                .values = invocation.values,
+                                .repeated = operands + n_words,
+                                .why = why};
         bool options_end = false;
         for (; parser.at < n_words; parser.at++) {
                 const char *word = words[parser.at];
@@ -236,6 +246,8 @@ int options_parse(const struct command *command, const char *const *words, int n
         }
         if (!invocation.values[OPT_HELP] && check_operands(command, invocation.n_operands, why) < 0)
                 return -1;
+        invocation.repeated = parser.repeated;
+        invocation.n_repeated = parser.n_repeated;
         *ret_invocation = invocation;
         return 0;
 }

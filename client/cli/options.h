@@ -28,24 +28,32 @@ enum option_key {
         OPT_ACCESS,
         OPT_ADVICE,
         OPT_ALL,
+        OPT_ARCHIVE,
+        OPT_BWLIMIT,
         OPT_CLONE,
         OPT_COLLAPSE,
         OPT_CREATE,
         OPT_DATA,
         OPT_DATE,
         OPT_DEREFERENCE,
+        OPT_DETACH,
         OPT_DIG,
         OPT_DST_OFFSET,
         OPT_ENCODING,
         OPT_EXCHANGE,
+        OPT_EXCLUDE,
+        OPT_FILES_FROM,
         OPT_FILESYSTEM,
         OPT_FOLLOW,
         OPT_FORCE,
         OPT_FROM,
+        OPT_IDEMPOTENCY_KEY,
         OPT_INSERT,
         OPT_KEEP_SIZE,
         OPT_LENGTH,
+        OPT_LINKS_TOO,
         OPT_LONG,
+        OPT_MANIFEST,
         OPT_MODE,
         OPT_MODIFICATION,
         OPT_NO_CLOBBER,
@@ -57,6 +65,9 @@ enum option_key {
         OPT_ONE_FILESYSTEM,
         OPT_PARALLEL,
         OPT_PARENTS,
+        OPT_PRESERVE,
+        OPT_PRESERVE_USUAL,
+        OPT_PRIORITY,
         OPT_PUNCH,
         OPT_RECURSIVE,
         OPT_REFERENCE,
@@ -65,8 +76,12 @@ enum option_key {
         OPT_SRC_OFFSET,
         OPT_STOP_ON_ERROR,
         OPT_SYMBOLIC,
+        OPT_SYNC,
+        OPT_TARGET_DIRECTORY,
         OPT_UNSHARE,
+        OPT_UPDATE,
         OPT_USER,
+        OPT_VERIFY,
         OPT_ZERO,
         OPT_COUNT
 };
@@ -82,6 +97,8 @@ struct option {
         enum completes completes;
         const char *words; /* the values it may have, with blanks between; NULL: any */
         const char *sets;  /* what it stores when it takes no value; NULL: that it was given */
+        bool optional;     /* its value may be left out, and stands behind = where it is given; only with a name */
+        bool many;         /* every value counts: they are in `repeated`; at most one option of a command */
 };
 
 struct command {
@@ -110,6 +127,8 @@ struct invocation {
         const char *values[OPT_COUNT]; /* NULL: not given; the value, or "" */
         const char *const *operands;
         int n_operands;
+        const char *const *repeated; /* all values of the option that may be repeated, the last one first */
+        int n_repeated;
         unsigned line; /* in a batch file; 0: none */
 };
 
@@ -121,8 +140,9 @@ int command_find(const char *const *words, int n_words, const struct command **r
 
 /*
  * Takes the words behind the command's name apart. Options and operands may be mixed, "--" ends the options. operands
- * gets the operands' pointers and must have room for n_words. Global options may stand here, too, in their long form.
- * Returns 0, or -1 with the reason. The number of operands is not checked when --help was given.
+ * gets the operands' pointers, those of repeated values at its end, and must have room for n_words. Global options may
+ * stand here, too, in their long form. Returns 0, or -1 with the reason. The number of operands is not checked when
+ * --help was given.
  */
 int options_parse(const struct command *command, const char *const *words, int n_words, const char **operands,
                   struct invocation *ret_invocation, struct text *why);

@@ -36,6 +36,18 @@ int size_apply(enum size_change change, uint64_t bytes, uint64_t size, uint64_t 
 /* SECONDS, with a fraction, to milliseconds; at least 1 ms. */
 int parse_seconds(const char *text, uint64_t *ret_ms, const char **ret_why);
 
+/* ---- copies ------------------------------------------------------------------------------------------------------ */
+
+/* What cp is to preserve, as FSOP_PRESERVE_*: "mode", "ownership", "timestamps", "xattr", "links" or "all", with commas
+ * between. Added to *bits. */
+int parse_preserve(const char *text, uint32_t *bits, const char **ret_why);
+
+/* -100 to 100. */
+int parse_priority(const char *text, int32_t *ret_priority, const char **ret_why);
+
+/* The number of a job: from 1. */
+int parse_job(const char *text, uint64_t *ret_id, const char **ret_why);
+
 /* ---- modes ------------------------------------------------------------------------------------------------------- */
 
 #define MODE_CLAUSES_MAX 32

@@ -96,17 +96,21 @@ void cli_count_failure(struct cli *cli, const struct failure *failure) {
                 cli->runner->stopped = true;
 }
 
-static struct failure failure_of(const struct action *action, const struct fsop_result *result) {
-        const struct fsop_error *error = &result->error;
-        bool walked = action_walks(action) && result->value.walk.failed > 0;
+struct failure failure_of_error(const struct fsop_error *error, enum fsop_outcome outcome) {
         return (struct failure){.code = error->code,
                                 .class_ = error->class_,
                                 .retryable = error->retryable,
                                 .os_error = error->os_error,
-                                .outcome = result->outcome,
+                                .outcome = outcome,
                                 .rule = error->rule,
-                                .message = error->message,
-                                .walk = walked ? &result->value.walk : NULL};
+                                .message = error->message};
+}
+
+static struct failure failure_of(const struct action *action, const struct fsop_result *result) {
+        struct failure failure = failure_of_error(&result->error, result->outcome);
+        if (action_walks(action) && result->value.walk.failed > 0)
+                failure.walk = &result->value.walk;
+        return failure;
 }
 
 static void settle_failure(struct cli *cli, struct action *action, const struct failure *failure) {

@@ -21,6 +21,11 @@ void show_text(struct text *text) {
         text_free(text);
 }
 
+void show_flush(void) {
+        if (!output_error && fflush(stdout) != 0)
+                output_error = terminal_why();
+}
+
 bool show_finish(void) {
         if (!output_error && (fflush(stdout) != 0 || ferror(stdout)))
                 output_error = terminal_why();
@@ -32,8 +37,7 @@ bool show_finish(void) {
 /* Standard output first, so that a terminal shows both in the order in which they came to be. */
 static void complain(struct text *text) {
         text_adds(text, "\n");
-        if (!output_error && fflush(stdout) != 0)
-                output_error = terminal_why();
+        show_flush();
         fwrite(text->data, 1, text->len, stderr);
         text_free(text);
 }
@@ -81,6 +85,8 @@ static void add_subject(struct text *text, const struct action *action) {
         if (action->line)
                 text_addf(text, "line %u: ", action->line);
         text_adds(text, action->command->name);
+        if (action->job)
+                text_addf(text, ": job %llu", (unsigned long long)action->job);
         if (action->path) {
                 text_adds(text, ": ");
                 text_add_name(text, action->path, strlen(action->path));
@@ -103,7 +109,13 @@ static const char *hint_of(const struct action *action, const struct failure *fa
                 return "look before trying again: it is not known how far it came";
         switch (failure->code) {
         case FSOP_EISDIR:
-                return action->verb == FSOP_VERB_UNLINK ? "it is a directory: -r removes it and what is in it" : NULL;
+                return action->verb == FSOP_VERB_UNLINK ? "it is a directory: -r removes it and what is in it"
+                       : action->verb == FSOP_VERB_CP   ? "it is a directory: -r copies it and what is in it"
+                                                        : NULL;
+        case FSOP_ENOENT:
+                return action->job ? "`fsop job list` shows which there are" : NULL;
+        case FSOP_EUSERS:
+                return action->verb == FSOP_VERB_CP ? "`fsop job list` shows which there are" : NULL;
         case FSOP_ENOTEMPTY:
                 return action->verb == FSOP_VERB_RMDIR ? "`fsop rm -r` removes it and what is in it" : NULL;
         case FSOP_EINVAL:

@@ -19,6 +19,8 @@ struct failure {
         const struct fsop_walk_result *walk; /* beside the error, or NULL */
 };
 
+struct failure failure_of_error(const struct fsop_error *error, enum fsop_outcome outcome);
+
 /* Counts it for the exit status; ends the run where the first failure does. (In run.c.) */
 void cli_count_failure(struct cli *cli, const struct failure *failure);
 
@@ -33,6 +35,8 @@ __attribute__((format(printf, 1, 2))) void show_note(const char *format, ...);
 /* Writes to standard output. Failures are remembered for show_finish. */
 void show_raw(const char *data, size_t len);
 void show_text(struct text *text); /* and frees it */
+/* Brings what was written to whoever reads it now. */
+void show_flush(void);
 /* Flushes. False after saying that standard output could not be written. */
 bool show_finish(void);
 
@@ -60,6 +64,18 @@ void json_success(const struct action *action, const struct fsop_result *result)
 void json_failure(const struct action *action, const char *op, const struct failure *failure);
 /* One line of ls. */
 void json_entry(const struct action *action, const struct fsop_entry *entry);
+/* A success of an action that sent nothing. */
+void json_nothing(const struct action *action);
+/* A job; verb: the operation that says so. */
+void json_job(enum fsop_verb verb, const struct fsop_job_info *job);
+/* job show: with the files that failed. */
+struct json_failures;
+struct json_failures *json_failures_new(void);
+void json_failures_add(struct json_failures *failures, const struct fsop_job_failure *failure);
+void json_failures_free(struct json_failures *failures);
+void json_job_shown(const struct fsop_job_info *job, const struct json_failures *failures);
+void json_job_digest(uint64_t job, const struct fsop_job_digest *digest);
+void json_job_event(uint64_t job, const struct fsop_job_event *event);
 /* Ends a listing. */
 void json_entries_end(const struct action *action, uint64_t n);
 void json_ping(const struct action *action, uint64_t us);

@@ -16,6 +16,8 @@
 void terminal_start(void);
 
 bool terminal_is_terminal(FILE *stream);
+/* How wide it is now; 0: not known. */
+unsigned terminal_columns(FILE *stream);
 
 /* Calls wake (async-signal-safe) at the first SIGINT or SIGTERM and makes terminal_interrupted true; the second one
  * kills. */
@@ -30,6 +32,8 @@ const char *terminal_why(void);
 uint32_t terminal_umask(void);
 
 uint64_t terminal_monotonic_us(void);
+/* A signal ends it early. */
+void terminal_sleep_ms(unsigned ms);
 
 /* A number nobody else guesses. */
 uint64_t terminal_random(void);
@@ -47,6 +51,10 @@ long terminal_input_read(struct terminal_input *input, void *buffer, size_t buff
 /* Whether a read would wait for somebody. */
 bool terminal_input_would_wait(const struct terminal_input *input);
 void terminal_input_close(struct terminal_input *input);
+
+/* Opens a file to be written anew, with the rights of whoever runs the program; NULL on failure. path "-": standard
+ * output, which fclose() must not get. */
+FILE *terminal_output_open(const char *path);
 
 /*
  * Runs the daemon's program with ARGS (NULL-terminated, without the name): the one beside this program, in ../sbin, or

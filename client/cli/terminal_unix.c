@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,6 +23,11 @@ void terminal_start(void) {
 
 bool terminal_is_terminal(FILE *stream) {
         return isatty(fileno(stream)) == 1;
+}
+
+unsigned terminal_columns(FILE *stream) {
+        struct winsize size = {0};
+        return ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 /* ---- signals ----------------------------------------------------------------------------------------------------- */
@@ -72,6 +78,10 @@ uint64_t terminal_monotonic_us(void) {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
         return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void terminal_sleep_ms(unsigned ms) {
+        poll(NULL, 0, (int)ms);
 }
 
 uint64_t terminal_random(void) {
@@ -147,6 +157,10 @@ void terminal_input_close(struct terminal_input *input) {
         if (input->fd != STDIN_FILENO)
                 close(input->fd);
         free(input);
+}
+
+FILE *terminal_output_open(const char *path) {
+        return strcmp(path, "-") == 0 ? stdout : fopen(path, "wbe");
 }
 
 /* ---- the daemon's program ---------------------------------------------------------------------------------------- */

@@ -195,6 +195,16 @@ void text_add_time(struct text *text, struct fsop_time time, bool full) {
                 text_addf(text, ".%09lu %s", (unsigned long)time.nsec, zone);
 }
 
+void text_add_clock(struct text *text, struct fsop_time time) {
+        char clock[16];
+        time_t seconds = (time_t)time.sec;
+        const struct tm *tm = localtime(&seconds);
+        if (tm && strftime(clock, sizeof(clock), "%H:%M:%S", tm) > 0)
+                text_adds(text, clock);
+        else
+                text_add_time(text, time, true);
+}
+
 unsigned text_distance(const char *a, const char *b) {
         enum { LETTERS_MAX = 32 };
         unsigned row[LETTERS_MAX + 1], above[LETTERS_MAX + 1] = {0}; /* above: the row before, for swapped letters */

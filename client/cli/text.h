@@ -43,6 +43,29 @@ void text_mode(uint32_t mode, char out[11]);
 /* Local time with zone: "2024-05-01 12:00:00.000000000 +0200", or to the minute. */
 void text_add_time(struct text *text, struct fsop_time time, bool full);
 
+/* Local time of day: "14:03:22". */
+void text_add_clock(struct text *text, struct fsop_time time);
+
+/* ---- units.c ----------------------------------------------------------------------------------------------------- */
+
+/* "1,234,567". */
+void text_add_count(struct text *text, uint64_t n);
+
+/* Bytes for people, at most 8 columns: "0 B", "1023 B", "1.5 KiB", "42.0 MiB", "312 GiB". */
+void text_add_size(struct text *text, uint64_t bytes);
+
+/* "0:05", "12:34", "99:59:59"; from 100 hours on "4 days". */
+void text_add_duration(struct text *text, uint64_t seconds);
+
+/* How long ago in one unit, at most 6 columns: "now", "59 s", "3 min", "23 h", "300 d". */
+void text_add_age(struct text *text, int64_t seconds);
+
+/* Columns that printable UTF-8 text takes on a terminal. */
+size_t text_columns(const char *data, size_t len);
+
+/* Printable UTF-8 text in at most so many columns; what is too long loses its middle: "/srv/bu…/file". */
+void text_add_shortened(struct text *text, const char *data, size_t len, size_t columns);
+
 /* Edits it takes to make one word of the other, at most 99: for suggestions. */
 unsigned text_distance(const char *a, const char *b);
 

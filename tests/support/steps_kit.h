@@ -162,6 +162,10 @@ uint32_t sys_descriptors_max(void) {
         return 1024;
 }
 
+uint32_t sys_processors(void) {
+        return 2;
+}
+
 uint64_t sys_resident_bytes(void) {
         return 1;
 }

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * job_events.c: what happened to a job, numbered, the last of it kept; and the operations that wait for more. Progress that nobody has
+ * been told is replaced by what came after it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/jobs.h"
+#include "daemon/server.h"
+
+#define EVENTS_KEPT 64u
+
+struct event {
+        uint64_t number;
+        struct fsop_time time;
+        enum fsop_job_event_kind kind;
+        enum fsop_job_state state;
+        struct store_counters counters;
+        char *path; /* of a failure */
+        struct error error;
+        char *message;
+};
+
+struct watcher {
+        struct watcher *next;
+        struct task_op *op;
+        struct job *job; /* NULL: it is gone */
+        bool cancelled;
+};
+
+struct job_events {
+        struct event ring[EVENTS_KEPT];
+        uint32_t first, n;
+        uint64_t told; /* the last number that anyone was told */
+        struct watcher *watchers;
+};
+
+/* ---- what happened --------------------------------------------------------------------------------------------------- */
+
+static struct job_events *events_of(struct job *job) {
+        if (!job->events)
+                job->events = calloc(1, sizeof(*job->events));
+        return job->events;
+}
+
+static void event_fini(struct event *event) {
+        free(event->path);
+        free(event->message);
+        *event = (struct event){0};
+}
+
+static struct event *last_event(struct job_events *events) {
+        return events->n > 0 ? &events->ring[(events->first + events->n - 1) % EVENTS_KEPT] : NULL;
+}
+
+static struct event *event_add(struct job *job, enum fsop_job_event_kind kind) {
+        struct job_events *events = events_of(job);
+        struct event *event = events ? last_event(events) : NULL;
+        uint64_t number = ++job->jobs->event_base;
+
+        job->last_event = number;
+        if (!events)
+                return NULL;
+        if (!event || event->kind != FSOP_JOB_EVENT_PROGRESS || kind != FSOP_JOB_EVENT_PROGRESS || event->number <= events->told) {
+                if (events->n == EVENTS_KEPT) {
+                        events->first = (events->first + 1) % EVENTS_KEPT;
+                        events->n--;
+                }
+                events->n++;
+                event = last_event(events);
+        }
+        event_fini(event);
+        event->number = number;
+        event->time = sys_realtime();
+        event->kind = kind;
+        event->state = job->kept.state;
+        event->counters = job->live;
+        return event;
+}
+
+static void tell(struct job *job, bool cancelled) {
+        struct jobs *jobs = job->jobs;
+
+        while (job->events && job->events->watchers) {
+                struct watcher *watcher = job->events->watchers;
+
+                job->events->watchers = watcher->next;
+                watcher->cancelled = watcher->cancelled || cancelled;
+                watcher->next = jobs->told;
+                jobs->told = watcher;
+        }
+}
+
+void job_event_state(struct job *job) {
+        job->announced = job->kept.state;
+        event_add(job, FSOP_JOB_EVENT_STATE);
+        tell(job, false);
+}
+
+void job_event_progress(struct job *job) {
+        event_add(job, FSOP_JOB_EVENT_PROGRESS);
+        tell(job, false);
+}
+
+void job_event_failure(struct job *job, struct bytes path, const struct error *error) {
+        struct event *event = event_add(job, FSOP_JOB_EVENT_FAILURE);
+
+        if (event) {
+                event->path = strndup((const char *)path.data, path.len);
+                event->message = strndup((const char *)error->message.data, error->message.len);
+                event->error = *error;
+                event->error.rule = (struct bytes){NULL, 0};
+        }
+        tell(job, false);
+}
+
+/* ---- who waits ------------------------------------------------------------------------------------------------------- */
+
+static struct job_event describe(const struct job *job, const struct event *event) {
+        struct job_event ret = {.number = event->number, .time = event->time, .kind = event->kind};
+
+        if (event->kind == FSOP_JOB_EVENT_FAILURE) {
+                ret.failure.error = event->error;
+                if (event->path)
+                        ret.failure.path = (struct bytes){(const uint8_t *)event->path, strlen(event->path)};
+                if (event->message)
+                        ret.failure.error.message = (struct bytes){(const uint8_t *)event->message, strlen(event->message)};
+                return ret;
+        }
+        ret.job = job_describe(job);
+        ret.job.event = event->number;
+        ret.job.state = event->state;
+        ret.job.files_done = event->counters.files_done;
+        ret.job.files_failed = event->counters.files_failed;
+        ret.job.files_skipped = event->counters.files_skipped;
+        ret.job.bytes_copied = event->counters.bytes_copied;
+        ret.job.bytes_flushed = event->counters.bytes_flushed;
+        ret.job.bytes_verified = event->counters.bytes_verified;
+        return ret;
+}
+
+/* Texts that belong to the job are copied: the answer lives longer. */
+static bool own_texts(struct arena *out, struct job_event *event) {
+        struct bytes *texts[] = {&event->job.user,          &event->job.source,        &event->job.target,           &event->job.error.message,
+                                 &event->job.error.rule,    &event->failure.path,      &event->failure.error.message};
+
+        for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+                if (texts[i]->len == 0)
+                        continue;
+                *texts[i] = arena_copy(out, *texts[i]);
+                if (!texts[i]->data)
+                        return false;
+        }
+        return true;
+}
+
+/* What has happened beyond AFTER into the answer; false: nothing. */
+static bool answer_events(struct task_op *o, struct job *job) {
+        struct arena *out = &o->task->out;
+        uint64_t after = o->op->args.job.after;
+        struct job_answer *answer = &o->result.value.job;
+        struct job_event *list = arena_calloc(out, EVENTS_KEPT + 1, sizeof(*list));
+        uint32_t n = 0;
+
+        if (!list) {
+                task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
+                return true;
+        }
+        for (uint32_t i = 0; job->events && i < job->events->n; i++) {
+                const struct event *event = &job->events->ring[(job->events->first + i) % EVENTS_KEPT];
+
+                if (event->number > after)
+                        list[n++] = describe(job, event);
+        }
+        if (n == 0 && job->last_event > after) {
+                struct event now = {.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->kept.state,
+                                    .counters = job->live};
+
+                list[n++] = describe(job, &now);
+        }
+        for (uint32_t i = 0; i < n; i++)
+                if (!own_texts(out, &list[i])) {
+                        task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
+                        return true;
+                }
+        if (n > 0 && job->events)
+                job->events->told = list[n - 1].number;
+        answer->events = list;
+        answer->n_events = n;
+        answer->end = job_has_ended(job);
+        return n > 0 || job_has_ended(job);
+}
+
+static void unwatch(struct task_op *o) {
+        struct watcher *watcher = o->waits_for;
+        struct watcher **link;
+
+        watcher->cancelled = true;
+        if (!watcher->job || !watcher->job->events)
+                return; /* among those to be told already */
+        for (link = &watcher->job->events->watchers; *link && *link != watcher;)
+                link = &(*link)->next;
+        if (!*link)
+                return;
+        *link = watcher->next;
+        watcher->next = o->task->session->server->jobs->told;
+        o->task->session->server->jobs->told = watcher;
+}
+
+void job_watch(struct task_op *o, struct job *job) {
+        struct watcher *watcher;
+        struct job_events *events;
+
+        if (answer_events(o, job))
+                return;
+        events = events_of(job);
+        watcher = arena_calloc(&o->task->out, 1, sizeof(*watcher));
+        if (!events || !watcher) {
+                task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
+                return;
+        }
+        watcher->op = o;
+        watcher->job = job;
+        watcher->next = events->watchers;
+        events->watchers = watcher;
+        o->waits_for = watcher;
+        task_park(o, unwatch);
+}
+
+void job_events_free(struct job *job) {
+        struct job_events *events = job->events;
+
+        if (!events)
+                return;
+        for (struct watcher *watcher = events->watchers; watcher; watcher = watcher->next)
+                watcher->job = NULL;
+        for (struct watcher *watcher = job->jobs->told; watcher; watcher = watcher->next)
+                if (watcher->job == job)
+                        watcher->job = NULL;
+        tell(job, false);
+        for (uint32_t i = 0; i < EVENTS_KEPT; i++)
+                event_fini(&events->ring[i]);
+        free(events);
+        job->events = NULL;
+}
+
+void jobs_cancel_watchers(struct jobs *jobs) {
+        for (struct job *job = jobs->first; job; job = job->next)
+                tell(job, true);
+}
+
+void jobs_tell_watchers(struct jobs *jobs) {
+        struct watcher *watcher;
+
+        while ((watcher = jobs->told)) {
+                struct task_op *o = watcher->op;
+                struct job *job = watcher->job;
+
+                jobs->told = watcher->next;
+                if (watcher->cancelled) {
+                        if (!o->task->cancelled) /* the daemon is stopping */
+                                task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "the daemon is stopping; the job goes on when it is back");
+                        else
+                                task_op_fail_cancelled(o);
+                } else if (!job)
+                        task_op_fail(o, -FSOP_ENOENT, FSOP_CLASS_OS, "the job has been forgotten");
+                else
+                        answer_events(o, job);
+                task_unpark(o);
+        }
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * job_submit.c: cp operations become a job. Each brings one place: what the steps have authorized and pinned is looked at by a worker,
+ * then the place is added to the job; the one that does not hold it any longer puts the job on the disk, and is answered when it is there.
+ */
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/jobs.h"
+#include "daemon/server.h"
+#include "daemon/session.h"
+
+#define PLACES_MAX 65536u
+
+/* What a worker finds out for a submission; in the task's arena. */
+struct submission {
+        struct copy_options options;
+        struct copy_tree tree;
+        struct copy_error error;
+        uint64_t from_dev, to_dev;
+        char user[256];
+        struct job *job; /* on its way into the store */
+};
+
+static void no_memory(struct task_op *o) {
+        task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
+}
+
+/* ---- what it is added to --------------------------------------------------------------------------------------------- */
+
+static struct job *find_by_key(struct jobs *jobs, uint32_t uid, struct bytes key) {
+        for (struct job *job = jobs->first; job; job = job->next)
+                if (!job->draft && !job->forgetting && job->kept.uid == uid && job->kept.key.len == key.len &&
+                    memcmp(job->kept.key.data, key.data, key.len) == 0)
+                        return job;
+        return NULL;
+}
+
+static struct job *find_draft(struct jobs *jobs, uint64_t id, const struct session *session) {
+        struct job *job = jobs_find(jobs, id);
+
+        return job && job->draft && !job->adding && job->session_id == session->id ? job : NULL;
+}
+
+static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
+        const struct config_limits *limits = &jobs->server->config->limits;
+        uint32_t n = 0;
+
+        if (jobs->n >= limits->jobs) {
+                task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "the daemon keeps as many jobs as its limit allows (%u)", limits->jobs);
+                return false;
+        }
+        for (const struct job *job = jobs->first; job; job = job->next)
+                n += job->kept.uid == uid;
+        if (n < limits->jobs_per_uid)
+                return true;
+        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "this user has as many jobs as its limit allows (%u); forget some that have ended",
+                     limits->jobs_per_uid);
+        return false;
+}
+
+/* ---- a job made ------------------------------------------------------------------------------------------------------ */
+
+static bool keep(struct bytes from, struct bytes *to) {
+        uint8_t *data;
+
+        *to = (struct bytes){NULL, 0};
+        data = malloc(from.len + 1);
+        if (!data)
+                return false;
+        if (from.len > 0)
+                memcpy(data, from.data, from.len);
+        data[from.len] = 0;
+        *to = (struct bytes){data, from.len};
+        return true;
+}
+
+static bool keep_list(const struct bytes *from, uint32_t n, struct bytes **list, uint32_t *ret_n) {
+        struct bytes *grown;
+
+        if (n == 0)
+                return true;
+        grown = realloc(*list, (*ret_n + (size_t)n) * sizeof(*grown));
+        if (!grown)
+                return false;
+        *list = grown;
+        for (uint32_t i = 0; i < n; i++) {
+                if (!keep(from[i], &grown[*ret_n]))
+                        return false;
+                ++*ret_n;
+        }
+        return true;
+}
+
+static bool take_owner(struct job *job, const struct peer *peer, const char *user) {
+        struct store_job *kept = &job->kept;
+
+        kept->uid = peer->uid;
+        kept->gid = peer->gid;
+        kept->capabilities = peer->capabilities;
+        kept->fully_capable = peer->fully_capable;
+        kept->groups = calloc(peer->n_groups + 1, sizeof(*kept->groups));
+        if (!kept->groups)
+                return false;
+        memcpy(kept->groups, peer->groups, peer->n_groups * sizeof(*kept->groups));
+        kept->n_groups = peer->n_groups;
+        return keep((struct bytes){(const uint8_t *)user, strlen(user)}, &kept->user);
+}
+
+static struct job *make_draft(struct task_op *o, const struct submission *submission) {
+        struct session *session = o->task->session;
+        const struct cp_args *args = &o->op->args.cp;
+        struct jobs *jobs = session->server->jobs;
+        struct job *job = job_new(jobs);
+        uint8_t random[8];
+
+        if (!job || !take_owner(job, &session->peer, submission->user) || !keep(args->key, &job->kept.key) ||
+            !keep_list(args->excludes, args->n_excludes, &job->kept.excludes, &job->kept.n_excludes)) {
+                if (job)
+                        job_free(job);
+                return NULL;
+        }
+        job->kept.as = o->op->as;
+        job->kept.recursive = args->recursive;
+        job->kept.one_filesystem = args->one_filesystem;
+        job->kept.verify = args->verify;
+        job->kept.preserve = args->preserve;
+        job->kept.umask = args->umask;
+        job->kept.clone = args->clone;
+        job->kept.sync = args->sync;
+        job->kept.update = args->update;
+        job->kept.bytes_per_s = args->bytes_per_s;
+        job->kept.priority = args->priority;
+        job->kept.created = sys_realtime();
+        job->kept.counters.totals_known = true;
+        randombytes_buf(random, sizeof(random));
+        sodium_bin2hex(job->kept.random, sizeof(job->kept.random), random, sizeof(random));
+        job->draft = true;
+        jobs->n_drafts++;
+        job->session_id = session->id;
+        jobs_insert(jobs, job);
+        return job;
+}
+
+static bool same_bytes(struct bytes a, struct bytes b) {
+        return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+/* The place that this operation's names belong to: the last one, if it is the same. */
+static struct store_place *last_place(struct job *job, const struct operation *op) {
+        struct store_place *last = job->kept.n_places > 0 ? &job->kept.places[job->kept.n_places - 1] : NULL;
+
+        if (!last || op->args.cp.n_names == 0 || last->n_names == 0)
+                return NULL;
+        return same_bytes(last->source, op->at.path) && same_bytes(last->target, op->to.path) ? last : NULL;
+}
+
+static bool is_directory(const struct copy_tree *tree) {
+        return (tree->source_stat.mode & 0170000) == 0040000;
+}
+
+static bool add_place(struct job *job, const struct task_op *o, const struct submission *submission) {
+        const struct cp_args *args = &o->op->args.cp;
+        const struct copy_tree *tree = &submission->tree;
+        struct store_place *places, *place;
+
+        places = realloc(job->kept.places, (job->kept.n_places + 1) * sizeof(*places));
+        if (!places)
+                return false;
+        job->kept.places = places;
+        place = &places[job->kept.n_places];
+        *place = (struct store_place){
+                .follow = o->op->at.follow,
+                .elevated = o->result.elevated,
+                .source_id = {submission->from_dev, tree->source_stat.ino},
+                .parent_id = {submission->to_dev, tree->target_parent_id.ino},
+                .source_btime = tree->source_stat.btime,
+        };
+        job->kept.n_places++; /* from here on it is freed with the job */
+        job->kept.elevated = job->kept.elevated || o->result.elevated;
+        if (is_directory(tree))
+                job->kept.counters.totals_known = false;
+        else {
+                job->kept.counters.files_total++;
+                job->kept.counters.bytes_total += (tree->source_stat.mode & 0170000) == 0100000 ? tree->source_stat.size : 0;
+        }
+        return keep(o->op->at.path, &place->source) && keep(o->op->to.path, &place->target) &&
+               keep_list(args->names, args->n_names, &place->names, &place->n_names);
+}
+
+/* ---- on the disk ------------------------------------------------------------------------------------------------------ */
+
+static void added(void *owner, int code) {
+        struct task_op *o = owner;
+        struct submission *submission = o->waits_for;
+        struct job *job = submission->job;
+        struct jobs *jobs = job->jobs;
+
+        job->adding = false;
+        if (code < 0) {
+                task_op_fail(o, code, FSOP_CLASS_BUSY, "the job could not be put on the daemon's disk: %s",
+                             code == -FSOP_ENOSPC || code == -FSOP_EDQUOT ? "its state directory is full" : "its state directory cannot be written to");
+                job_free(job);
+        } else {
+                job->draft = false;
+                jobs->n_drafts--;
+                job_event_state(job);
+                job_answer_with(o, job);
+                jobs->schedule_wanted = true;
+        }
+        task_io_done(&o->io);
+}
+
+/* False: it has been answered. */
+static bool commit(struct task_op *o, struct job *job) {
+        struct store_change change = {.kind = STORE_ADD, .job = &job->kept};
+        struct submission *submission = o->waits_for;
+
+        job->kept.state = FSOP_JOB_QUEUED;
+        if (!job->kept.counters.totals_known)
+                job->kept.counters.files_total = job->kept.counters.bytes_total = 0;
+        job->live = job->kept.counters;
+        change.id = job->kept.id;
+        if (journal_change(job->jobs->journal, &change, 1, added, o) < 0) {
+                no_memory(o);
+                job_free(job);
+                return false;
+        }
+        submission->job = job;
+        job->adding = true;
+        return true;
+}
+
+/* ---- one submission --------------------------------------------------------------------------------------------------- */
+
+static void refuse_conflict(struct task_op *o, const struct job *other, const struct job *job) {
+        bool visible = other->kept.uid == o->task->session->peer.uid || server_is_admin(other->jobs->server, &o->task->session->peer);
+
+        if (other == job)
+                task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "this job has a place with the same target already");
+        else if (visible)
+                task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target", (unsigned long long)other->kept.id);
+        else
+                task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "another job writes to this target");
+}
+
+static void add_names(struct task_op *o, struct job *job, struct store_place *place) {
+        const struct cp_args *args = &o->op->args.cp;
+
+        if (!keep_list(args->names, args->n_names, &place->names, &place->n_names)) {
+                no_memory(o);
+                job_free(job);
+        }
+}
+
+/* The place into the job; NULL: o has failed. */
+static struct job *take_place(struct task_op *o, const struct submission *submission) {
+        struct session *session = o->task->session;
+        struct jobs *jobs = session->server->jobs;
+        const struct cp_args *args = &o->op->args.cp;
+        struct job *job = args->job ? find_draft(jobs, args->job, session) : NULL, *other;
+        struct store_place *last = job ? last_place(job, o->op) : NULL;
+
+        if (args->job && !job) {
+                task_op_fail(o, -FSOP_ENOENT, FSOP_CLASS_INVALID, "there is no job %llu that this connection holds",
+                             (unsigned long long)args->job);
+                return NULL;
+        }
+        if (last) {
+                add_names(o, job, last);
+                return o->failed ? NULL : job;
+        }
+        other = jobs_writing_to(jobs, (struct object_id){submission->to_dev, submission->tree.target_parent_id.ino},
+                                submission->tree.target_name);
+        if (other) {
+                refuse_conflict(o, other, job);
+                return NULL;
+        }
+        if (job && job->kept.n_places >= PLACES_MAX) {
+                task_op_fail(o, -FSOP_E2BIG, FSOP_CLASS_INVALID, "a job has at most %u places", PLACES_MAX);
+                return NULL;
+        }
+        if (!job && (!user_has_room(o, jobs, session->peer.uid) || !(job = make_draft(o, submission)))) {
+                if (!o->failed)
+                        no_memory(o);
+                return NULL;
+        }
+        if (add_place(job, o, submission))
+                return job;
+        no_memory(o);
+        job_free(job);
+        return NULL;
+}
+
+static void looked(struct io *io) {
+        struct task_op *o = io->owner;
+        struct submission *submission = o->waits_for;
+        struct job *job;
+
+        if (io->result < 0 && submission->error.code == 0)
+                submission->error.code = (int32_t)io->result;
+        o->sys.code = submission->error.code;
+        o->sys.os_error = submission->error.os_error;
+        o->sys.why = submission->error.why;
+        o->sys.guarded = submission->error.denied;
+        if (o->sys.code == 0 && (o->task->cancelled || o->task->session->state != SESSION_OPEN))
+                task_op_fail_cancelled(o);
+        job = o->sys.code == 0 && !o->failed ? take_place(o, submission) : NULL;
+        if (job && o->op->args.cp.hold)
+                job_answer_with(o, job);
+        else if (job && commit(o, job)) {
+                o->in_flight = false; /* there is no way back from here */
+                return;
+        }
+        task_io_done(io);
+}
+
+static void look_call(struct io *io) {
+        struct task_op *o = io->owner;
+        struct submission *submission = o->waits_for;
+
+        io->result = copy_open(&submission->tree, &o->sys, &submission->error);
+        if (io->result == 0) {
+                copy_devices(&submission->tree, &submission->from_dev, &submission->to_dev);
+                copy_close(&submission->tree);
+        }
+        identity_wear_service();
+        if (sys_name_of_user(o->task->session->peer.uid, submission->user, sizeof(submission->user)) < 0)
+                submission->user[0] = 0;
+}
+
+/* What is answered without looking at any file. True: it is answered. */
+static bool answer_at_once(struct task_op *o) {
+        struct session *session = o->task->session;
+        struct jobs *jobs = session->server->jobs;
+        const struct cp_args *args = &o->op->args.cp;
+        struct job *known;
+
+        if (jobs_need_store(jobs) < 0) {
+                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "this daemon takes no jobs: %s", jobs->unavailable);
+                return true;
+        }
+        if (session->server->draining) {
+                task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "the daemon is stopping");
+                return true;
+        }
+        if (args->priority > 0 && !server_is_admin(session->server, &session->peer)) {
+                task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "a priority above 0 is for uid 0 and the admin group");
+                return true;
+        }
+        known = args->job == 0 && args->key.len > 0 ? find_by_key(jobs, session->peer.uid, args->key) : NULL;
+        if (known)
+                job_answer_with(o, known);
+        return known != NULL;
+}
+
+void job_submit(struct task_op *o) {
+        struct submission *submission;
+        const struct cp_args *args = &o->op->args.cp;
+
+        if (answer_at_once(o))
+                return;
+        submission = arena_calloc(&o->task->out, 1, sizeof(*submission));
+        if (!submission) {
+                no_memory(o);
+                return;
+        }
+        submission->options = (struct copy_options){.recursive = args->recursive, .preserve = args->preserve, .umask = args->umask};
+        submission->tree.options = &submission->options;
+        submission->tree.reader = o->sys.at.identity;
+        submission->tree.writer = submission->tree.keeper = o->sys.identity;
+        submission->tree.from_guard = o->sys.at.guard;
+        submission->tree.to_guard = o->sys.to.guard;
+        strcpy(submission->tree.temporary, ".fsop-");
+        o->waits_for = submission;
+        o->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = looked, .owner = o};
+        o->io.u.call = look_call;
+        o->in_flight = true;
+        task_submit(o->task, &o->io);
+}

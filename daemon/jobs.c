@@ -1,0 +1,751 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * jobs.c: the table of jobs and what moves them from state to state: which may run, what follows when a run ends, what is due.
+ */
+#include "daemon/jobs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/copy.h"
+#include "daemon/log.h"
+#include "daemon/server.h"
+#include "proto/names.h"
+
+#define TICK_MS 500u
+#define TICK_SLOWED_MS 50u /* while a bandwidth limit counts out its bytes */
+#define BACKOFF_MS_MAX 60000u
+#define DAY_S 86400
+#define FORGET_AFTER_S (7 * DAY_S)
+#define FAIL_AFTER_S (14 * DAY_S)
+#define HOUSEKEEPING_MS 60000u
+
+/* ---- the table ------------------------------------------------------------------------------------------------------- */
+
+struct job *jobs_find(struct jobs *jobs, uint64_t id) {
+        struct job *job = jobs->first;
+
+        while (job && job->kept.id < id)
+                job = job->next;
+        return job && job->kept.id == id ? job : NULL;
+}
+
+struct job *jobs_find_for(struct jobs *jobs, uint64_t id, const struct peer *peer) {
+        struct job *job = jobs_find(jobs, id);
+
+        if (!job || job->draft || job->forgetting)
+                return NULL;
+        return job->kept.uid == peer->uid || server_is_admin(jobs->server, peer) ? job : NULL;
+}
+
+struct job *job_new(struct jobs *jobs) {
+        struct job *job = calloc(1, sizeof(*job));
+
+        if (job)
+                job->jobs = jobs;
+        return job;
+}
+
+void jobs_insert(struct jobs *jobs, struct job *job) {
+        if (job->kept.id == 0)
+                job->kept.id = jobs->next_id++;
+        job->next = NULL;
+        *(jobs->last ? &jobs->last->next : &jobs->first) = job;
+        jobs->last = job;
+        jobs->n++;
+}
+
+static void free_bytes(struct bytes bytes) {
+        free((void *)(uintptr_t)bytes.data);
+}
+
+static void free_list(struct bytes *list, uint32_t n) {
+        for (uint32_t i = 0; i < n; i++)
+                free_bytes(list[i]);
+        free(list);
+}
+
+static void kept_fini(struct store_job *kept) {
+        for (uint32_t i = 0; i < kept->n_places; i++) {
+                free_bytes(kept->places[i].source);
+                free_bytes(kept->places[i].target);
+                free_list(kept->places[i].names, kept->places[i].n_names);
+        }
+        free(kept->places);
+        free(kept->groups);
+        free_list(kept->excludes, kept->n_excludes);
+        free_bytes(kept->user);
+        free_bytes(kept->key);
+        free_bytes(kept->error.message);
+        free_bytes(kept->error.rule);
+}
+
+static void unlink_job(struct job *job) {
+        struct jobs *jobs = job->jobs;
+        struct job *before = NULL;
+
+        for (struct job *each = jobs->first; each && each != job; each = each->next)
+                before = each;
+        if (before ? before->next != job : jobs->first != job)
+                return; /* it never was in the table */
+        *(before ? &before->next : &jobs->first) = job->next;
+        if (jobs->last == job)
+                jobs->last = before;
+        jobs->n--;
+}
+
+void job_free(struct job *job) {
+        unlink_job(job);
+        job->jobs->n_drafts -= job->draft;
+        job_events_free(job);
+        kept_fini(&job->kept);
+        free(job);
+}
+
+bool job_has_ended(const struct job *job) {
+        return job->kept.state == FSOP_JOB_DONE || job->kept.state == FSOP_JOB_FAILED || job->kept.state == FSOP_JOB_CANCELLED;
+}
+
+static const char *leaf_of(struct bytes path, size_t *ret_len) {
+        size_t end = path.len, start;
+
+        while (end > 1 && path.data[end - 1] == '/')
+                end--;
+        for (start = end; start > 0 && path.data[start - 1] != '/';)
+                start--;
+        *ret_len = end - start;
+        return (const char *)path.data + start;
+}
+
+struct job *jobs_writing_to(struct jobs *jobs, struct object_id parent, const char *name) {
+        size_t name_len = strlen(name), len;
+
+        for (struct job *job = jobs->first; job; job = job->next) {
+                if (job_has_ended(job))
+                        continue;
+                for (uint32_t i = 0; i < job->kept.n_places; i++) {
+                        const struct store_place *place = &job->kept.places[i];
+                        const char *leaf = leaf_of(place->target, &len);
+
+                        if (!place->finished && place->parent_id.ino == parent.ino && place->parent_id.dev == parent.dev &&
+                            len == name_len && memcmp(leaf, name, len) == 0)
+                                return job;
+                }
+        }
+        return NULL;
+}
+
+/* ---- what is kept of a job --------------------------------------------------------------------------------------------- */
+
+static struct bytes copy_text(struct bytes text) {
+        uint8_t *data = text.len > 0 ? malloc(text.len + 1) : NULL;
+
+        if (!data)
+                return (struct bytes){NULL, 0};
+        memcpy(data, text.data, text.len);
+        data[text.len] = 0;
+        return (struct bytes){data, text.len};
+}
+
+void job_set_error(struct job *job, const struct error *error) {
+        struct error before = job->kept.error;
+
+        job->kept.error = error ? *error : (struct error){0};
+        job->kept.error.message = error ? copy_text(error->message) : (struct bytes){NULL, 0};
+        job->kept.error.rule = error ? copy_text(error->rule) : (struct bytes){NULL, 0};
+        free_bytes(before.message);
+        free_bytes(before.rule);
+}
+
+struct store_change job_update(const struct job *job) {
+        return (struct store_change){.kind = STORE_UPDATE, .id = job->kept.id, .job = &job->kept};
+}
+
+static void update_recorded(void *owner, int code) {
+        struct jobs *jobs = owner;
+
+        if (code < 0 && !jobs->update_failed)
+                log_line(LOG_LEVEL_ERROR, "jobs: their states could not be recorded: %s", error_text(-code));
+        jobs->update_failed = code < 0;
+}
+
+static void record_state(struct job *job) {
+        struct store_change change = job_update(job);
+
+        if (journal_change(job->jobs->journal, &change, 1, update_recorded, job->jobs) < 0)
+                update_recorded(job->jobs, -FSOP_ENOMEM);
+}
+
+void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error) {
+        job->kept.state = state;
+        if (!error || error->message.data != job->kept.error.message.data || error->message.data == NULL)
+                job_set_error(job, error);
+        if (job_has_ended(job) && job->kept.finished.sec == 0)
+                job->kept.finished = sys_realtime();
+        record_state(job);
+        job_event_state(job);
+        job->jobs->schedule_wanted = true;
+}
+
+struct job_info job_describe(const struct job *job) {
+        const struct store_job *kept = &job->kept;
+        const struct store_counters *live = &job->live;
+        uint64_t left = live->bytes_total > live->bytes_copied ? live->bytes_total - live->bytes_copied : 0;
+        enum fsop_job_state state = kept->state;
+
+        if (job->draft && !job->adding)
+                state = FSOP_JOB_UNKNOWN;
+        return (struct job_info){
+                .id = kept->id,
+                .state = state,
+                .uid = kept->uid,
+                .user = kept->user,
+                .priority = kept->priority,
+                .as = kept->as,
+                .elevated = kept->elevated,
+                .created = kept->created,
+                .started = kept->started,
+                .finished = kept->finished,
+                .retry = kept->state == FSOP_JOB_WAITING ? job->retry : (struct fsop_time){0},
+                .source = kept->n_places > 0 ? kept->places[0].source : (struct bytes){NULL, 0},
+                .target = kept->n_places > 0 ? kept->places[0].target : (struct bytes){NULL, 0},
+                .n_places = kept->n_places,
+                .totals_known = live->totals_known,
+                .files_total = live->files_total,
+                .bytes_total = live->bytes_total,
+                .files_done = live->files_done,
+                .files_failed = live->files_failed,
+                .files_skipped = live->files_skipped,
+                .bytes_copied = live->bytes_copied,
+                .bytes_flushed = live->bytes_flushed,
+                .bytes_verified = live->bytes_verified,
+                .bytes_per_s = job->run ? job->bytes_per_s : 0,
+                .has_seconds_left = job->run && live->totals_known && job->bytes_per_s > 0,
+                .seconds_left = job->bytes_per_s > 0 ? left / job->bytes_per_s : 0,
+                .verify = kept->verify,
+                .runs = kept->runs,
+                .error = kept->error,
+                .event = job->last_event,
+        };
+}
+
+/* ---- starting ---------------------------------------------------------------------------------------------------------- */
+
+static uint32_t running_of(const struct jobs *jobs, uint32_t uid) {
+        uint32_t n = 0;
+
+        for (const struct job *job = jobs->first; job; job = job->next)
+                n += job->run && job->kept.uid == uid;
+        return n;
+}
+
+/* Running jobs that use a device that this one would use, too; *ret_lowest: the one of lowest priority among them. */
+static uint32_t rivals(const struct job *job, struct job **ret_lowest) {
+        uint32_t n = 0;
+
+        for (struct job *other = job->jobs->first; other; other = other->next) {
+                bool shares = false;
+
+                if (!other->run || other == job)
+                        continue;
+                for (uint32_t i = 0; i < job->kept.n_places && !shares; i++)
+                        shares = !job->kept.places[i].finished && (run_uses_device(other->run, job->kept.places[i].source_id.dev) ||
+                                                                   run_uses_device(other->run, job->kept.places[i].parent_id.dev));
+                if (!shares)
+                        continue;
+                n++;
+                if (!*ret_lowest || other->kept.priority < (*ret_lowest)->kept.priority)
+                        *ret_lowest = other;
+        }
+        return n;
+}
+
+static void start(struct job *job, bool clean) {
+        if (run_start(job, clean) < 0) {
+                log_line(LOG_LEVEL_ERROR, "job %llu: out of memory", (unsigned long long)job->kept.id);
+                return;
+        }
+        job->cleaning = clean;
+        job->stop = STOP_NOT;
+        job->jobs->n_running++;
+        job->rate_ms = job->jobs->now_ms;
+        job->rate_bytes = job->kept.counters.bytes_copied;
+        job->bytes_per_s = 0;
+        if (clean)
+                return;
+        job->kept.runs++;
+        if (job->kept.started.sec == 0)
+                job->kept.started = sys_realtime();
+        job_set_state(job, FSOP_JOB_RUNNING, NULL);
+}
+
+/* The next one that may run: highest priority first, then whose user has the fewest running, then the oldest. */
+static struct job *best_queued(struct jobs *jobs, const struct job *skipped[], uint32_t n_skipped) {
+        struct job *best = NULL;
+        uint32_t best_running = 0;
+
+        for (struct job *job = jobs->first; job; job = job->next) {
+                bool skip = job->kept.state != FSOP_JOB_QUEUED || job->draft || job->run;
+                uint32_t running;
+
+                for (uint32_t i = 0; i < n_skipped && !skip; i++)
+                        skip = skipped[i] == job;
+                if (skip || (best && job->kept.priority < best->kept.priority))
+                        continue;
+                if (best && job->kept.priority == best->kept.priority && best_running == 0)
+                        continue;
+                running = running_of(jobs, job->kept.uid);
+                if (!best || job->kept.priority > best->kept.priority || running < best_running) {
+                        best = job;
+                        best_running = running;
+                }
+        }
+        return best;
+}
+
+static struct job *lowest_running(struct jobs *jobs) {
+        struct job *lowest = NULL;
+
+        for (struct job *job = jobs->first; job; job = job->next)
+                if (job->run && !job->cleaning && (!lowest || job->kept.priority < lowest->kept.priority))
+                        lowest = job;
+        return lowest;
+}
+
+/* Whether a queued job may start now; one of lower priority that is in its way is asked to step aside. */
+static bool may_start(struct job *job) {
+        const struct config_limits *limits = &job->jobs->server->config->limits;
+        struct job *lowest = NULL;
+
+        if (rivals(job, &lowest) < limits->jobs_per_device) {
+                if (job->jobs->n_running < limits->jobs_running)
+                        return true;
+                lowest = lowest_running(job->jobs);
+        }
+        if (lowest && lowest->kept.priority < job->kept.priority && lowest->stop == STOP_NOT)
+                job_stop(lowest, STOP_YIELD);
+        return false;
+}
+
+static void clean_up_next(struct jobs *jobs) {
+        for (struct job *job = jobs->first; job && jobs->n_running < jobs->server->config->limits.jobs_running; job = job->next)
+                if (job->wants_cleaning && !job->run) {
+                        job->wants_cleaning = false;
+                        start(job, true);
+                }
+}
+
+static void schedule(struct jobs *jobs) {
+        enum { LOOKED_AT_MAX = 32 };
+        const struct job *skipped[LOOKED_AT_MAX];
+        uint32_t n = 0;
+        struct job *job;
+
+        jobs->schedule_wanted = false;
+        if (jobs->draining)
+                return;
+        clean_up_next(jobs);
+        while (n < LOOKED_AT_MAX && (job = best_queued(jobs, skipped, n))) {
+                if (may_start(job))
+                        start(job, false);
+                skipped[n++] = job;
+        }
+}
+
+/* ---- stopping ---------------------------------------------------------------------------------------------------------- */
+
+static void carry_out(struct job *job, enum job_stop stop) {
+        switch (stop) {
+        case STOP_PAUSE:
+                job_set_state(job, FSOP_JOB_PAUSED, NULL);
+                break;
+        case STOP_CANCEL:
+                job->wants_cleaning = job->kept.runs > 0;
+                job_set_state(job, FSOP_JOB_CANCELLED, NULL);
+                break;
+        default:
+                break;
+        }
+}
+
+void job_stop(struct job *job, enum job_stop stop) {
+        if (!job->run) {
+                carry_out(job, stop);
+                return;
+        }
+        if (stop <= job->stop)
+                return;
+        job->stop = stop;
+        run_stop(job->run);
+}
+
+void job_resume(struct job *job) {
+        if (job->run && job->stop == STOP_PAUSE) {
+                job->stop = STOP_YIELD; /* it stops, and is queued again */
+                return;
+        }
+        job->backoff = 0;
+        job_set_state(job, FSOP_JOB_QUEUED, NULL);
+}
+
+void job_retry(struct job *job) {
+        struct store_change change = {.kind = STORE_RETRY, .id = job->kept.id};
+
+        journal_change(job->jobs->journal, &change, 1, update_recorded, job->jobs);
+        job->kept.counters.files_failed = 0;
+        job->live = job->kept.counters;
+        job->kept.finished = (struct fsop_time){0};
+        for (uint32_t i = 0; i < job->kept.n_places; i++)
+                job->kept.places[i].finished = false;
+        job->backoff = 0;
+        job_set_state(job, FSOP_JOB_QUEUED, NULL);
+}
+
+static void removed(void *owner, int code) {
+        update_recorded(owner, code);
+}
+
+static void remove_job(struct job *job) {
+        struct jobs *jobs = job->jobs;
+        struct store_change change = {.kind = STORE_REMOVE, .id = job->kept.id};
+
+        journal_change(jobs->journal, &change, 1, removed, jobs);
+        job_free(job);
+}
+
+void job_forget(struct job *job) {
+        job->forgetting = true;
+        if (job->run)
+                return; /* job_run_ended goes on with it */
+        if (job->kept.state == FSOP_JOB_FAILED && job->kept.runs > 0 && job->kept.error.code != 0)
+                job->wants_cleaning = true; /* it broke off: something may be left */
+        if (!job->wants_cleaning)
+                remove_job(job);
+        else
+                job->jobs->schedule_wanted = true;
+}
+
+static void wait_to_retry(struct job *job, const struct error *error) {
+        uint64_t ms = (uint64_t)1000 << (job->backoff < 6 ? job->backoff : 6);
+
+        if (ms > BACKOFF_MS_MAX)
+                ms = BACKOFF_MS_MAX;
+        job->backoff++;
+        job->retry_ms = job->jobs->now_ms + ms;
+        job->retry = sys_realtime();
+        job->retry.sec += (int64_t)(ms / 1000);
+        job_set_state(job, FSOP_JOB_WAITING, error);
+}
+
+static void log_end(const struct job *job) {
+        const struct store_counters *counters = &job->kept.counters;
+        char quoted[512];
+
+        log_line(LOG_LEVEL_INFO, "job %llu (uid %u): %s: %llu done, %llu skipped, %llu failed%s%s", (unsigned long long)job->kept.id, job->kept.uid,
+                 job_state_name(job->kept.state), (unsigned long long)counters->files_done, (unsigned long long)counters->files_skipped,
+                 (unsigned long long)counters->files_failed, job->kept.error.code ? ": " : "",
+                 job->kept.error.code ? log_quote(quoted, sizeof(quoted), job->kept.error.message) : "");
+}
+
+void job_run_ended(struct job *job, const struct error *error, bool transient) {
+        enum job_stop stop = job->stop;
+        struct jobs *jobs = job->jobs;
+
+        jobs->n_running--;
+        jobs->schedule_wanted = true;
+        job->stop = STOP_NOT;
+        if (job->cleaning) {
+                job->cleaning = false;
+                if (error->code != 0)
+                        log_line(LOG_LEVEL_WARNING, "job %llu: its temporary files could not be removed: %.*s", (unsigned long long)job->kept.id,
+                                 (int)error->message.len, error->message.len > 0 ? (const char *)error->message.data : "");
+                if (job->forgetting)
+                        remove_job(job);
+                return;
+        }
+        if (job_has_ended(job)) /* recorded with its last files */
+                job_event_state(job);
+        else if (stop == STOP_CANCEL)
+                job_set_state(job, FSOP_JOB_CANCELLED, NULL);
+        else if (error->code != 0 && transient)
+                wait_to_retry(job, error);
+        else if (error->code != 0)
+                job_set_state(job, FSOP_JOB_FAILED, error);
+        else if (stop == STOP_PAUSE)
+                job_set_state(job, FSOP_JOB_PAUSED, NULL);
+        else if (stop != STOP_SHUTDOWN)
+                job_set_state(job, FSOP_JOB_QUEUED, NULL);
+        if (job_has_ended(job))
+                log_end(job);
+        if (job->forgetting)
+                job_forget(job);
+}
+
+void jobs_policy_changed(struct jobs *jobs) {
+        for (struct job *job = jobs->first; job; job = job->next)
+                if (job->run && !job->cleaning)
+                        job_stop(job, STOP_YIELD);
+}
+
+void jobs_session_closed(struct jobs *jobs, uint64_t session_id) {
+        struct job *next;
+
+        for (struct job *job = jobs->n_drafts > 0 ? jobs->first : NULL; job; job = next) {
+                next = job->next;
+                if (job->draft && !job->adding && job->session_id == session_id)
+                        job_free(job);
+        }
+}
+
+/* ---- timers ------------------------------------------------------------------------------------------------------------ */
+
+static void measure_rate(struct job *job) {
+        uint64_t ms = job->jobs->now_ms - job->rate_ms, bytes = job->live.bytes_copied, now;
+
+        if (ms < TICK_MS)
+                return;
+        now = bytes > job->rate_bytes ? (bytes - job->rate_bytes) * 1000 / ms : 0;
+        job->bytes_per_s = job->bytes_per_s == 0 ? now : (job->bytes_per_s * 3 + now) / 4;
+        job->rate_ms = job->jobs->now_ms;
+        job->rate_bytes = bytes;
+}
+
+static void tick_running(struct job *job) {
+        bool due = job->jobs->now_ms - job->rate_ms >= TICK_MS;
+        bool verifies = job->kept.verify && job->live.totals_known && job->live.bytes_copied >= job->live.bytes_total;
+
+        measure_rate(job);
+        if (verifies && job->kept.state == FSOP_JOB_RUNNING && job->live.bytes_verified < job->live.bytes_total && !job->cleaning)
+                job_set_state(job, FSOP_JOB_VERIFYING, NULL);
+        if (run_tick(job->run, job->jobs->now_ms, due) && due && job->run && !job->cleaning)
+                job_event_progress(job);
+}
+
+static void keep_house(struct jobs *jobs) {
+        int64_t now = sys_realtime().sec;
+        struct job *next;
+
+        for (struct job *job = jobs->first; job; job = next) {
+                int64_t progressed = job->kept.progressed.sec ? job->kept.progressed.sec : job->kept.created.sec;
+
+                next = job->next;
+                if (job->draft || job->forgetting)
+                        continue;
+                if (job_has_ended(job) && now - job->kept.finished.sec > FORGET_AFTER_S)
+                        job_forget(job);
+                else if (!job_has_ended(job) && job->kept.state != FSOP_JOB_PAUSED && !job->run && now - progressed > FAIL_AFTER_S) {
+                        struct error error = {.code = FSOP_ETIMEDOUT, .class_ = FSOP_CLASS_CANCELLED};
+                        static const char why[] = "nothing of it could be done for 14 days";
+
+                        error.message = (struct bytes){(const uint8_t *)why, sizeof(why) - 1};
+                        job_set_state(job, FSOP_JOB_FAILED, &error);
+                }
+        }
+        jobs->next_house_ms = jobs->now_ms + HOUSEKEEPING_MS;
+}
+
+int jobs_tick(struct jobs *jobs, uint64_t now_ms) {
+        uint64_t next = UINT64_MAX;
+
+        jobs->now_ms = now_ms;
+        if (!jobs->first)
+                return -1;
+        if (now_ms >= jobs->next_house_ms)
+                keep_house(jobs);
+        for (struct job *job = jobs->first; job; job = job->next) {
+                uint64_t due = UINT64_MAX;
+
+                if (job->run) {
+                        tick_running(job);
+                        due = now_ms + (job->kept.bytes_per_s > 0 ? TICK_SLOWED_MS : TICK_MS);
+                } else if (job->kept.state == FSOP_JOB_WAITING && !jobs->draining) {
+                        if (now_ms >= job->retry_ms)
+                                job_set_state(job, FSOP_JOB_QUEUED, NULL);
+                        else
+                                due = job->retry_ms;
+                }
+                next = due < next ? due : next;
+        }
+        if (jobs->next_house_ms < next)
+                next = jobs->next_house_ms;
+        return next <= now_ms ? 0 : next - now_ms > 60000 ? 60000 : (int)(next - now_ms);
+}
+
+void jobs_end_round(struct jobs *jobs) {
+        jobs->now_ms = jobs->server->now_ms;
+        if (jobs->schedule_wanted)
+                schedule(jobs);
+        if (jobs->n_running > 0) {
+                struct job *next;
+
+                for (struct job *job = jobs->first; job; job = next) {
+                        next = job->next;
+                        if (job->run)
+                                run_end_round(job->run);
+                }
+        }
+        jobs_tell_watchers(jobs);
+}
+
+/* ---- the daemon's start and end ---------------------------------------------------------------------------------------- */
+
+static bool keep(struct bytes *bytes) {
+        struct bytes copy = {NULL, bytes->len};
+        uint8_t *data = malloc(bytes->len + 1);
+
+        if (data) {
+                if (bytes->len > 0)
+                        memcpy(data, bytes->data, bytes->len);
+                data[bytes->len] = 0;
+                copy.data = data;
+        } else
+                copy.len = 0;
+        *bytes = copy;
+        return data != NULL;
+}
+
+static bool keep_array(struct bytes **list, uint32_t *n) {
+        struct bytes *from = *list;
+        uint32_t count = *n;
+        bool ok = true;
+
+        *n = 0;
+        *list = calloc(count + 1, sizeof(**list));
+        for (uint32_t i = 0; *list && i < count; i++) {
+                (*list)[i] = from[i];
+                ok = keep(&(*list)[i]) && ok;
+                ++*n;
+        }
+        return ok && *list;
+}
+
+/* Everything that what was read points to becomes the job's. */
+static bool keep_all(struct store_job *kept) {
+        const struct store_place *places = kept->places;
+        const uint32_t *groups = kept->groups;
+        uint32_t n = kept->n_places;
+        bool ok;
+
+        kept->n_places = 0;
+        kept->places = calloc(n + 1, sizeof(*kept->places));
+        kept->groups = calloc(kept->n_groups + 1, sizeof(*kept->groups));
+        ok = keep(&kept->user);
+        ok = keep(&kept->key) && ok;
+        ok = keep(&kept->error.message) && ok;
+        ok = keep(&kept->error.rule) && ok;
+        ok = keep_array(&kept->excludes, &kept->n_excludes) && ok;
+        if (kept->groups && kept->n_groups > 0)
+                memcpy(kept->groups, groups, kept->n_groups * sizeof(*groups));
+        for (uint32_t i = 0; kept->places && i < n; i++) {
+                struct store_place *place = &kept->places[i];
+
+                *place = places[i];
+                ok = keep(&place->source) && ok;
+                ok = keep(&place->target) && ok;
+                ok = keep_array(&place->names, &place->n_names) && ok;
+                kept->n_places++;
+        }
+        return ok && kept->places && kept->groups;
+}
+
+static int load_job(void *context, const struct store_job *from) {
+        struct jobs *jobs = context;
+        struct job *job = job_new(jobs);
+
+        if (!job)
+                return -FSOP_ENOMEM;
+        job->kept = *from;
+        jobs_insert(jobs, job);
+        if (!keep_all(&job->kept))
+                return -FSOP_ENOMEM;
+        job->live = job->kept.counters;
+        job->last_event = jobs->event_base;
+        if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING || job->kept.state == FSOP_JOB_WAITING)
+                job->kept.state = FSOP_JOB_QUEUED;
+        job->announced = job->kept.state;
+        /* what was cancelled may not have been cleaned up; to look costs little */
+        job->wants_cleaning = job->kept.state == FSOP_JOB_CANCELLED && job->kept.runs > 0 &&
+                              sys_realtime().sec - job->kept.finished.sec < DAY_S;
+        return 0;
+}
+
+static void say_unavailable(struct jobs *jobs, const char *why, int code) {
+        snprintf(jobs->unavailable_text, sizeof(jobs->unavailable_text), "%s", why ? why : error_text(-code));
+        jobs->unavailable = jobs->unavailable_text;
+        log_line(LOG_LEVEL_ERROR, "no copy jobs: %s", jobs->unavailable);
+}
+
+int jobs_need_store(struct jobs *jobs) {
+        struct server *server = jobs->server;
+        struct store *store = NULL;
+        char *note = NULL;
+        int code;
+
+        if (jobs->journal)
+                return 0;
+        if (jobs->unavailable)
+                return -FSOP_EOPNOTSUPP;
+        code = sys_make_directory(server->config->state_dir, 0700);
+        if (code < 0) {
+                say_unavailable(jobs, "the state directory cannot be made", code);
+                return code;
+        }
+        code = store_sqlite.open(server->config->state_dir, &store, &note);
+        if (code == 0 && note)
+                log_line(LOG_LEVEL_ERROR, "jobs: %s", note);
+        jobs->event_base = code == 0 ? store->ops->generation(store) << 32 : 0;
+        if (code == 0)
+                code = store->ops->load(store, load_job, jobs, &jobs->next_id);
+        if (code == 0)
+                code = journal_new(store, server->engine, &jobs->journal);
+        if (code < 0) {
+                while (jobs->first)
+                        job_free(jobs->first);
+                say_unavailable(jobs, note, code);
+                if (store)
+                        store->ops->close(store);
+        }
+        free(note);
+        jobs->schedule_wanted = true;
+        return code;
+}
+
+int jobs_start(struct server *server, struct jobs **ret_jobs) {
+        struct jobs *jobs = calloc(1, sizeof(*jobs));
+
+        if (!jobs)
+                return -FSOP_ENOMEM;
+        jobs->server = server;
+        jobs->next_id = 1;
+        jobs->now_ms = server->now_ms;
+        *ret_jobs = jobs;
+        if (store_sqlite.exists(server->config->state_dir))
+                jobs_need_store(jobs);
+        if (jobs->n > 0)
+                log_line(LOG_LEVEL_INFO, "jobs: %u", jobs->n);
+        return 0;
+}
+
+void jobs_drain(struct jobs *jobs) {
+        jobs->draining = true;
+        for (struct job *job = jobs->first; job; job = job->next)
+                if (job->run)
+                        job_stop(job, STOP_SHUTDOWN);
+        jobs_cancel_watchers(jobs);
+}
+
+bool jobs_is_idle(const struct jobs *jobs) {
+        return jobs->n_running == 0 && (!jobs->journal || journal_is_idle(jobs->journal));
+}
+
+struct jobs *jobs_free(struct jobs *jobs) {
+        if (!jobs)
+                return NULL;
+        while (jobs->first)
+                job_free(jobs->first);
+        if (jobs->journal)
+                journal_free(jobs->journal);
+        free(jobs);
+        return NULL;
+}

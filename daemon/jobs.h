@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * jobs.h: copy jobs: the table of them, their states, which of them run. All on the loop thread.
+ *
+ *      jobs.c        the table; loading, starting, stopping, waiting, forgetting
+ *      job_submit.c  cp: from operations to a job that is on the disk
+ *      job_verbs.c   list, show, watch, pause, resume, cancel, retry, forget
+ *      job_events.c  what happened to a job, numbered, and who waits for it
+ *      job_open.c    a place of a job authorized and opened, by walking the steps of a request anew
+ *      copy*.c       the copying of one job (copy.h)
+ *
+ * A job's state is what the store holds. What copies it is its run, which is there in the states running and verifying, and
+ * while a job waits to retry; whatever ends a run, the next one goes on from what is recorded.
+ */
+#ifndef FSOP_JOBS_H
+#define FSOP_JOBS_H
+
+#include "daemon/journal.h"
+#include "daemon/policy.h"
+#include "daemon/task.h"
+
+struct server;
+struct run;
+struct job_events;
+struct watcher;
+
+/* Why a run is to stop, the strongest wish last. */
+enum job_stop {
+        STOP_NOT = 0,
+        STOP_YIELD,    /* for a job of higher priority, or to be authorized anew: back to the queue */
+        STOP_PAUSE,
+        STOP_SHUTDOWN, /* of the daemon */
+        STOP_CANCEL,
+};
+
+struct job {
+        struct job *next; /* in the table, ascending by id */
+        struct jobs *jobs;
+        struct store_job kept; /* what the store holds, or will hold when the changes under way are made */
+        struct store_counters live; /* counters, with what is not recorded yet */
+        struct run *run;
+        enum job_stop stop;
+        enum fsop_job_state announced; /* what watchers were told last */
+        bool draft;             /* held: not in the store; belongs to a session */
+        uint64_t session_id;
+        bool adding;            /* on its way into the store */
+        bool cleaning;          /* its run only removes temporary files */
+        bool wants_cleaning;    /* … and that is still to be done */
+        bool forgetting;        /* to be removed when that is done */
+        uint64_t retry_ms;      /* waiting: when; monotonic */
+        struct fsop_time retry; /* the same for people */
+        uint32_t backoff;       /* how often it waited without anything done in between */
+        struct job_events *events;
+        uint64_t last_event; /* its number */
+        /* rate */
+        uint64_t rate_ms, rate_bytes, bytes_per_s;
+};
+
+struct jobs {
+        struct server *server;
+        struct journal *journal; /* NULL: not opened yet, or not to be had */
+        const char *unavailable; /* why there are no jobs here; NULL: there are */
+        char unavailable_text[512];
+        bool update_failed;
+        struct job *first, *last;
+        uint32_t n, n_drafts, n_running;
+        uint64_t next_id;
+        uint64_t event_base;     /* the number of the last event of any job */
+        uint64_t now_ms;
+        uint64_t next_house_ms;
+        bool schedule_wanted;
+        struct watcher *told; /* to be answered at the end of the round */
+        bool draining;
+};
+
+/* Opens the store if there is one; a store that cannot be used leaves the daemon without jobs, and the log says why. */
+int jobs_start(struct server *server, struct jobs **ret_jobs);
+/* Makes the store where there is none yet. 0, or negative with jobs->unavailable. */
+int jobs_need_store(struct jobs *jobs);
+/* Begins to stop what runs; jobs_is_idle then says when it has. */
+void jobs_drain(struct jobs *jobs);
+bool jobs_is_idle(const struct jobs *jobs);
+struct jobs *jobs_free(struct jobs *jobs); /* NULL */
+
+/* Timers: what waits, expires, is due. Returns ms until it wants to be called again, -1: never. */
+int jobs_tick(struct jobs *jobs, uint64_t now_ms);
+/* The end of a loop round. */
+void jobs_end_round(struct jobs *jobs);
+/* Rules have changed: what runs is stopped and authorized anew. */
+void jobs_policy_changed(struct jobs *jobs);
+/* A connection is gone: jobs that it held are forgotten. */
+void jobs_session_closed(struct jobs *jobs, uint64_t session_id);
+
+/* ---- for the files named above ---- */
+
+struct job *jobs_find(struct jobs *jobs, uint64_t id);
+/* The job of that number if the peer may see it. */
+struct job *jobs_find_for(struct jobs *jobs, uint64_t id, const struct peer *peer);
+struct job *job_new(struct jobs *jobs); /* unnumbered, not in the table */
+void jobs_insert(struct jobs *jobs, struct job *job);
+/* Takes it out of the table and frees it. Nothing of it may run. */
+void job_free(struct job *job);
+bool job_has_ended(const struct job *job);
+/* A job that has not ended and writes to this name, or NULL. */
+struct job *jobs_writing_to(struct jobs *jobs, struct object_id parent, const char *name);
+
+/* Puts the job into a state, records that with the counters, tells watchers. error (may be NULL) is copied. done may be NULL. */
+void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error);
+/* The change to the store that says what STORE_UPDATE says. */
+struct store_change job_update(const struct job *job);
+/* Copies an error into what is kept of the job. */
+void job_set_error(struct job *job, const struct error *error);
+
+/* Asks its run to stop; what follows depends on the wish (run_ended). Without a run it is carried out at once. */
+void job_stop(struct job *job, enum job_stop stop);
+/* Queues again what is paused or waits; what has failed, for what failed. */
+void job_resume(struct job *job);
+void job_retry(struct job *job);
+/* Removes a job that has ended, when what it may have left is removed. */
+void job_forget(struct job *job);
+/*
+ * From the run: it is over and freed. ERROR: why it could not go on (code 0: it came to its end, or was stopped); TRANSIENT: it may
+ * be able to later.
+ */
+void job_run_ended(struct job *job, const struct error *error, bool transient);
+
+/* As its owner sees it; texts are the job's. */
+struct job_info job_describe(const struct job *job);
+
+/* ---- job_submit.c ---- */
+void job_submit(struct task_op *o);
+
+/* ---- job_verbs.c ---- */
+void job_answer(struct task_op *o);
+/* Answers an operation with one job. */
+void job_answer_with(struct task_op *o, const struct job *job);
+
+/* ---- job_events.c ---- */
+void job_event_state(struct job *job);
+void job_event_progress(struct job *job);
+void job_event_failure(struct job *job, struct bytes path, const struct error *error);
+void job_watch(struct task_op *o, struct job *job);
+/* The job goes: who watches it is told that there is none. */
+void job_events_free(struct job *job);
+void jobs_cancel_watchers(struct jobs *jobs);
+/* At the end of a round: answers whom something was told. */
+void jobs_tell_watchers(struct jobs *jobs);
+
+/* ---- job_open.c ---- */
+struct tree;
+/* Authorizes and opens a place of a job; DONE runs on the loop, later, with the error (code 0: it is open). */
+int job_open_place(struct job *job, struct tree *tree, void (*done)(struct tree *tree, const struct error *error));
+/* On the loop, from the run step of such a task: takes over what was pinned. */
+void job_open_take(struct task_op *o);
+
+#endif
