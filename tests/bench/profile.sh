@@ -28,12 +28,12 @@ perf record -q -g -o "$out/perf.data" -p "${daemon// /,}" -- sleep "$((seconds -
 wait "$load"
 tail -n 1 "$out/load.txt"
 echo "--- by thread"
-perf report -q -i "$out/perf.data" --no-children -g none --sort comm,tid 2>/dev/null | grep -v '^$' | head -n 20
+perf report -q -i "$out/perf.data" --no-children -g none --sort pid 2>/dev/null | grep -v '^$' | head -n 20
 echo "--- by function"
 perf report -q -i "$out/perf.data" --no-children -g none --sort dso,symbol 2>/dev/null | grep -v '^$' | head -n 50
 
 start "$@"
-# shellcheck disable=SC2086 # a list of numbers
+# shellcheck disable=SC2046,SC2086 # lists of words
 strace -f -q -c -o "$out/strace.txt" $(printf -- '-p %s ' $daemon) &
 tracer=$!
 wait "$load"
