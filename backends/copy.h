@@ -205,6 +205,7 @@ struct copy_part_record {
         uint64_t offset;                      /* data before it is on the disk */
         uint64_t ino, size;                   /* of the source */
         struct fsop_time mtime, ctime;
+        uint64_t target_ino;                  /* what is under the temporary name, or already under the final one */
 };
 
 /* A large file on its way. */
@@ -212,8 +213,8 @@ struct copy_part;
 
 /*
  * Opens both ends. record: of an earlier run, or NULL; where the source is no longer the one it speaks of, or the target
- * is gone, it begins anew. file->outcome is COPIED when a clone has done it all (ret_part NULL), FAILED (likewise), or
- * LARGE.
+ * is gone, it begins anew. file->outcome is COPIED when a clone has done it all, or the earlier run had published it before
+ * it could say so (ret_part NULL), FAILED (likewise), or LARGE.
  */
 void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file,
                      const struct copy_part_record *record, struct copy_part **ret_part);

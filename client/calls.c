@@ -381,25 +381,34 @@ int fsop_copy_range(struct fsop_client *client, const struct fsop_at *source, co
         return r;
 }
 
-/* What answers one job. */
-static int call_job(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at, const struct fsop_at *to,
-                    const void *args, const struct fsop_job_info **ret_job) {
+static int call_jobs(struct fsop_client *client, enum fsop_verb verb, const void *args,
+                     const struct fsop_job_answer **ret_answer) {
+        const struct fsop_result *result;
+        int r = fsop_call(client, verb, NULL, NULL, args, &result);
+        if (ret_answer)
+                *ret_answer = r == 0 ? &result->value.job : NULL;
+        return r;
+}
+
+/* What answers one job, and maybe more about it. */
+static int call_job_answer(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at,
+                           const struct fsop_at *to, const void *args, const struct fsop_job_answer **ret_answer) {
         const struct fsop_result *result;
         int r = fsop_call(client, verb, at, to, args, &result);
         if (r == 0 && result->value.job.n_jobs != 1)
                 r = client_fail(client, FSOP_EPROTO, 0, "%s: the daemon answered without the job",
                                 fsop_verb_name(verb));
-        if (ret_job)
-                *ret_job = r == 0 ? result->value.job.jobs : NULL;
+        if (ret_answer)
+                *ret_answer = r == 0 ? &result->value.job : NULL;
         return r;
 }
 
-static int call_job_answer(struct fsop_client *client, enum fsop_verb verb, const void *args,
-                           const struct fsop_job_answer **ret_answer) {
-        const struct fsop_result *result;
-        int r = fsop_call(client, verb, NULL, NULL, args, &result);
-        if (ret_answer)
-                *ret_answer = r == 0 ? &result->value.job : NULL;
+static int call_job(struct fsop_client *client, enum fsop_verb verb, const struct fsop_at *at, const struct fsop_at *to,
+                    const void *args, const struct fsop_job_info **ret_job) {
+        const struct fsop_job_answer *answer;
+        int r = call_job_answer(client, verb, at, to, args, &answer);
+        if (ret_job)
+                *ret_job = r == 0 ? answer->jobs : NULL;
         return r;
 }
 
@@ -416,17 +425,17 @@ int fsop_cp(struct fsop_client *client, const struct fsop_at *source, const stru
 
 int fsop_job_list(struct fsop_client *client, const struct fsop_job_args *args,
                   const struct fsop_job_answer **ret_jobs) {
-        return call_job_answer(client, FSOP_VERB_JOB_LIST, args, ret_jobs);
+        return call_jobs(client, FSOP_VERB_JOB_LIST, args, ret_jobs);
 }
 
 int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args,
                   const struct fsop_job_answer **ret_job) {
-        return call_job_answer(client, FSOP_VERB_JOB_SHOW, args, ret_job);
+        return call_job_answer(client, FSOP_VERB_JOB_SHOW, NULL, NULL, args, ret_job);
 }
 
 int fsop_job_watch(struct fsop_client *client, const struct fsop_job_args *args,
                    const struct fsop_job_answer **ret_events) {
-        return call_job_answer(client, FSOP_VERB_JOB_WATCH, args, ret_events);
+        return call_jobs(client, FSOP_VERB_JOB_WATCH, args, ret_events);
 }
 
 int fsop_job_pause(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job) {

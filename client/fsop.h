@@ -432,15 +432,15 @@ struct fsop_copy_range_args {
  * A copy job: files and trees copied in the background by the daemon, surviving its restarts. Every submission is an
  * operation with a source and what it becomes: its final path, never the directory that it goes into. A job of several
  * sources is submitted in turn: the first operation makes it, with `hold`, the next ones name it in `job`; the first
- * one without `hold` begins it, and its success is the promise that the job will not be lost. A job that is still held
- * when the connection ends is forgotten. Options count in the operation that makes the job.
+ * one without `hold` begins it, and its success is the promise that the job will not be lost. A job that is held has the
+ * state UNKNOWN (one with another was there before, with the same key), and is forgotten when the connection ends. Options count in the operation that makes the job.
  */
 struct fsop_cp_args {
         size_t size;
         uint64_t job; /* 0: a new job */
         bool hold;
-        struct fsop_bytes key; /* idempotency, at most 128 bytes; empty: none. A job that this user has submitted with it
-                                  before, and that is not forgotten, is answered instead of making another */
+        struct fsop_bytes key; /* idempotency, at most 128 bytes; empty: none. A job that this user has submitted with
+                                  it before, and that is not forgotten, is answered instead of making another */
         bool recursive;        /* directories too */
         bool one_filesystem;   /* do not enter other filesystems */
         bool verify;           /* read back what was copied, and compare */
@@ -450,13 +450,15 @@ struct fsop_cp_args {
         enum fsop_clone clone;
         enum fsop_sync sync;
         enum fsop_update update;
-        uint64_t bytes_per_s; /* at most so fast; 0: no limit */
-        int32_t priority;     /* -100 to 100, higher ones first; above 0 for administrators */
+        uint64_t bytes_per_s;              /* at most so fast; 0: no limit */
+        int32_t priority;                  /* -100 to 100, higher ones first; above 0 for administrators */
         const struct fsop_bytes *excludes; /* glob patterns (fnmatch(3)) of names, or with a slash of paths below the
                                               source; at most 256 */
         uint32_t n_excludes;
-        const struct fsop_bytes *names; /* only these paths below the source, relative; none: all. With the source and
-                                           target of the operation before, they are added to that one's */
+        const struct fsop_bytes *names; /* only these paths below the source, relative; none: all. At most 1024 in one
+                                           operation; with the source and target of the operation before, they are
+                                           added to that one's. `.` and slashes that say nothing are left out, `..` is
+                                           refused */
         uint32_t n_names;
 };
 
@@ -469,12 +471,12 @@ enum fsop_job_want {
 /* For the operations on jobs, each what it needs. */
 struct fsop_job_args {
         size_t size;
-        uint64_t id;            /* the job; not for a list */
-        bool all_users;         /* list: those of others too; administrators only */
+        uint64_t id;             /* the job; not for a list */
+        bool all_users;          /* list: those of others too; administrators only */
         enum fsop_job_want want; /* show */
-        uint64_t after;         /* list, show: the cookie of the page before, 0: the first; watch: the last event known, 0:
-                                   none */
-        uint32_t entries_max;   /* 0: 256 */
+        uint64_t after; /* list, show: the cookie of the page before, 0: the first; watch: the last event known, 0:
+                           none */
+        uint32_t entries_max; /* 0: 256 */
 };
 
 struct fsop_open_args {
@@ -594,7 +596,7 @@ struct fsop_job_info {
         enum fsop_as as;
         bool elevated; /* a rule lends it rights, at one end at least */
         struct fsop_time created, started, finished;
-        struct fsop_time retry; /* when a waiting job tries again */
+        struct fsop_time retry;           /* when a waiting job tries again */
         struct fsop_bytes source, target; /* of its first place */
         uint32_t n_places;
         bool totals_known; /* the source has been counted to its end */
@@ -624,13 +626,13 @@ struct fsop_job_event {
         uint64_t number; /* ascending, also across restarts of the daemon */
         struct fsop_time time;
         enum fsop_job_event_kind kind;
-        struct fsop_job_info job;         /* state, progress */
-        struct fsop_job_failure failure;  /* failure */
+        struct fsop_job_info job;        /* state, progress */
+        struct fsop_job_failure failure; /* failure */
 };
 
 /* What cp and the operations on jobs answer. */
 struct fsop_job_answer {
-        const struct fsop_job_info *jobs; /* the job that it is about; list: a page of them */
+        const struct fsop_job_info *jobs; /* the job that it is about (forget: none); list: a page of them */
         uint32_t n_jobs;
         const struct fsop_job_failure *failures;
         uint32_t n_failures;
@@ -884,25 +886,35 @@ int fsop_copy_range(struct fsop_client *client, const struct fsop_at *source, co
                     const struct fsop_copy_range_args *args, uint64_t *ret_count, bool *ret_cloned);
 
 /*
- * Submits a copy job, or one more place of it. Paths only: jobs outlive the handles and descriptors of a connection, and a
- * client that sees other paths than the daemon is refused. ret_job, like all that is returned of jobs, lives until the
- * next call. Returns when the job is on the disk of the daemon (with `hold`: at once).
- * -FSOP_EISDIR: the source is a directory, and not `recursive`. -FSOP_EBUSY: another job writes to this target.
- * -FSOP_EUSERS: this user has as many jobs as its limit allows. -FSOP_ENOSPC: the daemon's state directory is full.
+ * Submits a copy job, or one more place of it. The target is the name itself: a link there is replaced, not followed.
+ * Returns when the job is on the disk of the daemon (with `hold`: at once). Should the connection break before, nobody
+ * knows; a `key` makes it safe to submit again.
+ *
+ * -FSOP_EINVAL: a handle or a descriptor; jobs outlive them, so they take paths only. -FSOP_EPERM: the daemon sees
+ * other paths than this process; policy; the priority. -FSOP_EISDIR: the source is a directory, and not `recursive`.
+ * -FSOP_EBUSY: another job writes to this target. -FSOP_EUSERS: this user has as many jobs as its limit allows.
+ * -FSOP_ENOSPC: the daemon's state directory is full.
  */
 int fsop_cp(struct fsop_client *client, const struct fsop_at *source, const struct fsop_at *target,
             const struct fsop_cp_args *args, const struct fsop_job_info **ret_job);
-/* A page of the caller's jobs, oldest first. args NULL: the first page. */
-int fsop_job_list(struct fsop_client *client, const struct fsop_job_args *args, const struct fsop_job_answer **ret_jobs);
-/* One job. -FSOP_ENOENT, like for all below: there is none of this number, or it belongs to somebody else. */
+/* A page of the caller's jobs, oldest first, in `jobs`. args NULL: the first page. */
+int fsop_job_list(struct fsop_client *client, const struct fsop_job_args *args,
+                  const struct fsop_job_answer **ret_jobs);
+/* One job, in `jobs`. -FSOP_ENOENT, like for all below: there is none of this number, or it belongs to somebody else.
+ */
 int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args, const struct fsop_job_answer **ret_job);
 /*
- * Waits until something has happened to a job beyond the event `after`, and returns what: at least one event, or none if
- * the job has ended and that is known. Progress that nobody saw is told once, by its last state; states and failures are
- * told one by one, the failures of earlier runs of the daemon only by job_show. A client that lost its connection goes on
- * with the number it had.
+ * Waits until something has happened to a job beyond the event `after`, and returns what in `events`: at least one, or
+ * none if the job has ended and that is known. `jobs` has the job as it is now. Progress that nobody saw is told once,
+ * by its last state; states and failures are told one by one, the failures of earlier runs of the daemon only by
+ * job_show. Events of a kind that is not known are passed over.
+ *
+ * That may take for ever, unless the client's timeout ends it: -FSOP_ETIMEDOUT, and nothing is lost. Whoever wants to
+ * do something else meanwhile submits it as a batch. A client that has lost its connection goes on with the number it
+ * had.
  */
-int fsop_job_watch(struct fsop_client *client, const struct fsop_job_args *args, const struct fsop_job_answer **ret_events);
+int fsop_job_watch(struct fsop_client *client, const struct fsop_job_args *args,
+                   const struct fsop_job_answer **ret_events);
 /* Nothing further is begun, across restarts too, until it is resumed. -FSOP_EINVAL, like below: not in this state. */
 int fsop_job_pause(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
 int fsop_job_resume(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);

@@ -12,7 +12,7 @@
 
 #define NSEC_MAX 999999999u
 #define OPERATION_BYTES 160u /* the most an operation takes, its paths and data not counted */
-#define TEXT_BYTES 16u /* of a text in a list, likewise: more than on the wire, as the daemon needs memory for each */
+#define TEXT_BYTES 8u        /* of a text in a list, likewise; rounded up, as each costs the daemon memory */
 
 /* What a packing function works on. */
 struct pack {

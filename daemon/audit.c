@@ -412,6 +412,10 @@ static void put_args(struct audit *audit, const struct operation *op) {
         case FSOP_VERB_COPY_RANGE:
                 put_copy_range(audit, &op->args.copy_range);
                 break;
+        case FSOP_VERB_CP:
+                put_flag(audit, "recursive", op->args.cp.recursive);
+                put_field(audit, "preserve", op->args.cp.preserve);
+                break;
         case FSOP_VERB_OPEN:
         case FSOP_VERB_OPEN_FD:
                 put_open(audit, &op->args.open);
@@ -475,6 +479,7 @@ static const char *event_name(enum audit_event event) {
                 [AUDIT_RELOAD] = "reload", [AUDIT_REFUSED] = "refused",
                 [AUDIT_INTENT] = "intent", [AUDIT_OUTCOME] = "outcome",
                 [AUDIT_DENIED] = "denied", [AUDIT_WOULD_ALLOW] = "would-allow",
+                [AUDIT_JOB] = "job",
         };
 
         return (unsigned)event < sizeof(names) / sizeof(names[0]) ? names[event] : "unknown";
@@ -528,6 +533,8 @@ void audit_record(struct audit *audit, const struct audit_record *record) {
         put_begin(audit, event_name(record->event));
         put_id(audit, record);
         put_peer(audit, record);
+        if (record->job)
+                put_field(audit, "job", record->job);
         if (record->op) {
                 put_text(audit, "op", verb_name(record->op->verb));
                 put_path(audit, "path", record->at_path);

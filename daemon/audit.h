@@ -7,7 +7,7 @@
  * operation that cannot be recorded is not done), and its outcomes afterwards. Nothing is allocated after audit_open.
  *
  * Keys of a line, each only where it applies: time (RFC 3339, UTC, nanoseconds), event, id ("session:batch:index"),
- * uid, gid, pid, user, op, path, to, as ("elevated" or "caller": how it runs; in a denial, what was asked), rule, the
+ * uid, gid, pid, user, job, op, path, to, as ("elevated" or "caller": how it runs; in a denial, what was asked), rule, the
  * operation's arguments (owner, from_owner, mode, device, type, size, offset, length, xattr, recursive, …), outcome,
  * error ("EPERM"), os_error, message. path, to, text (of a symbolic link) and xattr whose bytes are not UTF-8 are given
  * in base64 as path_b64, to_b64, text_b64, xattr_b64.
@@ -27,6 +27,7 @@ enum audit_event {
         AUDIT_OUTCOME,     /* "outcome": it ran, or failed before */
         AUDIT_DENIED,      /* "denied": policy refused it */
         AUDIT_WOULD_ALLOW, /* "would-allow": an `audit` rule would have allowed it */
+        AUDIT_JOB,         /* "job": a copy job has ended: job, peer, message */
 };
 
 struct audit_record {
@@ -36,6 +37,7 @@ struct audit_record {
         uint64_t session_id, batch_id;
         uint32_t index;                /* of the operation in its batch */
         const struct operation *op;    /* NULL for events that are none; then session_id 0 leaves out id */
+        uint64_t job;                  /* that it is about, or for; 0: none */
         struct bytes at_path, to_path; /* as far as known; empty: left out */
         enum fsop_as as;
         const char *rule;          /* name, or NULL */

@@ -244,6 +244,10 @@ static bool read_bytes_per_uid(struct yaml_reader *reader, const struct yaml_nod
         return yaml_read_size(reader, node, 4096, INT64_MAX, &((struct config_limits *)target)->bytes_per_uid);
 }
 
+static bool read_job_bytes_per_uid(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
+        return yaml_read_size(reader, node, 4096, INT64_MAX, &((struct config_limits *)target)->job_bytes_per_uid);
+}
+
 static bool read_hello_timeout(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         return yaml_read_duration(reader, node, 1, 3600000, &((struct config_limits *)target)->hello_timeout_ms);
 }
@@ -261,6 +265,7 @@ static bool read_limits(struct yaml_reader *reader, const struct yaml_node *node
                 {"handles-per-uid", read_handles_per_uid, false},
                 {"jobs-per-uid", read_jobs_per_uid, false},
                 {"jobs", read_jobs, false},
+                {"job-bytes-per-uid", read_job_bytes_per_uid, false},
                 {"jobs-running", read_jobs_running, false},
                 {"jobs-per-device", read_jobs_per_device, false},
                 {"hello-timeout", read_hello_timeout, false},
@@ -298,6 +303,7 @@ static const struct config_limits default_limits = {
         .handles_per_uid = 1024,
         .jobs_per_uid = 10000,
         .jobs = 20000,
+        .job_bytes_per_uid = 64u << 20,
         .jobs_running = 4,
         .jobs_per_device = 1,
         .hello_timeout_ms = 5000,

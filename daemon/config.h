@@ -23,6 +23,7 @@ struct config_limits {
         uint32_t handles_per_uid;  /* handles-per-uid: 1024 */
         uint32_t jobs_per_uid;         /* jobs-per-uid: of one user that are not forgotten; 10000 */
         uint32_t jobs;                 /* jobs: of all users together; 20000 */
+        uint64_t job_bytes_per_uid;    /* job-bytes-per-uid: paths and lists of one user's jobs; 64M */
         uint32_t jobs_running;         /* jobs-running: at a time; 4 */
         uint32_t jobs_per_device;      /* jobs-per-device: running ones that read from or write to it; 1 */
         uint32_t hello_timeout_ms; /* hello-timeout: until Hello must be complete: 5s (seconds, or with s or ms) */

@@ -444,9 +444,13 @@ static void advance_trees(struct run *run) {
 /* ---- giving out -------------------------------------------------------------------------------------------------- */
 
 static uint32_t copying_max(void) {
-        uint32_t n = sys_processors();
+        static uint32_t max;
 
-        return n < 2 ? 2 : n > 8 ? 8 : n;
+        if (max == 0) {
+                max = sys_processors();
+                max = max < 2 ? 2 : max > 8 ? 8 : max;
+        }
+        return max;
 }
 
 static void issue(struct run *run) {

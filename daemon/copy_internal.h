@@ -25,6 +25,7 @@
 #define RECORD_FILES 4096u
 #define RECORD_MS 5000u           /* … or what has waited so long */
 #define STEP_BYTES (UINT64_C(8) << 20) /* of a large file in one unit */
+#define FAILURES_KEPT_MAX 100000u
 #define DIRS_OPEN_MAX 256u        /* directories that wait for their files to be recorded */
 
 /* ---- a place being copied ---------------------------------------------------------------------------------------- */
@@ -59,7 +60,7 @@ struct tree {
         uint32_t place;
         enum tree_phase phase;
         struct copy_tree t;
-        bool open, elevated, counted, has_top, closing;
+        bool open, elevated, counted, has_top, top_released, closing;
         struct copy_permits permits;
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
         const struct rule *to_rule;        /* elevated: whose total-bytes is charged */
@@ -215,6 +216,7 @@ struct run {
         struct bundle *bundles;     /* to be copied, first in first out */
         struct bundle **bundles_end;
         struct todo *todos;       /* to be entered, last in first out: depth first */
+        uint32_t n_todos;
         struct dir **listing;     /* being listed, a stack */
         uint32_t n_listing, listing_room;
         struct dir **finishing;   /* to be finished */
@@ -269,8 +271,8 @@ bool tree_is_idle(const struct tree *tree);
 void walk_begin(struct tree *tree);        /* TREE_WALKING: the top */
 bool walk_issue(struct run *run);          /* begins one unit; false: there is nothing to begin */
 void walk_files_copied(struct bundle *bundle); /* outcomes to where they belong; takes over the bundle */
-bool walk_link(struct tree *tree);         /* TREE_LINKING: whether something was queued */
-bool walk_finish_top(struct tree *tree);   /* TREE_SETTLING: likewise */
+void walk_link(struct tree *tree);         /* TREE_LINKING: queues the files with several links that can be copied now */
+void walk_finish_top(struct tree *tree);   /* TREE_SETTLING: nothing more comes into it */
 void dir_hold(struct dir *dir);
 void dir_release(struct dir *dir);         /* of what was held with descriptors */
 void dir_release_closed(struct dir *dir);  /* of a child that was entered */

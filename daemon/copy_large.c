@@ -265,6 +265,13 @@ static void begin_done(struct io *io) {
         large->begun = true;
         free(unit);
         if (!large->part) {
+                struct copy_file *file = &large->bundle->files[0];
+
+                if (known && file->outcome == COPY_COPIED && file->bytes + file->cloned_bytes == 0) {
+                        /* an earlier run published it and was killed before it could say so: the rest of it is counted now */
+                        file->cloned_bytes = file->size - known->record.offset;
+                        large->bundle->had_part = true;
+                }
                 hand_over(large);
                 run_pump(run);
                 return;

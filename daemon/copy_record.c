@@ -402,11 +402,14 @@ static void add_files(struct run *run, struct changes *changes) {
 
 static void add_failures(struct run *run, struct changes *changes) {
         for (const struct failure *failure = run->failures; failure; failure = failure->next) {
-                struct store_change *change = change_add(changes, STORE_FAILURE, run, failure->place);
+                struct store_change *change;
 
+                run->job->kept.counters.files_failed++;
+                if (run->job->kept.counters.files_failed > FAILURES_KEPT_MAX)
+                        continue; /* counted, but no longer listed: a tree of unreadable files must not fill the disk */
+                change = change_add(changes, STORE_FAILURE, run, failure->place);
                 change->path = (struct bytes){(const uint8_t *)failure->path, strlen(failure->path)};
                 change->error = &failure->error;
-                run->job->kept.counters.files_failed++;
         }
 }
 

@@ -9,6 +9,7 @@
 #include "daemon/copy_internal.h"
 
 #define BUNDLES_AHEAD 8u /* so many wait: nothing more is listed */
+#define TODOS_AHEAD 512u /* so many directories wait: they come before the rest of the listings */
 
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 
@@ -246,6 +247,7 @@ static void queue_todo(struct dir *parent, const char *name, struct names_list *
         parent->tree->n_waiting++;
         todo->next = run->todos;
         run->todos = todo;
+        run->n_todos++;
 }
 
 /* Names of a directory sorted into bundles and directories to enter. */
@@ -802,50 +804,55 @@ static bool queue_link(struct linked *linked, const char *to) {
         return true;
 }
 
-/* One of each group is copied first; the others are linked to it when it has its final name. */
-bool walk_link(struct tree *tree) {
-        struct run *run = tree->run;
-        struct linked **list, *linked, *rest = NULL;
-        uint32_t n = 0, i = 0;
-        bool queued = false;
+static struct linked **sorted_links(const struct tree *tree, uint32_t *ret_n) {
+        struct linked **list;
+        uint32_t n = 0;
 
-        for (linked = tree->linked; linked; linked = linked->next)
+        for (struct linked *linked = tree->linked; linked; linked = linked->next)
                 n++;
         list = calloc(n + 1, sizeof(*list));
-        if (!list) {
-                out_of_memory(run);
-                return false;
-        }
-        for (linked = tree->linked; linked; linked = linked->next)
-                list[i++] = linked;
-        qsort(list, n, sizeof(*list), compare_linked);
-        for (i = 0; i < n; i++) {
-                const char *to = done_set_link(tree->done, list[i]->id);
-                bool is_first = i == 0 || compare_linked(&list[i - 1], &list[i]) != 0;
-
-                if (!to && !is_first) { /* waits for the first one */
-                        list[i]->next = rest;
-                        rest = list[i];
-                        list[i] = NULL;
-                } else if (!(to ? queue_link(list[i], to) : queue_first(list[i])))
-                        out_of_memory(run);
-                else
-                        queued = true;
-        }
-        /* compare_linked looks at the one before, so they are freed only now */
-        tree->linked = rest;
-        for (i = 0; i < n; i++)
-                if (list[i])
-                        linked_free(list[i]);
-        free(list);
-        return queued;
+        *ret_n = 0;
+        for (struct linked *linked = tree->linked; list && linked; linked = linked->next)
+                list[(*ret_n)++] = linked;
+        if (list)
+                qsort(list, n, sizeof(*list), compare_linked);
+        return list;
 }
 
-bool walk_finish_top(struct tree *tree) {
-        if (!tree->top)
-                return false;
-        dir_release(tree->top);
-        return true;
+/* One of each group is copied first; the others are linked to it when it has its final name. */
+void walk_link(struct tree *tree) {
+        struct run *run = tree->run;
+        struct object_id group = {0, 0};
+        uint32_t n;
+        struct linked **list = sorted_links(tree, &n), *rest = NULL;
+
+        if (!list) {
+                out_of_memory(run);
+                return;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+                struct linked *linked = list[i];
+                const char *to = done_set_link(tree->done, linked->id);
+                bool is_first = linked->id.ino != group.ino || linked->id.dev != group.dev;
+
+                group = linked->id;
+                if (!to && !is_first) { /* waits for the first one */
+                        linked->next = rest;
+                        rest = linked;
+                        continue;
+                }
+                if (!(to ? queue_link(linked, to) : queue_first(linked)))
+                        out_of_memory(run);
+                linked_free(linked);
+        }
+        tree->linked = rest;
+        free(list);
+}
+
+void walk_finish_top(struct tree *tree) {
+        if (tree->top && !tree->top_released)
+                dir_release(tree->top);
+        tree->top_released = true;
 }
 
 /* ---- giving out -------------------------------------------------------------------------------------------------- */
@@ -915,6 +922,7 @@ static bool issue_enter(struct run *run) {
         if (!unit)
                 return false;
         run->todos = todo->next;
+        run->n_todos--;
         todo->parent->tree->n_waiting--;
         unit->todo = todo;
         unit_submit(unit, enter_call, enter_done);
@@ -936,7 +944,7 @@ bool walk_issue(struct run *run) {
                 return issue_finish(run);
         if (too_many_bundles(run))
                 return false;
-        if (run->n_listing > 0)
+        if (run->n_listing > 0 && run->n_todos < TODOS_AHEAD)
                 return issue_list(run);
         if (!run->todos)
                 return false;
@@ -961,6 +969,7 @@ void walk_drop(struct run *run) {
         run->bundles_end = &run->bundles;
         while ((todo = run->todos)) {
                 run->todos = todo->next;
+                run->n_todos--;
                 todo->parent->tree->n_waiting--;
                 dir_release(todo->parent);
                 names_list_free(todo->names);
@@ -979,7 +988,6 @@ void walk_drop(struct run *run) {
                         tree->linked = linked->next;
                         linked_free(linked);
                 }
-                if (tree->top)
-                        walk_finish_top(tree);
+                walk_finish_top(tree);
         }
 }

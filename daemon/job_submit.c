@@ -43,6 +43,30 @@ static struct job *find_draft(struct jobs *jobs, uint64_t id, const struct sessi
         return job && job->draft && !job->adding && job->session_id == session->id ? job : NULL;
 }
 
+/* What an operation adds to the memory that its user's jobs take. */
+static uint64_t bytes_of(const struct operation *op) {
+        const struct cp_args *args = &op->args.cp;
+        uint64_t bytes = sizeof(struct job) + sizeof(struct store_place) + op->at.path.len + op->to.path.len + args->key.len;
+
+        for (uint32_t i = 0; i < args->n_names; i++)
+                bytes += sizeof(struct bytes) + args->names[i].len + 32; /* and what an allocation costs */
+        for (uint32_t i = 0; i < args->n_excludes; i++)
+                bytes += sizeof(struct bytes) + args->excludes[i].len + 32;
+        return bytes;
+}
+
+static bool user_has_memory(struct task_op *o, struct jobs *jobs, uint32_t uid) {
+        uint64_t bytes = bytes_of(o->op), max = jobs->server->config->limits.job_bytes_per_uid;
+
+        for (const struct job *job = jobs->first; job; job = job->next)
+                bytes += job->kept.uid == uid ? job->bytes : 0;
+        if (bytes <= max)
+                return true;
+        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "the paths of this user's jobs would take more memory than its limit allows (%llu bytes)",
+                     (unsigned long long)max);
+        return false;
+}
+
 static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
         const struct config_limits *limits = &jobs->server->config->limits;
         uint32_t n = 0;
@@ -267,6 +291,10 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
                              (unsigned long long)args->job);
                 return NULL;
         }
+        if (!user_has_memory(o, jobs, session->peer.uid))
+                return NULL;
+        if (job)
+                job->bytes += bytes_of(o->op);
         if (last) {
                 add_names(o, job, last);
                 return o->failed ? NULL : job;
@@ -286,6 +314,8 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
                         no_memory(o);
                 return NULL;
         }
+        if (job->bytes == 0)
+                job->bytes = bytes_of(o->op);
         if (add_place(job, o, submission))
                 return job;
         no_memory(o);

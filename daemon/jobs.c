@@ -438,14 +438,20 @@ static void wait_to_retry(struct job *job, const struct error *error) {
         job_set_state(job, FSOP_JOB_WAITING, error);
 }
 
-static void log_end(const struct job *job) {
+static void audit_end(const struct job *job) {
         const struct store_counters *counters = &job->kept.counters;
-        char quoted[512];
+        struct peer peer = {.uid = job->kept.uid, .gid = job->kept.gid, .pidfd = OS_FD_NONE};
+        struct audit_record record = {.event = AUDIT_JOB, .peer = &peer, .job = job->kept.id, .code = -(int32_t)job->kept.error.code};
+        char text[256];
 
-        log_line(LOG_LEVEL_INFO, "job %llu (uid %u): %s: %llu done, %llu skipped, %llu failed%s%s", (unsigned long long)job->kept.id, job->kept.uid,
-                 job_state_name(job->kept.state), (unsigned long long)counters->files_done, (unsigned long long)counters->files_skipped,
-                 (unsigned long long)counters->files_failed, job->kept.error.code ? ": " : "",
-                 job->kept.error.code ? log_quote(quoted, sizeof(quoted), job->kept.error.message) : "");
+        snprintf(text, sizeof(text), "%s: %llu done, %llu skipped, %llu failed", job_state_name(job->kept.state),
+                 (unsigned long long)counters->files_done, (unsigned long long)counters->files_skipped,
+                 (unsigned long long)counters->files_failed);
+        record.message = text;
+        audit_record(job->jobs->server->audit, &record);
+        log_line(LOG_LEVEL_INFO, "job %llu (uid %u): %s%s%.*s", (unsigned long long)job->kept.id, job->kept.uid, text,
+                 job->kept.error.code ? ": " : "", (int)job->kept.error.message.len,
+                 job->kept.error.message.len > 0 ? (const char *)job->kept.error.message.data : "");
 }
 
 void job_run_ended(struct job *job, const struct error *error, bool transient) {
@@ -468,16 +474,18 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                 job_event_state(job);
         else if (stop == STOP_CANCEL)
                 job_set_state(job, FSOP_JOB_CANCELLED, NULL);
+        else if (stop == STOP_PAUSE)
+                job_set_state(job, FSOP_JOB_PAUSED, NULL);
+        else if (stop == STOP_SHUTDOWN)
+                return; /* the next start finds it as it is */
         else if (error->code != 0 && transient)
                 wait_to_retry(job, error);
         else if (error->code != 0)
                 job_set_state(job, FSOP_JOB_FAILED, error);
-        else if (stop == STOP_PAUSE)
-                job_set_state(job, FSOP_JOB_PAUSED, NULL);
-        else if (stop != STOP_SHUTDOWN)
+        else
                 job_set_state(job, FSOP_JOB_QUEUED, NULL);
         if (job_has_ended(job))
-                log_end(job);
+                audit_end(job);
         if (job->forgetting)
                 job_forget(job);
 }
@@ -649,6 +657,21 @@ static bool keep_all(struct store_job *kept) {
         return ok && kept->places && kept->groups;
 }
 
+static uint64_t bytes_kept(const struct store_job *kept) {
+        uint64_t bytes = sizeof(struct job) + kept->key.len;
+
+        for (uint32_t i = 0; i < kept->n_excludes; i++)
+                bytes += sizeof(struct bytes) + kept->excludes[i].len + 32;
+        for (uint32_t i = 0; i < kept->n_places; i++) {
+                const struct store_place *place = &kept->places[i];
+
+                bytes += sizeof(*place) + place->source.len + place->target.len;
+                for (uint32_t j = 0; j < place->n_names; j++)
+                        bytes += sizeof(struct bytes) + place->names[j].len + 32;
+        }
+        return bytes;
+}
+
 static int load_job(void *context, const struct store_job *from) {
         struct jobs *jobs = context;
         struct job *job = job_new(jobs);
@@ -660,6 +683,7 @@ static int load_job(void *context, const struct store_job *from) {
         if (!keep_all(&job->kept))
                 return -FSOP_ENOMEM;
         job->live = job->kept.counters;
+        job->bytes = bytes_kept(&job->kept);
         job->last_event = jobs->event_base;
         if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING || job->kept.state == FSOP_JOB_WAITING)
                 job->kept.state = FSOP_JOB_QUEUED;

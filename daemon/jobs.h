@@ -9,8 +9,8 @@
  *      job_open.c    a place of a job authorized and opened, by walking the steps of a request anew
  *      copy*.c       the copying of one job (copy.h)
  *
- * A job's state is what the store holds. What copies it is its run, which is there in the states running and verifying, and
- * while a job waits to retry; whatever ends a run, the next one goes on from what is recorded.
+ * A job's state is what the store holds. What copies it is its run, which is there in the states running and verifying; whatever
+ * ends a run (a pause, a full disk, a reload of the rules, the end of the daemon), the next one goes on from what is recorded.
  */
 #ifndef FSOP_JOBS_H
 #define FSOP_JOBS_H
@@ -43,6 +43,7 @@ struct job {
         enum fsop_job_state announced; /* what watchers were told last */
         bool draft;             /* held: not in the store; belongs to a session */
         uint64_t session_id;
+        uint64_t bytes;         /* of memory, about: what its user is charged */
         bool adding;            /* on its way into the store */
         bool cleaning;          /* its run only removes temporary files */
         bool wants_cleaning;    /* … and that is still to be done */

@@ -16,6 +16,7 @@ struct audit_record record_of(const struct task_op *o, enum audit_event event) {
                 .batch_id = o->task->batch.id,
                 .index = o->result.index,
                 .op = o->op,
+                .job = o->op->verb == FSOP_VERB_CP ? o->op->args.cp.job : 0,
                 .at_path = o->op->at.path.len > 0 || !o->at.handle ? o->op->at.path : o->at.handle->path,
                 .to_path = o->op->to.path,
                 .as = o->result.elevated ? FSOP_AS_ELEVATED : FSOP_AS_CALLER,

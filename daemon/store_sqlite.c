@@ -40,7 +40,7 @@ static const char *const statements[STATEMENTS] = {
         [STATEMENT_PLACE_FINISHED] = "UPDATE places SET finished = 1 WHERE job = ? AND place = ?",
         [STATEMENT_FILES] = "INSERT INTO files (job, place, data) VALUES (?, ?, ?)",
         [STATEMENT_PART] = "INSERT OR REPLACE INTO parts (job, place, path, temporary, offset, ino, size, mtime_s, "
-                           "mtime_ns, ctime_s, ctime_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                           "mtime_ns, ctime_s, ctime_ns, target_ino) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_PART_GONE] = "DELETE FROM parts WHERE job = ? AND place = ? AND path = ?",
         /* It keeps its cookie, so that who reads page by page sees it once. */
         [STATEMENT_FAILURE] =
@@ -57,7 +57,7 @@ static const char *const statements[STATEMENTS] = {
                 "SELECT " JOB_COLUMNS ", " STATE_COLUMNS " FROM jobs LEFT JOIN states ON job = id ORDER BY id",
         [STATEMENT_LOAD_PLACES] = "SELECT place, " PLACE_COLUMNS " FROM places WHERE job = ? ORDER BY place",
         [STATEMENT_READ_FILES] = "SELECT data FROM files WHERE job = ? AND place = ? ORDER BY number",
-        [STATEMENT_READ_PARTS] = "SELECT path, temporary, offset, ino, size, mtime_s, mtime_ns, ctime_s, ctime_ns "
+        [STATEMENT_READ_PARTS] = "SELECT path, temporary, offset, ino, size, mtime_s, mtime_ns, ctime_s, ctime_ns, target_ino "
                                  "FROM parts WHERE job = ? AND place = ? ORDER BY path",
         [STATEMENT_READ_FAILURES] =
                 "SELECT cookie, place, path, code, class, retryable, os, rule, message FROM failures "
@@ -80,7 +80,7 @@ int store_sqlite_prepare(struct store_sqlite *store) {
 }
 
 void store_sqlite_close_file(struct store_sqlite *store, bool as_it_is) {
-        if (as_it_is) /* else closing would bring the log into the file, and remove it */
+        if (as_it_is && store->db) /* else closing would bring the log into the file, and remove it */
                 sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         for (int i = 0; i < STATEMENTS; i++) {
                 sqlite3_finalize(store->statements[i]);
@@ -230,6 +230,7 @@ static int write_part(struct store_sqlite *store, const struct store_change *cha
         bind_u64(&b, part->size);
         bind_time(&b, part->mtime);
         bind_time(&b, part->ctime);
+        bind_u64(&b, part->target_ino);
         return run(store, &b);
 }
 
@@ -502,6 +503,7 @@ static void read_part(struct row *row, struct store_part *part) {
         record->size = row_u64(row);
         record->mtime = row_time(row);
         record->ctime = row_time(row);
+        record->target_ino = row_u64(row);
 }
 
 static int sqlite_read_parts(struct store *base, uint64_t id, uint32_t place,

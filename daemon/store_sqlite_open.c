@@ -60,6 +60,7 @@ const char *const store_sqlite_steps[] = {
         "NULL, "
         "  offset INTEGER NOT NULL, ino INTEGER NOT NULL, size INTEGER NOT NULL, mtime_s INTEGER NOT NULL, "
         "  mtime_ns INTEGER NOT NULL, ctime_s INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, "
+        "  target_ino INTEGER NOT NULL, "
         "  PRIMARY KEY (job, place, path), "
         "  FOREIGN KEY (job, place) REFERENCES places (job, place) ON DELETE CASCADE) WITHOUT ROWID;"
         /* a cookie is never used again: who reads on behind one must not miss what came after a retry */
@@ -99,15 +100,14 @@ struct attempt {
         const char *const *steps;
         uint32_t n_steps;
         bool after_damage; /* there was one before it, of which nothing is known any more */
-        int code;
-        bool damaged; /* to be set aside */
-        char *why;    /* malloc'd, or NULL */
+        bool damaged;      /* to be set aside */
+        char *why;         /* malloc'd, or NULL */
 };
 
 static int fail(struct attempt *attempt, int code, char *why) {
         free(attempt->why);
         attempt->why = why;
-        return attempt->code = code;
+        return code;
 }
 
 static int damaged(struct attempt *attempt, const char *why) {
@@ -169,9 +169,12 @@ static void harden(sqlite3 *db) {
  */
 static const char settings[] = "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -512; "
                                "PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0; "
-                               "PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL; "
+                               "PRAGMA locking_mode = EXCLUSIVE; "
                                "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; "
-                               "PRAGMA journal_size_limit = 4194304; PRAGMA journal_mode = WAL; ";
+                               "PRAGMA journal_size_limit = 4194304";
+/* These may write, and so come when the file is known to be ours, or new; the transaction makes the claim sure. */
+static const char first_beginning[] = "PRAGMA auto_vacuum = INCREMENTAL";
+static const char beginning[] = "PRAGMA journal_mode = WAL; BEGIN IMMEDIATE";
 
 /*
  * The file is there, or made. One that was emptied, or removed without its log, looks like a new one to SQLite, which
@@ -202,8 +205,7 @@ static int claim(struct attempt *attempt, sqlite3 **ret_db) {
         if (sqlite3_open_v2(attempt->path, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
                 return *ret_db ? failed(attempt, *ret_db) : fail(attempt, -FSOP_ENOMEM, NULL);
         harden(*ret_db);
-        code = execute(attempt, *ret_db, settings);
-        return code < 0 ? code : execute(attempt, *ret_db, "BEGIN IMMEDIATE");
+        return execute(attempt, *ret_db, settings);
 }
 
 /* Which version the file has; 0: it is a new one. */
@@ -278,12 +280,27 @@ static int skip_numbers(struct attempt *attempt, sqlite3 *db) {
         return execute(attempt, db, sql);
 }
 
-/* Everything that is written at a start, in one transaction, which is begun. */
+static int check_contents(struct attempt *attempt, struct store_sqlite *store) {
+        int code;
+
+        if (store_sqlite_prepare(store) != SQLITE_OK)
+                return failed(attempt, store->db);
+        code = store_sqlite_check_jobs(store);
+        if (code == -FSOP_EIO && (sqlite3_errcode(store->db) & 0xff) != SQLITE_IOERR)
+                return damaged(attempt, "a job in it makes no sense");
+        return code < 0 ? fail(attempt, code, sentence("%s could not be read", attempt->path)) : 0;
+}
+
+/* Everything that is written at a start, in one transaction: what turns out to be damaged is set aside as it was. */
 static int bring_up_to_date(struct attempt *attempt, struct store_sqlite *store) {
         sqlite3 *db = store->db;
         int64_t version, generation, next_id;
         int code = find_version(attempt, db, &version);
 
+        if (code == 0 && version == 0)
+                code = execute(attempt, db, first_beginning);
+        if (code == 0)
+                code = execute(attempt, db, beginning);
         if (code < 0)
                 return code;
         if (version > attempt->n_steps)
@@ -297,6 +314,8 @@ static int bring_up_to_date(struct attempt *attempt, struct store_sqlite *store)
                 code = migrate(attempt, db, version);
         if (code == 0 && version == 0)
                 code = skip_numbers(attempt, db);
+        if (code == 0)
+                code = check_contents(attempt, store);
         if (code == 0)
                 code = execute(attempt, db, "UPDATE meta SET value = value + 1 WHERE name = 'generation'");
         if (code == 0)
@@ -314,24 +333,11 @@ static int bring_up_to_date(struct attempt *attempt, struct store_sqlite *store)
         return 0;
 }
 
-static int check_contents(struct attempt *attempt, struct store_sqlite *store) {
-        int code;
-
-        if (store_sqlite_prepare(store) != SQLITE_OK)
-                return failed(attempt, store->db);
-        code = store_sqlite_check_jobs(store);
-        if (code == -FSOP_EIO && (sqlite3_errcode(store->db) & 0xff) != SQLITE_IOERR)
-                return damaged(attempt, "a job in it makes no sense");
-        return code < 0 ? fail(attempt, code, sentence("%s could not be read", attempt->path)) : 0;
-}
-
 static int try_to_open(struct attempt *attempt, struct store_sqlite *store) {
         int code = claim(attempt, &store->db);
 
         if (code == 0)
                 code = bring_up_to_date(attempt, store);
-        if (code == 0)
-                code = check_contents(attempt, store);
         if (code < 0)
                 store_sqlite_close_file(store, true);
         return code;
@@ -417,10 +423,12 @@ int store_sqlite_open_as(const char *directory, const char *const *steps, uint32
         int code = path && store ? try_to_open(&attempt, store) : -FSOP_ENOMEM;
 
         *ret_note = NULL;
-        if (attempt.damaged && set_aside(&attempt, ret_note) == 0) {
+        if (attempt.damaged) {
+                code = set_aside(&attempt, ret_note);
                 attempt.damaged = false;
                 attempt.after_damage = true;
-                code = try_to_open(&attempt, store);
+                if (code == 0)
+                        code = try_to_open(&attempt, store);
         }
         if (code == 0) {
                 store->store.ops = &store_sqlite;

@@ -16,7 +16,7 @@ enum {
         JOBS_EVENTS = 4,
 };
 
-#define INFO_BYTES_MAX 416u /* 33 fields of at most 12 bytes with their tag, but the texts */
+#define INFO_BYTES_MAX 288u /* the fields of a job with their tags, but the texts and the error, rounded up */
 #define ERROR_BYTES_MAX 48u /* likewise */
 #define ITEM_BYTES_MAX 48u  /* of a failure, digest or event, but what it holds */
 

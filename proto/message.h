@@ -354,7 +354,7 @@ struct job_event {
 
 /* What cp and the job verbs answer; which lists are filled follows from the verb. */
 struct job_answer {
-        const struct job_info *jobs; /* the one that was asked about or made; job-list: a page of them */
+        const struct job_info *jobs; /* the one that was asked about or made (job-forget: none); job-list: a page of them */
         uint32_t n_jobs;
         const struct job_failure *failures;
         uint32_t n_failures;

@@ -28,9 +28,11 @@ void copy_data_tree_opened(void) {
 
 void copy_data_tree_closed(void) {
         pthread_mutex_lock(&buffers.lock);
-        if (--buffers.n_trees == 0)
+        if (--buffers.n_trees == 0) {
                 while (buffers.n_kept > 0)
                         free(buffers.kept[--buffers.n_kept]);
+                copy_pump_tidy();
+        }
         pthread_mutex_unlock(&buffers.lock);
 }
 

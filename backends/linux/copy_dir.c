@@ -91,8 +91,7 @@ static int open_source(struct copy_tree *tree, struct copy_dir *dir, int object,
 
         if (r < 0)
                 return copy_failed(ret, -r);
-        if (tree->options->one_filesystem && stat_dev(&dir->from) != stat_dev(&tree->source_stat))
-                return ret->code = -FSOP_EXDEV;
+        dir->mount_point = tree->options->one_filesystem && stat_dev(&dir->from) != stat_dev(&tree->source_stat);
         r = copy_check_mount(object, &dir->from, parent, tree->state->from_client, &dir->from_fs, ret);
         if (r >= 0)
                 r = copy_guard_object(tree->from_guard, &dir->from, ret);

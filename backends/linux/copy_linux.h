@@ -43,6 +43,7 @@ struct copy_dir {
         uint32_t depth;
         bool place;        /* not a directory to be copied, but the place of a single file */
         bool made;         /* this job has made it */
+        bool mount_point;  /* of another filesystem, which is left out: the directory alone is made */
         bool finals;       /* what is made in it has its final name at once */
         bool undisturbed;  /* nobody can put another name into its source but who is trusted with that anyway */
         bool inherits_acl; /* it has a default ACL, which what is made in it gets */

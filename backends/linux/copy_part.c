@@ -20,6 +20,7 @@ struct copy_part {
         char *name;            /* of the file */
         uint64_t offset;       /* atomic: all before it is copied, or a hole */
         uint64_t data_end;     /* of the range of data that offset is in */
+        uint64_t target_ino;
         bool by_kernel;        /* where a server may do it for us */
 };
 
@@ -70,6 +71,21 @@ static bool open_begun(struct copy_part *part, const char *name, uint64_t offset
         return true;
 }
 
+/* Whether it has its final name already: the earlier run was killed before it could say so. */
+static bool is_published(const struct copy_part *part, const struct copy_part_record *record) {
+        const struct copy_work *work = &part->work;
+        struct fsop_stat stat;
+        int object = copy_pin_target(part->tree, part->dir->target, work->target_name, O_PATH);
+        bool is;
+
+        if (object < 0)
+                return false;
+        is = lookup_stat(object, "", true, &stat) == 0 && S_ISREG(stat.mode) && stat.ino == record->target_ino &&
+             stat.size == work->from.size;
+        close(object);
+        return is;
+}
+
 /* Goes on where an earlier run stopped. False: it begins anew. */
 static bool resume(struct copy_part *part, const struct copy_part_record *record) {
         struct copy_work *work = &part->work;
@@ -86,8 +102,12 @@ static bool resume(struct copy_part *part, const struct copy_part_record *record
                 part->offset = record->offset;
                 return true;
         }
-        if (!part->dir->finals)
-                unlinkat(part->dir->target, name, 0); /* of no use any more */
+        if (!part->dir->finals && unlinkat(part->dir->target, name, 0) < 0 /* of no use any more */ && errno == ENOENT &&
+            is_the_source(record, &work->from) && is_published(part, record)) {
+                part->file.size = work->from.size;
+                part->file.outcome = COPY_COPIED;
+                return true;
+        }
         return false;
 }
 
@@ -177,6 +197,10 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
         } else if (part->file.cloned_bytes > 0) {
                 copy_part_finish(part, file);
         } else {
+                struct fsop_stat stat;
+
+                if (lookup_stat(part->work.target, "", false, &stat) == 0)
+                        part->target_ino = stat.ino;
                 posix_fadvise(part->work.source, 0, 0, POSIX_FADV_SEQUENTIAL);
                 part->by_kernel = tree->options->clone != FSOP_CLONE_NEVER && dir->from_fs == FS_SLOW && dir->to_fs == FS_SLOW;
                 part->data_end = copy_is_sparse(&part->work.from) ? part->offset : part->work.from.size;
@@ -267,7 +291,8 @@ int copy_part_flush(struct copy_part *part, struct copy_part_record *ret_record,
         if (fdatasync(part->work.target) < 0)
                 return copy_failed(ret, errno);
         *ret_record = (struct copy_part_record){
-                .offset = offset, .ino = from->ino, .size = from->size, .mtime = from->mtime, .ctime = from->ctime};
+                .offset = offset, .ino = from->ino, .size = from->size, .mtime = from->mtime, .ctime = from->ctime,
+                .target_ino = part->target_ino};
         if (!part->dir->finals)
                 memcpy(ret_record->temporary, part->file.temporary, sizeof(ret_record->temporary));
         return 0;

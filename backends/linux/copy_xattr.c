@@ -2,8 +2,8 @@
 /*
  * copy_xattr.c: extended attributes and POSIX ACLs, from one object to another.
  *
- * What is carried over: user.*, trusted.*, security.* and the POSIX ACLs. Other system.* are views of something else, and
- * security.evm is a signature of this very inode.
+ * What is carried over: user.*, trusted.*, security.* and the POSIX ACLs. Other system.* are views of something else, trusted.SGI_ACL_*
+ * are XFS's view of the ACLs, and security.evm is a signature of this very inode.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -30,7 +30,7 @@ static bool begins(const char *name, const char *prefix) {
 static bool is_carried(const char *name) {
         if (begins(name, "system."))
                 return strcmp(name, ACL_ACCESS) == 0 || strcmp(name, ACL_DEFAULT) == 0;
-        return begins(name, "user.") || begins(name, "trusted.") ||
+        return begins(name, "user.") || (begins(name, "trusted.") && !begins(name, "trusted.SGI_ACL_")) ||
                (begins(name, "security.") && strcmp(name, "security.evm") != 0);
 }
 

@@ -104,13 +104,14 @@ static int take_options(struct cli *cli, const struct invocation *invocation, st
         args->size = sizeof(*args);
         args->has_umask = true;
         args->umask = cli->umask;
-        args->recursive = archive || given(invocation, OPT_RECURSIVE);
+        args->recursive = archive || given(invocation, OPT_RECURSIVE) || given(invocation, OPT_FILES_FROM);
         args->one_filesystem = given(invocation, OPT_ONE_FILESYSTEM);
         args->verify = given(invocation, OPT_VERIFY) || given(invocation, OPT_MANIFEST);
         args->clone = clone ? (enum fsop_clone)fsop_clone_from_name(clone) : FSOP_CLONE_AUTO;
         args->sync = sync ? (enum fsop_sync)fsop_sync_from_name(sync) : FSOP_SYNC_BATCH;
         args->update = update ? (enum fsop_update)fsop_update_from_name(update) : FSOP_UPDATE_ALL;
-        submission->follow = follow ? *follow == 'H' : !args->recursive && !links;
+        submission->follow =
+                given(invocation, OPT_FILES_FROM) || (follow ? *follow == 'H' : !args->recursive && !links);
         submission->detach = given(invocation, OPT_DETACH) || invocation->line;
         submission->excludes = cli_alloc((size_t)invocation->n_repeated * sizeof(*submission->excludes));
         for (int i = 0; i < invocation->n_repeated; i++)
@@ -293,7 +294,8 @@ static enum verdict cp_advance(struct cli *cli, struct action *action, const str
                 action->why_code = FSOP_EPROTO;
                 return VERDICT_SETTLED;
         }
-        if (submission->complete) {
+        /* Only a held job has no state yet: this is the one that was submitted with the same key before. */
+        if (submission->complete || answer->jobs[0].state != FSOP_JOB_UNKNOWN) {
                 if (submission->ret_job)
                         *submission->ret_job = job;
                 return VERDICT_SETTLED;

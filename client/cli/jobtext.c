@@ -225,9 +225,9 @@ void job_add_details(struct text *text, const struct fsop_job_info *job) {
                 text_addf(text, "places: %lu, of which this is the first\n", (unsigned long)job->n_places);
         text_adds(text, "owner: ");
         text_add_sentence(text, job->user.data, job->user.len);
-        text_addf(text, " (%lu)\nruns: as %s%s, priority %ld, begun %lu %s\n", (unsigned long)job->uid,
+        text_addf(text, " (%lu)\nas: %s%s\npriority: %ld\nruns: %lu\n", (unsigned long)job->uid,
                   fsop_as_name(job->as) ? fsop_as_name(job->as) : "?", job->elevated ? ", elevated" : "",
-                  (long)job->priority, (unsigned long)job->runs, job->runs == 1 ? "time" : "times");
+                  (long)job->priority, (unsigned long)job->runs);
         add_time_line(text, "created", job->created);
         add_time_line(text, "started", job->started);
         add_time_line(text, "finished", job->finished);

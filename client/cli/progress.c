@@ -81,7 +81,8 @@ static void add_waiting(struct pieces *pieces, const struct progress *progress) 
         const char *name = fsop_error_name(job->error.code);
         text_addf(text, "waiting (%s)", job->error.code && name ? name : "?");
         if (job->retry.sec > progress->now_sec) {
-                text_adds(text, ", again in ");
+                text = add_piece(pieces, MORE);
+                text_adds(text, "again in ");
                 text_add_duration(text, (uint64_t)(job->retry.sec - progress->now_sec));
         }
 }
@@ -128,7 +129,7 @@ static void add_time(struct pieces *pieces, const struct fsop_job_info *job) {
                 struct text *text = add_piece(pieces, SOME);
                 text_adds(text, "in ");
                 text_add_duration(text, elapsed_s(job));
-        } else if (job->has_seconds_left && job->state != FSOP_JOB_PAUSED) {
+        } else if (job->has_seconds_left && (job->state == FSOP_JOB_RUNNING || job->state == FSOP_JOB_VERIFYING)) {
                 struct text *text = add_piece(pieces, SOME);
                 text_add_duration(text, job->seconds_left);
                 text_adds(text, " left");
@@ -227,7 +228,7 @@ void progress_add_plain(struct text *text, const struct fsop_job_info *job) {
         if (job->state != FSOP_JOB_RUNNING && job->state != FSOP_JOB_DONE)
                 text_addf(text, "%s, ", fsop_job_state_name(job->state));
         text_add_size(text, bytes);
-        if (job->totals_known) {
+        if (job->totals_known && job->bytes_total) {
                 text_adds(text, " of ");
                 text_add_size(text, job->bytes_total);
         }

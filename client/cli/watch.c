@@ -173,15 +173,25 @@ static void take_event(struct watch *watch, const struct fsop_job_event *event) 
         watch->known = true;
 }
 
+/* A job that ended before anybody watched has no events: what it has become is asked for. */
+static bool look_at_end(struct watch *watch) {
+        const struct fsop_job_args args = {.size = sizeof(args), .id = watch->what->job};
+        const struct fsop_job_answer *answer;
+        if (watch->known)
+                return true;
+        watch->known = fsop_job_show(watch->cli->client, &args, &answer) >= 0 && answer->n_jobs > 0;
+        if (watch->known)
+                watch->job = answer->jobs[0];
+        return watch->known;
+}
+
 /* False where the daemon had nothing to say, although the job has not ended: it is about to go. */
 static bool take_answer(struct watch *watch, const struct fsop_job_answer *answer) {
         for (uint32_t i = 0; i < answer->n_events; i++)
                 take_event(watch, &answer->events[i]);
         show_flush();
-        if (answer->n_jobs) {
-                watch->job = answer->jobs[0];
-                watch->known = true;
-        }
+        if (answer->n_events == 0 && answer->end && !look_at_end(watch))
+                return false;
         if (!watch->known)
                 return answer->n_events > 0;
         watch->over = progress_has_ended(watch->job.state);

@@ -392,6 +392,17 @@ static struct job_info sample_job(uint32_t i) {
         return job;
 }
 
+struct job_info sample_longest_job(void) {
+        struct job_info job = EXTREME_JOB;
+        fill();
+        job.source.len = job.target.len = job.user.len = 128; /* two bytes to say so */
+        job.error = sample_error();
+        job.error.code = FSOP_EUNKNOWN;
+        job.error.message = (struct bytes){long_name, 128};
+        job.error.rule = (struct bytes){long_name, 128};
+        return job;
+}
+
 static void fill_jobs(void) {
         short_events[0] =
                 (struct job_event){.number = 1, .time = {1, 2}, .kind = FSOP_JOB_EVENT_STATE, .job = short_jobs[0]};

@@ -16,6 +16,8 @@ const struct result *sample_results(uint32_t *ret_n);
 struct hello sample_hello(void);
 struct welcome sample_welcome(void);
 struct error sample_error(void);
+/* Every number at its longest, short paths. */
+struct job_info sample_longest_job(void);
 
 /* The body of MESSAGE's frame in memory of exactly its size, to be freed. Ends the program when it cannot be encoded.
  */

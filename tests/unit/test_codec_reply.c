@@ -190,6 +190,44 @@ START_TEST(no_result_is_longer_than_promised) {
 }
 END_TEST
 
+static void check_promise(const struct job_answer *answer, const char *what) {
+        const struct result result = {.verb = FSOP_VERB_JOB_SHOW, .value.job = *answer};
+        struct bytes body = sample_encode_result(&result);
+        size_t promised = codec_result_bytes(&result);
+        ck_assert_msg(promised >= body.len, "%s: %zu promised, %zu made", what, promised, body.len);
+        ck_assert_msg(promised <= body.len * 5 / 4, "%s: %zu promised, only %zu made", what, promised, body.len);
+        free_bytes(body);
+}
+
+/* Pages are cut by what is promised of each entry, so each alone must keep it: many of the longest, and nothing else.
+ */
+START_TEST(no_job_is_longer_than_promised) {
+        static struct job_info jobs[WIRE_JOB_ENTRIES_MAX];
+        static struct job_failure failures[WIRE_JOB_ENTRIES_MAX];
+        static struct job_digest digests[WIRE_JOB_ENTRIES_MAX];
+        static struct job_event events[WIRE_JOB_ENTRIES_MAX];
+        struct job_info job = sample_longest_job();
+        for (uint32_t i = 0; i < WIRE_JOB_ENTRIES_MAX; i++) {
+                jobs[i] = job;
+                failures[i] = (struct job_failure){.path = job.source, .error = job.error};
+                digests[i].path = job.source;
+                events[i] = (struct job_event){
+                        .number = UINT64_MAX, .time = job.created, .kind = FSOP_JOB_EVENT_PROGRESS, .job = job};
+        }
+        const uint32_t n = WIRE_JOB_ENTRIES_MAX;
+        check_promise(&(struct job_answer){.jobs = jobs, .n_jobs = n}, "jobs");
+        check_promise(&(struct job_answer){.failures = failures, .n_failures = n}, "failures");
+        check_promise(&(struct job_answer){.digests = digests, .n_digests = n}, "digests");
+        check_promise(&(struct job_answer){.events = events, .n_events = n}, "events");
+        for (uint32_t i = 0; i < n; i++)
+                events[i] = (struct job_event){.number = UINT64_MAX,
+                                               .time = job.created,
+                                               .kind = FSOP_JOB_EVENT_FAILURE,
+                                               .failure = failures[i]};
+        check_promise(&(struct job_answer){.events = events, .n_events = n}, "failures told");
+}
+END_TEST
+
 /* ---- what newer daemons say -------------------------------------------------------------------------------------- */
 
 START_TEST(newer_daemons_are_understood) {
@@ -445,6 +483,7 @@ int main(void) {
         tcase_add_test(tcase, bytes_are_those_of_the_schema);
         tcase_add_test(tcase, stat_fields_have_the_schemas_numbers);
         tcase_add_test(tcase, no_result_is_longer_than_promised);
+        tcase_add_test(tcase, no_job_is_longer_than_promised);
         tcase_add_test(tcase, newer_daemons_are_understood);
         tcase_add_test(tcase, jobs_of_newer_daemons_are_understood);
         tcase_add_test(tcase, job_fields_have_the_schemas_names);
