@@ -105,7 +105,7 @@ struct copy_dir;
 int copy_top(struct copy_tree *tree, struct copy_dir **ret_dir, struct copy_error *ret_error);
 /*
  * Enters NAME: opens it in the source, makes or opens it in the target. With fresh trees what a resumed run finds there
- * is its own. -FSOP_EXDEV without a why: another filesystem, and one_filesystem was asked for. -FSOP_ELOOP: too deep.
+ * is its own. Of another filesystem, where one_filesystem was asked for, only the directory is made, as cp -x does. -FSOP_ELOOP: too deep.
  * `resumed`, and not fresh: files under temporary names of this job are removed, but for `parts`.
  */
 int copy_enter(struct copy_tree *tree, struct copy_dir *parent, const char *name, struct copy_dir **ret_dir,

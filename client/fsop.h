@@ -432,8 +432,9 @@ struct fsop_copy_range_args {
  * A copy job: files and trees copied in the background by the daemon, surviving its restarts. Every submission is an
  * operation with a source and what it becomes: its final path, never the directory that it goes into. A job of several
  * sources is submitted in turn: the first operation makes it, with `hold`, the next ones name it in `job`; the first
- * one without `hold` begins it, and its success is the promise that the job will not be lost. A job that is held has the
- * state UNKNOWN (one with another was there before, with the same key), and is forgotten when the connection ends. Options count in the operation that makes the job.
+ * one without `hold` begins it, and its success is the promise that the job will not be lost. A held job has the state
+ * FSOP_JOB_UNKNOWN (one with another state was there before, with the same key), can only be added to, and is forgotten
+ * when the connection ends. Options count in the operation that makes the job.
  */
 struct fsop_cp_args {
         size_t size;
@@ -632,7 +633,7 @@ struct fsop_job_event {
 
 /* What cp and the operations on jobs answer. */
 struct fsop_job_answer {
-        const struct fsop_job_info *jobs; /* the job that it is about (forget: none); list: a page of them */
+        const struct fsop_job_info *jobs; /* the job that it is about; list: a page of them; watch, forget: none */
         uint32_t n_jobs;
         const struct fsop_job_failure *failures;
         uint32_t n_failures;
@@ -640,7 +641,7 @@ struct fsop_job_answer {
         uint32_t n_digests;
         const struct fsop_job_event *events; /* watch: at least one, unless the job had ended by `after` */
         uint32_t n_events;
-        bool end;        /* this was the last page */
+        bool end;        /* this was the last page; watch: the job has ended */
         uint64_t cookie; /* else: where the next one begins */
 };
 
@@ -905,9 +906,9 @@ int fsop_job_list(struct fsop_client *client, const struct fsop_job_args *args,
 int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args, const struct fsop_job_answer **ret_job);
 /*
  * Waits until something has happened to a job beyond the event `after`, and returns what in `events`: at least one, or
- * none if the job has ended and that is known. `jobs` has the job as it is now. Progress that nobody saw is told once,
- * by its last state; states and failures are told one by one, the failures of earlier runs of the daemon only by
- * job_show. Events of a kind that is not known are passed over.
+ * none if the job has ended and that is known; `end` says that it has ended, and that is all there is. Progress that
+ * nobody saw is told once, by its last state; states and failures are told one by one, the failures of earlier runs of
+ * the daemon only by job_show. Events of a kind that is not known are passed over.
  *
  * That may take for ever, unless the client's timeout ends it: -FSOP_ETIMEDOUT, and nothing is lost. Whoever wants to
  * do something else meanwhile submits it as a batch. A client that has lost its connection goes on with the number it

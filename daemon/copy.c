@@ -14,6 +14,7 @@
 #include "daemon/server.h"
 #include "proto/names.h"
 
+#define SPEND_AHEAD_MS 200u
 #define COUNT_AFTER_MS 1000u /* a job that is done by then shows no progress, and needs no total */
 
 /* ---- units ------------------------------------------------------------------------------------------------------- */
@@ -48,13 +49,19 @@ void unit_back(struct unit *unit) {
 }
 
 void run_spent(struct run *run, uint64_t bytes) {
-        uint64_t rate = run->job->kept.bytes_per_s, now = run->job->jobs->now_ms;
+        uint64_t rate = run->job->kept.bytes_per_s, now;
 
         if (rate == 0 || bytes == 0)
                 return;
+        now = sys_monotonic_ms();
         if (run->next_ms < now)
                 run->next_ms = now;
         run->next_ms += bytes * 1000 / rate;
+}
+
+/* A little ahead of its time: timers are coarse, and small files would wait for one each. */
+bool run_may_spend(const struct run *run) {
+        return run->next_ms == 0 || sys_monotonic_ms() + SPEND_AHEAD_MS >= run->next_ms;
 }
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
@@ -211,7 +218,7 @@ static void close_done(struct io *io) {
         run_pump(run);
 }
 
-static void close_tree(struct tree *tree) {
+static void tree_close(struct tree *tree) {
         struct unit *unit;
 
         if (tree->closing)
@@ -308,7 +315,7 @@ static void tree_opened(struct tree *tree, const struct error *error) {
         run_pump(run);
 }
 
-static void open_tree(struct tree *tree) {
+static void tree_open(struct tree *tree) {
         struct run *run = tree->run;
 
         tree->phase = TREE_OPENING;
@@ -330,7 +337,7 @@ static void tree_loaded(void *owner, int code) {
         if (code < 0)
                 run_fail(run, &(struct copy_error){.code = code}, "what is done already could not be read");
         else if (!run->stopping)
-                open_tree(tree);
+                tree_open(tree);
         run_pump(run);
 }
 
@@ -369,7 +376,7 @@ static void add_place(struct run *run) {
         *last = tree;
         run->n_trees++;
         if (!tree->t.resumed) {
-                open_tree(tree);
+                tree_open(tree);
                 return;
         }
         tree->n_units++;
@@ -409,7 +416,7 @@ static void tree_advance(struct tree *tree) {
                 break;
         case TREE_WALKING:
                 if (run->clean)
-                        close_tree(tree);
+                        tree_close(tree);
                 else if (tree_is_idle(tree)) {
                         tree->phase = TREE_LINKING;
                         link_on(tree);
@@ -427,7 +434,7 @@ static void tree_advance(struct tree *tree) {
                 break;
         case TREE_FINISHED:
                 if (tree_is_idle(tree))
-                        close_tree(tree);
+                        tree_close(tree);
                 break;
         }
 }
@@ -578,7 +585,7 @@ static void wind_up(struct run *run) {
         }
         for (struct tree *tree = run->trees, *next; tree; tree = next) {
                 next = tree->next;
-                close_tree(tree);
+                tree_close(tree);
         }
 }
 

@@ -22,7 +22,7 @@
 #define BUNDLE_FILES_SLOW 4u       /* … under a bandwidth limit */
 #define RECORD_BYTES (UINT64_C(24) << 20)     /* so much unrecorded data is worth a flush */
 #define UNRECORDED_BYTES (UINT64_C(52) << 20) /* beyond, nothing is begun: so much at most is copied again after a crash */
-#define RECORD_FILES 4096u
+#define RECORD_FILES 8192u
 #define RECORD_MS 5000u           /* … or what has waited so long */
 #define STEP_BYTES (UINT64_C(8) << 20) /* of a large file in one unit */
 #define FAILURES_KEPT_MAX 100000u
@@ -263,8 +263,9 @@ void run_fail(struct run *run, const struct copy_error *error, const char *what)
 /* A file or directory failed: for good, recorded; for now, the run stops to wait. PATH is below the place's source. */
 void run_file_failed(struct tree *tree, const char *directory, const char *name, const struct copy_error *error);
 bool error_is_transient(const struct tree *tree, const struct copy_error *error);
-/* Bytes went: when the next may go. */
+/* Bandwidth: bytes went; whether more may go now. */
 void run_spent(struct run *run, uint64_t bytes);
+bool run_may_spend(const struct run *run);
 bool tree_is_idle(const struct tree *tree);
 
 /* copy_walk.c */

@@ -320,7 +320,7 @@ static bool wants_flush(const struct large *large) {
 }
 
 static bool may_copy(const struct run *run) {
-        return !run->stopping && run->unrecorded < UNRECORDED_BYTES && run->job->jobs->now_ms >= run->next_ms;
+        return !run->stopping && run->unrecorded < UNRECORDED_BYTES && run_may_spend(run);
 }
 
 static bool busy(const struct large *large) {

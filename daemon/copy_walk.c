@@ -457,8 +457,6 @@ static void enter_call(struct io *io) {
 static void enter_failed(struct unit *unit) {
         struct dir *parent = unit->todo->parent;
 
-        if (unit->error.code == -FSOP_EXDEV && !unit->error.why)
-                return; /* another filesystem, which is left out */
         if (unit->error.code != -FSOP_ECANCELED)
                 run_file_failed(unit->tree, copy_dir_path(parent->handle), unit->todo->name, &unit->error);
 }
@@ -938,7 +936,7 @@ static bool too_many_bundles(const struct run *run) {
 }
 
 bool walk_issue(struct run *run) {
-        if (run->bundles && run->unrecorded < UNRECORDED_BYTES && run->job->jobs->now_ms >= run->next_ms)
+        if (run->bundles && run->unrecorded < UNRECORDED_BYTES && run_may_spend(run))
                 return issue_bundle(run);
         if (run->n_finishing > 0)
                 return issue_finish(run);

@@ -22,10 +22,9 @@ static size_t put_varint(uint8_t *to, uint64_t value) {
 }
 
 static size_t shared_bytes(const struct buffer *before, struct bytes path) {
-        const uint8_t *data = before->data + before->start;
         size_t n = 0, max = buffer_len(before) < path.len ? buffer_len(before) : path.len;
 
-        while (n < max && data[n] == path.data[n])
+        while (n < max && before->data[before->start + n] == path.data[n])
                 n++;
         return n;
 }

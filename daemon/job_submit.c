@@ -21,6 +21,7 @@ struct submission {
         uint64_t from_dev, to_dev;
         char user[256];
         struct job *job; /* on its way into the store */
+        struct task_op *twins; /* submissions with the same key that wait for it, linked by waits_for */
 };
 
 static void no_memory(struct task_op *o) {
@@ -29,9 +30,10 @@ static void no_memory(struct task_op *o) {
 
 /* ---- what it is added to --------------------------------------------------------------------------------------------- */
 
+/* What was submitted with a key, or is on its way into the store. */
 static struct job *find_by_key(struct jobs *jobs, uint32_t uid, struct bytes key) {
-        for (struct job *job = jobs->first; job; job = job->next)
-                if (!job->draft && !job->forgetting && job->kept.uid == uid && job->kept.key.len == key.len &&
+        for (struct job *job = key.len > 0 ? jobs->first : NULL; job; job = job->next)
+                if ((!job->draft || job->adding) && !job->forgetting && job->kept.uid == uid && job->kept.key.len == key.len &&
                     memcmp(job->kept.key.data, key.data, key.len) == 0)
                         return job;
         return NULL;
@@ -215,6 +217,38 @@ static bool add_place(struct job *job, const struct task_op *o, const struct sub
 
 /* ---- on the disk ------------------------------------------------------------------------------------------------------ */
 
+/* It cannot be told from the one that it waits for. */
+static void no_cancel(struct task_op *o) {
+        (void)o;
+}
+
+/* Answers with the job that was submitted with the same key: when it is on the disk. */
+static void answer_with_twin(struct task_op *o, struct job *job) {
+        struct submission *submission;
+
+        if (!job->adding) {
+                job_answer_with(o, job);
+                return;
+        }
+        submission = job->adder->waits_for;
+        o->waits_for = submission->twins;
+        submission->twins = o;
+        task_park(o, no_cancel);
+}
+
+static void answer_twins(struct submission *submission, const struct job *job, const struct error *error) {
+        struct task_op *o;
+
+        while ((o = submission->twins)) {
+                submission->twins = o->waits_for;
+                if (job)
+                        job_answer_with(o, job);
+                else
+                        task_op_fail(o, -(int)error->code, error->class_, "%.*s", (int)error->message.len, (const char *)error->message.data);
+                task_unpark(o);
+        }
+}
+
 static void added(void *owner, int code) {
         struct task_op *o = owner;
         struct submission *submission = o->waits_for;
@@ -222,15 +256,18 @@ static void added(void *owner, int code) {
         struct jobs *jobs = job->jobs;
 
         job->adding = false;
+        job->adder = NULL;
         if (code < 0) {
                 task_op_fail(o, code, FSOP_CLASS_BUSY, "the job could not be put on the daemon's disk: %s",
                              code == -FSOP_ENOSPC || code == -FSOP_EDQUOT ? "its state directory is full" : "its state directory cannot be written to");
                 job_free(job);
+                answer_twins(submission, NULL, &o->result.error);
         } else {
                 job->draft = false;
                 jobs->n_drafts--;
                 job_event_state(job);
                 job_answer_with(o, job);
+                answer_twins(submission, job, NULL);
                 jobs->schedule_wanted = true;
         }
         task_io_done(&o->io);
@@ -253,6 +290,7 @@ static bool commit(struct task_op *o, struct job *job) {
         }
         submission->job = job;
         job->adding = true;
+        job->adder = o;
         return true;
 }
 
@@ -326,7 +364,7 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
 static void looked(struct io *io) {
         struct task_op *o = io->owner;
         struct submission *submission = o->waits_for;
-        struct job *job;
+        struct job *job, *twin;
 
         if (io->result < 0 && submission->error.code == 0)
                 submission->error.code = (int32_t)io->result;
@@ -336,10 +374,19 @@ static void looked(struct io *io) {
         o->sys.guarded = submission->error.denied;
         if (o->sys.code == 0 && (o->task->cancelled || o->task->session->state != SESSION_OPEN))
                 task_op_fail_cancelled(o);
+        twin = o->op->args.cp.job == 0 ? find_by_key(o->task->session->server->jobs, o->task->session->peer.uid, o->op->args.cp.key) : NULL;
+        if (o->sys.code == 0 && !o->failed && twin) { /* it came while the places were looked at */
+                answer_with_twin(o, twin);
+                task_io_done(io);
+                return;
+        }
         job = o->sys.code == 0 && !o->failed ? take_place(o, submission) : NULL;
         if (job && o->op->args.cp.hold)
                 job_answer_with(o, job);
-        else if (job && commit(o, job)) {
+        else if (job && (twin = find_by_key(job->jobs, job->kept.uid, job->kept.key))) {
+                job_free(job); /* this one was held while the other was submitted */
+                answer_with_twin(o, twin);
+        } else if (job && commit(o, job)) {
                 o->in_flight = false; /* there is no way back from here */
                 return;
         }
@@ -379,9 +426,9 @@ static bool answer_at_once(struct task_op *o) {
                 task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "a priority above 0 is for uid 0 and the admin group");
                 return true;
         }
-        known = args->job == 0 && args->key.len > 0 ? find_by_key(jobs, session->peer.uid, args->key) : NULL;
+        known = args->job == 0 ? find_by_key(jobs, session->peer.uid, args->key) : NULL;
         if (known)
-                job_answer_with(o, known);
+                answer_with_twin(o, known);
         return known != NULL;
 }
 

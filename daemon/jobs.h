@@ -45,6 +45,7 @@ struct job {
         uint64_t session_id;
         uint64_t bytes;         /* of memory, about: what its user is charged */
         bool adding;            /* on its way into the store */
+        struct task_op *adder;  /* … for this operation */
         bool cleaning;          /* its run only removes temporary files */
         bool wants_cleaning;    /* … and that is still to be done */
         bool forgetting;        /* to be removed when that is done */

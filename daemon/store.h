@@ -114,7 +114,8 @@ struct store_ops {
         int (*open)(const char *directory, struct store **ret_store, char **ret_note);
         /*
          * All or none of it, durable when it returns 0. -FSOP_ENOSPC, -FSOP_EIO and their like: nothing was changed, and
-         * later commits are made again when they can be. -FSOP_ENOENT: a change is about a job or a place that is not there;
+         * later commits are made again when they can be. (Of a disk that has failed from then on until the daemon ended nobody
+         * knows: the next start may find the change made, whole.) -FSOP_ENOENT: a change is about a job or a place that is not there;
          * removing and forgetting what is not there is none. -FSOP_EEXIST: a job is added twice. -FSOP_EINVAL: an id that is
          * 0 or beyond 63 bits.
          */

@@ -30,6 +30,7 @@ static const char *const statements[STATEMENTS] = {
         [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
         [STATEMENT_COMMIT] = "COMMIT",
         [STATEMENT_ROLLBACK] = "ROLLBACK",
+        [STATEMENT_COVER] = "UPDATE meta SET value = value + 1 WHERE name = 'failed-commits'",
         [STATEMENT_NEXT_ID] = "UPDATE meta SET value = ? WHERE name = 'next-id'",
         [STATEMENT_ADD_JOB] = "INSERT INTO jobs (" JOB_COLUMNS ") "
                               "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -296,12 +297,26 @@ static int write_next_id(struct store_sqlite *store, uint64_t next_id) {
         return run_on_one(store, &b);
 }
 
+/*
+ * A commit that could not be flushed has failed, and yet stands in the log: after a crash it would be there. Something
+ * else is written in its place, at once if that can be, and in any case before the next commit.
+ */
+static int cover(struct store_sqlite *store) {
+        int code = store->uncovered ? run_plain(store, STATEMENT_COVER) : 0;
+
+        if (code == 0)
+                store->uncovered = false;
+        return code;
+}
+
 static int sqlite_commit(struct store *base, const struct store_change *changes, uint32_t n) {
         struct store_sqlite *store = sqlite_of(base);
         uint64_t next_id = store->next_id;
         bool removed = false;
-        int code = run_plain(store, STATEMENT_BEGIN);
+        int code = cover(store);
 
+        if (code == 0)
+                code = run_plain(store, STATEMENT_BEGIN);
         for (uint32_t i = 0; code == 0 && i < n; i++) {
                 code = write_change(store, &changes[i], &next_id);
                 removed |= changes[i].kind == STORE_REMOVE;
@@ -310,12 +325,15 @@ static int sqlite_commit(struct store *base, const struct store_change *changes,
                 code = write_next_id(store, next_id);
         if (code == 0 && removed)
                 code = shrink(store);
-        if (code == 0)
+        if (code == 0) {
                 code = run_plain(store, STATEMENT_COMMIT);
+                store->uncovered = code < 0;
+        }
         if (code == 0)
                 store->next_id = next_id;
         else if (!sqlite3_get_autocommit(store->db)) /* some errors have rolled back already */
                 run_plain(store, STATEMENT_ROLLBACK);
+        cover(store);
         return code;
 }
 

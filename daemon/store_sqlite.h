@@ -17,6 +17,7 @@ enum store_statement {
         STATEMENT_BEGIN,
         STATEMENT_COMMIT,
         STATEMENT_ROLLBACK,
+        STATEMENT_COVER,
         STATEMENT_NEXT_ID,
         STATEMENT_ADD_JOB,
         STATEMENT_ADD_STATE,
@@ -45,6 +46,7 @@ struct store_sqlite {
         sqlite3 *db;
         sqlite3_stmt *statements[STATEMENTS];
         uint64_t generation, next_id;
+        bool uncovered; /* the log may end in a commit that failed */
 };
 
 /* Opens with a schema of the first N_STEPS of STEPS, each the SQL that makes one version out of that before it. */

@@ -28,7 +28,7 @@
  */
 const char *const store_sqlite_steps[] = {
         "CREATE TABLE meta (name TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL) WITHOUT ROWID;"
-        "INSERT INTO meta VALUES ('version', 0), ('generation', 0), ('next-id', 1);"
+        "INSERT INTO meta VALUES ('version', 0), ('generation', 0), ('next-id', 1), ('failed-commits', 0);"
         "CREATE TABLE jobs (id INTEGER PRIMARY KEY NOT NULL, uid INTEGER NOT NULL, gid INTEGER NOT NULL, "
         "  group_list BLOB NOT NULL, capabilities INTEGER NOT NULL, fully_capable INTEGER NOT NULL, "
         "  user_name BLOB NOT NULL, idempotency BLOB NOT NULL, run_as INTEGER NOT NULL, recursive INTEGER NOT NULL, "
@@ -164,13 +164,13 @@ static void harden(sqlite3 *db) {
 }
 
 /*
- * Memory: half a MiB of pages, nothing mapped. The log is brought into the file at 1000 pages and cut to 4 MiB; only a
- * commit that is larger makes it larger for a while.
+ * The lock first: what is read before it would make a file of shared memory. Memory: half a MiB of pages, nothing
+ * mapped. The log is brought into the file at 1000 pages and cut to 4 MiB; only a commit that is larger makes it larger
+ * for a while.
  */
-static const char settings[] = "PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -512; "
-                               "PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 0; "
-                               "PRAGMA locking_mode = EXCLUSIVE; "
-                               "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; "
+static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; "
+                               "PRAGMA cache_size = -512; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = ON; "
+                               "PRAGMA busy_timeout = 0; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000; "
                                "PRAGMA journal_size_limit = 4194304";
 /* These may write, and so come when the file is known to be ours, or new; the transaction makes the claim sure. */
 static const char first_beginning[] = "PRAGMA auto_vacuum = INCREMENTAL";
@@ -228,23 +228,68 @@ static int find_version(struct attempt *attempt, sqlite3 *db, int64_t *ret_versi
         return code;
 }
 
-static int check(struct attempt *attempt, sqlite3 *db) {
+/* SQLite's own check of everything: to *ret_answer what is wrong, malloc'd, or NULL. */
+static int check_once(struct attempt *attempt, sqlite3 *db, char **ret_answer) {
         sqlite3_stmt *statement = NULL;
         int result = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &statement, NULL), code = 0;
+        const char *answer;
 
+        *ret_answer = NULL;
         if (result == SQLITE_OK)
                 result = sqlite3_step(statement);
         if (result != SQLITE_ROW) {
                 code = failed(attempt, db);
         } else {
-                const char *answer = (const char *)sqlite3_column_text(statement, 0);
-
-                if (!answer)
+                answer = (const char *)sqlite3_column_text(statement, 0);
+                if (!answer || strcmp(answer, "ok") != 0)
+                        *ret_answer = sentence("%s", answer ? answer : "");
+                if (!answer || (strcmp(answer, "ok") != 0 && !*ret_answer))
                         code = fail(attempt, -FSOP_ENOMEM, NULL);
-                else if (strcmp(answer, "ok") != 0)
-                        code = damaged(attempt, answer);
         }
         sqlite3_finalize(statement);
+        return code;
+}
+
+/* Reads all of what a statement gives; a result of SQLite. */
+static int read_everything(sqlite3 *db, const char *sql) {
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+        while (result == SQLITE_OK || result == SQLITE_ROW) {
+                result = sqlite3_step(statement);
+                for (int i = 0; result == SQLITE_ROW && i < sqlite3_column_count(statement); i++)
+                        if (!sqlite3_column_blob(statement, i) && sqlite3_errcode(db) == SQLITE_NOMEM)
+                                result = SQLITE_NOMEM;
+        }
+        sqlite3_finalize(statement);
+        return result & 0xff;
+}
+
+/*
+ * The check answers with a sentence also where the disk or the memory failed it, and then nothing is to be set aside.
+ * Reading everything, from the disk, tells those apart; what was over by then does not show a second time.
+ */
+static int check(struct attempt *attempt, sqlite3 *db) {
+        static const char *const all[] = {"SELECT * FROM sqlite_master", "SELECT * FROM meta",    "SELECT * FROM jobs",
+                                          "SELECT * FROM states",        "SELECT * FROM places",  "SELECT * FROM files",
+                                          "SELECT * FROM parts",         "SELECT * FROM failures"};
+        char *answer;
+        int code = check_once(attempt, db, &answer);
+
+        if (code < 0 || !answer)
+                return code;
+        free(answer);
+        sqlite3_db_release_memory(db);
+        for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+                int result = read_everything(db, all[i]);
+
+                if (result == SQLITE_NOMEM || result == SQLITE_IOERR)
+                        return failed(attempt, db);
+        }
+        code = check_once(attempt, db, &answer);
+        if (code == 0 && answer)
+                code = damaged(attempt, answer);
+        free(answer);
         return code;
 }
 

@@ -8,6 +8,19 @@
 
 #include "daemon/store_sqlite.h"
 
+/* Of a write to the log SQLite itself does not keep the number when it fails at the end of a transaction. */
+static int os_error_of(sqlite3 *db, int result) {
+        sqlite3_file *log = NULL;
+        int os_error = 0;
+
+        if (result == SQLITE_IOERR_WRITE || result == SQLITE_IOERR_FSYNC || result == SQLITE_IOERR_TRUNCATE) {
+                sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+                if (log && log->pMethods)
+                        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &os_error);
+        }
+        return os_error ? os_error : sqlite3_system_errno(db);
+}
+
 int store_sqlite_error(sqlite3 *db) {
         int result = sqlite3_extended_errcode(db);
 
@@ -44,7 +57,7 @@ int store_sqlite_error(sqlite3 *db) {
                 return -FSOP_EINVAL;
         case SQLITE_IOERR:
         case SQLITE_CANTOPEN:
-                return sys_error(sqlite3_system_errno(db));
+                return sys_error(os_error_of(db, result));
         default: /* CORRUPT, NOTADB, and what never happens */
                 return -FSOP_EIO;
         }

@@ -354,7 +354,8 @@ struct job_event {
 
 /* What cp and the job verbs answer; which lists are filled follows from the verb. */
 struct job_answer {
-        const struct job_info *jobs; /* the one that was asked about or made (job-forget: none); job-list: a page of them */
+        const struct job_info *jobs; /* the one that was asked about or made; job-list: a page of them; job-watch and
+                                        job-forget: none */
         uint32_t n_jobs;
         const struct job_failure *failures;
         uint32_t n_failures;
@@ -362,7 +363,7 @@ struct job_answer {
         uint32_t n_digests;
         const struct job_event *events; /* job-watch: at least one, unless the job ended before `after` */
         uint32_t n_events;
-        bool end;        /* of lists that come in pages: there is no further one */
+        bool end;        /* of lists that come in pages: there is no further one; job-watch: the job has ended */
         uint64_t cookie; /* else where that begins */
 };
 

@@ -20,7 +20,7 @@ fail() {
 # Where the operating system may be seen.
 os_files='^(backends/(linux|posix|pool|darwin|windows)/|client/(connect|cli/terminal)_(unix|windows)\.c$)'
 # The C library's own, and the libraries that exist everywhere.
-portable_headers='^(assert|ctype|float|inttypes|limits|math|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|time|yaml|jansson|sqlite3|protobuf-c/protobuf-c)\.h$'
+portable_headers='^(assert|ctype|float|inttypes|limits|math|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|time|yaml|jansson|sqlite3|sodium|protobuf-c/protobuf-c)\.h$'
 # Who may give the kernel a path. Everyone else has descriptors. See "How" in SECURITY.md.
 path_files='^(backends/(linux|posix)/(lookup|directory|run|walk|copy|probe|engine_uring_file|trusted|listen|start|mounts|peer|service)[a-z_]*\.c|client/connect_unix\.c|client/cli/terminal_unix\.c)$'
 path_calls='open|open64|openat|openat2|open_tree|creat|fopen|freopen|opendir|scandir|nftw|fts_open|access|eaccess|euidaccess|faccessat2?|stat|lstat|fstatat|newfstatat|statx|statfs|statvfs|chmod|lchmod|fchmodat2?|chown|lchown|fchownat|utime|utimes|lutimes|futimesat|utimensat|truncate|mkdir|mkdirat|rmdir|unlink|unlinkat|remove|rename|renameat|renameat2|link|linkat|symlink|symlinkat|readlink|readlinkat|realpath|mknod|mknodat|mkfifo|mkfifoat|l?getxattr|l?setxattr|l?listxattr|l?removexattr|(get|set|list|remove)xattrat|chdir|chroot|pivot_root|mount|umount2?|move_mount|name_to_handle_at|inotify_add_watch|fanotify_mark|mkstemp|mkostemp|mkdtemp|tmpfile|tempnam|acct|swapon|execve?|execl[pe]?|execvpe?|execveat|system|popen|posix_spawnp?|dlopen|bind|connect|uselib|quotactl'
@@ -72,7 +72,7 @@ if ! command -v $compiler >/dev/null; then
         exit 77
 fi
 # The headers of portable libraries, and nothing else of this system.
-for header in yaml.h jansson.h jansson_config.h sqlite3.h protobuf-c/protobuf-c.h; do
+for header in yaml.h jansson.h jansson_config.h sqlite3.h sodium.h $(cd /usr/include 2>/dev/null && echo sodium/*.h) protobuf-c/protobuf-c.h; do
         found=$(echo "#include <$header>" | gcc -E -xc - 2>/dev/null | sed -nE "s|^# [0-9]+ \"([^\"]*/$header)\".*|\1|p" | head -n 1)
         [ -n "$found" ] && install -D -m 644 "$found" "$work/include/$header"
 done

@@ -403,7 +403,7 @@ int copy_list(struct copy_tree *tree, struct copy_dir *dir, struct copy_names *n
 
         *ret = (struct copy_error){0};
         names->n = 0;
-        names->end = dir->place;
+        names->end = dir->place || dir->mount_point;
         while (!names->end) {
                 while (dir->at < dir->len) {
                         const struct kernel_entry *entry = (const struct kernel_entry *)(const void *)(dir->buffer + dir->at);

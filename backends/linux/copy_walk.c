@@ -180,22 +180,49 @@ int copy_count(struct copy_tree *tree, uint64_t *ret_files, uint64_t *ret_bytes,
 
 /* ---- giving up ------------------------------------------------------------------------------------------------------- */
 
-static int remove_top(struct copy_tree *tree, struct copy_error *ret) {
-        struct operation op = {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true}};
+static int walk_top(struct copy_tree *tree, struct operation *op, os_fd object, const struct fsop_stat *stat,
+                    struct copy_error *ret) {
         struct result result = {0};
-        struct sys_op sys = {.op = &op, .result = &result, .identity = tree->writer, .opened = OS_FD_NONE};
+        struct sys_op sys = {.op = op, .result = &result, .identity = tree->writer, .opened = OS_FD_NONE};
 
         sys.at = (struct place){.identity = tree->writer,
                                 .base = OS_FD_NONE,
                                 .base_is_client_fd = tree->state->to_client,
                                 .parent = tree->target_parent,
                                 .leaf = tree->temporary,
-                                .object = OS_FD_NONE,
-                                .fs = tree->to_fs};
-        if (run_walk(&sys) == 0 || sys.code == -FSOP_ENOENT)
-                return 0;
-        *ret = (struct copy_error){.code = sys.code, .os_error = sys.os_error, .why = sys.why};
+                                .object = object,
+                                .fs = tree->to_fs,
+                                .has_stat = true,
+                                .stat = *stat};
+        if (run_walk(&sys) < 0)
+                *ret = (struct copy_error){.code = sys.code, .os_error = sys.os_error, .why = sys.why};
         return ret->code;
+}
+
+/* Directories may have got modes by now that keep their own maker out. */
+static int remove_top(struct copy_tree *tree, struct copy_error *ret) {
+        struct operation remove = {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true}};
+        struct operation open_up = {.verb = FSOP_VERB_CHMOD, .args.chmod = {.set = 0700, .walk = {.recursive = true}}};
+        int object = copy_pin_target(tree, (int)tree->target_parent, tree->temporary, O_PATH);
+        struct fsop_stat stat;
+        int r;
+
+        if (object == -ENOENT)
+                return 0;
+        r = object < 0 ? object : lookup_stat(object, "", false, &stat);
+        if (r < 0)
+                r = copy_failed(ret, -r);
+        else
+                r = walk_top(tree, &remove, object, &stat, ret);
+        if (r == -FSOP_EACCES && object >= 0) {
+                *ret = (struct copy_error){0};
+                walk_top(tree, &open_up, object, &stat, ret); /* what cannot be opened up cannot be removed either */
+                *ret = (struct copy_error){0};
+                r = walk_top(tree, &remove, object, &stat, ret);
+        }
+        if (object >= 0)
+                close(object);
+        return r;
 }
 
 /* Those in a directory of the target that this one of the source leads to. */

@@ -86,7 +86,7 @@ static void add_subject(struct text *text, const struct action *action) {
                 text_addf(text, "line %u: ", action->line);
         text_adds(text, action->command->name);
         if (action->job)
-                text_addf(text, ": job %llu", (unsigned long long)action->job);
+                text_addf(text, " %llu", (unsigned long long)action->job);
         if (action->path) {
                 text_adds(text, ": ");
                 text_add_name(text, action->path, strlen(action->path));
@@ -176,8 +176,14 @@ void show_failure(struct cli *cli, const struct action *action, const struct fai
         if (failure->walk)
                 text_addf(&text, ": %llu of %llu objects failed", (unsigned long long)failure->walk->failed,
                           (unsigned long long)failure->walk->visited);
-        add_error(&text, failure->code);
-        if (failure->message.len && failure->message.len != strlen(fsop_strerror(failure->code))) {
+        if (action->job && failure->message.len) {
+                /* A sentence about the job; that of the error number is about files. */
+                text_adds(&text, ": ");
+                text_add_sentence(&text, failure->message.data, failure->message.len);
+                text_addf(&text, " (%s)", fsop_error_name(failure->code) ? fsop_error_name(failure->code) : "?");
+        } else
+                add_error(&text, failure->code);
+        if (!action->job && failure->message.len && failure->message.len != strlen(fsop_strerror(failure->code))) {
                 text_adds(&text, ": ");
                 text_add_sentence(&text, failure->message.data, failure->message.len);
         }

@@ -321,7 +321,8 @@ static void tell_failed(struct watch *watch) {
                 note(watch, "failed: %s", text.data);
                 text_free(&text);
         }
-        if (job->files_failed == 0)
+        /* What there is to say of one file has been said. */
+        if (job->files_failed == 0 || (job->files_failed == 1 && watch->n_failures == 1 && job->files_done == 0))
                 return;
         text_add_count(&text, job->files_failed);
         if (job->totals_known) {

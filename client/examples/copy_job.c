@@ -24,19 +24,22 @@ struct program {
         const char *key; /* NULL: none */
 };
 
-static int program_connect(struct program *program) {
+/* Tries so many times, half a second apart. */
+static int program_connect(struct program *program, int tries) {
         struct fsop_open_failure failure = {.size = sizeof(failure)};
-        struct fsop_client_options options = {.size = sizeof(options), .name = "copy_job", .failure = &failure};
+        struct fsop_client_options options = {.size = sizeof(options),
+                                              .socket_path = getenv("FSOP_SOCKET"), /* NULL: the usual one */
+                                              .name = "copy_job",
+                                              .failure = &failure};
         struct timespec pause = {.tv_nsec = 500000000};
-        int r = 0;
         fsop_close(program->client);
-        for (int i = 0; i < TRIES; i++) {
-                r = fsop_open(&options, &program->client);
-                if (r == 0)
-                        return 0;
+        int r = fsop_open(&options, &program->client);
+        while (r < 0 && --tries > 0) {
                 nanosleep(&pause, NULL);
+                r = fsop_open(&options, &program->client);
         }
-        fprintf(stderr, "%s\n", failure.message);
+        if (r < 0)
+                fprintf(stderr, "%s\n", failure.message);
         return r;
 }
 
@@ -68,7 +71,7 @@ static int program_submit(struct program *program, uint64_t *ret_id) {
         const struct fsop_job_info *job;
         int r = fsop_cp(program->client, &from, &to, &args, &job);
         while (is_lost(r) && program->key) {
-                r = program_connect(program);
+                r = program_connect(program, TRIES);
                 if (r < 0)
                         return r;
                 r = fsop_cp(program->client, &from, &to, &args, &job);
@@ -88,27 +91,26 @@ static void show(const struct fsop_job_event *event) {
                        job->files_total, job->totals_known ? "" : " or more");
 }
 
-static bool is_over(enum fsop_job_state state) {
-        return state == FSOP_JOB_DONE || state == FSOP_JOB_FAILED || state == FSOP_JOB_CANCELLED;
-}
-
 /* Returns 0 when the job has ended. */
 static int program_watch(struct program *program, uint64_t id, enum fsop_job_state *ret_state) {
         struct fsop_job_args args = {.size = sizeof(args), .id = id};
+        bool over = false;
         int r = 0;
-        while (r == 0 && !is_over(*ret_state)) {
+        while (r == 0 && !over) {
                 const struct fsop_job_answer *answer;
                 r = fsop_job_watch(program->client, &args, &answer);
                 if (is_lost(r)) {
-                        r = program_connect(program); /* and on from the event that was the last */
+                        r = program_connect(program, TRIES); /* and on from the event that was the last */
                         continue;
                 }
                 for (uint32_t i = 0; r == 0 && i < answer->n_events; i++) {
-                        show(&answer->events[i]);
-                        args.after = answer->events[i].number;
+                        const struct fsop_job_event *event = &answer->events[i];
+                        show(event);
+                        args.after = event->number;
+                        if (event->kind == FSOP_JOB_EVENT_STATE)
+                                *ret_state = event->job.state;
                 }
-                if (r == 0 && answer->n_jobs > 0)
-                        *ret_state = answer->jobs[0].state;
+                over = r == 0 && answer->end;
         }
         return r;
 }
@@ -124,7 +126,7 @@ int main(int argc, char **argv) {
         program.key = argv[2];
         snprintf(program.from, sizeof(program.from), "%s/from", argv[1]);
         snprintf(program.to, sizeof(program.to), "%s/to", argv[1]);
-        int r = program_connect(&program);
+        int r = program_connect(&program, 1);
         if (r == 0)
                 r = program_make(&program);
         if (r == 0)

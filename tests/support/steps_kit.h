@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * steps_kit.h: a daemon with one client, over a fake engine and a fake system in which every call can be made to fail.
+ * steps_kit.h: a daemon with one client, over a fake engine, a fake system and a fake backend of copying in which every call can be
+ * made to fail. Its jobs are kept by a store that forgets them (KIT_STORE: by the real one, below kit_state_dir).
  * Included by one test program, which thereby defines these functions itself, before the backend can. What stop()
  * demands: everything that was taken for an operation is given back, whatever failed.
  */
@@ -11,8 +12,10 @@
 
 #include "daemon/server.h"
 #include "daemon/graveyard.h"
+#include "daemon/jobs.h"
 #include "proto/codec.h"
 #include "proto/frame.h"
+#include "tests/support/fake_copy.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_sys.h"
 
@@ -182,6 +185,103 @@ int sys_make_directory(const char *path, uint32_t mode) {
         return 0;
 }
 
+/* What the real store asks for, and asks of a real disk. */
+#ifdef KIT_STORE
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int sys_own_file(const char *path, uint64_t *ret_bytes) {
+        struct stat st;
+
+        if (lstat(path, &st) < 0)
+                return sys_error(errno);
+        *ret_bytes = (uint64_t)st.st_size;
+        return S_ISREG(st.st_mode) ? 0 : -FSOP_EPERM;
+}
+
+int sys_make_own_file(const char *path) {
+        uint64_t bytes;
+        int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+        if (fd < 0)
+                return errno == EEXIST ? sys_own_file(path, &bytes) : sys_error(errno);
+        close(fd);
+        return 1;
+}
+
+int sys_rename_own_file(const char *from, const char *to) {
+        return rename(from, to) < 0 ? sys_error(errno) : 0;
+}
+#else
+static struct store forgetful = {.ops = &store_sqlite};
+
+static bool forgetful_exists(const char *directory) {
+        (void)directory;
+        return false;
+}
+
+static int forgetful_open(const char *directory, struct store **ret_store, char **ret_note) {
+        (void)directory, (void)ret_note;
+        *ret_store = &forgetful;
+        return may_fail();
+}
+
+static int forgetful_commit(struct store *store, const struct store_change *changes, uint32_t n) {
+        (void)store, (void)changes, (void)n;
+        return may_fail();
+}
+
+static int forgetful_load(struct store *store, int (*each)(void *context, const struct store_job *job), void *context,
+                          uint64_t *ret_next_id) {
+        (void)store, (void)each, (void)context;
+        *ret_next_id = 1;
+        return may_fail();
+}
+
+static int forgetful_read_files(struct store *store, uint64_t id, uint32_t place, int (*each)(void *context, struct bytes data),
+                                void *context) {
+        (void)store, (void)id, (void)place, (void)each, (void)context;
+        return may_fail();
+}
+
+static int forgetful_read_parts(struct store *store, uint64_t id, uint32_t place,
+                                int (*each)(void *context, const struct store_part *part), void *context) {
+        (void)store, (void)id, (void)place, (void)each, (void)context;
+        return may_fail();
+}
+
+static int forgetful_read_failures(struct store *store, uint64_t id, uint64_t after, uint32_t max,
+                                   int (*each)(void *context, const struct store_failure *failure), void *context) {
+        (void)store, (void)id, (void)after, (void)max, (void)each, (void)context;
+        return may_fail();
+}
+
+static uint64_t forgetful_generation(const struct store *store) {
+        (void)store;
+        return 1;
+}
+
+static struct store *forgetful_close(struct store *store) {
+        (void)store;
+        return NULL;
+}
+
+const struct store_ops store_sqlite = {
+        .name = "forgetful",
+        .exists = forgetful_exists,
+        .open = forgetful_open,
+        .commit = forgetful_commit,
+        .load = forgetful_load,
+        .read_files = forgetful_read_files,
+        .read_parts = forgetful_read_parts,
+        .read_failures = forgetful_read_failures,
+        .generation = forgetful_generation,
+        .close = forgetful_close,
+};
+#endif
+
 int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock, const char **ret_why) {
         (void)path, (void)mode, (void)gid, (void)ret_listener, (void)ret_lock, (void)ret_why;
         return -FSOP_EBUSY;
@@ -226,6 +326,7 @@ void service_end(int status) {
 static struct server server;
 static struct config *config;
 static struct session *session;
+static const char *kit_state_dir; /* NULL: the default */
 static struct {
         unsigned welcomes, failures, frames, last_frames;
         unsigned answers[RESULTS_MAX]; /* how often each index was answered */
@@ -340,6 +441,7 @@ static void start_daemon(uint32_t uid) {
         bool overridden = false;
 
         fake_reset();
+        fake_copy_reset();
         memset(&sys, 0, sizeof(sys));
         memset(&got, 0, sizeof(got));
         memset(&server, 0, sizeof(server));
@@ -354,6 +456,8 @@ static void start_daemon(uint32_t uid) {
         fake_directory_add("/srv/watched", 0);
         ck_assert_int_eq(config_load(NULL, true, &config, &error), 0);
         ck_assert_int_eq(config_add_policy_dir(config, "/etc/fsopd/policy.d", &overridden), 0);
+        if (kit_state_dir)
+                ck_assert_int_eq(config_set_path(&config->state_dir, kit_state_dir), 0);
         server.config = config;
         server.engine = fake_engine_new();
         server.connections_max = 16;
@@ -365,6 +469,7 @@ static void start_daemon(uint32_t uid) {
         ck_assert_int_eq(policy_load(&policy_config, &server.policy, &report), 0);
         policy_report_fini(&report);
         ck_assert_int_eq(roots_new(server.policy, &server.roots), 0);
+        ck_assert_int_eq(jobs_start(&server, &server.jobs), 0);
 }
 
 static void start(uint32_t uid) {
@@ -394,8 +499,17 @@ static void stop(void) {
                         }
                 }
         }
+        jobs_drain(server.jobs);
+        for (int i = 0; i < 100 && !jobs_is_idle(server.jobs); i++)
+                rounds();
+        ck_assert(jobs_is_idle(server.jobs));
         rounds();
         rounds(); /* what the first one buried is closed */
+        server.jobs = jobs_free(server.jobs);
+        ck_assert_int_eq(copies.trees, 0);
+        ck_assert_int_eq(copies.dirs, 0);
+        ck_assert_int_eq(copies.dir_fds, 0);
+        ck_assert_int_eq(copies.parts, 0);
         ck_assert_ptr_null(server.sessions);
         ck_assert_int_eq(sys.pinned, 0);
         ck_assert_int_eq(sys.identities, 0);

@@ -28,7 +28,7 @@ void kit_setup(void) {
         snprintf(kit_file, sizeof(kit_file), "%s/%s", kit_directory, STORE_SQLITE_FILE);
 }
 
-/* Calls EACH with every name of the kit_directory. */
+/* Calls EACH with every name in the directory. */
 void kit_each_name(void (*each)(const char *name, void *context), void *context) {
         DIR *dir = opendir(kit_directory);
         struct dirent *entry;

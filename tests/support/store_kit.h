@@ -18,7 +18,7 @@ extern char kit_file[300];      /* the store's file in it */
 void kit_setup(void);
 void kit_teardown(void);
 
-/* Calls EACH with every name of the kit_directory. */
+/* Calls EACH with every name in the directory. */
 void kit_each_name(void (*each)(const char *name, void *context), void *context);
 
 struct store *kit_open(void);

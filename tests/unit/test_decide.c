@@ -137,7 +137,7 @@ START_TEST(what_is_no_question) {
         load("rules:\n" ALLOW);
         policy_decide(policy, &question, &verdict);
         ck_assert_int_eq(verdict.kind, C); /* service verbs are not for rules */
-        op.verb = (enum fsop_verb)63;
+        op.verb = (enum fsop_verb)9; /* no operation has this number */
         policy_decide(policy, &question, &verdict);
         ck_assert_int_eq(verdict.code, -FSOP_EINVAL);
         op.verb = FSOP_VERB_UNLINK;
@@ -449,6 +449,31 @@ START_TEST(copy_conditions_are_the_target_s) {
 }
 END_TEST
 
+/* A job's ends are judged like those of copy-range: each for itself. Submitting one is no permission of its own. */
+START_TEST(jobs_are_copies) {
+        struct operation op = an_op(FSOP_VERB_CP);
+
+        load("rules:\n  - {name: s, effect: allow, user: builder, path: /s, ops: copy-from}\n"
+             "  - {name: t, effect: allow, user: builder, path: /t, ops: copy}\n"
+             "  - {name: c, effect: allow, user: builder, path: /c, ops: cp}\n"
+             "  - {name: d, effect: deny, user: builder, path: /t/no, ops: copy-to}\n");
+        ck_assert_int_eq(ask(&builder, op, "/s/x", "/t/y").at.kind, E);
+        ck_assert_int_eq(ask(&builder, op, "/s/x", "/t/y").to.kind, E);
+        ck_assert_int_eq(ask(&builder, op, "/x", "/t/y").at.kind, C);
+        ck_assert_int_eq(ask(&builder, op, "/x", "/t/y").to.kind, E);
+        ck_assert_int_eq(ask(&builder, op, "/s/x", "/s/y").to.kind, C);
+        ck_assert_int_eq(ask(&builder, op, "/c/x", "/c/y").to.kind, E);
+        ck_assert_int_eq(ask(&builder, op, "/s/x", "/t/no/y").kind, D);
+        ck_assert_int_eq(ask(&builder, op, "/s/x", "/t").to.kind, C); /* the rule's directory itself is no name in it */
+        op.as = FSOP_AS_ELEVATED;
+        ck_assert_int_eq(ask(&builder, op, "/x", "/t/y").kind, D);
+        ck_assert(op_reach_to(&op) == OP_COPY_TO);
+        op.args.cp = (struct cp_args){.recursive = true, .preserve = FSOP_PRESERVE_OWNER | FSOP_PRESERVE_XATTR};
+        ck_assert(op_reach_to(&op) ==
+                  (OP_COPY_TO | OP_BIT(FSOP_VERB_MKNOD) | OP_BIT(FSOP_VERB_CHOWN) | OP_BIT(FSOP_VERB_SETXATTR)));
+}
+END_TEST
+
 START_TEST(denies_of_either_end) {
         struct operation copy = an_op(FSOP_VERB_COPY_RANGE), move = an_op(FSOP_VERB_RENAME);
 
@@ -710,6 +735,7 @@ int main(void) {
         LOOP(tcase, rename_and_link, pairs);
         tcase_add_test(tcase, copies);
         tcase_add_test(tcase, copy_conditions_are_the_target_s);
+        tcase_add_test(tcase, jobs_are_copies);
         tcase_add_test(tcase, denies_of_either_end);
         tcase_add_test(tcase, passed_directories);
         tcase_add_test(tcase, passed_directories_and_denies);

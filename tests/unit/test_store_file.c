@@ -409,7 +409,7 @@ END_TEST
  * ------------------------------------------------------------------------------------------------------------------------
  */
 
-/* Mounts a small filesystem on the kit_directory, in a mount namespace of this process; false, with a line, where that
+/* Mounts a small filesystem on the directory, in a mount namespace of this process; false, with a line, where that
  * cannot be. */
 static bool mount_small(void) {
         if (unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
