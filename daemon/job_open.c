@@ -92,7 +92,11 @@ static void find_peer_call(struct io *io) {
 
 /* ---- what may be set with a rule's rights ----------------------------------------------------------------------------- */
 
-/* Workers ask; all that is looked at stays as it is while the run lives. */
+/*
+ * Workers ask; all that is looked at stays as it is while the run lives. Only the rule that lends the target is asked, as for a
+ * handle: the guards say that everything lies in its directory. By the text of a path alone another rule's could be meant, with links
+ * on the way that lead out of it.
+ */
 static const char *permit(struct tree *tree, struct operation *op, struct bytes below) {
         const struct store_place *place = &tree->run->job->kept.places[tree->place];
         uint8_t path[WIRE_PATH_BYTES_MAX + 1];
@@ -111,11 +115,11 @@ static const char *permit(struct tree *tree, struct operation *op, struct bytes 
         path[len] = 0;
         op->as = FSOP_AS_ELEVATED;
         op->at = (struct location){.kind = LOCATION_PATH, .path = {path, len}};
-        question.at = (struct end){.present = true, .path = op->at.path};
+        question.at = (struct end){.present = true, .path = op->at.path, .held_name = rule_name(tree->to_rule)};
         policy_decide(tree->run->policy, &question, &verdict);
         if (verdict.kind == VERDICT_ELEVATED)
                 return NULL;
-        return verdict.why ? verdict.why : "no rule allows it";
+        return "the rule that lets it be copied there does not allow it";
 }
 
 static const char *permit_owner(void *context, struct bytes below, uint32_t uid, uint32_t gid) {
