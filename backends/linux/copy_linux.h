@@ -214,5 +214,7 @@ struct copy_pump {
 int64_t copy_pump(const struct copy_pump *pump, uint64_t offset, uint64_t length);
 /* Frees what is kept between calls. */
 void copy_pump_tidy(void);
+/* Whether a ring may be used at all: not where the threads engine was asked for by name. */
+void copy_pump_allow_ring(bool allow);
 
 #endif
