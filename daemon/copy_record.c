@@ -107,8 +107,10 @@ static void stage_unit_back(struct unit *unit) {
 
         unit_back(unit);
         free(unit);
+        run->pumping = true; /* below, once: what ends here may be the run */
         if (--run->n_batch_units == 0)
                 next_stage(run);
+        run->pumping = false;
         run_pump(run);
 }
 
@@ -116,7 +118,8 @@ static bool stage_unit(struct run *run, struct tree *tree, enum unit_kind kind, 
                        void (*done)(struct io *io)) {
         struct unit *unit = unit_new(run, tree, kind);
 
-        if (!unit) {
+        if (!unit) { /* what has not been flushed or verified is not done */
+                run->batch_failed = true;
                 run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
                 return false;
         }
@@ -213,6 +216,7 @@ static void verify(struct run *run) {
                 bundle->digests = calloc(bundle->n, sizeof(*bundle->digests));
                 bundle->verified = calloc(bundle->n, sizeof(*bundle->verified));
                 if (!bundle->digests || !bundle->verified) {
+                        run->batch_failed = true;
                         run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
                         return;
                 }
@@ -443,6 +447,7 @@ static void recorded(void *owner, int code) {
                 run->job->kept.counters = run->before;
                 run->job->kept.state = run->job->announced;
                 run->job->kept.finished = (struct fsop_time){0};
+                run->batch_failed = true;
                 run_fail(run, &(struct copy_error){.code = code}, "what is done could not be recorded");
         }
         for (uint32_t i = 0; code == 0 && i < run->n_batch_trees; i++) {
@@ -531,10 +536,10 @@ static void next_stage(struct run *run) {
 }
 
 void record_pump(struct run *run) {
-        if (run->stage != BATCH_IDLE || run->job->stop == STOP_CANCEL || !is_due(run))
+        if (run->stage != BATCH_IDLE || run->batch_failed || run->job->stop == STOP_CANCEL || !is_due(run))
                 return;
         run->record_wanted = false;
-        run->batch_published = run->batch_failed = false;
+        run->batch_published = false;
         run->batch = run->pending;
         run->pending = NULL;
         run->pending_end = &run->pending;
