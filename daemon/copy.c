@@ -538,16 +538,6 @@ bool run_tick(struct run *run, uint64_t now_ms, bool say) {
         return moved;
 }
 
-bool run_uses_device(const struct run *run, uint64_t dev) {
-        for (uint32_t i = 0; i < run->job->kept.n_places; i++) {
-                const struct store_place *place = &run->job->kept.places[i];
-
-                if (!place->finished && (place->source_id.dev == dev || place->parent_id.dev == dev))
-                        return true;
-        }
-        return false;
-}
-
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void run_free(struct run *run) {

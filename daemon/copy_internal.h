@@ -22,7 +22,7 @@
 #define BUNDLE_FILES_SLOW 4u       /* … under a bandwidth limit */
 #define RECORD_BYTES (UINT64_C(24) << 20)     /* so much unrecorded data is worth a flush */
 #define UNRECORDED_BYTES (UINT64_C(52) << 20) /* beyond, nothing is begun: so much at most is copied again after a crash */
-#define RECORD_FILES 4096u
+#define RECORD_FILES 8192u
 #define RECORD_MS 5000u           /* … or what has waited so long */
 #define STEP_BYTES (UINT64_C(8) << 20) /* of a large file in one unit */
 #define FAILURES_KEPT_MAX 100000u

@@ -1,0 +1,187 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# jobs_full.sh: a full target, a full state directory, and sources that vanish, change and cannot be read.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=tests/support/jobs.sh
+. "$(dirname "$0")/../support/jobs.sh"
+
+data=$scratch/data
+mkdir -p "$data/to"
+chown nobody "$data/to"
+copy_policy "$data"
+write_config
+start_daemon
+
+# ---- a full target -----------------------------------------------------------------------------------------------------
+
+# waits_for_space WHAT SOURCE TARGET: to a filesystem without enough room; with room, it completes by itself
+waits_for_space() {
+        local what=$1 source=$2 target=$3
+        submitted -a -T --clone never "$source" "$target"
+        ends_as "$what: the job waits" "$job" waiting 60
+        contains "$what: it says for what" ENOSPC "$(job_error "$job")"
+        exits 0 "$what: job show says so" "${asker[@]}" fsop job show "$job"
+        contains "$what: in words" "space" "$output"
+        [ "$(job_field "$job" .files_failed)" = 0 ] && ok "$what: no file has failed" || fail "$what: no file has failed"
+        exits 0 "$what: the daemon serves" as_nobody fsop ping
+        rm "$data/full/ballast"
+        ends_as "$what: with room, it completes" "$job" done 90
+        same "$what: the copy is faithful" "$source" "$target"
+        no_leftovers "$what" "$data/full"
+        rm -rf "$target"
+}
+if loop_mount ext4 "$data/full" 96M; then
+        plain_files "$data/many" 300 60000
+        mkdir "$data/one"
+        head -c 24M /dev/urandom >"$data/one/large"
+        ballast() { dd if=/dev/zero of="$data/full/ballast" bs=1M count=$(($(stat -f -c '%a * %S / 1048576' "$data/full") - 10)) status=none; }
+        ballast
+        waits_for_space "many files, a new directory" "$data/many" "$data/full/new"
+        ballast
+        mkdir "$data/full/existing"
+        waits_for_space "many files, an existing directory" "$data/many" "$data/full/existing"
+        ballast
+        waits_for_space "a large file" "$data/one/large" "$data/full/large"
+
+        # A restart does not make it forget that it waits, and what it waits for is not needed any more after a cancel.
+        ballast
+        submitted -a -T --clone never "$data/many" "$data/full/given-up"
+        ends_as "to be given up: it waits" "$job" waiting 60
+        stop_daemon
+        start_daemon
+        ends_as "to be given up: it waits after a restart" "$job" waiting 60
+        exits 0 "to be given up: cancel" job_do cancel "$job"
+        ends_as "to be given up: cancelled" "$job" cancelled
+        no_leftovers "to be given up" "$data/full"
+        [ ! -e "$data/full/given-up" ] && ok "to be given up: nothing of it stays" || fail "to be given up: nothing of it stays"
+fi
+
+# ---- sources that fail ----------------------------------------------------------------------------------------------------
+
+# failing WHAT new|existing: of a tree, one file vanishes, one keeps changing, one cannot be read by the caller
+failing() {
+        local what=$1 from=$data/from to=$data/to/copy last writer
+        rm -rf "$from"
+        plain_files "$from" 24 500000
+        head -c 6M /dev/urandom >"$from/changing"
+        echo secret >"$from/unreadable"
+        chmod 600 "$from/unreadable"
+        [ "$2" = new ] || as_nobody mkdir "$to"
+        while :; do # as fast as a copy of it never is
+                printf x | dd of="$from/changing" bs=1 seek=$RANDOM conv=notrunc status=none
+                sleep 0.02
+        done &
+        writer=$!
+        children+=("$writer")
+        submit_as=(--as caller)
+        submitted -r -T --clone never --bwlimit 6M "$from" "$to"
+        submit_as=()
+        # A file that is listed and not begun: the last one of the directory.
+        until_field "$job" '.bytes_copied > 500000' || fail "$what: the job is under way"
+        last=$(find "$from" -name 'f*' -printf '%f\n' | tail -n 1)
+        [ -n "$last" ] && mv "$from/$last" "$data/aside" && ok "$what: $last vanishes" || fail "$what: $last vanishes"
+        ends_as "$what: the job ends as failed" "$job" failed 90
+        kill "$writer"
+        wait "$writer" 2>/dev/null
+        equal "$what: failures by code and path" "$(printf '%s\n' "EACCES $from/unreadable" "EBUSY $from/changing" "ENOENT $from/$last")" "$(job_failures "$job")"
+        equal "$what: the counts" "3 23" "$(job_field "$job" '"\(.files_failed) \(.files_done)"')"
+        for name in $(find "$from" -name 'f*' -printf '%f\n'); do
+                cmp -s "$from/$name" "$to/$name" || fail "$what: the rest is copied" "$name is not"
+        done
+        [ ! -e "$to/changing" ] && [ ! -e "$to/unreadable" ] && ok "$what: what failed is not there" || fail "$what: what failed is not there"
+        no_leftovers "$what" "$data/to"
+        exits 0 "$what: job show" job_do show "$job"
+        contains "$what: it names what failed" unreadable "$output"
+        contains "$what: it says why" EACCES "$output"
+
+        mv "$data/aside" "$from/$last"
+        chmod 644 "$from/unreadable"
+        exits 0 "$what: retry" job_do retry "$job"
+        ends_as "$what: after a retry it is done" "$job" done
+        equal "$what: no failures are left" "" "$(job_failures "$job")"
+        exits 0 "$what: and all is there" diff -r "$from" "$to"
+        no_leftovers "$what: after a retry" "$data/to"
+        rm -rf "$to"
+}
+failing "a new directory" new
+failing "an existing directory" existing
+
+# The client that waits for it says so, too.
+mkdir "$data/some"
+echo text >"$data/some/good"
+install -m 600 /dev/null "$data/some/bad"
+exits 5 "fsop cp of which a file fails" as_nobody fsop --as caller cp -r -T "$data/some" "$data/to/some"
+contains "it names the file" bad "$output"
+exits 1 "fsop cp of a file that cannot be read" as_nobody fsop --as caller cp -T "$data/some/bad" "$data/to/bad"
+exits 1 "fsop cp of what is not there" as_nobody fsop cp "$data/some/none" "$data/to/none"
+contains "it says so" ENOENT "$(as_nobody fsop --json cp "$data/some/none" "$data/to/none" 2>&1)"
+stop_daemon
+
+# ---- a full state directory --------------------------------------------------------------------------------------------------
+
+install -d -m 700 "$scratch/small"
+mounted -t tmpfs -o size=8M,mode=700 none "$scratch/small" || finish
+write_config "limits:" "  jobs-per-uid: 10000"
+sed -i "s#^state-dir:.*#state-dir: $scratch/small#" "$scratch/etc/fsopd.yaml"
+start_daemon
+submitted -T "$data/some/good" "$data/to/before"
+ends_as "with room in the state directory" "$job" done
+dd if=/dev/zero of="$scratch/small/ballast" bs=4096 status=none 2>/dev/null
+accepted=()
+refused=
+for ((i = 0; i < 1000; i++)); do # what is left in the journal's last pages
+        if number=$(submit -T "$data/some/good" "$data/to/full$i" 2>"$scratch/refused"); then
+                accepted+=("$number")
+        else
+                refused=$(cat "$scratch/refused")
+                break
+        fi
+done
+contains "a full state directory: a new job is refused (after ${#accepted[@]})" ENOSPC "$refused"
+equal "a full state directory: the target of the refused job is not touched" "" "$(find "$data/to" -name "full$i")"
+exits 0 "a full state directory: the daemon goes on" as_nobody fsop mkdir "$data/to/dir"
+exits 0 "a full state directory: jobs are listed" as_nobody fsop job list
+rm "$scratch/small/ballast"
+submitted -T "$data/some/good" "$data/to/after"
+ends_as "with room again: a new job" "$job" done
+for number in "${accepted[@]}"; do
+        job_reaches "$number" done 60 >/dev/null || fail "what was accepted is done" "job $number is $(job_state "$number")"
+done
+stop_daemon
+start_daemon
+equal "and nothing is lost" "" "$(comm -23 <(printf '%s\n' "${accepted[@]}" "$job" | sort) <(job_list | sort))"
+
+# ---- a journal that cannot be used -------------------------------------------------------------------------------------------
+
+# Another daemon has it.
+known=$(job_list)
+"$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --engine "$FSOP_TEST_ENGINE" --socket "$scratch/run/second.sock" \
+        --audit "file:$scratch/second.audit" >"$scratch/second.log" 2>&1 </dev/null &
+second=$!
+children+=("$second")
+second_answers() { "$bin/fsop" --socket "$scratch/run/second.sock" ping >/dev/null 2>&1 || gone "$second"; }
+wait_until "the second daemon has started or ended" second_answers
+if ! gone "$second"; then
+        exits 1 "a second daemon on the same journal takes no jobs" as_nobody fsop --socket "$scratch/run/second.sock" cp --detach -T "$data/some/good" "$data/to/second"
+fi
+contains "its log says why" another "$(cat "$scratch/second.log")"
+kill -TERM "$second" 2>/dev/null
+wait "$second" 2>/dev/null
+equal "the first one has all its jobs" "$known" "$(job_list)"
+submitted -T "$data/some/good" "$data/to/first"
+ends_as "the first one goes on" "$job" done
+stop_daemon
+
+# It is damaged: set aside, not deleted.
+database=$(grep -l --binary-files=text '^SQLite format 3' "$scratch/small"/* | head -n 1)
+cp "$database" "$scratch/whole"
+dd if=/dev/urandom of="$database" bs=1024 count=$(($(stat -c %s "$database") / 1024)) conv=notrunc status=none
+sum=$(cksum <"$database")
+start_daemon
+equal "a damaged journal: the daemon starts, without jobs" "" "$(job_list)"
+contains "a damaged journal: the log says so" "set aside" "$(tail -n 20 "$daemon_log")"
+equal "a damaged journal: it is kept" 1 "$(for file in "$scratch/small"/*; do cksum <"$file"; done | grep -cxF "$sum")"
+submitted -T "$data/some/good" "$data/to/anew"
+ends_as "a damaged journal: new jobs are taken" "$job" done
+finish
