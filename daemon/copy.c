@@ -210,6 +210,8 @@ static void close_done(struct io *io) {
         struct run *run = unit->run;
 
         unit_back(unit);
+        if (unit->io.result < 0) /* no worker could: then on the loop */
+                copy_close(&unit->tree->t);
         if (unit->error.code < 0)
                 log_line(LOG_LEVEL_WARNING, "job %llu: temporary files could not all be removed: %s",
                          (unsigned long long)run->job->kept.id, unit->error.why ? unit->error.why : error_text(-unit->error.code));

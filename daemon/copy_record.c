@@ -101,11 +101,15 @@ bool record_is_idle(const struct run *run) {
 
 static void next_stage(struct run *run);
 
-/* All units of a stage are back. */
-static void stage_unit_back(struct unit *unit) {
+/* A unit of a stage is back; with the last one the next stage begins. WHAT could not be done, if it could not; or NULL. */
+static void stage_unit_back(struct unit *unit, const char *what) {
         struct run *run = unit->run;
 
         unit_back(unit);
+        if (unit->error.code < 0) {
+                run->batch_failed = true;
+                run_fail(run, &unit->error, what);
+        }
         free(unit);
         run->pumping = true; /* below, once: what ends here may be the run */
         if (--run->n_batch_units == 0)
@@ -151,13 +155,7 @@ static void flush_call(struct io *io) {
 }
 
 static void flush_done(struct io *io) {
-        struct unit *unit = io->owner;
-
-        if (unit->error.code < 0) {
-                unit->run->batch_failed = true;
-                run_fail(unit->run, &unit->error, "what was copied could not be flushed to the disk");
-        }
-        stage_unit_back(unit);
+        stage_unit_back(io->owner, "what was copied could not be flushed to the disk");
 }
 
 static uint64_t device_of(const struct tree *tree) {
@@ -206,7 +204,7 @@ static void verify_call(struct io *io) {
 }
 
 static void stage_done(struct io *io) {
-        stage_unit_back(io->owner);
+        stage_unit_back(io->owner, NULL);
 }
 
 static void verify(struct run *run) {
@@ -245,22 +243,12 @@ static void top_call(struct io *io) {
         io->result = 0;
 }
 
-static void top_done(struct io *io) {
-        struct unit *unit = io->owner;
-
-        if (unit->error.code < 0) {
-                unit->run->batch_failed = true;
-                run_fail(unit->run, &unit->error, NULL);
-        }
-        stage_unit_back(unit);
-}
-
 static void publish_tops(struct run *run) {
         for (uint32_t i = 0; i < run->n_batch_trees; i++) {
                 struct tree *tree = run->batch_trees[i];
 
                 if (tree->t.fresh && tree->has_top)
-                        stage_unit(run, tree, UNIT_PUBLISH_TOP, NULL, top_call, top_done);
+                        stage_unit(run, tree, UNIT_PUBLISH_TOP, NULL, top_call, stage_done);
         }
 }
 

@@ -725,6 +725,8 @@ static void files_done(struct io *io) {
 
         unit_back(unit);
         run->n_copying--;
+        if (unit->error.code < 0) /* no worker could */
+                run_fail(run, &unit->error, NULL);
         for (uint32_t i = 0; i < bundle->n; i++)
                 bytes += bundle->files[i].bytes + bundle->files[i].cloned_bytes;
         run_spent(run, bytes);
@@ -754,7 +756,9 @@ static void known_done(struct io *io) {
 
         unit_back(unit);
         run->n_copying--;
-        for (uint32_t i = 0; i < bundle->n; i++)
+        if (unit->error.code < 0) /* no worker could look */
+                run_fail(run, &unit->error, NULL);
+        for (uint32_t i = 0; i < bundle->n && !run->stopping; i++)
                 if (bundle->files[i].outcome == COPY_PENDING)
                         queue_names(bundle->dir, &bundle->files[i].name, &bundle->files[i].type, 1, BUNDLE_FILES_OF_DIR, true);
         bundle_free(bundle);
