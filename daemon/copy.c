@@ -543,8 +543,6 @@ bool run_tick(struct run *run, uint64_t now_ms, bool say) {
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void run_free(struct run *run) {
-        free(run->listing);
-        free(run->finishing);
         free((void *)(uintptr_t)run->options.excludes);
         free(run->excludes_texts);
         if (run->has_peer)
@@ -571,7 +569,7 @@ static void wind_up(struct run *run) {
         walk_drop(run);
         large_drop(run);
         record_drop(run);
-        if (run->n_finishing > 0) {
+        if (run->finishing) {
                 while (walk_issue(run))
                         ;
                 return;
