@@ -120,6 +120,11 @@ static void finish_done(struct io *io) {
         struct large *large = unit->large;
 
         unit_back(unit);
+        if (unit->io.result < 0) { /* no worker could */
+                copy_part_free(large->part, true);
+                large->bundle->files[0].outcome = COPY_FAILED;
+                large->bundle->files[0].error = unit->error;
+        }
         large->part = NULL;
         if (large->bundle->files[0].outcome != COPY_COPIED)
                 count_bytes(large, -(int64_t)large->bundle->files[0].size);
@@ -228,9 +233,9 @@ static void step_done(struct io *io) {
         unit_back(unit);
         run->n_copying--;
         large->stepping = false;
-        if (unit->result < 0 && unit->error.code != -FSOP_ECANCELED)
+        if (unit->error.code < 0 && unit->error.code != -FSOP_ECANCELED)
                 large->error = unit->error;
-        if (unit->result == 0)
+        if (unit->result == 0 && unit->error.code == 0)
                 large->all_copied = true;
         if (unit->result > 0) {
                 if (run->job->kept.sync != FSOP_SYNC_NONE) {
