@@ -95,7 +95,7 @@ crash_daemon() {
         while read -r key value; do
                 [ "$key" != write_bytes: ] || written=$value
         done <"/proc/$serving/io"
-        kill -KILL "$serving" "$daemon_pid"
+        kill -KILL "$serving" "$daemon_pid" 2>/dev/null
         wait "$daemon_pid" 2>/dev/null
         wait_until "the killed daemon is gone" gone "$serving" || die "the killed daemon is gone"
         daemon_pid=
