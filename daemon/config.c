@@ -224,7 +224,7 @@ LIMIT(handles_per_uid, 1000000)
 LIMIT(descriptors_reserved, 100000)
 LIMIT(jobs_per_uid, 1000000)
 LIMIT(jobs, 1000000)
-LIMIT(jobs_running, 64)
+LIMIT(jobs_running, 64) /* JOBS_RUNNING_MAX */
 LIMIT(jobs_per_device, 64)
 
 static bool read_frame_bytes(struct yaml_reader *reader, const struct yaml_node *node, void *target) {

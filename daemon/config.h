@@ -21,8 +21,8 @@ struct config_limits {
         uint64_t bytes_per_uid;    /* bytes-per-uid: the same over all connections of a user; 64M */
         uint32_t handles;          /* handles-per-connection: open and opendir; 256 */
         uint32_t handles_per_uid;  /* handles-per-uid: 1024 */
-        uint32_t jobs_per_uid;         /* jobs-per-uid: of one user that are not forgotten; 10000 */
-        uint32_t jobs;                 /* jobs: of all users together; 20000 */
+        uint32_t jobs_per_uid;         /* jobs-per-uid: of one user; at the limit the oldest that has ended gives way; 10000 */
+        uint32_t jobs;                 /* jobs: of all users together, likewise; 20000 */
         uint64_t job_bytes_per_uid;    /* job-bytes-per-uid: paths and lists of one user's jobs; 64M */
         uint32_t jobs_running;         /* jobs-running: at a time; 4 */
         uint32_t jobs_per_device;      /* jobs-per-device: running ones that read from or write to it; 1 */

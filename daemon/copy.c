@@ -399,6 +399,7 @@ static void open_places(struct run *run) {
 static void link_on(struct tree *tree) {
         if (!tree->linked) {
                 tree->phase = TREE_SETTLING;
+                tree->run->record_wanted = tree->run->record_wanted || tree->n_unrecorded > 0; /* directories wait for their files */
                 walk_finish_top(tree);
         } else if (tree->n_unrecorded > 0)
                 tree->run->record_wanted = true;
@@ -535,16 +536,6 @@ bool run_tick(struct run *run, uint64_t now_ms, bool say) {
                 run->moved = false;
         run_pump(run);
         return moved;
-}
-
-bool run_uses_device(const struct run *run, uint64_t dev) {
-        for (uint32_t i = 0; i < run->job->kept.n_places; i++) {
-                const struct store_place *place = &run->job->kept.places[i];
-
-                if (!place->finished && (place->source_id.dev == dev || place->parent_id.dev == dev))
-                        return true;
-        }
-        return false;
 }
 
 /* ---- the end ----------------------------------------------------------------------------------------------------- */

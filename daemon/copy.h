@@ -24,7 +24,4 @@ void run_end_round(struct run *run);
  * last told so; SAY: it is told now. The run may be over afterwards. */
 bool run_tick(struct run *run, uint64_t now_ms, bool say);
 
-/* Whether the run reads from or writes to a device; false while that is not known. */
-bool run_uses_device(const struct run *run, uint64_t dev);
-
 #endif

@@ -196,8 +196,8 @@ static void verify_call(struct io *io) {
                         bundle->verified[i] = file->outcome == COPY_COPIED && file->size > 0;
                         continue;
                 }
-                file->outcome = COPY_FAILED;
                 copy_discard(&unit->tree->t, bundle->dir->handle, file, 1);
+                file->outcome = COPY_FAILED;
         }
         io->result = 0;
 }

@@ -685,18 +685,21 @@ static bool charge_bundle(struct bundle *bundle) {
 
                 if (file->outcome != COPY_COPIED || bytes == 0 || policy_account_charge(tree->to_rule, tree->run->peer.uid, bytes) == 0)
                         continue;
-                file->outcome = COPY_FAILED;
                 file->error = (struct copy_error){.code = -FSOP_EDQUOT, .denied = true, .why = "the rule's total-bytes would be exceeded"};
                 refused = true;
         }
         return refused;
 }
 
+static bool is_refused(const struct copy_file *file) {
+        return file->outcome == COPY_COPIED && file->error.denied;
+}
+
 static void discard_call(struct io *io) {
         struct unit *unit = io->owner;
 
         for (uint32_t i = 0; i < unit->bundle->n; i++)
-                if (unit->bundle->files[i].outcome == COPY_FAILED && unit->bundle->files[i].error.code == -FSOP_EDQUOT)
+                if (is_refused(&unit->bundle->files[i]))
                         copy_discard(&unit->tree->t, unit->bundle->dir->handle, &unit->bundle->files[i], 1);
         io->result = 0;
 }
@@ -706,6 +709,9 @@ static void discard_done(struct io *io) {
         struct run *run = unit->run;
 
         unit_back(unit);
+        for (uint32_t i = 0; i < unit->bundle->n; i++)
+                if (is_refused(&unit->bundle->files[i]))
+                        unit->bundle->files[i].outcome = COPY_FAILED;
         walk_files_copied(unit->bundle);
         free(unit);
         run_pump(run);

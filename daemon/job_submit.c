@@ -69,19 +69,29 @@ static bool user_has_memory(struct task_op *o, struct jobs *jobs, uint32_t uid) 
         return false;
 }
 
+/* Makes room by forgetting the oldest job that has ended: of this user, or of anybody. */
+static bool forget_oldest(struct jobs *jobs, const uint32_t *uid) {
+        for (struct job *job = jobs->first; job; job = job->next)
+                if ((!uid || job->kept.uid == *uid) && job_has_ended(job) && !job->run && !job->forgetting) {
+                        job_forget(job);
+                        return true;
+                }
+        return false;
+}
+
 static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
         const struct config_limits *limits = &jobs->server->config->limits;
         uint32_t n = 0;
 
-        if (jobs->n >= limits->jobs) {
-                task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "the daemon keeps as many jobs as its limit allows (%u)", limits->jobs);
+        if (jobs->n >= limits->jobs && !forget_oldest(jobs, NULL)) {
+                task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "the daemon has as many jobs as its limit allows (%u)", limits->jobs);
                 return false;
         }
         for (const struct job *job = jobs->first; job; job = job->next)
                 n += job->kept.uid == uid;
-        if (n < limits->jobs_per_uid)
+        if (n < limits->jobs_per_uid || forget_oldest(jobs, &uid))
                 return true;
-        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "this user has as many jobs as its limit allows (%u); forget some that have ended",
+        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "this user has as many jobs that have not ended as its limit allows (%u)",
                      limits->jobs_per_uid);
         return false;
 }
@@ -204,6 +214,7 @@ static bool add_place(struct job *job, const struct task_op *o, const struct sub
                 .source_btime = tree->source_stat.btime,
         };
         job->kept.n_places++; /* from here on it is freed with the job */
+        job_note_devices(job);
         job->kept.elevated = job->kept.elevated || o->result.elevated;
         if (is_directory(tree))
                 job->kept.counters.totals_known = false;

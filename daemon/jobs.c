@@ -232,43 +232,14 @@ struct job_info job_describe(const struct job *job) {
 
 /* ---- starting ---------------------------------------------------------------------------------------------------------- */
 
-static uint32_t running_of(const struct jobs *jobs, uint32_t uid) {
-        uint32_t n = 0;
-
-        for (const struct job *job = jobs->first; job; job = job->next)
-                n += job->run && job->kept.uid == uid;
-        return n;
-}
-
-/* Running jobs that use a device that this one would use, too; *ret_lowest: the one of lowest priority among them. */
-static uint32_t rivals(const struct job *job, struct job **ret_lowest) {
-        uint32_t n = 0;
-
-        for (struct job *other = job->jobs->first; other; other = other->next) {
-                bool shares = false;
-
-                if (!other->run || other == job)
-                        continue;
-                for (uint32_t i = 0; i < job->kept.n_places && !shares; i++)
-                        shares = !job->kept.places[i].finished && (run_uses_device(other->run, job->kept.places[i].source_id.dev) ||
-                                                                   run_uses_device(other->run, job->kept.places[i].parent_id.dev));
-                if (!shares)
-                        continue;
-                n++;
-                if (!*ret_lowest || other->kept.priority < (*ret_lowest)->kept.priority)
-                        *ret_lowest = other;
-        }
-        return n;
-}
-
-static void start(struct job *job, bool clean) {
+void job_start(struct job *job, bool clean) {
         if (run_start(job, clean) < 0) {
                 log_line(LOG_LEVEL_ERROR, "job %llu: out of memory", (unsigned long long)job->kept.id);
                 return;
         }
         job->cleaning = clean;
         job->stop = STOP_NOT;
-        job->jobs->n_running++;
+        job->jobs->running[job->jobs->n_running++] = job;
         job->rate_ms = job->jobs->now_ms;
         job->rate_bytes = job->kept.counters.bytes_copied;
         job->bytes_per_s = 0;
@@ -278,79 +249,6 @@ static void start(struct job *job, bool clean) {
         if (job->kept.started.sec == 0)
                 job->kept.started = sys_realtime();
         job_set_state(job, FSOP_JOB_RUNNING, NULL);
-}
-
-/* The next one that may run: highest priority first, then whose user has the fewest running, then the oldest. */
-static struct job *best_queued(struct jobs *jobs, const struct job *skipped[], uint32_t n_skipped) {
-        struct job *best = NULL;
-        uint32_t best_running = 0;
-
-        for (struct job *job = jobs->first; job; job = job->next) {
-                bool skip = job->kept.state != FSOP_JOB_QUEUED || job->draft || job->run;
-                uint32_t running;
-
-                for (uint32_t i = 0; i < n_skipped && !skip; i++)
-                        skip = skipped[i] == job;
-                if (skip || (best && job->kept.priority < best->kept.priority))
-                        continue;
-                if (best && job->kept.priority == best->kept.priority && best_running == 0)
-                        continue;
-                running = running_of(jobs, job->kept.uid);
-                if (!best || job->kept.priority > best->kept.priority || running < best_running) {
-                        best = job;
-                        best_running = running;
-                }
-        }
-        return best;
-}
-
-static struct job *lowest_running(struct jobs *jobs) {
-        struct job *lowest = NULL;
-
-        for (struct job *job = jobs->first; job; job = job->next)
-                if (job->run && !job->cleaning && (!lowest || job->kept.priority < lowest->kept.priority))
-                        lowest = job;
-        return lowest;
-}
-
-/* Whether a queued job may start now; one of lower priority that is in its way is asked to step aside. */
-static bool may_start(struct job *job) {
-        const struct config_limits *limits = &job->jobs->server->config->limits;
-        struct job *lowest = NULL;
-
-        if (rivals(job, &lowest) < limits->jobs_per_device) {
-                if (job->jobs->n_running < limits->jobs_running)
-                        return true;
-                lowest = lowest_running(job->jobs);
-        }
-        if (lowest && lowest->kept.priority < job->kept.priority && lowest->stop == STOP_NOT)
-                job_stop(lowest, STOP_YIELD);
-        return false;
-}
-
-static void clean_up_next(struct jobs *jobs) {
-        for (struct job *job = jobs->first; job && jobs->n_running < jobs->server->config->limits.jobs_running; job = job->next)
-                if (job->wants_cleaning && !job->run) {
-                        job->wants_cleaning = false;
-                        start(job, true);
-                }
-}
-
-static void schedule(struct jobs *jobs) {
-        enum { LOOKED_AT_MAX = 32 };
-        const struct job *skipped[LOOKED_AT_MAX];
-        uint32_t n = 0;
-        struct job *job;
-
-        jobs->schedule_wanted = false;
-        if (jobs->draining)
-                return;
-        clean_up_next(jobs);
-        while (n < LOOKED_AT_MAX && (job = best_queued(jobs, skipped, n))) {
-                if (may_start(job))
-                        start(job, false);
-                skipped[n++] = job;
-        }
 }
 
 /* ---- stopping ---------------------------------------------------------------------------------------------------------- */
@@ -454,11 +352,27 @@ static void audit_end(const struct job *job) {
                  job->kept.error.message.len > 0 ? (const char *)job->kept.error.message.data : "");
 }
 
+static bool is_all_finished(const struct job *job) {
+        for (uint32_t i = 0; i < job->kept.n_places; i++)
+                if (!job->kept.places[i].finished)
+                        return false;
+        return true;
+}
+
+static void forget_running(const struct job *job) {
+        struct jobs *jobs = job->jobs;
+        uint32_t i = 0;
+
+        while (jobs->running[i] != job)
+                i++;
+        jobs->running[i] = jobs->running[--jobs->n_running];
+}
+
 void job_run_ended(struct job *job, const struct error *error, bool transient) {
         enum job_stop stop = job->stop;
         struct jobs *jobs = job->jobs;
 
-        jobs->n_running--;
+        forget_running(job);
         jobs->schedule_wanted = true;
         job->stop = STOP_NOT;
         if (job->cleaning) {
@@ -474,6 +388,8 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                 job_event_state(job);
         else if (stop == STOP_CANCEL)
                 job_set_state(job, FSOP_JOB_CANCELLED, NULL);
+        else if (is_all_finished(job)) /* the wish to stop came too late */
+                job_set_state(job, job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE, NULL);
         else if (stop == STOP_PAUSE)
                 job_set_state(job, FSOP_JOB_PAUSED, NULL);
         else if (stop == STOP_SHUTDOWN)
@@ -583,16 +499,9 @@ int jobs_tick(struct jobs *jobs, uint64_t now_ms) {
 void jobs_end_round(struct jobs *jobs) {
         jobs->now_ms = jobs->server->now_ms;
         if (jobs->schedule_wanted)
-                schedule(jobs);
-        if (jobs->n_running > 0) {
-                struct job *next;
-
-                for (struct job *job = jobs->first; job; job = next) {
-                        next = job->next;
-                        if (job->run)
-                                run_end_round(job->run);
-                }
-        }
+                jobs_schedule(jobs);
+        for (uint32_t i = jobs->n_running; i > 0; i--) /* one that ends leaves its place to the last */
+                run_end_round(jobs->running[i - 1]->run);
         jobs_tell_watchers(jobs);
 }
 
@@ -684,6 +593,7 @@ static int load_job(void *context, const struct store_job *from) {
                 return -FSOP_ENOMEM;
         job->live = job->kept.counters;
         job->bytes = bytes_kept(&job->kept);
+        job_note_devices(job);
         job->last_event = jobs->event_base;
         if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING || job->kept.state == FSOP_JOB_WAITING)
                 job->kept.state = FSOP_JOB_QUEUED;

@@ -3,6 +3,7 @@
  * jobs.h: copy jobs: the table of them, their states, which of them run. All on the loop thread.
  *
  *      jobs.c        the table; loading, starting, stopping, waiting, forgetting
+ *      job_schedule.c  which of those that are queued may run now
  *      job_submit.c  cp: from operations to a job that is on the disk
  *      job_verbs.c   list, show, watch, pause, resume, cancel, retry, forget
  *      job_events.c  what happened to a job, numbered, and who waits for it
@@ -18,6 +19,9 @@
 #include "daemon/journal.h"
 #include "daemon/policy.h"
 #include "daemon/task.h"
+
+#define JOBS_RUNNING_MAX 64u
+#define JOB_DEVICES_MAX 8u
 
 struct server;
 struct run;
@@ -44,6 +48,8 @@ struct job {
         bool draft;             /* held: not in the store; belongs to a session */
         uint64_t session_id;
         uint64_t bytes;         /* of memory, about: what its user is charged */
+        uint64_t devices[JOB_DEVICES_MAX]; /* that it reads from or writes to */
+        uint32_t n_devices;     /* more than JOB_DEVICES_MAX: counts as all of them */
         bool adding;            /* on its way into the store */
         struct task_op *adder;  /* … for this operation */
         bool cleaning;          /* its run only removes temporary files */
@@ -66,6 +72,7 @@ struct jobs {
         bool update_failed;
         struct job *first, *last;
         uint32_t n, n_drafts, n_running;
+        struct job *running[JOBS_RUNNING_MAX];
         uint64_t next_id;
         uint64_t event_base;     /* the number of the last event of any job */
         uint64_t now_ms;
@@ -128,6 +135,14 @@ void job_run_ended(struct job *job, const struct error *error, bool transient);
 
 /* As its owner sees it; texts are the job's. */
 struct job_info job_describe(const struct job *job);
+
+/* ---- job_schedule.c ---- */
+/* Starts what may run now; jobs of lower priority that are in the way of others are asked to step aside. */
+void jobs_schedule(struct jobs *jobs);
+/* Its places have changed. */
+void job_note_devices(struct job *job);
+/* Begins a run (jobs.c). */
+void job_start(struct job *job, bool clean);
 
 /* ---- job_submit.c ---- */
 void job_submit(struct task_op *o);

@@ -130,17 +130,19 @@ static bool has_default_acl(int fd) {
 }
 
 /*
- * Makes a directory in one that has, or has not, a default ACL. Until it is finished only its maker may enter it; but where the
- * mode is not preserved and a default ACL says what it is to be, the kernel makes it of the source's right away, as for mkdir(1).
+ * Makes a directory in one that has, or has not, a default ACL. Until it is finished only its maker may enter it. But where the
+ * mode is not preserved it gets its own right away, as for mkdir(1): a default ACL changes what the kernel makes of it, and into
+ * what is there a run that is killed must not leave it shut, because the next cannot tell who made it.
  */
-static int make(const struct copy_tree *tree, int dir_fd, const char *name, bool inherits_acl, const struct fsop_stat *source) {
+static int make(const struct copy_tree *tree, int dir_fd, const char *name, const struct copy_dir *dir, bool inherits_acl) {
         mode_t mode = 0700;
         int r;
 
-        if (inherits_acl && !sets_acl(tree)) {
-                mode = source->mode & 0777;
-                umask(0);
-        }
+        if (inherits_acl && !sets_acl(tree))
+                mode = dir->from.mode & 0777;
+        else if (!dir->finals && !(tree->options->preserve & FSOP_PRESERVE_MODE))
+                mode |= dir->from.mode & 0777 & ~tree->options->umask;
+        umask(0);
         r = mkdirat(dir_fd, name, mode) < 0 ? -errno : 0;
         umask(OWN_UMASK);
         return r;
@@ -192,7 +194,7 @@ static int look_at_target(struct copy_tree *tree, struct copy_dir *dir, const st
 /* Opens NAME in the target, or makes it first. */
 static int make_or_open(struct copy_tree *tree, int dir_fd, const char *name, bool inherits_acl, struct copy_dir *dir,
                         struct copy_error *ret) {
-        int r = make(tree, dir_fd, name, inherits_acl, &dir->from);
+        int r = make(tree, dir_fd, name, dir, inherits_acl);
 
         dir->made = r == 0;
         if (r == -EEXIST && !dir->finals)

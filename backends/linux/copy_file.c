@@ -259,7 +259,7 @@ bool copy_work_create(struct copy_tree *tree, struct copy_dir *dir, struct copy_
 
         copy_work_name(tree, dir, work);
         do
-                work->target = openat(dir->target, work->made_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode);
+                work->target = openat(dir->target, work->made_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode);
         while (work->target < 0 &&
                (errno == EINTR || (errno == EEXIST && tries-- > 0 && copy_work_name_taken(tree, dir, work))));
         if (work->target < 0) {

@@ -42,23 +42,25 @@ static int make_once(struct copy_dir *dir, const struct copy_work *work) {
         return mknodat(dir->target, work->made_name, (from->mode & S_IFMT) | 0600, device) < 0 ? -errno : 0;
 }
 
-static bool same_text(int fd, const char *text) {
+static int same_text(int fd, const char *text) {
         char found[WIRE_PATH_BYTES_MAX + 1];
+        int n = lookup_read_link(fd, found, sizeof(found));
 
-        return lookup_read_link(fd, found, sizeof(found)) >= 0 && strcmp(found, text) == 0;
+        return n < 0 ? n : strcmp(found, text) == 0;
 }
 
-static bool is_what_was_made(const struct copy_tree *tree, const struct copy_dir *dir, const struct copy_work *work,
-                             const struct fsop_stat *stat) {
+/* 1, 0, or a negative errno. */
+static int is_what_was_made(const struct copy_tree *tree, const struct copy_dir *dir, const struct copy_work *work,
+                            const struct fsop_stat *stat) {
         const struct fsop_stat *from = &work->from;
 
         if ((stat->mode & S_IFMT) != (from->mode & S_IFMT) || stat->nlink != 1)
-                return false;
+                return 0;
         if (dir->to_fs == FS_LOCAL && stat->uid != tree->writer->uid) /* elsewhere a server says whose it is */
-                return false;
+                return 0;
         if (is_device(from) && (stat->rdev_major != from->rdev_major || stat->rdev_minor != from->rdev_minor))
-                return false;
-        return work->text == NULL || same_text(work->target, work->text);
+                return 0;
+        return work->text == NULL ? 1 : same_text(work->target, work->text);
 }
 
 static void pin_made(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
@@ -67,9 +69,11 @@ static void pin_made(struct copy_tree *tree, struct copy_dir *dir, struct copy_w
 
         work->target = copy_pin_target(tree, dir->target, work->made_name, O_PATH);
         r = work->target < 0 ? work->target : lookup_stat(work->target, "", false, &stat);
+        if (r >= 0)
+                r = is_what_was_made(tree, dir, work, &stat);
         if (r < 0) {
                 copy_work_failed(work, -r);
-        } else if (!is_what_was_made(tree, dir, work, &stat)) {
+        } else if (r == 0) {
                 work->is_made = false; /* not ours to remove */
                 copy_refused(&work->file->error, -FSOP_ESTALE, "what was made was replaced by something else");
                 work->file->outcome = COPY_FAILED;

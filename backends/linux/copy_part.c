@@ -44,11 +44,11 @@ static bool is_ours(const struct copy_part *part, const struct fsop_stat *stat) 
 }
 
 static int reopen(int object) {
-        int fd = lookup_reopen(object, O_RDWR);
+        int fd = lookup_reopen(object, O_WRONLY);
 
         if (fd != -EACCES || fchmodat(service.proc_fd, fd_name(object).text, 0600, 0) < 0)
                 return fd;
-        return lookup_reopen(object, O_RDWR);
+        return lookup_reopen(object, O_WRONLY);
 }
 
 /* Pinned first: it could be anything by now. */

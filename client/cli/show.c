@@ -86,7 +86,8 @@ static void add_subject(struct text *text, const struct action *action) {
                 text_addf(text, "line %u: ", action->line);
         text_adds(text, action->command->name);
         if (action->job)
-                text_addf(text, " %llu", (unsigned long long)action->job);
+                text_addf(text, strncmp(action->command->name, "job ", 4) == 0 ? " %llu" : ": job %llu",
+                          (unsigned long long)action->job);
         if (action->path) {
                 text_adds(text, ": ");
                 text_add_name(text, action->path, strlen(action->path));

@@ -5,6 +5,8 @@
  *      main.c     the command line, the order of things, cleaning up
  *      rows.c     what is compared with what, and how good it must be
  *      contest.c  runs the sides of a comparison in turns
+ *      copy.c     a turn of copying: a job of fsopd, cp, rsync
+ *      tree.c     what is copied
  *      report.c   medians, the table, JSON
  *      place.c    the scratch directories, the files, images of other filesystems, the machine
  *      process.c  starting and ending the daemon and the other servers
@@ -48,6 +50,9 @@ enum side {
         SIDE_LOOP,        /* the system calls in a plain loop */
         SIDE_SFTP_ONE,    /* sftp-server, one in flight */
         SIDE_SFTP_WINDOW, /* sftp-server, BENCH_SFTP_WINDOW in flight */
+        SIDE_OURS_JOB,    /* fsopd, a copy job */
+        SIDE_CP,          /* cp -a, then sync -f; this and the next one as root */
+        SIDE_RSYNC,       /* rsync -a, then sync -f */
 };
 
 /* The files that everything is done to. Owners alternate from pass to pass, so that every chown changes something. */
@@ -74,6 +79,13 @@ struct job {
         uint32_t n_files, passes, phase;
 };
 
+/* What is copied, and onto what. A job flushes as it does by default; the others are flushed when they have ended. */
+struct copying {
+        bool is_tree;          /* many small files; else a big one */
+        bool existing;         /* onto an older tree, all of which is replaced; else there is nothing yet */
+        enum fsop_clone clone; /* AUTO or NEVER */
+};
+
 /* ---- common small things ---- */
 
 extern volatile sig_atomic_t bench_stop; /* the number of the signal that asked for it */
@@ -94,17 +106,26 @@ int bench_read_all(int fd, void *data, size_t len);
 
 struct place {
         char *control;             /* the daemon's socket, rules, state; below a directory that only root can write */
-        char *scratch;             /* the files, and the audit log */
+        char *state;               /* of the daemon: its journal, on a disk as where it is installed */
+        char *scratch;             /* the files, what is copied, and the audit log */
         char *image, *mount_point; /* of a filesystem of our own; NULL: none */
-        bool mounted;
+        bool mounted, quick;
         char *socket, *config, *audit, *log;
         struct files files;
         uid_t client_uid;
         gid_t client_gid;
 };
 
-/* What may be left of it is removed by place_fini(), also after a failure. fs: NULL, "xfs" or "ext4". */
-int place_init(struct place *place, const char *dir, const char *fs, bool follow);
+struct place_options {
+        const char *dir; /* NULL: /var/tmp */
+        const char *fs;  /* NULL, "xfs" or "ext4" */
+        bool follow;
+        bool quick;  /* little is copied */
+        bool copies; /* there must be room for what is copied */
+};
+
+/* What may be left of it is removed by place_fini(), also after a failure. */
+int place_init(struct place *place, const struct place_options *options);
 void place_fini(struct place *place);
 /* Prints one line about machine and filesystem. */
 void place_describe(const struct place *place, FILE *stream);
@@ -127,6 +148,8 @@ int process_become(uid_t uid, gid_t gid);
 void process_end(pid_t *pid, int sig);
 /* Runs a command to its end. 0, or -1 with its output on stderr. */
 int process_run(const char *const *argv);
+/* Whether there is such a command. */
+bool process_finds(const char *name);
 
 int daemon_start(const struct place *place, const char *fsopd, const char *engine, pid_t *ret_pid);
 /* The server at the other end of *ret_fd. sftp_start returns 1 where there is no sftp-server. */
@@ -146,6 +169,8 @@ void worker_stop(struct worker *worker);
 /* Nanoseconds an operation took: the median where one was in flight, else the mean. Negative: it failed, and stderr
  * says how. */
 double worker_run(struct worker *worker, const struct job *job);
+/* Nanoseconds until a job was done; negative: it failed, and stderr says how. */
+double worker_copy(struct worker *worker, const struct copying *copying);
 /* Opens n further connections to the daemon and keeps them. */
 int worker_connect(struct worker *worker, uint32_t n);
 /* "1.0.0, engine uring". malloc'd or NULL. */
@@ -160,6 +185,8 @@ const struct fsop_server_info *ours_info(const struct ours *ours);
 /* samples: room for n_files * passes, filled where one operation is in flight. Returns nanoseconds in all; 0: failed.
  */
 uint64_t ours_run(struct ours *ours, const struct files *files, const struct job *job, uint32_t *samples);
+/* A copy job, from its submission until it is known to be done. 0: failed. */
+uint64_t ours_copy(struct ours *ours, const struct place *place, const struct copying *copying);
 
 struct sftp;
 struct sftp *sftp_open(int fd);
@@ -173,6 +200,25 @@ uint64_t plain_run(const struct files *files, const struct job *job);
 uint64_t echo_run(int fd, const struct files *files, const struct job *job, uint32_t *samples);
 void echo_serve(int fd);
 
+/* ---- tree.c ---- */
+
+/* The same for the same numbers. Sizes do not depend on the seed. */
+struct tree {
+        uint32_t directories, files; /* of each; no directories: one file of least_bytes */
+        uint64_t least_bytes, most_bytes;
+        uint32_t seed;   /* of the contents */
+        int64_t seconds; /* modified then, or not long after */
+        uid_t uid;
+        gid_t gid;
+};
+
+int tree_make(const struct tree *tree, const char *path);
+uint32_t tree_files(const struct tree *tree); /* but directories */
+/* 0: b is a copy of a: contents, owners, modes, times of modification, and nothing besides. */
+int tree_compare(const char *a, const char *b);
+/* Also where nothing is, and of NULL. */
+int tree_remove(const char *path);
+
 /* ---- rows.c ---- */
 
 enum ratio {
@@ -181,9 +227,10 @@ enum ratio {
         RATIO_RATE,   /* our rate / theirs: at least the bar */
 };
 
-/* A comparison of several sides, in turns. sides[0] is ours. */
+/* A comparison of several sides, in turns. sides[0] is ours. A turn is passes over files, or a copying. */
 struct contest {
         const char *name;
+        const struct copying *copying; /* NULL: what is done to files */
         enum what what;
         enum fsop_as as;
         uint32_t turns;           /* of everybody in a round */
@@ -209,11 +256,12 @@ extern const uint32_t n_rows;
 /* Whether a row is meant by one of the words: its name or the beginning of it. No words: all are. */
 bool row_is_chosen(const struct row *row, char *const *words, int n_words);
 
-/* ---- contest.c, memory.c ---- */
+/* ---- all together ---- */
 
 struct bench {
         struct place place;
         const char *fsopd, *engine, *sftp_server;
+        bool has_rsync;
         pid_t daemon, echo, sftp;
         int echo_fd, sftp_fd; /* -1: none */
         struct worker worker;
@@ -222,6 +270,18 @@ struct bench {
 
 /* Does a job, in the worker or here, and checks its effect. */
 double bench_do(struct bench *bench, struct job job);
+
+/* ---- copy.c ---- */
+
+/* Nanoseconds that a copying took until it was on the disk; negative: failed. */
+double copy_do(struct bench *bench, const struct copying *copying, enum side side, bool check);
+/* malloc'd */
+char *copy_source(const struct place *place, const struct copying *copying);
+char *copy_target(const struct place *place);
+/* How many files are copied. */
+uint32_t copy_files(const struct place *place, const struct copying *copying);
+
+/* ---- contest.c, memory.c ---- */
 
 struct outcome {
         uint32_t n;                  /* turns that everybody had */

@@ -13,6 +13,8 @@
 #include "tests/bench/bench.h"
 
 static bool side_is_there(const struct bench *bench, enum side side) {
+        if (side == SIDE_RSYNC)
+                return bench->has_rsync;
         return (side != SIDE_SFTP_ONE && side != SIDE_SFTP_WINDOW) || bench->sftp_fd >= 0;
 }
 
@@ -50,21 +52,27 @@ double bench_do(struct bench *bench, struct job job) {
         return check_effect(bench, &job, bench->phase - 1) < 0 ? -1 : ns;
 }
 
+/* Whoever copies is watched once. */
+static double take_turn(struct bench *bench, const struct contest *contest, enum side side, bool warm_up) {
+        struct job job = {.side = side,
+                          .what = contest->what,
+                          .as = contest->as,
+                          .n_files = warm_up ? bench->place.files.n : contest->n_files,
+                          .passes = warm_up ? 1 : contest->passes};
+
+        return contest->copying ? copy_do(bench, contest->copying, side, warm_up) : bench_do(bench, job);
+}
+
 /* Everybody once, beginning with another one each time; not kept where it is for warming up. */
 static int take_turns(struct bench *bench, const struct contest *contest, struct outcome *outcome, uint32_t round,
                       bool warm_up) {
         for (uint32_t turn = 0; turn < contest->n_sides; turn++) {
                 uint32_t i = (turn + round) % contest->n_sides;
-                struct job job = {.side = contest->sides[i],
-                                  .what = contest->what,
-                                  .as = contest->as,
-                                  .n_files = warm_up ? bench->place.files.n : contest->n_files,
-                                  .passes = warm_up ? 1 : contest->passes};
                 double ns;
 
-                if (!side_is_there(bench, job.side))
+                if (!side_is_there(bench, contest->sides[i]))
                         continue;
-                ns = bench_do(bench, job);
+                ns = take_turn(bench, contest, contest->sides[i], warm_up);
                 if (ns < 0)
                         return -1;
                 if (!warm_up)
@@ -77,7 +85,7 @@ static int take_turns(struct bench *bench, const struct contest *contest, struct
 static int check_audit(const struct bench *bench, const struct contest *contest) {
         struct stat st;
 
-        if (contest->what == WHAT_STAT)
+        if (contest->what == WHAT_STAT && !contest->copying)
                 return 0;
         if (stat(bench->place.audit, &st) < 0 || st.st_size == 0)
                 return bench_fail("%s: the daemon wrote no audit records", bench->place.audit);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c: fsop-bench: how fsopd compares with doing it directly, and with sftp-server, on this machine, now.
+ * main.c: fsop-bench: how fsopd compares with doing it directly, with sftp-server, cp and rsync, on this machine, now.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -20,21 +20,23 @@ struct options {
         uint32_t rounds;
         double seconds;
         enum fsop_as as; /* when profiling */
-        bool json, follow, list, one;
+        bool json, follow, list, one, quick;
         char **words;
         int n_words;
 };
 
 static const char usage[] =
         "Usage: fsop-bench [OPTION]... [ROW]...\n"
-        "Measures fsopd against plain system calls, a bare echo and sftp-server, in turns, and prints a table.\n"
-        "Needs root: the daemon runs as root, its client as nobody.\n"
-        "ROW is the beginning of a row's name; without, all rows.\n"
+        "Measures fsopd against plain system calls, a bare echo, sftp-server, cp and rsync, in turns, and prints a\n"
+        "table. Needs root: the daemon runs as root, its client as nobody, cp and rsync as root.\n"
+        "ROW is the beginning of a row's name; without, all rows. Those of copies (copy-...) take minutes and up to\n"
+        "6 GiB in DIR.\n"
         "\n"
         "      --fsopd PATH        the daemon (default: the one this was built with)\n"
         "      --dir DIR           where the files are made (default /var/tmp)\n"
         "      --fs xfs|ext4       on a filesystem of their own, in an image in DIR\n"
         "      --rounds N          how often everybody has a turn (default 9)\n"
+        "      --quick             copies little: whether it works, not how fast it is\n"
         "      --engine NAME       auto, uring or threads\n"
         "      --sftp-server PATH  default: where distributions have it\n"
         "      --follow            paths are followed through symbolic links in the last component\n"
@@ -42,14 +44,16 @@ static const char usage[] =
         "                          default: as the kernel likes\n"
         "      --json              one object a line: name, ours, theirs, ratio, bar, met, unit\n"
         "      --list              the names of the rows\n"
-        "      --profile-op OP     only keep fsopd busy with stat, chown or setxattr, in batches, and say its\n"
-        "                          process id\n"
+        "      --profile-op OP     only keep fsopd busy with stat, chown or setxattr, in batches, or with the copies "
+        "of\n"
+        "                          a row, and say its process id; tests/bench/profile.sh does, and looks at it\n"
         "      --one               ... one operation at a time\n"
         "      --as WHOM           ... asking for auto, caller or elevated (default auto)\n"
         "      --seconds S         ... for so long (default 10)\n"
         "\n"
-        "ours and theirs are medians over all turns, of the median time of an operation where one is in flight,\n"
-        "else of the rate; ratio is the median of the turns' ratios. Exit status 0 whatever they are;\n"
+        "ours and theirs are medians over all turns, of the median time of an operation where one is in flight, of\n"
+        "the time of a whole copy until it is on the disk, else of the rate; ratio is the median of the turns' ratios. "
+        "Exit status 0 whatever they are;\n"
         "1 when they can't be measured.\n";
 
 volatile sig_atomic_t bench_stop;
@@ -141,6 +145,7 @@ enum {
         OPT_DIR,
         OPT_FS,
         OPT_ROUNDS,
+        OPT_QUICK,
         OPT_ENGINE,
         OPT_SFTP,
         OPT_FOLLOW,
@@ -158,6 +163,7 @@ static const struct option long_options[] = {
         {"dir", required_argument, NULL, OPT_DIR},
         {"fs", required_argument, NULL, OPT_FS},
         {"rounds", required_argument, NULL, OPT_ROUNDS},
+        {"quick", no_argument, NULL, OPT_QUICK},
         {"engine", required_argument, NULL, OPT_ENGINE},
         {"sftp-server", required_argument, NULL, OPT_SFTP},
         {"follow", no_argument, NULL, OPT_FOLLOW},
@@ -186,6 +192,9 @@ static int take_option(struct options *options, int option) {
         case OPT_ROUNDS:
                 options->rounds = (uint32_t)strtoul(optarg, NULL, 10);
                 return options->rounds > 0 && options->rounds <= BENCH_ROUNDS_MAX ? 0 : -1;
+        case OPT_QUICK:
+                options->quick = true;
+                return 0;
         case OPT_ENGINE:
                 options->engine = optarg;
                 return 0;
@@ -314,6 +323,19 @@ static bool contest_is_chosen(const struct options *options, int contest) {
         return false;
 }
 
+static bool copies_are_chosen(const struct options *options) {
+        for (uint32_t i = 0; i < n_rows; i++) {
+                const struct row *row = &rows[i];
+
+                if (row->contest < 0 || !contests[row->contest].copying)
+                        continue;
+                if (options->profile ? strcmp(options->profile, row->name) == 0
+                                     : row_is_chosen(row, options->words, options->n_words))
+                        return true;
+        }
+        return false;
+}
+
 static int describe(struct bench *bench, const struct options *options) {
         FILE *stream = options->json ? stderr : stdout;
         char *about = worker_about(&bench->worker);
@@ -366,32 +388,50 @@ static int run_memory(struct bench *bench, const struct options *options) {
         return 0;
 }
 
+/* What the profile is to be of: the number of an operation, or a row's copying. */
+static int find_profiled(const char *name, const struct copying **ret_copying) {
+        static const char *const names[] = {"stat", "chown", "setxattr"};
+
+        for (int i = 0; i < 3; i++)
+                if (strcmp(name, names[i]) == 0)
+                        return i;
+        for (uint32_t i = 0; i < n_rows; i++)
+                if (rows[i].contest >= 0 && strcmp(name, rows[i].name) == 0)
+                        *ret_copying = contests[rows[i].contest].copying;
+        return *ret_copying ? 0
+                            : bench_fail("--profile-op %s: neither stat, chown, setxattr nor a row of copies", name);
+}
+
 /* Keeps the daemon busy, so that it can be looked at. */
 static int run_profile(struct bench *bench, const struct options *options) {
-        static const char *const names[] = {"stat", "chown", "setxattr"};
+        const struct copying *copying = NULL;
+        int what = find_profiled(options->profile, &copying);
         struct job job = {.side = options->one ? SIDE_OURS_ONE : SIDE_OURS_BATCH,
+                          .what = (enum what)what,
                           .as = options->as,
                           .n_files = BENCH_FILES,
                           .passes = 4};
         uint64_t begin = bench_now_ns(), operations = 0;
-        double seconds = 0;
-        int what = -1;
+        double seconds = 0, busy_ns = 0;
 
-        for (int i = 0; i < 3; i++)
-                if (strcmp(options->profile, names[i]) == 0)
-                        what = i;
         if (what < 0)
-                return bench_fail("--profile-op %s: not stat, chown or setxattr", options->profile);
-        job.what = (enum what)what;
+                return -1;
         printf("daemon %ld, client %ld\n", (long)bench->daemon, (long)bench->worker.pid);
         fflush(stdout);
         while (seconds < options->seconds) {
-                if (bench_do(bench, job) < 0)
+                double ns = copying ? copy_do(bench, copying, SIDE_OURS_JOB, false) : bench_do(bench, job);
+
+                if (ns < 0)
                         return -1;
-                operations += (uint64_t)job.n_files * job.passes;
+                busy_ns += ns;
+                operations += copying ? 1 : (uint64_t)job.n_files * job.passes;
                 seconds = (double)(bench_now_ns() - begin) / 1e9;
         }
-        printf("%llu operations, %.0f op/s\n", (unsigned long long)operations, (double)operations / seconds);
+        if (copying)
+                printf("%llu copies, %.0f ms each\n", (unsigned long long)operations,
+                       busy_ns / 1e6 / (double)operations);
+        else
+                printf("%llu operations, %.0f op/s\n", (unsigned long long)operations, (double)operations / seconds);
         return 0;
 }
 
@@ -417,6 +457,7 @@ static int measure(struct bench *bench, const struct options *options) {
 int main(int argc, char **argv) {
         struct options options = {.rounds = 9, .seconds = 10, .engine = "auto"};
         struct bench bench = {.echo_fd = -1, .sftp_fd = -1};
+        struct place_options place = {0};
         char *found = NULL;
         int ret = parse(&options, argc, argv);
 
@@ -433,7 +474,13 @@ int main(int argc, char **argv) {
         bench.sftp_server = options.sftp_server;
         bench.rounds = options.rounds;
         catch_signals();
-        ret = place_init(&bench.place, options.dir, options.fs, options.follow);
+        bench.has_rsync = process_finds("rsync");
+        place = (struct place_options){.dir = options.dir,
+                                       .fs = options.fs,
+                                       .follow = options.follow,
+                                       .quick = options.quick,
+                                       .copies = copies_are_chosen(&options)};
+        ret = place_init(&bench.place, &place);
         if (ret == 0)
                 ret = measure(&bench, &options);
         stop_all(&bench);

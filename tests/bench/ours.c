@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ours.c: asks fsopd, as any program would, through libfsop: blocking calls one by one, or batches through the
- * asynchronous face. What is asked for is built anew for every request.
+ * asynchronous face, or copy jobs. What is asked for is built anew for every request.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -253,4 +253,72 @@ uint64_t ours_run(struct ours *ours, const struct files *files, const struct job
         if (fsop_set_as(ours->client, job->as) < 0)
                 return 0;
         return run_one(ours, samples);
+}
+
+/* ---- copy jobs ---- */
+
+static bool has_ended(enum fsop_job_state state) {
+        return state == FSOP_JOB_DONE || state == FSOP_JOB_FAILED || state == FSOP_JOB_CANCELLED;
+}
+
+static int watch(struct ours *ours, uint64_t id) {
+        struct fsop_job_args args = {.size = sizeof(args), .id = id};
+
+        for (;;) {
+                const struct fsop_job_answer *answer;
+
+                if (fsop_job_watch(ours->client, &args, &answer) < 0)
+                        return complain(ours, "job");
+                if (answer->n_events == 0)
+                        return 0;
+                for (uint32_t i = 0; i < answer->n_events; i++) {
+                        const struct fsop_job_event *event = &answer->events[i];
+
+                        args.after = event->number;
+                        if (event->kind == FSOP_JOB_EVENT_STATE && has_ended(event->job.state))
+                                return 0;
+                }
+        }
+}
+
+/* That it is done, all of it, with the rights of a rule. */
+static int check_job(struct ours *ours, uint64_t id, uint32_t n_files) {
+        struct fsop_job_args args = {.size = sizeof(args), .id = id};
+        const struct fsop_job_answer *answer;
+        const struct fsop_job_info *job;
+
+        if (fsop_job_show(ours->client, &args, &answer) < 0 || answer->n_jobs != 1)
+                return complain(ours, "job");
+        job = &answer->jobs[0];
+        if (job->state != FSOP_JOB_DONE || job->files_failed > 0 || job->files_done != n_files)
+                return bench_fail("fsopd: the job is %s, with %llu of %u files: %.*s", fsop_job_state_name(job->state),
+                                  (unsigned long long)job->files_done, n_files, (int)job->error.message.len,
+                                  (const char *)job->error.message.data);
+        if (!job->elevated)
+                return bench_fail("fsopd ran the job as the caller: the rule does not apply");
+        return fsop_job_forget(ours->client, id) < 0 ? complain(ours, "job") : 0;
+}
+
+uint64_t ours_copy(struct ours *ours, const struct place *place, const struct copying *copying) {
+        char *source = copy_source(place, copying), *target = copy_target(place);
+        struct fsop_at from = fsop_at_path(source, false), to = fsop_at_path(target, false);
+        struct fsop_cp_args args = {.size = sizeof(args),
+                                    .recursive = copying->is_tree,
+                                    .preserve = FSOP_PRESERVE_ALL,
+                                    .clone = copying->clone,
+                                    .sync = FSOP_SYNC_BATCH};
+        const struct fsop_job_info *job;
+        uint64_t begin = bench_now_ns(), ns = 0, id = 0;
+
+        if (fsop_set_as(ours->client, FSOP_AS_AUTO) < 0 || fsop_cp(ours->client, &from, &to, &args, &job) < 0)
+                complain(ours, source);
+        else
+                id = job->id;
+        if (id != 0 && watch(ours, id) == 0)
+                ns = bench_now_ns() - begin;
+        if (ns != 0 && check_job(ours, id, copy_files(place, copying)) < 0)
+                ns = 0;
+        free(source);
+        free(target);
+        return ns;
 }

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "tests/bench/bench.h"
 
 #define IMAGE_BYTES ((off_t)2 << 30)
+#define IMAGE_COPIES_BYTES ((off_t)6 << 30)
 #define OWNER_A 20001u
 #define OWNER_B 20002u
 #define OWNER_GROUP 20000u
@@ -54,24 +54,48 @@ static int make_directory(const char *parent, const char *name) {
         return ret;
 }
 
-/* Not below the control directory: what is there no rule reaches. */
-static int mount_image(struct place *place, const char *parent, const char *fs) {
-        const char *xfs[] = {"mkfs.xfs", "-q", "-f", place->image, NULL};
-        const char *ext4[] = {"mkfs.ext4", "-q", "-F", place->image, NULL};
-        const char *mounting[] = {"mount", "-o", "loop", place->image, NULL, NULL};
-        int fd, ret = make_scratch(parent, &place->mount_point);
+/* Whoever is the first to write to a part of a sparse file pays for finding it a place: nobody shall, where much is
+ * written. */
+static int fill_image(int fd, off_t bytes) {
+        const size_t chunk_bytes = (size_t)1 << 20;
+        char *chunk = bench_alloc(1, chunk_bytes);
+        int ret = 0;
 
-        if (ret < 0)
-                return -1;
-        ret = -1;
-        mounting[4] = place->mount_point;
-        fd = open(place->image, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (fd < 0 || ftruncate(fd, IMAGE_BYTES) < 0)
-                bench_fail("%s: %s", place->image, strerror(errno));
+        for (off_t done = 0; done < bytes && ret == 0 && !bench_stop; done += (off_t)chunk_bytes)
+                ret = bench_write_all(fd, chunk, chunk_bytes);
+        free(chunk);
+        if (ret == 0)
+                ret = fsync(fd);
+        return bench_stop ? -1 : ret;
+}
+
+static int make_image(const struct place *place, const struct place_options *options) {
+        int fd = open(place->image, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600), ret;
+
+        if (fd < 0)
+                ret = -1;
+        else if (options->copies && !options->quick)
+                ret = fill_image(fd, IMAGE_COPIES_BYTES);
         else
-                ret = process_run(strcmp(fs, "xfs") == 0 ? xfs : ext4);
+                ret = ftruncate(fd, IMAGE_BYTES);
+        if (ret < 0)
+                bench_fail("%s: %s", place->image, strerror(errno));
         if (fd >= 0)
                 close(fd);
+        return ret;
+}
+
+/* Not below the control directory: what is there no rule reaches. */
+static int mount_image(struct place *place, const char *parent, const struct place_options *options) {
+        const char *xfs[] = {"mkfs.xfs", "-q", "-f", "-K", "-m", "reflink=1", place->image, NULL};
+        const char *ext4[] = {"mkfs.ext4", "-q", "-F", "-E", "nodiscard", place->image, NULL};
+        const char *mounting[] = {"mount", "-o", "loop", place->image, NULL, NULL};
+        int ret = make_scratch(parent, &place->mount_point);
+
+        if (ret < 0 || make_image(place, options) < 0)
+                return -1;
+        mounting[4] = place->mount_point;
+        ret = process_run(strcmp(options->fs, "xfs") == 0 ? xfs : ext4);
         if (ret == 0)
                 ret = process_run(mounting);
         place->mounted = ret == 0;
@@ -81,7 +105,8 @@ static int mount_image(struct place *place, const char *parent, const char *fs) 
 static int make_files(struct place *place) {
         struct files *files = &place->files;
 
-        if (make_directory(place->scratch, "data") < 0 || make_directory(place->scratch, "audit") < 0)
+        if (make_directory(place->scratch, "data") < 0 || make_directory(place->scratch, "copies") < 0 ||
+            make_directory(place->scratch, "audit") < 0)
                 return -1;
         files->owners[0] = OWNER_A;
         files->owners[1] = OWNER_B;
@@ -101,16 +126,18 @@ static int make_files(struct place *place) {
 
 static int write_settings(struct place *place, const char *user) {
         char *rule = bench_format("%s/policy.d/bench.yaml", place->control);
-        char *text = bench_format("socket: %s\nsocket-mode: 0666\nstate-dir: %s/state\npolicy-dir: %s/policy.d\n"
+        char *text = bench_format("socket: %s\nsocket-mode: 0666\nstate-dir: %s\npolicy-dir: %s/policy.d\n"
                                   "audit: file:%s\nlog-level: warning\n",
-                                  place->socket, place->control, place->control, place->audit);
+                                  place->socket, place->state, place->control, place->audit);
         int ret = write_file(place->config, text);
 
         free(text);
         text = bench_format(
                 "rules:\n  - name: bench\n    effect: allow\n    user: [%s]\n    path: %s/data\n"
-                "    ops: [stat, chown, xattr]\n    chown-to: [\"%u:%u\", \"%u:%u\"]\n    xattrs: [\"user.*\"]\n",
-                user, place->scratch, OWNER_A, OWNER_GROUP, OWNER_B, OWNER_GROUP);
+                "    ops: [stat, chown, xattr]\n    chown-to: [\"%u:%u\", \"%u:%u\"]\n    xattrs: [\"user.*\"]\n"
+                "  - name: copies\n    effect: allow\n    user: [%s]\n    path: %s/copies\n    ops: [copy-from, "
+                "copy-to]\n",
+                user, place->scratch, OWNER_A, OWNER_GROUP, OWNER_B, OWNER_GROUP, user, place->scratch);
         if (ret == 0)
                 ret = write_file(rule, text);
         free(text);
@@ -122,7 +149,7 @@ static int make_control(struct place *place) {
         const char *parent = access("/run", W_OK) == 0 ? "/run" : "/var/lib";
 
         if (make_scratch(parent, &place->control) < 0 || make_directory(place->control, "policy.d") < 0 ||
-            make_directory(place->control, "state") < 0)
+            make_scratch("/var/lib", &place->state) < 0)
                 return -1;
         place->socket = bench_format("%s/fsopd.sock", place->control);
         place->config = bench_format("%s/fsopd.yaml", place->control);
@@ -130,25 +157,27 @@ static int make_control(struct place *place) {
         return 0;
 }
 
-int place_init(struct place *place, const char *dir, const char *fs, bool follow) {
+int place_init(struct place *place, const struct place_options *options) {
         const struct passwd *user = getpwnam("nobody");
-        char *parent = realpath(dir ? dir : "/var/tmp", NULL);
+        const char *dir = options->dir ? options->dir : "/var/tmp";
+        char *parent = realpath(dir, NULL);
         int ret = -1;
 
         if (!user)
                 bench_fail("there is no user nobody");
         else if (!parent)
-                bench_fail("%s: %s", dir ? dir : "/var/tmp", strerror(errno));
+                bench_fail("%s: %s", dir, strerror(errno));
         else
                 ret = make_control(place);
         if (ret == 0) {
                 place->client_uid = user->pw_uid;
                 place->client_gid = user->pw_gid;
-                place->files.follow = follow;
+                place->files.follow = options->follow;
+                place->quick = options->quick;
         }
-        if (ret == 0 && fs) {
+        if (ret == 0 && options->fs) {
                 place->image = bench_format("%s/fsop-bench.%ld.img", parent, (long)getpid());
-                ret = mount_image(place, parent, fs);
+                ret = mount_image(place, parent, options);
         }
         if (ret == 0)
                 ret = make_scratch(place->mounted ? place->mount_point : parent, &place->scratch);
@@ -162,33 +191,21 @@ int place_init(struct place *place, const char *dir, const char *fs, bool follow
         return ret;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-        (void)st;
-        (void)type;
-        (void)ftw;
-        if (remove(path) < 0)
-                bench_fail("%s: %s", path, strerror(errno));
-        return 0;
-}
-
-static void remove_tree(const char *path) {
-        if (path)
-                nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-}
-
 void place_fini(struct place *place) {
-        remove_tree(place->scratch);
+        tree_remove(place->scratch);
         if (place->mounted && umount(place->mount_point) < 0)
                 bench_fail("%s: %s", place->mount_point, strerror(errno));
         if (place->mount_point && rmdir(place->mount_point) < 0)
                 bench_fail("%s: %s", place->mount_point, strerror(errno));
         if (place->image && unlink(place->image) < 0 && errno != ENOENT)
                 bench_fail("%s: %s", place->image, strerror(errno));
-        remove_tree(place->control);
+        tree_remove(place->control);
+        tree_remove(place->state);
         for (uint32_t i = 0; i < place->files.n; i++)
                 free(place->files.paths[i]);
         free(place->files.paths);
         free(place->control);
+        free(place->state);
         free(place->scratch);
         free(place->image);
         free(place->mount_point);

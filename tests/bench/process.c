@@ -108,6 +108,22 @@ int process_run(const char *const *argv) {
         return wait_for(pid, argv[0]);
 }
 
+bool process_finds(const char *name) {
+        const char *from = getenv("PATH");
+        bool found = false;
+
+        while (from && *from && !found) {
+                int len = (int)strcspn(from, ":");
+                char *path = bench_format("%.*s/%s", len, from, name);
+
+                found = access(path, X_OK) == 0;
+                free(path);
+                from += len;
+                from += *from == ':';
+        }
+        return found;
+}
+
 /* ---- the daemon ---- */
 
 static void show_log(const char *path) {

@@ -37,7 +37,22 @@ void report_head(bool json) {
                        "(least-most)", "bar", "met", "what");
 }
 
-static struct line line_of(const struct row *row, const double *ours, const double *theirs, uint32_t n) {
+/* Times of operations are microseconds, those of whole copies milliseconds. */
+static void give_units(const struct row *row, bool is_copy, struct line *line) {
+        double unit = is_copy ? 1e6 : 1e3;
+
+        if (row->ratio == RATIO_RATE) {
+                line->unit = "op/s";
+                line->ours = 1e9 / line->ours;
+                line->theirs = 1e9 / line->theirs;
+        } else {
+                line->unit = is_copy ? "ms" : "us";
+                line->ours /= unit;
+                line->theirs /= unit;
+        }
+}
+
+static struct line line_of(const struct row *row, bool is_copy, const double *ours, const double *theirs, uint32_t n) {
         double *ratios = bench_alloc(n, sizeof(*ratios));
         struct line line = {.ours = bench_median(ours, n), .theirs = bench_median(theirs, n)};
 
@@ -49,15 +64,7 @@ static struct line line_of(const struct row *row, const double *ours, const doub
         line.ratio = bench_median(ratios, n);
         free(ratios);
         line.met = row->ratio == RATIO_COST ? line.ratio <= row->bar : line.ratio >= row->bar;
-        if (row->ratio == RATIO_RATE) {
-                line.unit = "op/s";
-                line.ours = 1e9 / line.ours;
-                line.theirs = 1e9 / line.theirs;
-        } else {
-                line.unit = "us";
-                line.ours /= 1000;
-                line.theirs /= 1000;
-        }
+        give_units(row, is_copy, &line);
         return line;
 }
 
@@ -69,10 +76,12 @@ void report_row(const struct row *row, const struct contest *contest, const stru
                 if (contest->sides[i] == row->theirs)
                         theirs = outcome->ns[i];
         if (!theirs) {
-                report_skipped(row, "sftp-server is not installed", json);
+                report_skipped(row,
+                               row->theirs == SIDE_RSYNC ? "rsync is not installed" : "sftp-server is not installed",
+                               json);
                 return;
         }
-        line = line_of(row, outcome->ns[0], theirs, outcome->n);
+        line = line_of(row, contest->copying, outcome->ns[0], theirs, outcome->n);
         if (json)
                 printf("{\"name\":\"%s\",\"ours\":%.3f,\"theirs\":%.3f,\"ratio\":%.4f,\"bar\":%g,\"met\":%s,\"unit\":"
                        "\"%s\"}\n",
@@ -104,6 +113,6 @@ void report_skipped(const struct row *row, const char *why, bool json) {
                        "\"skipped\":\"%s\"}\n",
                        row->name, row->bar, why);
         else
-                printf("%-18s not measured: %s\n", row->name, why);
+                printf("%-18s NOT MEASURED: %s\n", row->name, why);
         fflush(stdout);
 }

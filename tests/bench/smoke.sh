@@ -7,9 +7,9 @@ if [ "$(id -u)" != 0 ]; then
         echo "SKIP: needs root: the daemon runs as root, its client as nobody"
         exit 77
 fi
-left() { ls -d /run/fsop-bench.* /var/tmp/fsop-bench.* 2>/dev/null; }
+left() { ls -d /run/fsop-bench.* /var/lib/fsop-bench.* /var/tmp/fsop-bench.* 2>/dev/null; }
 before=$(left)
-output=$("$bench" --rounds 1 --json) || { echo "FAIL: exit status $?"; exit 1; }
+output=$("$bench" --rounds 1 --quick --json) || { echo "FAIL: exit status $?"; exit 1; }
 failures=0
 for row in $("$bench" --list | cut -d' ' -f1); do
         line=$(grep -F "{\"name\":\"$row\"," <<<"$output")

@@ -15,6 +15,7 @@
 
 enum order_kind {
         ORDER_JOB,
+        ORDER_COPY,
         ORDER_CONNECT,
         ORDER_ABOUT,
 };
@@ -22,6 +23,7 @@ enum order_kind {
 struct order {
         enum order_kind kind;
         struct job job;
+        struct copying copying;
         uint32_t n;
 };
 
@@ -81,10 +83,20 @@ static double do_job(struct child *child, const struct job *job) {
         case SIDE_LOOP:
                 ns = plain_run(files, job);
                 break;
+        case SIDE_OURS_JOB:
+        case SIDE_CP:
+        case SIDE_RSYNC:
+                break; /* no pass over files */
         }
         if (ns == 0)
                 return -1;
         return one ? middle(child->samples, n) : (double)ns / n;
+}
+
+static double do_copy(struct child *child, const struct copying *copying) {
+        uint64_t ns = ours_copy(child->ours, child->place, copying);
+
+        return ns == 0 ? -1 : (double)ns;
 }
 
 /* Connections that say Hello and then nothing. */
@@ -123,6 +135,9 @@ static int serve(struct child *child, int fd) {
                 switch (order.kind) {
                 case ORDER_JOB:
                         report.ns = do_job(child, &order.job);
+                        break;
+                case ORDER_COPY:
+                        report.ns = do_copy(child, &order.copying);
                         break;
                 case ORDER_CONNECT:
                         report.ns = do_connect(child, order.n);
@@ -183,6 +198,13 @@ static int ask(struct worker *worker, const struct order *order, struct report *
 
 double worker_run(struct worker *worker, const struct job *job) {
         struct order order = {.kind = ORDER_JOB, .job = *job};
+        struct report report;
+
+        return ask(worker, &order, &report) < 0 ? -1 : report.ns;
+}
+
+double worker_copy(struct worker *worker, const struct copying *copying) {
+        struct order order = {.kind = ORDER_COPY, .copying = *copying};
         struct report report;
 
         return ask(worker, &order, &report) < 0 ? -1 : report.ns;

@@ -250,14 +250,19 @@ static void fake_sync(void) {
         fake_fs->durable = fake_fs->now;
 }
 
+/* Nothing fails; the tree stays. */
+static void fake_copy_forget(void) {
+        memset(&copies, 0, sizeof(copies));
+        copies.only = -1;
+}
+
 /* An empty tree, and nothing that fails. */
 static void fake_copy_reset(void) {
         if (!fake_fs)
                 fake_fs = mmap(NULL, sizeof(*fake_fs), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (fake_fs == MAP_FAILED)
                 abort();
-        memset(&copies, 0, sizeof(copies));
-        copies.only = -1;
+        fake_copy_forget();
         memset(fake_fs, 0, sizeof(*fake_fs));
         fake_fs->room = UINT64_MAX;
         fake_make_inode(FSOP_TYPE_DIRECTORY, 7);
@@ -976,23 +981,27 @@ struct copy_part {
         char name[];
 };
 
-static bool fake_part_resumes(struct copy_part *part, const struct copy_part_record *record) {
+/* Goes on where an earlier run stopped; or finds that it had come to its end (file->outcome COPIED). */
+static bool fake_part_resumes(struct copy_part *part, const struct copy_part_record *record, struct copy_file *file) {
         const char *name = part->dir->finals ? part->name : record ? record->temporary : "";
-        struct fake_entry *entry = record ? fake_entry_find(part->dir->target, name) : NULL;
+        struct fake_entry *entry = record ? fake_entry_find(part->dir->target, name) : NULL, *final;
+        bool is_the_source = record && record->ino == part->source + 1 && record->size == part->size && record->mtime.sec == part->mtime;
 
-        if (!entry)
-                return false;
-        if (record->ino == part->source + 1 && record->size == part->size && record->mtime.sec == part->mtime &&
-            fake_inode_of(entry->inode)->valid >= record->offset &&
+        if (entry && is_the_source && fake_inode_of(entry->inode)->valid >= record->offset &&
             fake_inode_of(entry->inode)->content == part->content) {
                 part->target = entry->inode;
                 part->offset = record->offset;
                 strcpy(part->temporary, record->temporary);
                 return true;
         }
-        if (!part->dir->finals)
+        if (!record || part->dir->finals)
+                return false;
+        if (entry)
                 fake_entry_remove(entry);
-        return false;
+        final = fake_entry_find(part->dir->target, fake_final_name(part->tree, part->dir, part->name));
+        if (!entry && is_the_source && final && final->inode + 1 == record->target_ino && fake_inode_of(final->inode)->size == part->size)
+                file->outcome = COPY_COPIED;
+        return file->outcome == COPY_COPIED;
 }
 
 static void fake_part_made(struct copy_part *part) {
@@ -1017,6 +1026,7 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
         }
         if (fake_judge(tree, dir, file, source) && file->outcome != COPY_LARGE)
                 return;
+        file->outcome = COPY_PENDING;
         part = calloc(1, sizeof(*part) + strlen(file->name) + 1);
         if (!part) {
                 fake_file_failed(file, -FSOP_ENOMEM, NULL, false);
@@ -1029,7 +1039,7 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
                                    .content = fake_inode_of((uint32_t)source)->content,
                                    .mtime = fake_inode_of((uint32_t)source)->mtime};
         strcpy(part->name, file->name);
-        if (!fake_part_resumes(part, record)) {
+        if (!fake_part_resumes(part, record, file)) {
                 name = fake_new_name(tree, dir, file);
                 if (!name) {
                         fake_file_failed(file, -FSOP_EEXIST, NULL, false);
@@ -1039,6 +1049,10 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
                 strcpy(part->temporary, file->temporary);
                 part->target = fake_make_inode(FSOP_TYPE_REGULAR, fake_inode_of(dir->target)->dev);
                 fake_entry_make(dir->target, name, part->target);
+        }
+        if (file->outcome == COPY_COPIED) {
+                free(part);
+                return;
         }
         fake_part_made(part);
         file->outcome = COPY_LARGE;
@@ -1071,7 +1085,7 @@ int copy_part_flush(struct copy_part *part, struct copy_part_record *ret_record,
         if (fake_call(FAKE_COPY_PART_FLUSH, part->name, ret_error) < 0)
                 return ret_error->code;
         *ret_record = (struct copy_part_record){
-                .offset = part->offset, .ino = part->source + 1, .size = part->size, .mtime = {part->mtime, 0}};
+                .offset = part->offset, .ino = part->source + 1, .size = part->size, .mtime = {part->mtime, 0}, .target_ino = part->target + 1};
         if (!part->dir->finals)
                 strcpy(ret_record->temporary, part->temporary);
         /* its data, and the names that lead to it */

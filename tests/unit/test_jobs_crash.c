@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_jobs_crash.c: the daemon is killed before and after every commit of a job, and at every other moment, or the machine loses
+ * its power there; or a commit fails. The next daemon goes on from what is left: no acknowledged job is lost, nothing that the store
+ * calls done is copied again, everything is there in the end, and no temporary name.
+ *
+ * Each daemon is a process of its own; the tree of files lies in memory that they share, the store on a disk.
+ */
+#include "daemon/done.h"
+#include "tests/support/jobs_kit.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+/* ---- what is copied ------------------------------------------------------------------------------------------------------ */
+
+enum { FRESH = 1, VERIFY = 2, LARGE = 4, SYNC_FILE = 8, SINGLE = 16, SMALL = 32, TWO = 64, CLONES = 128 };
+
+static const struct {
+        const char *name;
+        unsigned what;
+} scenes[] = {
+        {"a fresh tree", FRESH},
+        {"an existing tree", 0},
+        {"a fresh tree, verified", FRESH | VERIFY},
+        {"an existing tree, verified", VERIFY},
+        {"a large file in a fresh tree", FRESH | LARGE | SMALL},
+        {"a large file in an existing tree", LARGE | SMALL},
+        {"one large file", SINGLE | LARGE},
+        {"one small file", SINGLE},
+        {"each file flushed", SYNC_FILE | SMALL},
+        {"two places", FRESH | TWO | SMALL},
+        {"clones", CLONES},
+};
+#define SCENES ((int)(sizeof(scenes) / sizeof(scenes[0])))
+
+#define LARGE_BYTES (150 * MIB)
+
+static struct shared {
+        uint64_t job; /* that was acknowledged; 0: none */
+        uint64_t commits, steps;
+        uint64_t written_at_death;
+} *shared;
+
+static void make_scene(unsigned what) {
+        fake_copy_reset();
+        if (what & SINGLE)
+                fake_make("/home/src", FSOP_TYPE_REGULAR, what & LARGE ? LARGE_BYTES : 1000);
+        else if (what & SMALL) {
+                fake_make("/home/src/one", FSOP_TYPE_REGULAR, 100);
+                fake_make("/home/src/dir/two", FSOP_TYPE_REGULAR, 100);
+        } else
+                make_source("/home/src");
+        if ((what & LARGE) && !(what & SINGLE))
+                fake_make("/home/src/dir/large", FSOP_TYPE_REGULAR, LARGE_BYTES);
+        if (what & TWO) {
+                fake_make("/home/other/three", FSOP_TYPE_REGULAR, 100);
+                fake_make("/home/other/sub/four", FSOP_TYPE_REGULAR, 100);
+        }
+        if (!(what & (FRESH | SINGLE)))
+                fake_make("/home/dst", FSOP_TYPE_DIRECTORY, 0);
+        fake_sync();
+        memset(shared, 0, sizeof(*shared));
+}
+
+static struct operation scene_op(unsigned what) {
+        struct operation op = cp_op("/home/src", "/home/dst");
+
+        op.args.cp.verify = what & VERIFY;
+        op.args.cp.sync = what & SYNC_FILE ? FSOP_SYNC_FILE : FSOP_SYNC_BATCH;
+        return op;
+}
+
+/* ---- daemons ------------------------------------------------------------------------------------------------------------- */
+
+/* Calls take their time, so that not all is recorded at once. */
+static void take_time(enum fake_copy_call call, const char *name) {
+        (void)call, (void)name;
+        fake_now_ms += 1500;
+}
+
+static void begin(unsigned what) {
+        kit_keeps_tree = true;
+        jobs_begin(CALLER_UID);
+        copies.between = take_time;
+        copies.clones = what & CLONES;
+        copies.names_max = 5;
+}
+
+static void submit_scene(unsigned what) {
+        struct operation op = scene_op(what), other = cp_op("/home/other", "/home/dst2");
+        uint64_t id;
+
+        if (what & TWO) {
+                op.args.cp.hold = true;
+                id = submit(op);
+                other.args.cp.job = id;
+                op = other;
+        }
+        id = submit(op);
+        shared->job = id;
+}
+
+static bool count_step(void) {
+        bool stepped = step();
+
+        shared->steps++;
+        shared->commits = faulty_store_commits(kit_store);
+        return stepped;
+}
+
+/* To the end of all jobs there are. */
+static void run_all_jobs(void) {
+        for (unsigned i = 0; i < 20000; i++) {
+                bool over = true;
+
+                for (struct job *job = server.jobs->first; job; job = job->next)
+                        over = over && job_has_ended(job) && !job->run;
+                if (over && server.jobs->first)
+                        break;
+                if (!count_step())
+                        pass(1000);
+        }
+        while (step())
+                ;
+}
+
+/* Runs LIFE in a process of its own. True: it came to its end; false: it was killed. Whatever goes wrong in it fails the test. */
+static bool in_child(void (*life)(unsigned what, const struct faulty_plan *plan, uint64_t steps), unsigned what,
+                     const struct faulty_plan *plan, uint64_t steps) {
+        pid_t pid = fork();
+        int status;
+
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+                if (plan)
+                        kit_plan = *plan;
+                life(what, plan, steps);
+                _exit(0);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        if (WIFSIGNALED(status)) {
+                ck_assert_msg(WTERMSIG(status) == SIGKILL, "the daemon died of signal %d", WTERMSIG(status));
+                return false;
+        }
+        ck_assert_msg(WEXITSTATUS(status) == 0, "the daemon's test failed (%d)", WEXITSTATUS(status));
+        return true;
+}
+
+/* Submits and copies, until it is killed; or STEPS steps long (0: to the end). */
+static void first_life(unsigned what, const struct faulty_plan *plan, uint64_t steps) {
+        (void)plan;
+        begin(what);
+        submit_scene(what);
+        if (steps == 0)
+                run_all_jobs();
+        else {
+                for (uint64_t i = 0; i < steps; i++)
+                        if (!step())
+                                pass(1000);
+                kill(getpid(), SIGKILL);
+        }
+        is_in_state(shared->job, FSOP_JOB_DONE);
+        stop();
+}
+
+/* Finds what is left, and goes on. */
+static void second_life(unsigned what, const struct faulty_plan *plan, uint64_t steps) {
+        uint64_t left = server.jobs ? server.jobs->n : 0;
+
+        (void)plan, (void)steps, (void)left;
+        begin(what);
+        if (server.jobs->n == 0)
+                submit_scene(what); /* it was never acknowledged: the client tries again */
+        run_all_jobs();
+        for (struct job *job = server.jobs->first; job; job = job->next) {
+                ck_assert_msg(job->kept.state == FSOP_JOB_DONE, "job %d ended in state %d", (int)job->kept.id, job->kept.state);
+                ck_assert_uint_eq(job->kept.counters.files_failed, 0);
+                ck_assert_uint_eq(job->kept.counters.bytes_copied, job->kept.counters.bytes_flushed);
+        }
+        stop();
+}
+
+/* ---- what the store calls done --------------------------------------------------------------------------------------------- */
+
+#define KNOWN_MAX 256u
+
+static struct {
+        unsigned n, jobs;
+        char path[KNOWN_MAX][256];
+        uint64_t serial[KNOWN_MAX];
+        enum fsop_job_state state;
+        struct store *store;
+        bool fresh;
+        char random[17];
+        uint64_t id;
+} known;
+
+static int take_done(void *context, const struct done_entry *entry) {
+        struct fake_inode *inode;
+        char top[128], path[512];
+        unsigned place = *(unsigned *)context;
+        const char *name = place ? "/home/dst2" : "/home/dst";
+
+        snprintf(top, sizeof(top), "%s", name);
+        if (!fake_at(top)) { /* not published yet */
+                char number[16] = "";
+
+                if (place)
+                        snprintf(number, sizeof(number), "%x", place);
+                snprintf(top, sizeof(top), "/home/.fsop-%llu-%s%s", (unsigned long long)known.id, known.random, number);
+        }
+        snprintf(path, sizeof(path), "%s%s%.*s", top, entry->path.len > 0 ? "/" : "", (int)entry->path.len, (const char *)entry->path.data);
+        inode = fake_at(path);
+        ck_assert_msg(inode != NULL, "%s is called done and is not there", path);
+        ck_assert_msg(inode->valid == inode->size && inode->finished, "%s is called done and is not whole", path);
+        ck_assert_uint_lt(known.n, KNOWN_MAX);
+        snprintf(known.path[known.n], sizeof(known.path[0]), "%s%s%.*s", name, entry->path.len > 0 ? "/" : "", (int)entry->path.len,
+                 (const char *)entry->path.data);
+        known.serial[known.n++] = inode->serial;
+        return 0;
+}
+
+static int take_done_blob(void *context, struct bytes data) {
+        return done_read(data, take_done, context);
+}
+
+static int take_job(void *context, const struct store_job *job) {
+        (void)context;
+        known.jobs++;
+        known.state = job->state;
+        known.id = job->id;
+        memcpy(known.random, job->random, sizeof(known.random));
+        return 0;
+}
+
+/* After a crash: everything that is done is there, and remembered for later. */
+static void look_at_store(void) {
+        struct store *store;
+        char *note = NULL;
+        uint64_t next;
+
+        memset(&known, 0, sizeof(known));
+        if (!__real_store_sqlite.exists(kit_directory))
+                return;
+        ck_assert_int_eq(__real_store_sqlite.open(kit_directory, &store, &note), 0);
+        ck_assert_msg(note == NULL, "%s", note);
+        ck_assert_int_eq(__real_store_sqlite.load(store, take_job, NULL, &next), 0);
+        ck_assert_msg(shared->job == 0 || known.jobs == 1, "an acknowledged job is lost");
+        for (unsigned place = 0; known.jobs > 0 && place < 2; place++)
+                ck_assert_int_eq(__real_store_sqlite.read_files(store, known.id, place, take_done_blob, &place), 0);
+        __real_store_sqlite.close(store);
+}
+
+/* In the end. */
+static void all_is_well(unsigned what, uint64_t again_max) {
+        uint64_t size = 0;
+
+        is_copy_of("/home/dst", "/home/src");
+        if (what & TWO)
+                is_copy_of("/home/dst2", "/home/other");
+        for (unsigned i = 0; i < known.n; i++) {
+                const struct fake_inode *inode = fake_at(known.path[i]);
+
+                ck_assert_msg(inode != NULL, "%s was done and is gone", known.path[i]);
+                ck_assert_msg(inode->serial == known.serial[i], "%s was done and was copied again", known.path[i]);
+        }
+        if (what & LARGE)
+                size = LARGE_BYTES;
+        ck_assert_msg(fake_fs->bytes_written <= size + 100000 + again_max, "%llu MiB were copied again",
+                      (unsigned long long)((fake_fs->bytes_written - size) / MIB));
+}
+
+/* ---- the tests ------------------------------------------------------------------------------------------------------------- */
+
+static void setup(void) {
+        kit_setup();
+        if (!shared)
+                shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+}
+
+static uint64_t count_commits(unsigned what) {
+        make_scene(what);
+        ck_assert(in_child(first_life, what, NULL, 0));
+        all_is_well(what, 0);
+        kit_empty_directory();
+        return shared->commits;
+}
+
+static void crash_at_every_commit(unsigned what, enum faulty_kind kind, bool power_cut) {
+        uint64_t commits = count_commits(what);
+
+        ck_assert_uint_ge(commits, 3);
+        for (uint64_t n = 1; n <= commits; n++) {
+                struct faulty_plan plan = {.kind = kind, .nth = n};
+
+                make_scene(what);
+                if (in_child(first_life, what, &plan, 0))
+                        break; /* it took fewer commits this time */
+                if (power_cut)
+                        fake_power_cut();
+                look_at_store();
+                ck_assert(in_child(second_life, what, NULL, 0));
+                all_is_well(what, 64 * MIB);
+                kit_empty_directory();
+        }
+        kit_empty_directory();
+}
+
+START_TEST(killed_before_every_commit) {
+        crash_at_every_commit(scenes[_i].what, FAULTY_CRASH_BEFORE, false);
+}
+END_TEST
+
+START_TEST(killed_after_every_commit) {
+        crash_at_every_commit(scenes[_i].what, FAULTY_CRASH_AFTER, false);
+}
+END_TEST
+
+START_TEST(power_lost_before_every_commit) {
+        crash_at_every_commit(scenes[_i].what, FAULTY_CRASH_BEFORE, true);
+}
+END_TEST
+
+START_TEST(power_lost_after_every_commit) {
+        crash_at_every_commit(scenes[_i].what, FAULTY_CRASH_AFTER, true);
+}
+END_TEST
+
+/* Between any two calls of workers. */
+START_TEST(killed_at_every_step) {
+        unsigned what = scenes[_i / 2].what;
+        uint64_t steps;
+
+        count_commits(what);
+        steps = shared->steps;
+        for (uint64_t n = 1; n <= steps; n++) {
+                make_scene(what);
+                ck_assert(!in_child(first_life, what, NULL, n));
+                if (_i % 2)
+                        fake_power_cut();
+                look_at_store();
+                ck_assert(in_child(second_life, what, NULL, 0));
+                all_is_well(what, 64 * MIB);
+                kit_empty_directory();
+        }
+}
+END_TEST
+
+/* Killed again and again, a few steps further each time. */
+START_TEST(killed_again_and_again) {
+        unsigned what = scenes[_i].what;
+
+        for (uint64_t steps = 7; steps < 60; steps += 11) {
+                unsigned lives = 0;
+
+                make_scene(what);
+                ck_assert(!in_child(first_life, what, NULL, steps));
+                look_at_store();
+                for (; lives < 3; lives++) {
+                        struct faulty_plan plan = {.kind = lives % 2 ? FAULTY_CRASH_BEFORE : FAULTY_CRASH_AFTER, .nth = 2 + lives};
+
+                        if (in_child(second_life, what, &plan, 0))
+                                break;
+                        look_at_store();
+                }
+                ck_assert(in_child(second_life, what, NULL, 0));
+                all_is_well(what, (lives + 1) * 64 * MIB);
+                kit_empty_directory();
+        }
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("jobs_crash");
+        TCase *tcase = tcase_create("jobs_crash");
+        SRunner *runner;
+        int failed;
+
+        tcase_set_timeout(tcase, 300);
+        tcase_add_checked_fixture(tcase, setup, kit_teardown);
+        tcase_add_loop_test(tcase, killed_before_every_commit, 0, SCENES);
+        tcase_add_loop_test(tcase, killed_after_every_commit, 0, SCENES);
+        tcase_add_loop_test(tcase, power_lost_before_every_commit, 0, SCENES);
+        tcase_add_loop_test(tcase, power_lost_after_every_commit, 0, SCENES);
+        tcase_add_loop_test(tcase, killed_at_every_step, 0, 2 * SCENES);
+        tcase_add_loop_test(tcase, killed_again_and_again, 0, SCENES);
+        suite_add_tcase(suite, tcase);
+        runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed == 0 ? 0 : 1;
+}
