@@ -48,11 +48,12 @@ nothing_promised_is_lost() {
 # survive WHAT KILLS SOURCE DIRECTORY fresh|existing ARGUMENTS OF CP…: copies SOURCE to DIRECTORY/copy, with so many kills. Where
 # the job is done sooner there are fewer: $killed.
 survive() {
-        local what=$1 planned=$2 source=$3 directory=$4 kind=$5 target=$4/copy total=0 number done_files top inode blocks kept k submitter
+        local what=$1 planned=$2 source=$3 directory=$4 kind=$5 target=$4/copy total number done_files top inode blocks kept k submitter
         local -a counted=() inodes=()
         shift 5
         rm -f "$scratch"/seen.*
         killed=0
+        total=-$(daemon_written) # not of this job
         if [ "$kind" = existing ]; then
                 "${asker[@]}" mkdir "$target"
                 find "$source" -maxdepth 1 -type f -name 'file*' -printf '%f\0' | head -z -n 50 |
@@ -66,15 +67,15 @@ survive() {
                 submitter=$!
                 a_moment 500
                 ! ended "$(job_state "$number")" || break
-                done_files=$(job_field "$number" .files_done)
                 crash_daemon
                 wait $submitter
                 killed=$((killed + 1))
                 total=$((total + written))
                 counted+=("${done_files:-0}")
-                # While nothing runs: what is there, and how far the big file has come.
+                # While nothing runs: what the journal calls done, what is there, and how far the big file has come.
+                done_files=$(journal_files_done "$number")
                 top=$target
-                [ "$kind" = existing ] || top=$(find "$directory" -maxdepth 1 -name ".fsop-$number-*" -type d)
+                [ -e "$target" ] || top=$(find "$directory" -maxdepth 1 -name ".fsop-$number-*" -type d)
                 : >"$scratch/seen.$killed"
                 [ -z "$top" ] || [ ! -e "$top" ] || "$bin/alike" -l "$top" | sort >"$scratch/seen.$killed"
                 if [ "$kind" = fresh ] && [ -n "$top" ] && [ -e "$top/big" ]; then

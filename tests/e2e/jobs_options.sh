@@ -200,6 +200,8 @@ exits 0 "pause" job_do pause "$job"
 ends_as "paused" "$job" paused 10
 sleep 0.3 # what is under way is finished
 now=$(counters)
+top=$(find "$data/to" -maxdepth 1 -name ".fsop-$job-*")
+"$bin/alike" -l "$top" | sort >"$scratch/seen"
 sleep 0.7
 equal "nothing goes on" "$now" "$(counters)"
 stop_daemon
@@ -211,6 +213,9 @@ equal "nor does a crash" paused "$(job_state "$job")"
 exits 1 "what is paused cannot be forgotten" job_do forget "$job"
 exits 0 "resume" job_do resume "$job"
 ends_as "resumed, it ends" "$job" done
+kept=$(comm -12 "$scratch/seen" <("$bin/alike" -l "$data/to/paused" | sort) | wc -l)
+[ "$kept" -ge "${now% *}" ] && [ "$kept" -gt 0 ] && ok "what was done before is not copied again ($kept files)" ||
+        fail "what was done before is not copied again" "done: ${now% *}, kept: $kept"
 same "and all is there" "$data/pace" "$data/to/paused"
 exits 1 "what is done cannot be paused" job_do pause "$job"
 exits 1 "nor resumed" job_do resume "$job"
@@ -259,6 +264,25 @@ exits 0 "watch joins a running job, and ends with it" "${asker[@]}" timeout 60 f
 equal "its last word" done "$(jq -rs 'map(.state // empty) | last' <<<"$output")"
 [ "$(wc -l <<<"$output")" -ge 3 ] && ok "it tells of progress" || fail "it tells of progress" "$output"
 exits 0 "watch of a job that has ended" "${asker[@]}" timeout 10 fsop job watch "$job"
+
+# Across a crash: numbers of events go on, and who waits for a job joins it anew.
+under_way "$data/to/rejoined"
+event=$(job_field "$job" .event)
+crash_daemon
+start_daemon
+exits 0 "watch after a crash" "${asker[@]}" timeout 60 fsop --json job watch "$job"
+events=$(jq -r .event <<<"$output")
+equal "numbers of events ascend" "$(sort -nu <<<"$events")" "$events"
+[ "$(head -n 1 <<<"$events")" -gt "$event" ] && ok "beyond those before the crash" || fail "beyond those before the crash" "$event, then $events"
+"${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 12M "$data/pace" "$data/to/waited-for" >"$scratch/waited-for" 2>&1 &
+client=$!
+wait_until "the job runs" until_running || fail "the job runs"
+crash_daemon
+start_daemon
+status=0
+wait "$client" || status=$?
+equal "a client that waits survives a crash of the daemon" 0 "$status"
+exits 0 "and all is there" diff -r "$data/pace" "$data/to/waited-for"
 rm -rf "$data/to"/*
 
 # ---- order ------------------------------------------------------------------------------------------------------------------------

@@ -145,10 +145,14 @@ stop_daemon
 rm -rf "$scratch/state" && install -d -m 755 "$scratch/state" # a fresh journal: no jobs
 write_config "limits:" "  jobs-per-uid: 6"
 start_daemon
+submitted -T "$data/file" "$data/to/l0"
+ends_as "a job that has ended" "$job" done
+ended=$job
 submitted -r -T --bwlimit 100K "$data/from" "$data/to/l1"
 for i in 2 3 4 5 6; do submitted -T "$data/file" "$data/to/l$i"; done
+equal "at the limit, the oldest job that has ended is forgotten" 0 "$(job_list | grep -cxF "$ended")"
 refused_as "more jobs than a user may have" EUSERS busy as_nobody fsop --json cp --detach -T "$data/file" "$data/to/l7"
 exits 0 "of others it takes no notice" fsop cp --detach -T "$data/file" "$data/to/l8"
 exits 0 "with one job less" job_do cancel "$job"
-submitted -T "$data/file" "$data/to/l9" && ok "there is room for another" || fail "there is room for another"
+submitted -T "$data/file" "$data/to/l9" && ok "there is room for another"
 finish
