@@ -17,7 +17,7 @@
 #include "daemon/done.h"
 #include "daemon/session.h"
 
-#define RUN_TREES_MAX 8u          /* places that are open at a time */
+#define RUN_TREES_MAX 64u         /* places that are open at a time: so many single files share a flush */
 #define BUNDLE_FILES 64u           /* files of one unit: 2 to 3 ms */
 #define BUNDLE_FILES_SLOW 4u       /* … under a bandwidth limit */
 #define RECORD_BYTES (UINT64_C(24) << 20)     /* so much unrecorded data is worth a flush */

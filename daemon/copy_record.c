@@ -87,7 +87,8 @@ static uint32_t n_complete(const struct run *run) {
 static bool is_due(const struct run *run) {
         if (!run->pending && !run->failures && n_complete(run) == 0)
                 return false;
-        if (run->stopping || run->record_wanted || n_complete(run) > 0)
+        if (run->stopping || run->record_wanted || n_complete(run) >= RUN_TREES_MAX / 2 ||
+            (n_complete(run) > 0 && n_complete(run) == run->n_trees)) /* nothing else can go on */
                 return true;
         return run->unrecorded >= RECORD_BYTES || run->n_pending_files >= RECORD_FILES || run->n_failures >= BUNDLE_FILES ||
                run->job->jobs->now_ms - run->pending_ms >= RECORD_MS;

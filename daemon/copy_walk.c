@@ -363,7 +363,7 @@ static void list_names(struct dir *dir) {
                         out_of_memory(run);
                         return;
                 }
-                if (below->n > 0 && !(whole && run->options.recursive)) {
+                if (below->n > 0 && !(whole && run->job->kept.recursive)) {
                         queue_todo(dir, component, below);
                         continue;
                 }
@@ -591,7 +591,7 @@ static void found_directory(struct bundle *bundle, uint32_t index) {
         struct run *run = bundle->tree->run;
         struct names_list *none = NULL;
 
-        if (!run->options.recursive && !(none = calloc(1, sizeof(*none)))) {
+        if (!run->job->kept.recursive && !(none = calloc(1, sizeof(*none)))) {
                 out_of_memory(run);
                 return;
         }

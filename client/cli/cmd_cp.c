@@ -104,7 +104,7 @@ static int take_options(struct cli *cli, const struct invocation *invocation, st
         args->size = sizeof(*args);
         args->has_umask = true;
         args->umask = cli->umask;
-        args->recursive = archive || given(invocation, OPT_RECURSIVE) || given(invocation, OPT_FILES_FROM);
+        args->recursive = archive || given(invocation, OPT_RECURSIVE);
         args->one_filesystem = given(invocation, OPT_ONE_FILESYSTEM);
         args->verify = given(invocation, OPT_VERIFY) || given(invocation, OPT_MANIFEST);
         args->clone = clone ? (enum fsop_clone)fsop_clone_from_name(clone) : FSOP_CLONE_AUTO;
@@ -311,7 +311,8 @@ static enum verdict cp_advance(struct cli *cli, struct action *action, const str
 static void show_job(struct cli *cli, const struct action *action, const struct fsop_result *result) {
         struct text text = {0};
         (void)cli, (void)action;
-        text_addf(&text, "job %llu\n", (unsigned long long)result->value.job.jobs[0].id);
+        if (result->value.job.n_jobs)
+                text_addf(&text, "job %llu\n", (unsigned long long)result->value.job.jobs[0].id);
         show_text(&text);
 }
 
@@ -332,7 +333,9 @@ static void submit(struct cli *cli, struct action *action, struct submission *su
                 put_questions(action, submission);
         else {
                 put_operation(action, submission, 0, &bytes_max);
-                action->advance = cp_advance;
+                /* Of one operation that nobody waits for there is nothing to be made of the answer. */
+                if (!submission->complete || submission->ret_job)
+                        action->advance = cp_advance;
         }
         cli_submit(cli, action);
 }

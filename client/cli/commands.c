@@ -169,16 +169,17 @@ static const char batch_more[] =
         "backslashes before \" and \\, \\ keeps the next character, and $'…' knows \\n, \\t, \\xHH and \\OOO, for names\n"
         "with odd bytes. Nothing else is special: no variables, no patterns. # begins a comment. With -0 commands end\n"
         "with NUL, and a newline is a character like others. What one line has done the next one finds, except with\n"
-        "--parallel. `mv -T` and `ln -T` are faster than without: nobody needs to ask whether DST is a directory.\n";
+        "--parallel. `mv -T`, `ln -T` and `cp -T` are faster than without: nobody needs to ask whether DST is a directory.\n";
 static const char cp_more[] =
         "The daemon copies in the background, as a job that survives its restarts and yours; fsop shows how far it is.\n"
         "An interrupt cancels the job, a lost connection does not. Each file gets its name when it is complete. In a\n"
-        "batch file, and with --detach, only the number is printed: `fsop job watch` follows it then.\n"
+        "batch file, and with --detach, only the number is printed: `fsop job watch` follows it then. --timeout ends the\n"
+        "watching, not the job.\n"
         "DST is a directory that exists, and gets every SRC, or the new name of the only SRC; a SRC that ends in /. is\n"
         "copied into DST itself. Symbolic links given as SRC are followed, except with -r, -a, -d and -P.\n"
         "--files-from means what it means to rsync: there is one SRC, a directory, and SRC/a/b becomes DST/a/b. Empty\n"
         "lines are nothing, every other one is a name: there are no comments. \"..\" and absolute paths are refused. A\n"
-        "directory that is named is copied with all that is in it.\n"
+        "directory that is named is made; with -r or -a it is copied with all that is in it.\n"
         "Exit status: 5 if some of the files failed, 1 if all did or the job could not go on, 3 if it was denied.\n";
 static const char job_watch_more[] =
         "Shows what cp shows, and ends with its exit status. An interrupt ends the watching, not the job.\n";

@@ -75,11 +75,10 @@ static void bash_values(struct text *text, const char *name, const struct option
                         continue;
                 text_adds(text, "        ");
                 if (options->letter)
-                        text_addf(text, "'%s -%c'", name, options->letter);
-                if (options->letter && options->name)
-                        text_adds(text, "|");
-                if (options->name)
-                        text_addf(text, "'%s --%s'", name, options->name);
+                        text_addf(text, "'%s -%c'|", name, options->letter);
+                if (options->name && !options->optional)
+                        text_addf(text, "'%s --%s'|", name, options->name);
+                text_addf(text, "'%s --%s='", name, options->name ? options->name : "");
                 text_adds(text, ") ");
                 bash_complete(text, options->completes, options->words);
                 text_adds(text, "; return 0 ;;\n");
@@ -111,7 +110,9 @@ static const char bash_body[] =
         "                        else ((operands++)); fi ;;\n"
         "                esac\n"
         "        done\n"
-        "        prev=${COMP_WORDS[COMP_CWORD-1]}\n";
+        "        prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+        "        if [[ $cur == = ]]; then cur=''; prev+='='\n"
+        "        elif [[ $prev == = ]]; then prev=\"${COMP_WORDS[COMP_CWORD-2]}=\"; fi\n";
 
 static void bash_pairs(struct text *text) {
         for (const struct command *command = commands; command->name; command++) {
@@ -210,11 +211,12 @@ static void zsh_action(struct text *text, enum completes completes, const char *
 }
 
 static void zsh_option(struct text *text, const struct option *option, const char *form, bool is_long) {
-        text_addf(text, " \\\n                '%s%s[", form, option->value && is_long ? "=" : "");
+        const char *joint = !option->value || !is_long ? "" : option->optional ? "=-" : "=";
+        text_addf(text, " \\\n                '%s%s[", form, joint);
         zsh_words(text, option->help);
         text_adds(text, "]");
         if (option->value) {
-                text_adds(text, ":");
+                text_adds(text, option->optional ? "::" : ":");
                 zsh_words(text, option->value);
                 text_adds(text, ":");
                 zsh_action(text, option->completes, option->words);
@@ -310,7 +312,9 @@ static void fish_options(struct text *text, const char *condition, const struct 
                         text_addf(text, " -s %c", options->letter);
                 if (options->name)
                         text_addf(text, " -l %s", options->name);
-                if (options->value)
+                if (options->optional && options->words)
+                        text_addf(text, " -a '%s'", options->words);
+                else if (options->value && !options->optional)
                         fish_value(text, options->completes, options->words);
                 text_adds(text, " -d '");
                 add_quoted(text, options->help);

@@ -35,6 +35,7 @@ struct watch {
         uint64_t started_us, drawn_us, line_us, lost_us, deadline_us;
         unsigned tick;
         bool drawn;                    /* a bar stands on the terminal */
+        bool cancelling;               /* the daemon has said that it will be cancelled */
         bool interrupted, over;        /* over: there is nothing more to wait for */
         uint64_t n_failures, n_denied; /* files that failed while somebody watched */
 };
@@ -243,10 +244,10 @@ static void let_go(struct watch *watch) {
 
 static void give_up(struct watch *watch) {
         const unsigned long long job = watch->what->job;
-        note(watch,
-             "%s: the connection to the daemon was lost; the job goes on when fsopd does; `fsop job watch %llu` "
-             "follows it",
-             terminal_interrupted() && watch->what->cancels ? "could not be cancelled" : "is no longer watched", job);
+        const char *what = watch->cancelling                                ? "is being cancelled"
+                           : terminal_interrupted() && watch->what->cancels ? "could not be cancelled"
+                                                                            : "goes on when fsopd does";
+        note(watch, "%s, but the connection to the daemon was lost; `fsop job watch %llu` follows it", what, job);
         if (watch->style == STYLE_JSON) {
                 const struct action action = {.verb = FSOP_VERB_JOB_WATCH, .job = job};
                 const struct failure failure = {.code = FSOP_ECONNRESET,
@@ -268,7 +269,8 @@ static void reconnect(struct watch *watch) {
         let_go(watch);
         for (;;) {
                 /* Not at once after an answer that sent us here: it may be the same again. */
-                if (terminal_monotonic_us() - watch->lost_us > LOST_AFTER || terminal_interrupted()) {
+                if (terminal_monotonic_us() - watch->lost_us > LOST_AFTER ||
+                    (terminal_interrupted() && !watch->cancelling)) {
                         give_up(watch);
                         return;
                 }
@@ -289,7 +291,8 @@ static void on_interrupt(struct watch *watch) {
                 return;
         }
         const int r = fsop_job_cancel(watch->cli->client, watch->what->job, NULL);
-        if (r >= 0)
+        watch->cancelling = r >= 0;
+        if (watch->cancelling)
                 note(watch, "is being cancelled");
         else if (r != -FSOP_EINVAL && r != -FSOP_ECONNRESET && r != -FSOP_ENOTCONN) {
                 note(watch, "could not be cancelled: %s", fsop_strerror(r));

@@ -250,6 +250,10 @@ equal "… with several sources" "$first" "$(n cp --idempotency-key k2 --detach 
 # In a batch file a job is only submitted.
 exits 0 "cp in a batch file" n batch - < <(printf 'cp -r src batch1\ncp src/one batch2\n')
 contains "… prints the numbers" "job $(last_job)" "$output"
+equal "… in JSON, with their lines" "1 2 3" \
+        "$(printf 'cp -T src/one batch%d\n' 3 4 5 | n --json batch - | jq -r 'select(.op == "cp" and .job != null) | .line' | xargs)"
+exits 0 "… several at once" n batch --parallel - < <(printf 'cp -T src/one batch%d\n' {6..30})
+equal "… each once" 25 "$(grep -c '^job ' <<<"$output")"
 exits 1 "job watch has no place there" n batch - < <(echo "job watch 1")
 
 # ---- interrupts -----------------------------------------------------------------------------------------------------------------------
