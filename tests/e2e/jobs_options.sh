@@ -59,6 +59,26 @@ for clone in auto never; do
         same "-a over it, clone $clone: and again" "$data/rich" "$data/to/rich"
         rm -rf "$data/to/rich"
 done
+# What a directory hands down to new files is not theirs: not with everything preserved.
+if command -v setfacl >/dev/null; then
+        for kind in file directory; do
+                mkdir "$data/to/acl"
+                setfacl -d -m u:1000:rwx "$data/to/acl"
+                if [ $kind = file ]; then
+                        copies "-a into a directory with a default ACL" -a "$data/tree/a.txt" "$data/to/acl"
+                        same "the file has none" "$data/tree/a.txt" "$data/to/acl/a.txt"
+                else
+                        copies "-a over a directory with a default ACL" -a -T "$data/tree" "$data/to/acl"
+                        same "the tree has none" "$data/tree" "$data/to/acl"
+                fi
+                rm -rf "$data/to/acl"
+        done
+        setfacl -m u:1000:rw "$data/tree/a.txt"
+        copies "a file with an ACL, over one without" -a -T "$data/tree/a.txt" "$data/to/with"
+        setfacl -b "$data/tree/a.txt"
+        copies "a file without an ACL, over one with" -a -T "$data/tree/a.txt" "$data/to/with"
+        same "it has none" "$data/tree/a.txt" "$data/to/with"
+fi
 ln -s tree/a.txt "$data/link"
 copies "a link is followed" "$data/link" "$data/to/followed"
 [ -f "$data/to/followed" ] && [ ! -L "$data/to/followed" ] && ok "it is the file" || fail "it is the file"
