@@ -26,6 +26,7 @@ start_daemon
 
 # ---- what is checked ------------------------------------------------------------------------------------------------
 
+moment_ms=500 # a kill comes within so much
 acknowledged=$scratch/acknowledged # numbers of jobs that were promised
 : >"$acknowledged"
 smalls=0
@@ -65,7 +66,7 @@ survive() {
         while [ $killed -lt "$planned" ]; do
                 submit_smalls "$number.$killed" "$directory" &
                 submitter=$!
-                a_moment 500
+                a_moment $moment_ms
                 ! ended "$(job_state "$number")" || break
                 crash_daemon
                 wait $submitter
@@ -171,12 +172,19 @@ rm "$data/to/big" "$data/from/tree/big"
 
 mkdir "$data/own"
 chown nobody:nogroup "$data/own"
-as_nobody "$bin/grow" "$data/own/tree" 1500 2 own || die "no tree of the caller's own"
+as_nobody "$bin/grow" "$data/own/tree" 3000 2 own || die "no tree of the caller's own"
 as_nobody mkdir "$data/own/to"
 submit_as=(--as caller)
 copy_policy "$data/nowhere"
 exits 0 "as caller: no rule" fsop policy reload
 chmod 644 "$data/from/small"
-survive "as caller, fresh" 2 "$data/own/tree" "$data/own/to" fresh
-survive "as caller, existing" 1 "$data/own/tree" "$data/own/to" existing
+moment_ms=150
+for kind in fresh existing; do
+        all=0
+        for ((round = 1; all < (kills + 2) / 3; round++)); do
+                survive "as caller, round $round, $kind" 2 "$data/own/tree" "$data/own/to" $kind
+                all=$((all + killed))
+                [ $round -lt $((kills * 4)) ] || die "the jobs are done before they can be killed"
+        done
+done
 finish
