@@ -230,7 +230,8 @@ static int enter_target(struct copy_tree *tree, const struct copy_dir *parent, c
                 r = look_at_target(tree, dir, &parent->to, ret);
         if (r < 0)
                 return r;
-        dir->inherits_acl = dir->made ? parent->inherits_acl : has_default_acl(dir->target);
+        /* What an earlier run has finished may have got its default ACL: it goes until the directory is finished again. */
+        dir->inherits_acl = dir->made && !tree->resumed ? parent->inherits_acl : has_default_acl(dir->target);
         if (dir->made)
                 r = settle_made(tree, dir, ret);
         else if (tree->resumed)
@@ -297,6 +298,8 @@ static int top_made(struct copy_tree *tree, struct copy_dir *dir, struct copy_er
         }
         if (r >= 0)
                 r = look_at_target(tree, dir, &place.to, ret);
+        if (r >= 0 && tree->resumed)
+                dir->inherits_acl = has_default_acl(dir->target);
         if (r >= 0)
                 r = settle_made(tree, dir, ret);
         if (place.target >= 0)
