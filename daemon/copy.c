@@ -210,6 +210,8 @@ static void close_done(struct io *io) {
         struct run *run = unit->run;
 
         unit_back(unit);
+        if (unit->io.result < 0) /* no worker could: then on the loop */
+                copy_close(&unit->tree->t);
         if (unit->error.code < 0)
                 log_line(LOG_LEVEL_WARNING, "job %llu: temporary files could not all be removed: %s",
                          (unsigned long long)run->job->kept.id, unit->error.why ? unit->error.why : error_text(-unit->error.code));
@@ -541,8 +543,6 @@ bool run_tick(struct run *run, uint64_t now_ms, bool say) {
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void run_free(struct run *run) {
-        free(run->listing);
-        free(run->finishing);
         free((void *)(uintptr_t)run->options.excludes);
         free(run->excludes_texts);
         if (run->has_peer)
@@ -569,7 +569,7 @@ static void wind_up(struct run *run) {
         walk_drop(run);
         large_drop(run);
         record_drop(run);
-        if (run->n_finishing > 0) {
+        if (run->finishing) {
                 while (walk_issue(run))
                         ;
                 return;
@@ -634,6 +634,13 @@ static int take_excludes(struct run *run) {
         return 0;
 }
 
+static bool has_names(const struct store_job *kept) {
+        for (uint32_t i = 0; i < kept->n_places; i++)
+                if (kept->places[i].n_names > 0)
+                        return true;
+        return false;
+}
+
 int run_start(struct job *job, bool clean) {
         struct run *run = calloc(1, sizeof(*run));
         const struct store_job *kept = &job->kept;
@@ -643,7 +650,7 @@ int run_start(struct job *job, bool clean) {
         run->job = job;
         run->clean = clean;
         run->options = (struct copy_options){
-                .recursive = kept->recursive,
+                .recursive = kept->recursive || has_names(kept), /* a list names directories to go through */
                 .one_filesystem = kept->one_filesystem,
                 .preserve = kept->preserve,
                 .umask = kept->umask,

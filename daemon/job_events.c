@@ -9,7 +9,7 @@
 #include "daemon/jobs.h"
 #include "daemon/server.h"
 
-#define EVENTS_KEPT 64u
+#define EVENTS_KEPT 64u /* the list grows only as far as something happens: ten thousand jobs that wait have none */
 
 struct event {
         uint64_t number;
@@ -30,8 +30,8 @@ struct watcher {
 };
 
 struct job_events {
-        struct event ring[EVENTS_KEPT];
-        uint32_t first, n;
+        struct event *list;
+        uint32_t n, room;
         uint64_t told; /* the last number that anyone was told */
         struct watcher *watchers;
 };
@@ -50,32 +50,55 @@ static void event_fini(struct event *event) {
         *event = (struct event){0};
 }
 
-static struct event *last_event(struct job_events *events) {
-        return events->n > 0 ? &events->ring[(events->first + events->n - 1) % EVENTS_KEPT] : NULL;
+static bool make_room(struct job_events *events) {
+        uint32_t room = events->room ? events->room * 2 : 4;
+        struct event *list;
+
+        if (events->n == EVENTS_KEPT) {
+                event_fini(&events->list[0]);
+                memmove(events->list, events->list + 1, --events->n * sizeof(*events->list));
+        }
+        if (events->n < events->room)
+                return true;
+        list = realloc(events->list, room * sizeof(*list));
+        if (!list)
+                return false;
+        events->list = list;
+        events->room = room;
+        return true;
+}
+
+/* The next event of a job, or the last one again: progress that nobody was told. */
+static struct event *next_event(struct job_events *events, enum fsop_job_event_kind kind) {
+        struct event *last = events->n > 0 ? &events->list[events->n - 1] : NULL;
+
+        if (last && last->kind == FSOP_JOB_EVENT_PROGRESS && kind == FSOP_JOB_EVENT_PROGRESS && last->number > events->told) {
+                event_fini(last);
+                return last;
+        }
+        if (!make_room(events))
+                return NULL;
+        last = &events->list[events->n++];
+        *last = (struct event){0};
+        return last;
 }
 
 static struct event *event_add(struct job *job, enum fsop_job_event_kind kind) {
-        struct job_events *events = events_of(job);
-        struct event *event = events ? last_event(events) : NULL;
-        uint64_t number = ++job->jobs->event_base;
+        struct job_events *events;
+        struct event *event;
 
-        job->last_event = number;
-        if (!events)
+        job->last_event = ++job->jobs->event_base;
+        if (!job->events && !job->run) /* what state it is in can be told without */
                 return NULL;
-        if (!event || event->kind != FSOP_JOB_EVENT_PROGRESS || kind != FSOP_JOB_EVENT_PROGRESS || event->number <= events->told) {
-                if (events->n == EVENTS_KEPT) {
-                        events->first = (events->first + 1) % EVENTS_KEPT;
-                        events->n--;
-                }
-                events->n++;
-                event = last_event(events);
-        }
-        event_fini(event);
-        event->number = number;
+        events = events_of(job);
+        event = events ? next_event(events, kind) : NULL;
+        if (!event)
+                return NULL;
+        event->number = job->last_event;
         event->time = sys_realtime();
         event->kind = kind;
         event->state = job->kept.state;
-        event->counters = job->live;
+        event->counters = job_counters(job);
         return event;
 }
 
@@ -168,14 +191,14 @@ static bool answer_events(struct task_op *o, struct job *job) {
                 return true;
         }
         for (uint32_t i = 0; job->events && i < job->events->n; i++) {
-                const struct event *event = &job->events->ring[(job->events->first + i) % EVENTS_KEPT];
+                const struct event *event = &job->events->list[i];
 
                 if (event->number > after)
                         list[n++] = describe(job, event);
         }
         if (n == 0 && job->last_event > after) {
                 struct event now = {.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->kept.state,
-                                    .counters = job->live};
+                                    .counters = job_counters(job)};
 
                 list[n++] = describe(job, &now);
         }
@@ -239,8 +262,9 @@ void job_events_free(struct job *job) {
                 if (watcher->job == job)
                         watcher->job = NULL;
         tell(job, false);
-        for (uint32_t i = 0; i < EVENTS_KEPT; i++)
-                event_fini(&events->ring[i]);
+        for (uint32_t i = 0; i < events->n; i++)
+                event_fini(&events->list[i]);
+        free(events->list);
         free(events);
         job->events = NULL;
 }

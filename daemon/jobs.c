@@ -191,9 +191,17 @@ void job_set_state(struct job *job, enum fsop_job_state state, const struct erro
         job->jobs->schedule_wanted = true;
 }
 
+struct store_counters job_counters(const struct job *job) {
+        struct store_counters counters = job->live;
+
+        counters.files_done = job->kept.counters.files_done;
+        counters.files_skipped = job->kept.counters.files_skipped;
+        return counters;
+}
+
 struct job_info job_describe(const struct job *job) {
         const struct store_job *kept = &job->kept;
-        const struct store_counters *live = &job->live;
+        const struct store_counters counters = job_counters(job), *live = &counters;
         uint64_t left = live->bytes_total > live->bytes_copied ? live->bytes_total - live->bytes_copied : 0;
         enum fsop_job_state state = kept->state;
 
@@ -238,6 +246,8 @@ struct job_info job_describe(const struct job *job) {
 void job_start(struct job *job, bool clean) {
         if (run_start(job, clean) < 0) {
                 log_line(LOG_LEVEL_ERROR, "job %llu: out of memory", (unsigned long long)job->kept.id);
+                job->wants_cleaning = job->wants_cleaning || clean;
+                job->jobs->schedule_wanted = true; /* in the next round */
                 return;
         }
         job->cleaning = clean;

@@ -189,6 +189,7 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
         part->file = *file;
         part->file.name = part->name;
         copy_work_init(tree, dir, &part->file, &part->work);
+        copy_work_may_create(dir, &part->work);
         open_both(part, record);
         if (part->file.outcome != COPY_PENDING) {
                 copy_work_end(tree, dir, &part->work);
@@ -275,9 +276,9 @@ int64_t copy_part_step(struct copy_part *part, uint64_t bytes, struct copy_error
                         ret->why = "the source became shorter while it was copied";
                         return ret->code;
                 }
-                part->file.bytes += (uint64_t)n;
                 advance_to(part, part->offset + (uint64_t)n);
         }
+        part->file.bytes += part->offset - begun;
         if (part->offset == begun && begun < size && copy_stopped(part->tree))
                 return copy_failed(ret, ECANCELED);
         return (int64_t)(part->offset - begun);
