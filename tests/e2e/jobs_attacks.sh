@@ -90,6 +90,36 @@ exits 0 "a job on a filesystem that another user's job uses, to a target that is
 equal "… is done meanwhile" "root running" "$(cat "$scratch/other/mine") $(fsop --json job show "$slow" | jq -r .state)"
 n job cancel "$slow" >/dev/null
 
+# ---- a large file goes on where it was, in the file that it was --------------------------------------------------------------
+head -c 100M /dev/zero >"$tree/to/theirs"
+chmod 600 "$tree/to/theirs"
+exec 9<"$tree/to/theirs"
+head -c 120M /dev/urandom >"$tree/large"
+chown nobody "$tree/large"
+write_policy as-root <<POLICY
+rules:
+  - {name: as-root, effect: allow, user: [nobody], path: $tree/to, ops: [copy-to], create-as: service}
+POLICY
+mv "$scratch/etc/policy.d/rules.yaml" "$scratch/etc/rules.was"
+fsop policy reload >/dev/null
+part=$(submit n --json cp --clone never --bwlimit 30M --detach "$tree/large" "$tree/to/part")
+has_part() { [ "$(fsop --json job show "$part" | jq -r .bytes_flushed)" -gt 8000000 ]; }
+wait_until "a part is on the disk" has_part
+n job pause "$part" >/dev/null
+wait_until "it is paused" is_state "$part" paused
+temporary=$(compgen -G "$tree/to/.fsop-$part-*")
+as_nobody mv "$temporary" "$tree/to/was"
+as_nobody mv "$tree/to/theirs" "$temporary"
+n job resume "$part" >/dev/null
+wait_until "it is done" is_state "$part" 'done'
+cmp -s "$tree/large" "$tree/to/part" && ok "a part that was replaced is begun anew" || fail "a part that was replaced is begun anew"
+equal "… and root's file that had its name is as it was" "104857600 0" \
+        "$(stat -L -c %s /proc/self/fd/9) $(tr -d '\0' <&9 | wc -c)"
+exec 9<&-
+rm -f "$tree/to/"{part,was} "$tree/large" "$scratch/etc/policy.d/as-root.yaml"
+mv "$scratch/etc/rules.was" "$scratch/etc/policy.d/rules.yaml"
+fsop policy reload >/dev/null
+
 # ---- exchanged for what is kept out, again and again ------------------------------------------------------------------------
 # of root's things: inode, owner, mode, links, contents
 of_root() {
