@@ -120,6 +120,28 @@ rm -f "$tree/to/"{part,was} "$tree/large" "$scratch/etc/policy.d/as-root.yaml"
 mv "$scratch/etc/rules.was" "$scratch/etc/policy.d/rules.yaml"
 fsop policy reload >/dev/null
 
+# ---- a further link is one to what was copied, not to root's file that has its name by then -------------------------------------
+mkdir "$tree/linked" "$tree/to/linked"
+echo "mine .." >"$tree/linked/first"
+ln "$tree/linked/first" "$tree/linked/second"
+chown -R nobody "$tree/linked"
+chown nobody "$tree/to/linked"
+echo "SECRET." >"$tree/to/linked/theirs"
+for ((i = 0; i < 10; i++)); do
+        "${nobody[@]}" "$bin/swap" "$tree/to/linked/theirs" "$tree/to/linked/first" >/dev/null &
+        swapper=$!
+        children+=("$swapper")
+        for j in 1 2 3; do n cp -r --preserve=links -T "$tree/linked" "$tree/to/linked" >/dev/null 2>&1; done
+        kill -TERM "$swapper"
+        wait "$swapper"
+        links=$(find "$tree/to/linked" -user 0 -links +1)
+        [ -z "$links" ] || break
+        rm -f "$tree/to/linked/"{first,second}
+        [ -e "$tree/to/linked/theirs" ] || echo "SECRET." >"$tree/to/linked/theirs"
+done
+equal "root's file is not linked in the place of the first link" "" "$links"
+rm -rf "$tree/linked" "$tree/to/linked"
+
 # ---- exchanged for what is kept out, again and again ------------------------------------------------------------------------
 # of root's things: inode, owner, mode, links, contents
 of_root() {
