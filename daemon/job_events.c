@@ -10,6 +10,7 @@
 #include "daemon/server.h"
 
 #define EVENTS_KEPT 64u
+#define EVENTS_ROOM 4u /* to begin with: most jobs have no more, and there are many */
 
 struct event {
         uint64_t number;
@@ -30,8 +31,8 @@ struct watcher {
 };
 
 struct job_events {
-        struct event ring[EVENTS_KEPT];
-        uint32_t first, n;
+        struct event *ring;
+        uint32_t first, n, room;
         uint64_t told; /* the last number that anyone was told */
         struct watcher *watchers;
 };
@@ -50,8 +51,35 @@ static void event_fini(struct event *event) {
         *event = (struct event){0};
 }
 
+static struct event *event_at(const struct job_events *events, uint32_t i) {
+        return &events->ring[(events->first + i) % events->room];
+}
+
 static struct event *last_event(struct job_events *events) {
-        return events->n > 0 ? &events->ring[(events->first + events->n - 1) % EVENTS_KEPT] : NULL;
+        return events->n > 0 ? event_at(events, events->n - 1) : NULL;
+}
+
+/* Room for one more, larger if there is memory, else the oldest one's. False: there is none at all. */
+static bool make_room(struct job_events *events) {
+        uint32_t room = events->room ? events->room * 2 : EVENTS_ROOM;
+        struct event *ring = events->n == events->room && room <= EVENTS_KEPT ? calloc(room, sizeof(*ring)) : NULL;
+
+        if (ring) {
+                for (uint32_t i = 0; i < events->n; i++)
+                        ring[i] = *event_at(events, i);
+                free(events->ring);
+                events->ring = ring;
+                events->room = room;
+                events->first = 0;
+        }
+        if (events->room == 0)
+                return false;
+        if (events->n == events->room) {
+                event_fini(event_at(events, 0));
+                events->first = (events->first + 1) % events->room;
+                events->n--;
+        }
+        return true;
 }
 
 static struct event *event_add(struct job *job, enum fsop_job_event_kind kind) {
@@ -63,10 +91,8 @@ static struct event *event_add(struct job *job, enum fsop_job_event_kind kind) {
         if (!events)
                 return NULL;
         if (!event || event->kind != FSOP_JOB_EVENT_PROGRESS || kind != FSOP_JOB_EVENT_PROGRESS || event->number <= events->told) {
-                if (events->n == EVENTS_KEPT) {
-                        events->first = (events->first + 1) % EVENTS_KEPT;
-                        events->n--;
-                }
+                if (!make_room(events))
+                        return NULL;
                 events->n++;
                 event = last_event(events);
         }
@@ -140,8 +166,8 @@ static struct job_event describe(const struct job *job, const struct event *even
         return ret;
 }
 
-/* Texts that belong to the job are copied: the answer lives longer. */
-static bool own_texts(struct arena *out, struct job_event *event) {
+/* Texts that belong to the job are copied: the answer lives longer. *bytes: more by as much. */
+static bool own_texts(struct arena *out, struct job_event *event, size_t *bytes) {
         struct bytes *texts[] = {&event->job.user,          &event->job.source,        &event->job.target,           &event->job.error.message,
                                  &event->job.error.rule,    &event->failure.path,      &event->failure.error.message};
 
@@ -151,45 +177,59 @@ static bool own_texts(struct arena *out, struct job_event *event) {
                 *texts[i] = arena_copy(out, *texts[i]);
                 if (!texts[i]->data)
                         return false;
+                *bytes += texts[i]->len;
         }
         return true;
 }
 
-/* What has happened beyond AFTER into the answer; false: nothing. */
-static bool answer_events(struct task_op *o, struct job *job) {
-        struct arena *out = &o->task->out;
-        uint64_t after = o->op->args.job.after;
-        struct job_answer *answer = &o->result.value.job;
-        struct job_event *list = arena_calloc(out, EVENTS_KEPT + 1, sizeof(*list));
-        uint32_t n = 0;
+/* How things stand, for one who knows less than what is still kept. */
+static struct event event_now(const struct job *job) {
+        return (struct event){.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->kept.state,
+                              .counters = job->live};
+}
 
-        if (!list) {
+/* Events beyond AFTER, the oldest first, as many as one answer holds: the next watch brings the others. -FSOP_ENOMEM. */
+static int take_events(struct task_op *o, const struct job *job, struct job_answer *answer) {
+        uint64_t after = o->op->args.job.after;
+        uint32_t max = job_entries_max(o), kept = job->events ? job->events->n : 0, i = 0;
+        struct arena *out = &o->task->out;
+        struct event now = event_now(job);
+        struct job_event *list;
+        size_t bytes = 0;
+
+        while (i < kept && event_at(job->events, i)->number <= after)
+                i++;
+        if (i == kept && job->last_event <= after) {
+                answer->end = job_has_ended(job);
+                return 0;
+        }
+        max = i == kept ? 1 : max < kept - i ? max : kept - i;
+        list = arena_calloc(out, max, sizeof(*list));
+        if (!list)
+                return -FSOP_ENOMEM;
+        answer->events = list;
+        while (answer->n_events < max && bytes < JOB_ANSWER_TEXT_BYTES) {
+                struct job_event *entry = &list[answer->n_events++];
+
+                *entry = describe(job, i == kept ? &now : event_at(job->events, i++));
+                if (!own_texts(out, entry, &bytes))
+                        return -FSOP_ENOMEM;
+        }
+        answer->end = i == kept && job_has_ended(job);
+        return 0;
+}
+
+/* What has happened into the answer; false: nothing. */
+static bool answer_events(struct task_op *o, struct job *job) {
+        struct job_answer *answer = &o->result.value.job;
+
+        if (take_events(o, job, answer) < 0) {
                 task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
                 return true;
         }
-        for (uint32_t i = 0; job->events && i < job->events->n; i++) {
-                const struct event *event = &job->events->ring[(job->events->first + i) % EVENTS_KEPT];
-
-                if (event->number > after)
-                        list[n++] = describe(job, event);
-        }
-        if (n == 0 && job->last_event > after) {
-                struct event now = {.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->kept.state,
-                                    .counters = job->live};
-
-                list[n++] = describe(job, &now);
-        }
-        for (uint32_t i = 0; i < n; i++)
-                if (!own_texts(out, &list[i])) {
-                        task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
-                        return true;
-                }
-        if (n > 0 && job->events)
-                job->events->told = list[n - 1].number;
-        answer->events = list;
-        answer->n_events = n;
-        answer->end = job_has_ended(job);
-        return n > 0 || job_has_ended(job);
+        if (answer->n_events > 0 && job->events)
+                job->events->told = answer->events[answer->n_events - 1].number;
+        return answer->n_events > 0 || answer->end;
 }
 
 static void unwatch(struct task_op *o) {
@@ -208,12 +248,20 @@ static void unwatch(struct task_op *o) {
         o->task->session->server->jobs->told = watcher;
 }
 
+static void fail_stopping(struct task_op *o) {
+        task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "the daemon is stopping; the job goes on when it is back");
+}
+
 void job_watch(struct task_op *o, struct job *job) {
         struct watcher *watcher;
         struct job_events *events;
 
         if (answer_events(o, job))
                 return;
+        if (job->jobs->draining) {
+                fail_stopping(o);
+                return;
+        }
         events = events_of(job);
         watcher = arena_calloc(&o->task->out, 1, sizeof(*watcher));
         if (!events || !watcher) {
@@ -239,8 +287,9 @@ void job_events_free(struct job *job) {
                 if (watcher->job == job)
                         watcher->job = NULL;
         tell(job, false);
-        for (uint32_t i = 0; i < EVENTS_KEPT; i++)
-                event_fini(&events->ring[i]);
+        for (uint32_t i = 0; i < events->n; i++)
+                event_fini(event_at(events, i));
+        free(events->ring);
         free(events);
         job->events = NULL;
 }
@@ -259,8 +308,8 @@ void jobs_tell_watchers(struct jobs *jobs) {
 
                 jobs->told = watcher->next;
                 if (watcher->cancelled) {
-                        if (!o->task->cancelled) /* the daemon is stopping */
-                                task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "the daemon is stopping; the job goes on when it is back");
+                        if (!o->task->cancelled)
+                                fail_stopping(o);
                         else
                                 task_op_fail_cancelled(o);
                 } else if (!job)

@@ -151,6 +151,9 @@ void job_submit(struct task_op *o);
 void job_answer(struct task_op *o);
 /* Answers an operation with one job. */
 void job_answer_with(struct task_op *o, const struct job *job);
+#define JOB_ANSWER_TEXT_BYTES (192u << 10) /* of one answer's texts: it ends early when they are longer */
+/* How many entries an operation wants at most. */
+uint32_t job_entries_max(const struct task_op *o);
 
 /* ---- job_events.c ---- */
 void job_event_state(struct job *job);
