@@ -117,8 +117,7 @@ static void stop_units(struct run *run) {
 
 static void fail_with(struct run *run, const struct error *error, bool transient) {
         if (run->error.code == 0) {
-                job_set_error(run->job, error);
-                run->error = run->job->kept.error;
+                run->error = error_copy(error);
                 run->transient = transient;
         }
         stop_units(run);
@@ -555,13 +554,14 @@ static void run_free(struct run *run) {
 static void run_end(struct run *run) {
         struct job *job = run->job;
         bool transient = run->transient;
-        struct error error = run->error; /* its texts are the job's */
+        struct error error = run->error; /* moved out: the run is gone when the job hears of it */
 
         run->ended = true;
         job->run = NULL;
         job->live = job->kept.counters;
         run_free(run);
         job_run_ended(job, &error, transient);
+        error_fini(&error);
 }
 
 /* Everything that waits is let go of; directories that are open are closed by workers. */

@@ -152,7 +152,7 @@ struct large {
 struct failure {
         struct failure *next;
         uint32_t place;
-        struct error error; /* texts are malloc'd or static: message, rule */
+        struct error error; /* its own copy */
         char path[];
 };
 
@@ -202,7 +202,7 @@ struct run {
         struct job *job;
         bool clean;
         bool stopping, ended, kicked, pumping;
-        struct error error; /* what it stops for; texts are the job's */
+        struct error error; /* what it stops for; its own copy */
         bool transient;     /* … and may be able to go on later */
         struct copy_options options;
         char *excludes_texts;
@@ -233,13 +233,14 @@ struct run {
         struct failure *failures; /* to be recorded */
         uint32_t n_failures;
         bool record_wanted;
-        uint32_t n_recording;     /* parts on their way into the store */
+        uint32_t n_recording;     /* on their way into the store: a part, the batch */
 
         enum batch_stage stage;
         struct bundle *batch;
         struct tree *batch_trees[RUN_TREES_MAX];
         uint32_t n_batch_trees, n_batch_units;
-        bool batch_published, batch_failed;
+        bool batch_published;
+        bool batch_failed; /* for the rest of the run: nothing is recorded any more */
         struct store_counters before; /* what was kept before the batch that is being recorded */
 
         /* bandwidth */

@@ -41,18 +41,8 @@ void record_add(struct bundle *bundle) {
 }
 
 static void failure_free(struct failure *failure) {
-        free((void *)(uintptr_t)failure->error.message.data);
-        free((void *)(uintptr_t)failure->error.rule.data);
+        error_fini(&failure->error);
         free(failure);
-}
-
-static struct bytes copy_text(struct bytes text) {
-        uint8_t *data = text.len > 0 ? malloc(text.len) : NULL;
-
-        if (!data)
-                return (struct bytes){NULL, 0};
-        memcpy(data, text.data, text.len);
-        return (struct bytes){data, text.len};
 }
 
 void record_failure(struct run *run, uint32_t place, const char *path, const struct error *error) {
@@ -63,9 +53,7 @@ void record_failure(struct run *run, uint32_t place, const char *path, const str
                 return;
         }
         failure->place = place;
-        failure->error = *error;
-        failure->error.message = copy_text(error->message);
-        failure->error.rule = copy_text(error->rule);
+        failure->error = error_copy(error);
         strcpy(failure->path, path);
         if (!run->pending && !run->failures)
                 run->pending_ms = run->job->jobs->now_ms;
@@ -101,28 +89,36 @@ bool record_is_idle(const struct run *run) {
 
 static void next_stage(struct run *run);
 
-/* All units of a stage are back. */
-static void stage_unit_back(struct unit *unit) {
+/* Without this stage nothing of the batch is done, and nothing after it: what a flush could not write may be of files that wait. */
+static void stage_failed(struct run *run, const struct copy_error *error, const char *what) {
+        run->batch_failed = true;
+        run_fail(run, error, what);
+}
+
+/* The last one begins the next stage. */
+static void stage_done(struct io *io) {
+        struct unit *unit = io->owner;
         struct run *run = unit->run;
 
         unit_back(unit);
+        if (unit->error.code < 0)
+                stage_failed(run, &unit->error, unit->kind == UNIT_FLUSH ? "what was copied could not be flushed to the disk" : NULL);
         free(unit);
         if (--run->n_batch_units == 0)
                 next_stage(run);
         run_pump(run);
 }
 
-static bool stage_unit(struct run *run, struct tree *tree, enum unit_kind kind, struct bundle *bundle, void (*call)(struct io *io),
-                       void (*done)(struct io *io)) {
+static bool stage_unit(struct run *run, struct tree *tree, enum unit_kind kind, struct bundle *bundle, void (*call)(struct io *io)) {
         struct unit *unit = unit_new(run, tree, kind);
 
         if (!unit) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                stage_failed(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
                 return false;
         }
         unit->bundle = bundle;
         run->n_batch_units++;
-        unit_submit(unit, call, done);
+        unit_submit(unit, call, stage_done);
         return true;
 }
 
@@ -145,16 +141,6 @@ static void flush_call(struct io *io) {
 
         copy_flush(&unit->tree->t, &unit->error);
         io->result = 0;
-}
-
-static void flush_done(struct io *io) {
-        struct unit *unit = io->owner;
-
-        if (unit->error.code < 0) {
-                unit->run->batch_failed = true;
-                run_fail(unit->run, &unit->error, "what was copied could not be flushed to the disk");
-        }
-        stage_unit_back(unit);
 }
 
 static uint64_t device_of(const struct tree *tree) {
@@ -181,7 +167,7 @@ static void flush_filesystems(struct run *run, bool data_only) {
                 if (!wanted || again)
                         continue;
                 flushed[n++] = device_of(tree);
-                stage_unit(run, tree, UNIT_FLUSH, NULL, flush_call, flush_done);
+                stage_unit(run, tree, UNIT_FLUSH, NULL, flush_call);
         }
 }
 
@@ -202,10 +188,6 @@ static void verify_call(struct io *io) {
         io->result = 0;
 }
 
-static void stage_done(struct io *io) {
-        stage_unit_back(io->owner);
-}
-
 static void verify(struct run *run) {
         for (struct bundle *bundle = run->batch; bundle; bundle = bundle->next) {
                 if (bundle->kind == BUNDLE_LINKS)
@@ -213,10 +195,10 @@ static void verify(struct run *run) {
                 bundle->digests = calloc(bundle->n, sizeof(*bundle->digests));
                 bundle->verified = calloc(bundle->n, sizeof(*bundle->verified));
                 if (!bundle->digests || !bundle->verified) {
-                        run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                        stage_failed(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
                         return;
                 }
-                stage_unit(run, bundle->tree, UNIT_VERIFY, bundle, verify_call, stage_done);
+                stage_unit(run, bundle->tree, UNIT_VERIFY, bundle, verify_call);
         }
 }
 
@@ -231,7 +213,7 @@ static void publish_call(struct io *io) {
 static void publish(struct run *run) {
         for (struct bundle *bundle = run->batch; bundle; bundle = bundle->next)
                 if (bundle->needs_publish)
-                        run->batch_published |= stage_unit(run, bundle->tree, UNIT_PUBLISH, bundle, publish_call, stage_done);
+                        run->batch_published |= stage_unit(run, bundle->tree, UNIT_PUBLISH, bundle, publish_call);
 }
 
 static void top_call(struct io *io) {
@@ -241,22 +223,12 @@ static void top_call(struct io *io) {
         io->result = 0;
 }
 
-static void top_done(struct io *io) {
-        struct unit *unit = io->owner;
-
-        if (unit->error.code < 0) {
-                unit->run->batch_failed = true;
-                run_fail(unit->run, &unit->error, NULL);
-        }
-        stage_unit_back(unit);
-}
-
 static void publish_tops(struct run *run) {
         for (uint32_t i = 0; i < run->n_batch_trees; i++) {
                 struct tree *tree = run->batch_trees[i];
 
                 if (tree->t.fresh && tree->has_top)
-                        stage_unit(run, tree, UNIT_PUBLISH_TOP, NULL, top_call, top_done);
+                        stage_unit(run, tree, UNIT_PUBLISH_TOP, NULL, top_call);
         }
 }
 
@@ -435,10 +407,7 @@ static void forget_failures(struct run *run) {
         run->n_failures = 0;
 }
 
-static void recorded(void *owner, int code) {
-        struct run *run = owner;
-
-        run->n_recording--;
+static void batch_recorded(struct run *run, int code) {
         if (code < 0) {
                 run->job->kept.counters = run->before;
                 run->job->kept.state = run->job->announced;
@@ -453,6 +422,13 @@ static void recorded(void *owner, int code) {
                 run->job->backoff = 0;
         drop_batch(run);
         run->moved = true;
+}
+
+static void recorded(void *owner, int code) {
+        struct run *run = owner;
+
+        run->n_recording--;
+        batch_recorded(run, code);
         run_pump(run);
 }
 
@@ -479,9 +455,10 @@ static void record(struct run *run) {
                 code = journal_change(job->jobs->journal, changes.list, changes.n, recorded, run);
         changes_fini(&changes);
         forget_failures(run);
-        run->n_recording++;
         if (code < 0)
-                recorded(run, code);
+                batch_recorded(run, code);
+        else
+                run->n_recording++;
 }
 
 /* ---- from stage to stage ------------------------------------------------------------------------------------------- */
@@ -531,10 +508,10 @@ static void next_stage(struct run *run) {
 }
 
 void record_pump(struct run *run) {
-        if (run->stage != BATCH_IDLE || run->job->stop == STOP_CANCEL || !is_due(run))
+        if (run->stage != BATCH_IDLE || run->batch_failed || run->job->stop == STOP_CANCEL || !is_due(run))
                 return;
         run->record_wanted = false;
-        run->batch_published = run->batch_failed = false;
+        run->batch_published = false;
         run->batch = run->pending;
         run->pending = NULL;
         run->pending_end = &run->pending;

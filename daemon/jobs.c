@@ -56,31 +56,6 @@ void jobs_insert(struct jobs *jobs, struct job *job) {
         jobs->n++;
 }
 
-static void free_bytes(struct bytes bytes) {
-        free((void *)(uintptr_t)bytes.data);
-}
-
-static void free_list(struct bytes *list, uint32_t n) {
-        for (uint32_t i = 0; i < n; i++)
-                free_bytes(list[i]);
-        free(list);
-}
-
-static void kept_fini(struct store_job *kept) {
-        for (uint32_t i = 0; i < kept->n_places; i++) {
-                free_bytes(kept->places[i].source);
-                free_bytes(kept->places[i].target);
-                free_list(kept->places[i].names, kept->places[i].n_names);
-        }
-        free(kept->places);
-        free(kept->groups);
-        free_list(kept->excludes, kept->n_excludes);
-        free_bytes(kept->user);
-        free_bytes(kept->key);
-        free_bytes(kept->error.message);
-        free_bytes(kept->error.rule);
-}
-
 static void unlink_job(struct job *job) {
         struct jobs *jobs = job->jobs;
         struct job *before = NULL;
@@ -138,24 +113,11 @@ struct job *jobs_writing_to(struct jobs *jobs, struct object_id parent, const ch
 
 /* ---- what is kept of a job --------------------------------------------------------------------------------------------- */
 
-static struct bytes copy_text(struct bytes text) {
-        uint8_t *data = text.len > 0 ? malloc(text.len + 1) : NULL;
-
-        if (!data)
-                return (struct bytes){NULL, 0};
-        memcpy(data, text.data, text.len);
-        data[text.len] = 0;
-        return (struct bytes){data, text.len};
-}
-
 void job_set_error(struct job *job, const struct error *error) {
         struct error before = job->kept.error;
 
-        job->kept.error = error ? *error : (struct error){0};
-        job->kept.error.message = error ? copy_text(error->message) : (struct bytes){NULL, 0};
-        job->kept.error.rule = error ? copy_text(error->rule) : (struct bytes){NULL, 0};
-        free_bytes(before.message);
-        free_bytes(before.rule);
+        job->kept.error = error ? error_copy(error) : (struct error){0};
+        error_fini(&before); /* last: ERROR may be this one */
 }
 
 struct store_change job_update(const struct job *job) {
@@ -179,8 +141,7 @@ static void record_state(struct job *job) {
 
 void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error) {
         job->kept.state = state;
-        if (!error || error->message.data != job->kept.error.message.data || error->message.data == NULL)
-                job_set_error(job, error);
+        job_set_error(job, error);
         if (job_has_ended(job) && job->kept.finished.sec == 0)
                 job->kept.finished = sys_realtime();
         record_state(job);
@@ -300,15 +261,12 @@ void job_retry(struct job *job) {
         job_set_state(job, FSOP_JOB_QUEUED, NULL);
 }
 
-static void removed(void *owner, int code) {
-        update_recorded(owner, code);
-}
-
 static void remove_job(struct job *job) {
         struct jobs *jobs = job->jobs;
         struct store_change change = {.kind = STORE_REMOVE, .id = job->kept.id};
 
-        journal_change(jobs->journal, &change, 1, removed, jobs);
+        if (journal_change(jobs->journal, &change, 1, update_recorded, jobs) < 0)
+                update_recorded(jobs, -FSOP_ENOMEM);
         job_free(job);
 }
 
@@ -507,92 +465,19 @@ void jobs_end_round(struct jobs *jobs) {
 
 /* ---- the daemon's start and end ---------------------------------------------------------------------------------------- */
 
-static bool keep(struct bytes *bytes) {
-        struct bytes copy = {NULL, bytes->len};
-        uint8_t *data = malloc(bytes->len + 1);
-
-        if (data) {
-                if (bytes->len > 0)
-                        memcpy(data, bytes->data, bytes->len);
-                data[bytes->len] = 0;
-                copy.data = data;
-        } else
-                copy.len = 0;
-        *bytes = copy;
-        return data != NULL;
-}
-
-static bool keep_array(struct bytes **list, uint32_t *n) {
-        struct bytes *from = *list;
-        uint32_t count = *n;
-        bool ok = true;
-
-        *n = 0;
-        *list = calloc(count + 1, sizeof(**list));
-        for (uint32_t i = 0; *list && i < count; i++) {
-                (*list)[i] = from[i];
-                ok = keep(&(*list)[i]) && ok;
-                ++*n;
-        }
-        return ok && *list;
-}
-
-/* Everything that what was read points to becomes the job's. */
-static bool keep_all(struct store_job *kept) {
-        const struct store_place *places = kept->places;
-        const uint32_t *groups = kept->groups;
-        uint32_t n = kept->n_places;
-        bool ok;
-
-        kept->n_places = 0;
-        kept->places = calloc(n + 1, sizeof(*kept->places));
-        kept->groups = calloc(kept->n_groups + 1, sizeof(*kept->groups));
-        ok = keep(&kept->user);
-        ok = keep(&kept->key) && ok;
-        ok = keep(&kept->error.message) && ok;
-        ok = keep(&kept->error.rule) && ok;
-        ok = keep_array(&kept->excludes, &kept->n_excludes) && ok;
-        if (kept->groups && kept->n_groups > 0)
-                memcpy(kept->groups, groups, kept->n_groups * sizeof(*groups));
-        for (uint32_t i = 0; kept->places && i < n; i++) {
-                struct store_place *place = &kept->places[i];
-
-                *place = places[i];
-                ok = keep(&place->source) && ok;
-                ok = keep(&place->target) && ok;
-                ok = keep_array(&place->names, &place->n_names) && ok;
-                kept->n_places++;
-        }
-        return ok && kept->places && kept->groups;
-}
-
-static uint64_t bytes_kept(const struct store_job *kept) {
-        uint64_t bytes = sizeof(struct job) + kept->key.len;
-
-        for (uint32_t i = 0; i < kept->n_excludes; i++)
-                bytes += sizeof(struct bytes) + kept->excludes[i].len + 32;
-        for (uint32_t i = 0; i < kept->n_places; i++) {
-                const struct store_place *place = &kept->places[i];
-
-                bytes += sizeof(*place) + place->source.len + place->target.len;
-                for (uint32_t j = 0; j < place->n_names; j++)
-                        bytes += sizeof(struct bytes) + place->names[j].len + 32;
-        }
-        return bytes;
-}
-
 static int load_job(void *context, const struct store_job *from) {
         struct jobs *jobs = context;
         struct job *job = job_new(jobs);
 
         if (!job)
                 return -FSOP_ENOMEM;
-        job->kept = *from;
-        jobs_insert(jobs, job);
-        if (!keep_all(&job->kept))
+        if (!kept_copy(from, &job->kept)) {
+                job_free(job);
                 return -FSOP_ENOMEM;
+        }
+        jobs_insert(jobs, job);
         job->live = job->kept.counters;
-        job->bytes = bytes_kept(&job->kept);
+        job->bytes = kept_bytes(&job->kept);
         job_note_devices(job);
         job->last_event = jobs->event_base;
         if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING || job->kept.state == FSOP_JOB_WAITING)

@@ -7,6 +7,7 @@
  *      job_submit.c  cp: from operations to a job that is on the disk
  *      job_verbs.c   list, show, watch, pause, resume, cancel, retry, forget
  *      job_events.c  what happened to a job, numbered, and who waits for it
+ *      job_kept.c    what is kept of a job: copied, measured, freed
  *      job_open.c    a place of a job authorized and opened, by walking the steps of a request anew
  *      copy*.c       the copying of one job (copy.h)
  *
@@ -143,6 +144,18 @@ void jobs_schedule(struct jobs *jobs);
 void job_note_devices(struct job *job);
 /* Begins a run (jobs.c). */
 void job_start(struct job *job, bool clean);
+
+/* ---- job_kept.c ---- */
+#define KEPT_LIST_BYTES (sizeof(struct bytes) + 32) /* what a text of a list takes beside itself: an allocation costs, too */
+/* Copies for the job, with a NUL behind texts. False: out of memory; what there is of the copy is to be freed with the others. */
+bool kept_text(struct bytes from, struct bytes *ret);
+bool kept_list(const struct bytes *from, uint32_t n, struct bytes **list, uint32_t *n_list); /* appends */
+bool kept_copy(const struct store_job *from, struct store_job *to);
+void kept_fini(struct store_job *kept);
+uint64_t kept_bytes(const struct store_job *kept); /* about */
+/* With texts of its own; without memory they are empty. */
+struct error error_copy(const struct error *error);
+void error_fini(struct error *error);
 
 /* ---- job_submit.c ---- */
 void job_submit(struct task_op *o);
