@@ -60,7 +60,7 @@ struct tree {
         uint32_t place;
         enum tree_phase phase;
         struct copy_tree t;
-        bool open, elevated, counted, has_top, top_released, closing;
+        bool open, elevated, counted, has_top, top_released, closing, removing;
         struct copy_permits permits;
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
         const struct rule *to_rule;        /* elevated: whose total-bytes is charged */
@@ -133,7 +133,7 @@ struct bundle {
         bool needs_publish;
         bool again;              /* counted already: what an earlier run has copied was gone */
         bool holds_dir;
-        bool had_part;           /* PART: the store knows how far it had come */
+        bool had_part;           /* the store has a record of how far it had come, which goes */
 };
 
 struct large {
@@ -143,6 +143,7 @@ struct large {
         struct bundle *bundle; /* its one file, for the end */
         struct copy_part *part;
         struct copy_part_record record; /* what is recorded, or on its way there */
+        bool has_record;        /* the store has one, of this try or an earlier one */
         char *path;             /* below the top */
         uint64_t unrecorded;
         bool begun, stepping, flushing, recording, all_copied, finishing, copied_by_parts;
@@ -202,6 +203,7 @@ struct run {
         struct job *job;
         bool clean;
         bool stopping, ended, kicked, pumping;
+        bool left_something; /* places were closed with what may be there under temporary names */
         struct error error; /* what it stops for; its own copy */
         bool transient;     /* … and may be able to go on later */
         struct copy_options options;
