@@ -193,10 +193,8 @@ static void tree_remove(struct tree *tree) {
 
 static void close_call(struct io *io) {
         struct unit *unit = io->owner;
-        struct job *job = unit->run->job;
-        bool remove = unit->run->clean || (job->stop == STOP_CANCEL && unit->tree->phase != TREE_FINISHED);
 
-        if (remove) {
+        if (unit->tree->removing) {
                 unit->tree->t.stop = 0;
                 copy_remove_temporaries(&unit->tree->t, &unit->error);
         }
@@ -218,17 +216,21 @@ static void close_done(struct io *io) {
 }
 
 static void tree_close(struct tree *tree) {
+        struct run *run = tree->run;
         struct unit *unit;
 
         if (tree->closing)
                 return;
         tree->closing = true;
+        tree->removing = tree->open && (run->clean || (run->job->stop == STOP_CANCEL && tree->phase != TREE_FINISHED));
+        run->left_something = run->left_something || (!tree->removing && tree->phase != TREE_FINISHED && (tree->open || tree->t.resumed));
         if (!tree->open) {
                 tree_remove(tree);
                 return;
         }
-        unit = unit_new(tree->run, tree, UNIT_CLOSE);
+        unit = unit_new(run, tree, UNIT_CLOSE);
         if (!unit) { /* then on the loop */
+                run->left_something = run->left_something || tree->removing;
                 copy_close(&tree->t);
                 tree_remove(tree);
                 return;
@@ -340,6 +342,11 @@ static void tree_loaded(void *owner, int code) {
         run_pump(run);
 }
 
+/* Of one that was there when the daemon started the beginning may not have been recorded. */
+static bool has_earlier_run(const struct job *job) {
+        return job->kept.runs > 1 || job->reloaded;
+}
+
 static struct tree *tree_new(struct run *run, uint32_t place) {
         struct tree *tree = calloc(1, sizeof(*tree));
         const struct store_job *kept = &run->job->kept;
@@ -352,7 +359,7 @@ static struct tree *tree_new(struct run *run, uint32_t place) {
         tree->place = place;
         tree->t.options = &run->options;
         tree->t.source = tree->t.target_parent = OS_FD_NONE;
-        tree->t.resumed = kept->runs > 1 || run->clean;
+        tree->t.resumed = run->clean || has_earlier_run(run->job);
         temporary_name(kept, place, tree->t.temporary);
         return tree;
 }
@@ -556,6 +563,8 @@ static void run_end(struct run *run) {
         bool transient = run->transient;
         struct error error = run->error; /* moved out: the run is gone when the job hears of it */
 
+        if (job->stop == STOP_CANCEL && !run->clean)
+                job->wants_cleaning = run->left_something || (run->next_place < job->kept.n_places && has_earlier_run(job));
         run->ended = true;
         job->run = NULL;
         job->live = job->kept.counters;

@@ -220,7 +220,7 @@ static void carry_out(struct job *job, enum job_stop stop) {
                 job_set_state(job, FSOP_JOB_PAUSED, NULL);
                 break;
         case STOP_CANCEL:
-                job->wants_cleaning = job->kept.runs > 0;
+                job->wants_cleaning = job->kept.runs > 0 || job->reloaded;
                 job_set_state(job, FSOP_JOB_CANCELLED, NULL);
                 break;
         default:
@@ -476,6 +476,7 @@ static int load_job(void *context, const struct store_job *from) {
                 return -FSOP_ENOMEM;
         }
         jobs_insert(jobs, job);
+        job->reloaded = true;
         job->live = job->kept.counters;
         job->bytes = kept_bytes(&job->kept);
         job_note_devices(job);

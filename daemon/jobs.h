@@ -53,6 +53,7 @@ struct job {
         uint32_t n_devices;     /* more than JOB_DEVICES_MAX: counts as all of them */
         bool adding;            /* on its way into the store */
         struct task_op *adder;  /* … for this operation */
+        bool reloaded;          /* it was there when the daemon started */
         bool cleaning;          /* its run only removes temporary files */
         bool wants_cleaning;    /* … and that is still to be done */
         bool forgetting;        /* to be removed when that is done */
