@@ -100,7 +100,7 @@ static struct event *event_add(struct job *job, enum fsop_job_event_kind kind) {
         event->number = number;
         event->time = sys_realtime();
         event->kind = kind;
-        event->state = job->kept.state;
+        event->state = job->announced;
         event->counters = job->live;
         return event;
 }
@@ -184,8 +184,12 @@ static bool own_texts(struct arena *out, struct job_event *event, size_t *bytes)
 
 /* How things stand, for one who knows less than what is still kept. */
 static struct event event_now(const struct job *job) {
-        return (struct event){.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->kept.state,
+        return (struct event){.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->announced,
                               .counters = job->live};
+}
+
+static bool is_over(const struct job *job) {
+        return job_has_ended(job) && job->announced == job->kept.state;
 }
 
 /* Events beyond AFTER, the oldest first, as many as one answer holds: the next watch brings the others. -FSOP_ENOMEM. */
@@ -200,7 +204,7 @@ static int take_events(struct task_op *o, const struct job *job, struct job_answ
         while (i < kept && event_at(job->events, i)->number <= after)
                 i++;
         if (i == kept && job->last_event <= after) {
-                answer->end = job_has_ended(job);
+                answer->end = is_over(job);
                 return 0;
         }
         max = i == kept ? 1 : max < kept - i ? max : kept - i;
@@ -215,7 +219,7 @@ static int take_events(struct task_op *o, const struct job *job, struct job_answ
                 if (!own_texts(out, entry, &bytes))
                         return -FSOP_ENOMEM;
         }
-        answer->end = i == kept && job_has_ended(job);
+        answer->end = i == kept && is_over(job);
         return 0;
 }
 

@@ -313,6 +313,10 @@ void job_answer(struct task_op *o) {
         const struct job_args *args = &o->op->args.job;
         struct job *job;
 
+        if (jobs->unavailable) {
+                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "this daemon has no jobs: %s", jobs->unavailable);
+                return;
+        }
         if (o->op->verb == FSOP_VERB_JOB_LIST) {
                 answer_list(o, jobs);
                 return;

@@ -132,34 +132,74 @@ static void update_recorded(void *owner, int code) {
         jobs->update_failed = code < 0;
 }
 
-static void record_state(struct job *job) {
-        struct store_change change = job_update(job);
+/* In one set with what goes before it, if anything does. */
+static void record_state(struct job *job, const struct store_change *first) {
+        struct store_change changes[2];
+        uint32_t n = 0;
 
-        if (journal_change(job->jobs->journal, &change, 1, update_recorded, job->jobs) < 0)
+        if (first)
+                changes[n++] = *first;
+        changes[n++] = job_update(job);
+        if (journal_change(job->jobs->journal, changes, n, update_recorded, job->jobs) < 0)
                 update_recorded(job->jobs, -FSOP_ENOMEM);
 }
 
-void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error) {
+static void audit_end(const struct job *job) {
+        const struct store_counters *counters = &job->kept.counters;
+        struct peer peer = {.uid = job->kept.uid, .gid = job->kept.gid, .pidfd = OS_FD_NONE};
+        struct audit_record record = {.event = AUDIT_JOB, .peer = &peer, .job = job->kept.id, .code = -(int32_t)job->kept.error.code};
+        char text[256];
+
+        snprintf(text, sizeof(text), "%s: %llu done, %llu skipped, %llu failed", job_state_name(job->kept.state),
+                 (unsigned long long)counters->files_done, (unsigned long long)counters->files_skipped,
+                 (unsigned long long)counters->files_failed);
+        record.message = text;
+        audit_record(job->jobs->server->audit, &record);
+        log_line(LOG_LEVEL_INFO, "job %llu (uid %u): %s%s%.*s", (unsigned long long)job->kept.id, job->kept.uid, text,
+                 job->kept.error.code ? ": " : "", (int)job->kept.error.message.len,
+                 job->kept.error.message.len > 0 ? (const char *)job->kept.error.message.data : "");
+}
+
+static bool is_all_finished(const struct job *job) {
+        for (uint32_t i = 0; i < job->kept.n_places; i++)
+                if (!job->kept.places[i].finished)
+                        return false;
+        return true;
+}
+
+static void forget_running(const struct job *job) {
+        struct jobs *jobs = job->jobs;
+        uint32_t i = 0;
+
+        while (jobs->running[i] != job)
+                i++;
+        jobs->running[i] = jobs->running[--jobs->n_running];
+}
+
+static void enter_state(struct job *job, enum fsop_job_state state, const struct error *error, const struct store_change *first) {
         job->kept.state = state;
         job_set_error(job, error);
-        if (job_has_ended(job) && job->kept.finished.sec == 0)
+        if (job_has_ended(job))
                 job->kept.finished = sys_realtime();
-        record_state(job);
+        record_state(job, first);
         job_event_state(job);
+        if (job_has_ended(job))
+                audit_end(job);
         job->jobs->schedule_wanted = true;
+}
+
+void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error) {
+        enter_state(job, state, error, NULL);
 }
 
 struct job_info job_describe(const struct job *job) {
         const struct store_job *kept = &job->kept;
         const struct store_counters *live = &job->live;
         uint64_t left = live->bytes_total > live->bytes_copied ? live->bytes_total - live->bytes_copied : 0;
-        enum fsop_job_state state = kept->state;
 
-        if (job->draft && !job->adding)
-                state = FSOP_JOB_UNKNOWN;
         return (struct job_info){
                 .id = kept->id,
-                .state = state,
+                .state = job->announced,
                 .uid = kept->uid,
                 .user = kept->user,
                 .priority = kept->priority,
@@ -167,7 +207,7 @@ struct job_info job_describe(const struct job *job) {
                 .elevated = kept->elevated,
                 .created = kept->created,
                 .started = kept->started,
-                .finished = kept->finished,
+                .finished = job->announced == kept->state ? kept->finished : (struct fsop_time){0},
                 .retry = kept->state == FSOP_JOB_WAITING ? job->retry : (struct fsop_time){0},
                 .source = kept->n_places > 0 ? kept->places[0].source : (struct bytes){NULL, 0},
                 .target = kept->n_places > 0 ? kept->places[0].target : (struct bytes){NULL, 0},
@@ -251,14 +291,13 @@ void job_resume(struct job *job) {
 void job_retry(struct job *job) {
         struct store_change change = {.kind = STORE_RETRY, .id = job->kept.id};
 
-        journal_change(job->jobs->journal, &change, 1, update_recorded, job->jobs);
         job->kept.counters.files_failed = 0;
         job->live = job->kept.counters;
         job->kept.finished = (struct fsop_time){0};
         for (uint32_t i = 0; i < job->kept.n_places; i++)
                 job->kept.places[i].finished = false;
         job->backoff = 0;
-        job_set_state(job, FSOP_JOB_QUEUED, NULL);
+        enter_state(job, FSOP_JOB_QUEUED, NULL, &change);
 }
 
 static void remove_job(struct job *job) {
@@ -294,38 +333,6 @@ static void wait_to_retry(struct job *job, const struct error *error) {
         job_set_state(job, FSOP_JOB_WAITING, error);
 }
 
-static void audit_end(const struct job *job) {
-        const struct store_counters *counters = &job->kept.counters;
-        struct peer peer = {.uid = job->kept.uid, .gid = job->kept.gid, .pidfd = OS_FD_NONE};
-        struct audit_record record = {.event = AUDIT_JOB, .peer = &peer, .job = job->kept.id, .code = -(int32_t)job->kept.error.code};
-        char text[256];
-
-        snprintf(text, sizeof(text), "%s: %llu done, %llu skipped, %llu failed", job_state_name(job->kept.state),
-                 (unsigned long long)counters->files_done, (unsigned long long)counters->files_skipped,
-                 (unsigned long long)counters->files_failed);
-        record.message = text;
-        audit_record(job->jobs->server->audit, &record);
-        log_line(LOG_LEVEL_INFO, "job %llu (uid %u): %s%s%.*s", (unsigned long long)job->kept.id, job->kept.uid, text,
-                 job->kept.error.code ? ": " : "", (int)job->kept.error.message.len,
-                 job->kept.error.message.len > 0 ? (const char *)job->kept.error.message.data : "");
-}
-
-static bool is_all_finished(const struct job *job) {
-        for (uint32_t i = 0; i < job->kept.n_places; i++)
-                if (!job->kept.places[i].finished)
-                        return false;
-        return true;
-}
-
-static void forget_running(const struct job *job) {
-        struct jobs *jobs = job->jobs;
-        uint32_t i = 0;
-
-        while (jobs->running[i] != job)
-                i++;
-        jobs->running[i] = jobs->running[--jobs->n_running];
-}
-
 void job_run_ended(struct job *job, const struct error *error, bool transient) {
         enum job_stop stop = job->stop;
         struct jobs *jobs = job->jobs;
@@ -342,9 +349,10 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                         remove_job(job);
                 return;
         }
-        if (job_has_ended(job)) /* recorded with its last files */
+        if (job_has_ended(job)) { /* recorded with its last files */
                 job_event_state(job);
-        else if (stop == STOP_CANCEL)
+                audit_end(job);
+        } else if (stop == STOP_CANCEL)
                 job_set_state(job, FSOP_JOB_CANCELLED, NULL);
         else if (is_all_finished(job)) /* the wish to stop came too late */
                 job_set_state(job, job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE, NULL);
@@ -358,8 +366,6 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                 job_set_state(job, FSOP_JOB_FAILED, error);
         else
                 job_set_state(job, FSOP_JOB_QUEUED, NULL);
-        if (job_has_ended(job))
-                audit_end(job);
         if (job->forgetting)
                 job_forget(job);
 }

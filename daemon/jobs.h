@@ -45,7 +45,7 @@ struct job {
         struct store_counters live; /* counters, with what is not recorded yet */
         struct run *run;
         enum job_stop stop;
-        enum fsop_job_state announced; /* what watchers were told last */
+        enum fsop_job_state announced; /* what is told: kept.state, when it is so on the disk that the job has come to its end */
         bool draft;             /* held: not in the store; belongs to a session */
         uint64_t session_id;
         uint64_t bytes;         /* of memory, about: what its user is charged */

@@ -78,6 +78,23 @@ START_TEST(a_single_file) {
 }
 END_TEST
 
+/* Nobody is told of an end before it is on the disk. */
+START_TEST(an_end_is_told_when_it_is_kept) {
+        uint64_t id;
+
+        jobs_begin(CALLER_UID);
+        make_source("/home/src");
+        id = submit(cp_op("/home/src", "/home/dst"));
+        while (job_describe(job_of(id)).state != FSOP_JOB_DONE) {
+                ck_assert_int_eq(job_describe(job_of(id)).finished.sec, 0);
+                ck_assert(step());
+        }
+        ck_assert(journal_is_idle(server.jobs->journal));
+        ck_assert_int_ne(job_describe(job_of(id)).finished.sec, 0);
+        stop();
+}
+END_TEST
+
 /* What fails for good is recorded, the rest is copied. */
 START_TEST(failures_are_listed) {
         const struct result *result;
@@ -459,6 +476,7 @@ int main(void) {
         tcase_add_test(tcase, a_tree_is_copied);
         tcase_add_test(tcase, into_a_tree_that_exists);
         tcase_add_test(tcase, a_single_file);
+        tcase_add_test(tcase, an_end_is_told_when_it_is_kept);
         tcase_add_test(tcase, failures_are_listed);
         tcase_add_test(tcase, what_differs_does_not_stay);
         tcase_add_test(tcase, a_large_file_fails);
