@@ -322,11 +322,7 @@ static void tree_open(struct tree *tree) {
         tree->phase = TREE_OPENING;
         tree->n_units++;
         run->n_units++;
-        if (job_open_place(run->job, tree, tree_opened) < 0) {
-                tree->n_units--;
-                run->n_units--;
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
-        }
+        job_open_place(run->job, tree, tree_opened);
 }
 
 static void tree_loaded(void *owner, int code) {
@@ -485,11 +481,6 @@ static void count_call(struct io *io) {
         io->result = 0;
 }
 
-static void totals_of(struct run *run, uint64_t files, uint64_t bytes) {
-        run->job->live.files_total += files;
-        run->job->live.bytes_total += bytes;
-}
-
 static void count_done(struct io *io) {
         struct unit *unit = io->owner;
         struct run *run = unit->run;
@@ -497,7 +488,8 @@ static void count_done(struct io *io) {
         unit_back(unit);
         run->counting = false;
         if (unit->error.code == 0) {
-                totals_of(run, unit->files, unit->bytes);
+                run->job->live.files_total += unit->files;
+                run->job->live.bytes_total += unit->bytes;
                 run->moved = true;
         } else
                 run->uncountable = true;
@@ -540,7 +532,7 @@ bool run_tick(struct run *run, uint64_t now_ms, bool say) {
         count_trees(run, now_ms);
         if (say)
                 run->moved = false;
-        run_pump(run);
+        run->kicked = true;
         return moved;
 }
 

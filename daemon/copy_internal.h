@@ -60,7 +60,7 @@ struct tree {
         uint32_t place;
         enum tree_phase phase;
         struct copy_tree t;
-        bool open, elevated, counted, has_top, top_released, closing, removing;
+        bool open, counted, has_top, top_released, closing, removing;
         struct copy_permits permits;
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
         const struct rule *to_rule;        /* elevated: whose total-bytes is charged */

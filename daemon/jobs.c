@@ -406,7 +406,7 @@ static void tick_running(struct job *job) {
         measure_rate(job);
         if (verifies && job->kept.state == FSOP_JOB_RUNNING && job->live.bytes_verified < job->live.bytes_total && !job->cleaning)
                 job_set_state(job, FSOP_JOB_VERIFYING, NULL);
-        if (run_tick(job->run, job->jobs->now_ms, due) && due && job->run && !job->cleaning)
+        if (run_tick(job->run, job->jobs->now_ms, due) && due && !job->cleaning)
                 job_event_progress(job);
 }
 

@@ -183,7 +183,7 @@ void jobs_tell_watchers(struct jobs *jobs);
 /* ---- job_open.c ---- */
 struct tree;
 /* Authorizes and opens a place of a job; DONE runs on the loop, later, with the error (code 0: it is open). */
-int job_open_place(struct job *job, struct tree *tree, void (*done)(struct tree *tree, const struct error *error));
+void job_open_place(struct job *job, struct tree *tree, void (*done)(struct tree *tree, const struct error *error));
 /* On the loop, from the run step of such a task: takes over what was pinned. */
 void job_open_take(struct task_op *o);
 
