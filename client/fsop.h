@@ -458,7 +458,8 @@ struct fsop_cp_args {
         uint32_t n_excludes;
         const struct fsop_bytes *names; /* only these paths below the source, relative; none: all. At most 1024 in one
                                            operation; with the source and target of the operation before, they are
-                                           added to that one's. `.` and slashes that say nothing are left out, `..` is
+                                           added to that one's. of a directory that is named, what is in it
+                                           needs `recursive`. `.` and slashes that say nothing are left out, `..` is
                                            refused */
         uint32_t n_names;
 };

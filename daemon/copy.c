@@ -635,6 +635,13 @@ static int take_excludes(struct run *run) {
         return 0;
 }
 
+static bool has_names(const struct store_job *kept) {
+        for (uint32_t i = 0; i < kept->n_places; i++)
+                if (kept->places[i].n_names > 0)
+                        return true;
+        return false;
+}
+
 int run_start(struct job *job, bool clean) {
         struct run *run = calloc(1, sizeof(*run));
         const struct store_job *kept = &job->kept;
@@ -644,7 +651,7 @@ int run_start(struct job *job, bool clean) {
         run->job = job;
         run->clean = clean;
         run->options = (struct copy_options){
-                .recursive = kept->recursive,
+                .recursive = kept->recursive || has_names(kept), /* a list names directories to go through */
                 .one_filesystem = kept->one_filesystem,
                 .preserve = kept->preserve,
                 .umask = kept->umask,

@@ -17,7 +17,7 @@
 #include "daemon/done.h"
 #include "daemon/session.h"
 
-#define RUN_TREES_MAX 8u          /* places that are open at a time */
+#define RUN_TREES_MAX 64u         /* places that are open at a time: so many single files share a flush */
 #define BUNDLE_FILES 64u           /* files of one unit: 2 to 3 ms */
 #define BUNDLE_FILES_SLOW 4u       /* … under a bandwidth limit */
 #define RECORD_BYTES (UINT64_C(24) << 20)     /* so much unrecorded data is worth a flush */
@@ -128,7 +128,7 @@ struct bundle {
         uint8_t (*digests)[WIRE_DIGEST_BYTES];
         bool *verified;
         uint64_t bytes;          /* copied data that is not recorded */
-        uint64_t copied_bytes;   /* cloned too */
+        uint64_t counted_bytes;  /* PART: of its file, in the store's counters already */
         bool has_data;           /* not all of it is cloned: it must be flushed before it gets its names */
         bool needs_publish;
         bool again;              /* counted already: what an earlier run has copied was gone */
@@ -283,6 +283,8 @@ void dir_release_closed(struct dir *dir);  /* of a child that was entered */
 char *path_join(const char *directory, const char *name); /* malloc'd; either may be empty */
 struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n);
 void bundle_free(struct bundle *bundle);      /* releases its directory */
+/* What a file adds to the bytes that users are told: all of its length, holes and clones too; a further link nothing. */
+uint64_t bundle_counted(const struct bundle *bundle, uint32_t index);
 void walk_queue_bundle(struct bundle *bundle);
 void walk_drop(struct run *run);           /* everything that waits, at the end of a run */
 

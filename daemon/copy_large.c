@@ -116,6 +116,7 @@ static void hand_over(struct large *large) {
         else if (bundle->files[0].outcome == COPY_COPIED) {
                 bundle->files[0].bytes = bundle->files[0].size - large->record.offset;
                 bundle->had_part = large->has_record;
+                bundle->counted_bytes = large->record.offset;
         } else if (large->has_record) {
                 uncount_flushed(large, large->record.offset);
                 forget_part(large);
@@ -287,10 +288,8 @@ static void begin_done(struct io *io) {
                 struct copy_file *file = &large->bundle->files[0];
 
                 if (known && file->outcome == COPY_COPIED) {
-                        if (file->bytes + file->cloned_bytes > 0) /* a clone after all */
-                                uncount(large, known->record.offset);
-                        else /* an earlier run published it and was killed before it could say so: the rest of it is counted now */
-                                file->cloned_bytes = file->size - known->record.offset;
+                        /* cloned after all; or an earlier run published it and was killed before it could say so */
+                        large->bundle->counted_bytes = known->record.offset;
                         large->bundle->had_part = true;
                 }
                 hand_over(large);

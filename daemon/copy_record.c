@@ -75,7 +75,8 @@ static uint32_t n_complete(const struct run *run) {
 static bool is_due(const struct run *run) {
         if (!run->pending && !run->failures && n_complete(run) == 0)
                 return false;
-        if (run->stopping || run->record_wanted || n_complete(run) > 0)
+        if (run->stopping || run->record_wanted || n_complete(run) >= RUN_TREES_MAX / 2 ||
+            (n_complete(run) > 0 && n_complete(run) == run->n_trees)) /* nothing else can go on */
                 return true;
         return run->unrecorded >= RECORD_BYTES || run->n_pending_files >= RECORD_FILES || run->n_failures >= BUNDLE_FILES ||
                run->job->jobs->now_ms - run->pending_ms >= RECORD_MS;
@@ -295,15 +296,30 @@ static char *path_of(const struct bundle *bundle, uint32_t index) {
         return path_join(bundle->dir_path ? bundle->dir_path : "", bundle->dir_path ? bundle->files[index].name : "");
 }
 
+/* The store's record of how far a file had come goes. */
+static void drop_part(struct changes *changes, const struct bundle *bundle, struct bytes path) {
+        struct store_change *gone = change_add(changes, STORE_PART_GONE, bundle->tree->run, bundle->tree->place);
+
+        gone->path = path;
+}
+
 /* Files that failed since they were copied: when they were verified, or got their names. */
-static void sort_out_failed(struct bundle *bundle, uint32_t index) {
+static void sort_out_failed(struct changes *changes, struct bundle *bundle, uint32_t index) {
         const struct copy_file *file = &bundle->files[index];
         struct tree *tree = bundle->tree;
-        struct store_counters *live = &tree->run->job->live;
+        struct store_counters *live = &tree->run->job->live, *kept = &tree->run->job->kept.counters;
 
         if (!bundle->again) {
                 live->files_done--;
-                live->bytes_copied -= bundle->kind == BUNDLE_PART ? file->size : file->bytes + file->cloned_bytes;
+                live->bytes_copied -= bundle_counted(bundle, index) + bundle->counted_bytes;
+                live->bytes_flushed -= bundle->counted_bytes;
+                kept->bytes_copied -= bundle->counted_bytes;
+                kept->bytes_flushed -= bundle->counted_bytes;
+        }
+        if (bundle->had_part) {
+                const char *path = change_text(changes, path_of(bundle, index));
+
+                drop_part(changes, bundle, (struct bytes){(const uint8_t *)path, strlen(path)});
         }
         run_file_failed(tree, bundle->dir_path ? bundle->dir_path : "", bundle->dir_path ? file->name : "", &file->error);
 }
@@ -312,7 +328,7 @@ static void count(struct bundle *bundle, uint32_t index) {
         const struct copy_file *file = &bundle->files[index];
         struct job *job = bundle->tree->run->job;
         struct store_counters *kept = &job->kept.counters;
-        uint64_t bytes = file->bytes + file->cloned_bytes;
+        uint64_t bytes = bundle_counted(bundle, index);
         bool is_verified = bundle->verified && bundle->verified[index];
 
         if (bundle->again)
@@ -341,11 +357,8 @@ static void add_file(struct changes *changes, struct done_writer *writer, struct
         if (done_write(writer, &entry) < 0 || (entry.linked && done_set_add(bundle->tree->done, &entry) < 0))
                 changes->failed = true;
         count(bundle, index);
-        if (bundle->had_part) {
-                struct store_change *gone = change_add(changes, STORE_PART_GONE, bundle->tree->run, bundle->tree->place);
-
-                gone->path = entry.path;
-        }
+        if (bundle->had_part)
+                drop_part(changes, bundle, entry.path);
 }
 
 static void add_files(struct run *run, struct changes *changes) {
@@ -361,7 +374,7 @@ static void add_files(struct run *run, struct changes *changes) {
                 for (struct bundle *bundle = run->batch; bundle; bundle = bundle->next)
                         for (uint32_t i = 0; bundle->tree == tree && i < bundle->n; i++) {
                                 if (bundle->files[i].outcome == COPY_FAILED)
-                                        sort_out_failed(bundle, i);
+                                        sort_out_failed(changes, bundle, i);
                                 else
                                         add_file(changes, writer, bundle, i);
                         }

@@ -203,6 +203,14 @@ void bundle_free(struct bundle *bundle) {
         free(bundle);
 }
 
+uint64_t bundle_counted(const struct bundle *bundle, uint32_t index) {
+        const struct copy_file *file = &bundle->files[index];
+
+        if (bundle->kind == BUNDLE_LINKS || file->outcome == COPY_SKIPPED || file->size <= bundle->counted_bytes)
+                return 0;
+        return file->size - bundle->counted_bytes;
+}
+
 void walk_queue_bundle(struct bundle *bundle) {
         struct run *run = bundle->tree->run;
 
@@ -372,7 +380,7 @@ static void list_names(struct dir *dir) {
                         out_of_memory(run);
                         return;
                 }
-                if (below->n > 0 && !(whole && run->options.recursive)) {
+                if (below->n > 0 && !(whole && run->job->kept.recursive)) {
                         queue_todo(dir, first, strcspn(first, "/"), below);
                         continue;
                 }
@@ -596,7 +604,7 @@ static void found_directory(struct bundle *bundle, uint32_t index) {
         struct run *run = bundle->tree->run;
         struct names_list *none = NULL;
 
-        if (!run->options.recursive && !(none = calloc(1, sizeof(*none)))) {
+        if (!run->job->kept.recursive && !(none = calloc(1, sizeof(*none)))) {
                 out_of_memory(run);
                 return;
         }
@@ -646,7 +654,6 @@ void walk_files_copied(struct bundle *bundle) {
                         continue;
                 }
                 bundle->bytes += file->bytes;
-                bundle->copied_bytes += file->bytes + file->cloned_bytes;
                 bundle->has_data = bundle->has_data || file->bytes > 0;
                 bundle->needs_publish = bundle->needs_publish || file->needs_publish;
                 if (!bundle->again) {
@@ -658,8 +665,8 @@ void walk_files_copied(struct bundle *bundle) {
                 bundle->files[n++] = *file;
         }
         bundle->n = n;
-        if (!bundle->again && bundle->kind != BUNDLE_PART)
-                live->bytes_copied += bundle->copied_bytes;
+        for (uint32_t i = 0; !bundle->again && bundle->kind != BUNDLE_PART && i < n; i++)
+                live->bytes_copied += bundle_counted(bundle, i);
         run->moved = true;
         if (n == 0)
                 bundle_free(bundle);

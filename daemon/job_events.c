@@ -9,8 +9,7 @@
 #include "daemon/jobs.h"
 #include "daemon/server.h"
 
-#define EVENTS_KEPT 64u
-#define EVENTS_ROOM 4u /* to begin with: most jobs have no more, and there are many */
+#define EVENTS_KEPT 64u /* the list grows only as far as something happens: ten thousand jobs that wait have none */
 
 struct event {
         uint64_t number;
@@ -31,8 +30,8 @@ struct watcher {
 };
 
 struct job_events {
-        struct event *ring;
-        uint32_t first, n, room;
+        struct event *list;
+        uint32_t n, room;
         uint64_t told; /* the last number that anyone was told */
         struct watcher *watchers;
 };
@@ -51,57 +50,55 @@ static void event_fini(struct event *event) {
         *event = (struct event){0};
 }
 
-static struct event *event_at(const struct job_events *events, uint32_t i) {
-        return &events->ring[(events->first + i) % events->room];
-}
-
-static struct event *last_event(struct job_events *events) {
-        return events->n > 0 ? event_at(events, events->n - 1) : NULL;
-}
-
-/* Room for one more, larger if there is memory, else the oldest one's. False: there is none at all. */
 static bool make_room(struct job_events *events) {
-        uint32_t room = events->room ? events->room * 2 : EVENTS_ROOM;
-        struct event *ring = events->n == events->room && room <= EVENTS_KEPT ? calloc(room, sizeof(*ring)) : NULL;
+        uint32_t room = events->room ? events->room * 2 : 4;
+        struct event *list;
 
-        if (ring) {
-                for (uint32_t i = 0; i < events->n; i++)
-                        ring[i] = *event_at(events, i);
-                free(events->ring);
-                events->ring = ring;
-                events->room = room;
-                events->first = 0;
+        if (events->n == EVENTS_KEPT) {
+                event_fini(&events->list[0]);
+                memmove(events->list, events->list + 1, --events->n * sizeof(*events->list));
         }
-        if (events->room == 0)
+        if (events->n < events->room)
+                return true;
+        list = realloc(events->list, room * sizeof(*list));
+        if (!list)
                 return false;
-        if (events->n == events->room) {
-                event_fini(event_at(events, 0));
-                events->first = (events->first + 1) % events->room;
-                events->n--;
-        }
+        events->list = list;
+        events->room = room;
         return true;
 }
 
-static struct event *event_add(struct job *job, enum fsop_job_event_kind kind) {
-        struct job_events *events = events_of(job);
-        struct event *event = events ? last_event(events) : NULL;
-        uint64_t number = ++job->jobs->event_base;
+/* The next event of a job, or the last one again: progress that nobody was told. */
+static struct event *next_event(struct job_events *events, enum fsop_job_event_kind kind) {
+        struct event *last = events->n > 0 ? &events->list[events->n - 1] : NULL;
 
-        job->last_event = number;
-        if (!events)
-                return NULL;
-        if (!event || event->kind != FSOP_JOB_EVENT_PROGRESS || kind != FSOP_JOB_EVENT_PROGRESS || event->number <= events->told) {
-                if (!make_room(events))
-                        return NULL;
-                events->n++;
-                event = last_event(events);
+        if (last && last->kind == FSOP_JOB_EVENT_PROGRESS && kind == FSOP_JOB_EVENT_PROGRESS && last->number > events->told) {
+                event_fini(last);
+                return last;
         }
-        event_fini(event);
-        event->number = number;
+        if (!make_room(events))
+                return NULL;
+        last = &events->list[events->n++];
+        *last = (struct event){0};
+        return last;
+}
+
+static struct event *event_add(struct job *job, enum fsop_job_event_kind kind) {
+        struct job_events *events;
+        struct event *event;
+
+        job->last_event = ++job->jobs->event_base;
+        if (!job->events && !job->run) /* what state it is in can be told without */
+                return NULL;
+        events = events_of(job);
+        event = events ? next_event(events, kind) : NULL;
+        if (!event)
+                return NULL;
+        event->number = job->last_event;
         event->time = sys_realtime();
         event->kind = kind;
         event->state = job->announced;
-        event->counters = job->live;
+        event->counters = job_counters(job);
         return event;
 }
 
@@ -185,7 +182,7 @@ static bool own_texts(struct arena *out, struct job_event *event, size_t *bytes)
 /* How things stand, for one who knows less than what is still kept. */
 static struct event event_now(const struct job *job) {
         return (struct event){.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->announced,
-                              .counters = job->live};
+                              .counters = job_counters(job)};
 }
 
 static bool is_over(const struct job *job) {
@@ -201,7 +198,7 @@ static int take_events(struct task_op *o, const struct job *job, struct job_answ
         struct job_event *list;
         size_t bytes = 0;
 
-        while (i < kept && event_at(job->events, i)->number <= after)
+        while (i < kept && job->events->list[i].number <= after)
                 i++;
         if (i == kept && job->last_event <= after) {
                 answer->end = is_over(job);
@@ -215,7 +212,7 @@ static int take_events(struct task_op *o, const struct job *job, struct job_answ
         while (answer->n_events < max && bytes < JOB_ANSWER_TEXT_BYTES) {
                 struct job_event *entry = &list[answer->n_events++];
 
-                *entry = describe(job, i == kept ? &now : event_at(job->events, i++));
+                *entry = describe(job, i == kept ? &now : &job->events->list[i++]);
                 if (!own_texts(out, entry, &bytes))
                         return -FSOP_ENOMEM;
         }
@@ -292,8 +289,8 @@ void job_events_free(struct job *job) {
                         watcher->job = NULL;
         tell(job, false);
         for (uint32_t i = 0; i < events->n; i++)
-                event_fini(event_at(events, i));
-        free(events->ring);
+                event_fini(&events->list[i]);
+        free(events->list);
         free(events);
         job->events = NULL;
 }

@@ -422,7 +422,7 @@ void job_submit(struct task_op *o) {
                 no_memory(o);
                 return;
         }
-        submission->options = (struct copy_options){.recursive = args->recursive, .preserve = args->preserve, .umask = args->umask};
+        submission->options = (struct copy_options){.recursive = args->recursive || args->n_names > 0, .preserve = args->preserve, .umask = args->umask};
         submission->tree.options = &submission->options;
         submission->tree.reader = o->sys.at.identity;
         submission->tree.writer = submission->tree.keeper = o->sys.identity;

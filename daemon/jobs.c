@@ -192,9 +192,17 @@ void job_set_state(struct job *job, enum fsop_job_state state, const struct erro
         enter_state(job, state, error, NULL);
 }
 
+struct store_counters job_counters(const struct job *job) {
+        struct store_counters counters = job->live;
+
+        counters.files_done = job->kept.counters.files_done;
+        counters.files_skipped = job->kept.counters.files_skipped;
+        return counters;
+}
+
 struct job_info job_describe(const struct job *job) {
         const struct store_job *kept = &job->kept;
-        const struct store_counters *live = &job->live;
+        const struct store_counters counters = job_counters(job), *live = &counters;
         uint64_t left = live->bytes_total > live->bytes_copied ? live->bytes_total - live->bytes_copied : 0;
 
         return (struct job_info){

@@ -135,6 +135,8 @@ void job_forget(struct job *job);
  */
 void job_run_ended(struct job *job, const struct error *error, bool transient);
 
+/* What watchers are told: bytes as they are copied, but files as done when they are recorded. */
+struct store_counters job_counters(const struct job *job);
 /* As its owner sees it; texts are the job's. */
 struct job_info job_describe(const struct job *job);
 

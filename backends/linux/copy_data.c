@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define BUFFERS_KEPT 8u
+#define LITTLE_BYTES (UINT64_C(256) << 10)
 #define SMALL_BYTES COPY_BUFFER_BYTES /* up to here a read and a write cost less than the kernel's copy */
 
 /* ---- buffers ------------------------------------------------------------------------------------------------------ */
@@ -93,12 +94,9 @@ int copy_next_data(int from, uint64_t offset, uint64_t size, uint64_t *ret_start
         return *ret_start < size;
 }
 
-static uint64_t data_bytes(const struct fsop_stat *stat) {
-        return copy_is_sparse(stat) ? stat->blocks * 512 : stat->size;
-}
-
+/* A little data in a large file is copied at once. But one that only takes little room, compressed, is large. */
 static bool is_large(const struct fsop_stat *stat) {
-        return data_bytes(stat) > COPY_LARGE_BYTES;
+        return stat->size > COPY_LARGE_BYTES && stat->blocks * 512 > LITTLE_BYTES;
 }
 
 static bool may_clone(const struct copy_tree *tree) {

@@ -187,14 +187,19 @@ static int look_at_target(struct copy_tree *tree, struct copy_dir *dir, const st
         if (r >= 0)
                 r = copy_guard_object(tree->to_guard, &dir->to, ret);
         if (r >= 0)
-                r = copy_guard_directory(tree->to_guard, tree->state->to_client, dir->target, &dir->to, true, ret);
+                r = copy_guard_directory(tree->to_guard, tree->state->to_client, dir->target, &dir->to, ret);
+        /*
+         * Whose it is counts when something is made in it: an earlier run may have finished it, and given it away. In a fresh tree
+         * everything is the job's own (settle_made).
+         */
+        dir->no_creating = dir->finals ? NULL : copy_guard_creating(tree->to_guard, &dir->to);
         return r;
 }
 
 /* Opens NAME in the target, or makes it first. */
-static int make_or_open(struct copy_tree *tree, int dir_fd, const char *name, bool inherits_acl, struct copy_dir *dir,
+static int make_or_open(struct copy_tree *tree, const struct copy_dir *parent, int dir_fd, const char *name, struct copy_dir *dir,
                         struct copy_error *ret) {
-        int r = make(tree, dir_fd, name, dir, inherits_acl);
+        int r = parent->no_creating ? -EEXIST : make(tree, dir_fd, name, dir, parent->inherits_acl);
 
         dir->made = r == 0;
         if (r == -EEXIST && !dir->finals)
@@ -207,6 +212,8 @@ static int make_or_open(struct copy_tree *tree, int dir_fd, const char *name, bo
                 r = dir->target = copy_pin_target(tree, dir_fd, name, O_PATH | O_DIRECTORY);
         if (r == -EXDEV && tree->to_guard != NULL)
                 return copy_denied(ret, -FSOP_EXDEV, "it leads to another filesystem");
+        if (r == -ENOENT && parent->no_creating)
+                return copy_denied(ret, -FSOP_EPERM, parent->no_creating);
         return r < 0 ? copy_failed(ret, -r) : 0;
 }
 
@@ -218,12 +225,13 @@ static int enter_target(struct copy_tree *tree, const struct copy_dir *parent, c
                 return r;
         dir->to_fs = parent->to_fs;
         dir->finals = parent->finals;
-        r = make_or_open(tree, parent->target, name, parent->inherits_acl, dir, ret);
+        r = make_or_open(tree, parent, parent->target, name, dir, ret);
         if (r >= 0)
                 r = look_at_target(tree, dir, &parent->to, ret);
         if (r < 0)
                 return r;
-        dir->inherits_acl = dir->made ? parent->inherits_acl : has_default_acl(dir->target);
+        /* What an earlier run has finished may have got its default ACL: it goes until the directory is finished again. */
+        dir->inherits_acl = dir->made && !tree->resumed ? parent->inherits_acl : has_default_acl(dir->target);
         if (dir->made)
                 r = settle_made(tree, dir, ret);
         else if (tree->resumed)
@@ -285,11 +293,13 @@ static int top_made(struct copy_tree *tree, struct copy_dir *dir, struct copy_er
 
         if (r >= 0) {
                 dir->finals = true;
-                dir->inherits_acl = has_default_acl(place.target);
-                r = make_or_open(tree, (int)tree->target_parent, tree->temporary, dir->inherits_acl, dir, ret);
+                dir->inherits_acl = place.inherits_acl = has_default_acl(place.target);
+                r = make_or_open(tree, &place, (int)tree->target_parent, tree->temporary, dir, ret);
         }
         if (r >= 0)
                 r = look_at_target(tree, dir, &place.to, ret);
+        if (r >= 0 && tree->resumed)
+                dir->inherits_acl = has_default_acl(dir->target);
         if (r >= 0)
                 r = settle_made(tree, dir, ret);
         if (place.target >= 0)
@@ -316,7 +326,7 @@ static int top_of_directory(struct copy_tree *tree, struct copy_dir *dir, struct
         if (r >= 0)
                 r = open_source(tree, dir, (int)tree->source, &tree->source_stat, ret);
         if (r >= 0)
-                r = copy_guard_directory(tree->from_guard, tree->state->from_client, dir->source, &dir->from, false, ret);
+                r = copy_guard_directory(tree->from_guard, tree->state->from_client, dir->source, &dir->from, ret);
         if (r >= 0)
                 r = copy_wear(tree->writer, ret);
         if (r >= 0)
@@ -467,7 +477,7 @@ static int find_target(struct copy_tree *tree, struct copy_dir *dir, struct copy
         if (r >= 0)
                 r = reopen(tree->state->target_top, dir, &dir->to, O_PATH | O_DIRECTORY, tree->state->to_stays, &dir->target, ret);
         if (r >= 0 && closed)
-                r = copy_guard_directory(tree->to_guard, tree->state->to_client, dir->target, &dir->to, false, ret);
+                r = copy_guard_directory(tree->to_guard, tree->state->to_client, dir->target, &dir->to, ret);
         return r;
 }
 
@@ -491,6 +501,17 @@ static int keep(struct copy_tree *tree, struct copy_dir *dir, const struct copy_
         return r < 0 ? r : copy_keep(&object, ret);
 }
 
+/* An earlier run has finished it. */
+static bool is_finished(const struct copy_dir *dir, uint32_t preserve) {
+        const struct fsop_stat *from = &dir->from, *to = &dir->to;
+
+        if ((preserve & FSOP_PRESERVE_MODE) && from->mode != to->mode)
+                return false;
+        if ((preserve & FSOP_PRESERVE_OWNER) && (from->uid != to->uid || from->gid != to->gid))
+                return false;
+        return !(preserve & FSOP_PRESERVE_TIMES) || (from->mtime.sec == to->mtime.sec && from->mtime.nsec == to->mtime.nsec);
+}
+
 int copy_finish_dir(struct copy_tree *tree, struct copy_dir *dir, struct copy_error *ret) {
         struct copy_xattrs xattrs = {0};
         int r;
@@ -498,6 +519,8 @@ int copy_finish_dir(struct copy_tree *tree, struct copy_dir *dir, struct copy_er
         *ret = (struct copy_error){0};
         if (dir->place)
                 return 0;
+        if (dir->no_creating) /* nor anything changed */
+                return is_finished(dir, tree->options->preserve) ? 0 : copy_denied(ret, -FSOP_EPERM, dir->no_creating);
         r = read_source(tree, dir, &xattrs, ret);
         if (r >= 0)
                 r = find_target(tree, dir, ret);

@@ -253,6 +253,13 @@ bool copy_work_name_taken(struct copy_tree *tree, const struct copy_dir *dir, st
         return tree->resumed && (unlinkat(dir->target, work->made_name, 0) == 0 || errno == ENOENT);
 }
 
+void copy_work_may_create(const struct copy_dir *dir, struct copy_work *work) {
+        if (dir->no_creating == NULL)
+                return;
+        copy_denied(&work->file->error, -FSOP_EPERM, dir->no_creating);
+        work->file->outcome = COPY_FAILED;
+}
+
 bool copy_work_create(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
         uint32_t mode = creation_mode(tree, dir, work);
         int r, tries = TRIES;
@@ -380,7 +387,8 @@ static void make(struct copy_tree *tree, struct copy_dir *dir, struct copy_work 
 static void run_group(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *works, uint32_t n) {
         if (!dir->finals && !dir->made && wear_for(tree->writer, works, n))
                 for (uint32_t i = 0; i < n; i++)
-                        copy_work_look(tree, dir, &works[i]);
+                        if (is_pending(&works[i]))
+                                copy_work_look(tree, dir, &works[i]);
         if (wear_for(tree->reader, works, n))
                 for (uint32_t i = 0; i < n; i++)
                         if (is_pending(&works[i]))
@@ -421,8 +429,10 @@ void copy_files(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *
         umask(0); /* every mode here is meant as it stands */
         for (uint32_t i = 0, group; i < n && !copy_stopped(tree); i += group) {
                 group = one ? 1 : n - i < GROUP ? n - i : GROUP;
-                for (uint32_t j = 0; j < group; j++)
+                for (uint32_t j = 0; j < group; j++) {
                         copy_work_init(tree, dir, &files[i + j], &works[j]);
+                        copy_work_may_create(dir, &works[j]);
+                }
                 run_group(tree, dir, works, group);
                 for (uint32_t j = 0; j < group; j++)
                         again(tree, dir, &works[j]);

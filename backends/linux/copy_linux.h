@@ -51,6 +51,7 @@ struct copy_dir {
         int target;        /* O_PATH; -1: closed */
         struct fsop_stat from, to; /* as they were when it was entered; `to` as it was made */
         enum fs_class from_fs, to_fs;
+        const char *no_creating; /* why nothing may be made in it; NULL: it may */
         uint32_t plain_mode; /* where the mode is not preserved and this job has made it: what it ends with */
         uint64_t made_owner; /* atomic: uid << 32 | gid of a file made in it, learnt from the first; UINT64_MAX: not yet */
         uint8_t *buffer;     /* of a listing */
@@ -82,8 +83,9 @@ int copy_check_mount(int fd, const struct fsop_stat *stat, const struct fsop_sta
 /* What a rule says of an object that is read, or replaced. */
 int copy_guard_object(const struct guard *guard, const struct fsop_stat *stat, struct copy_error *ret);
 /* What a rule says of a directory: where it lies; creates: and whose it is, because something is made in it. */
-int copy_guard_directory(const struct guard *guard, bool client, int fd, const struct fsop_stat *stat, bool creates,
-                         struct copy_error *ret);
+int copy_guard_directory(const struct guard *guard, bool client, int fd, const struct fsop_stat *stat, struct copy_error *ret);
+/* Why nothing may be made in a directory, NULL: it may. */
+const char *copy_guard_creating(const struct guard *guard, const struct fsop_stat *parent);
 /* -FSOP_EPERM where the rule does not let a file become that large. */
 int copy_guard_size(const struct guard *guard, uint64_t size, struct copy_error *ret);
 
@@ -182,6 +184,8 @@ struct copy_work {
 /* Sets error and outcome. */
 void copy_work_failed(struct copy_work *work, int os_errno);
 void copy_work_init(const struct copy_tree *tree, const struct copy_dir *dir, struct copy_file *file, struct copy_work *work);
+/* A directory in which nothing may be made: the file fails. */
+void copy_work_may_create(const struct copy_dir *dir, struct copy_work *work);
 /* Phases, each as its identity, worn already; what is done or has failed has an outcome. */
 void copy_work_look(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work);   /* writer: at what stands there */
 void copy_work_open(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work);   /* reader */
@@ -210,5 +214,7 @@ struct copy_pump {
 int64_t copy_pump(const struct copy_pump *pump, uint64_t offset, uint64_t length);
 /* Frees what is kept between calls. */
 void copy_pump_tidy(void);
+/* Whether a ring may be used at all: not where the threads engine was asked for by name. */
+void copy_pump_allow_ring(bool allow);
 
 #endif

@@ -93,8 +93,7 @@ static int from_op(struct copy_error *ret, const struct sys_op *op) {
         return ret->code;
 }
 
-int copy_guard_directory(const struct guard *guard, bool client, int fd, const struct fsop_stat *stat, bool creates,
-                         struct copy_error *ret) {
+int copy_guard_directory(const struct guard *guard, bool client, int fd, const struct fsop_stat *stat, struct copy_error *ret) {
         struct sys_op op = {.opened = OS_FD_NONE};
         int r;
 
@@ -103,9 +102,14 @@ int copy_guard_directory(const struct guard *guard, bool client, int fd, const s
         op.at.guard = guard;
         op.at.base_is_client_fd = client;
         r = guard_check_directory(&op, &op.at, fd, stat);
-        if (r >= 0 && creates)
-                r = guard_check_parent_owner(&op, &op.at, stat);
         return r < 0 ? from_op(ret, &op) : 0;
+}
+
+const char *copy_guard_creating(const struct guard *guard, const struct fsop_stat *parent) {
+        struct sys_op op = {.opened = OS_FD_NONE};
+
+        op.at.guard = guard;
+        return guard == NULL || guard_check_parent_owner(&op, &op.at, parent) == 0 ? NULL : op.why;
 }
 
 int copy_guard_size(const struct guard *guard, uint64_t size, struct copy_error *ret) {

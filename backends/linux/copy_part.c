@@ -189,6 +189,7 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
         part->file = *file;
         part->file.name = part->name;
         copy_work_init(tree, dir, &part->file, &part->work);
+        copy_work_may_create(dir, &part->work);
         open_both(part, record);
         if (part->file.outcome != COPY_PENDING) {
                 copy_work_end(tree, dir, &part->work);

@@ -225,7 +225,7 @@ void copy_link(struct copy_tree *tree, const char *path, struct copy_dir *dir, s
         file->temporary[0] = 0;
         if (copy_stopped(tree))
                 return;
-        r = look_at_source(tree, dir, file, &from);
+        r = dir->no_creating ? copy_denied(&file->error, -FSOP_EPERM, dir->no_creating) : look_at_source(tree, dir, file, &from);
         if (r >= 0)
                 r = copy_wear(tree->writer, &file->error);
         if (r >= 0)

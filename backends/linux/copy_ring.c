@@ -68,7 +68,8 @@ static struct {
         pthread_mutex_t lock;
         struct ring *kept[KEPT_MAX];
         uint32_t n;
-        bool refused; /* the kernel will give none */
+        bool refused;   /* the kernel will give none */
+        bool forbidden; /* nor are we to ask */
 } rings = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void ring_free(struct ring *ring) {
@@ -119,9 +120,9 @@ static struct ring *ring_take(void) {
         bool refused;
 
         pthread_mutex_lock(&rings.lock);
-        if (rings.n > 0)
+        if (rings.n > 0 && !rings.forbidden)
                 ring = rings.kept[--rings.n];
-        refused = rings.refused;
+        refused = rings.refused || rings.forbidden;
         pthread_mutex_unlock(&rings.lock);
         if (ring != NULL || refused)
                 return ring;
@@ -150,6 +151,12 @@ void copy_pump_tidy(void) {
         while (rings.n > 0)
                 ring_free(rings.kept[--rings.n]);
         rings.refused = false; /* it may have been for want of memory */
+        pthread_mutex_unlock(&rings.lock);
+}
+
+void copy_pump_allow_ring(bool allow) {
+        pthread_mutex_lock(&rings.lock);
+        rings.forbidden = !allow;
         pthread_mutex_unlock(&rings.lock);
 }
 
@@ -332,6 +339,10 @@ int64_t copy_pump(const struct copy_pump *pump, uint64_t offset, uint64_t length
 }
 
 void copy_pump_tidy(void) {
+}
+
+void copy_pump_allow_ring(bool allow) {
+        (void)allow;
 }
 
 #endif

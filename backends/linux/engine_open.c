@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backends/linux/copy_linux.h"
+
 #define LOG_NOTICE_LEVEL 5
 
 #ifdef FSOP_HAVE_URING
@@ -36,6 +38,7 @@ static int open_auto(const struct engine_config *config, struct engine **ret_eng
 }
 
 int engine_open(const char *name, const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
+        copy_pump_allow_ring(strcmp(name, "threads") != 0); /* who asks for threads wants no ring anywhere */
         *ret_why = "there is no engine of this name here: auto, uring or threads";
         if (strcmp(name, "auto") == 0)
                 return open_auto(config, ret_engine, ret_why);

@@ -104,7 +104,7 @@ static int take_options(struct cli *cli, const struct invocation *invocation, st
         args->size = sizeof(*args);
         args->has_umask = true;
         args->umask = cli->umask;
-        args->recursive = archive || given(invocation, OPT_RECURSIVE) || given(invocation, OPT_FILES_FROM);
+        args->recursive = archive || given(invocation, OPT_RECURSIVE);
         args->one_filesystem = given(invocation, OPT_ONE_FILESYSTEM);
         args->verify = given(invocation, OPT_VERIFY) || given(invocation, OPT_MANIFEST);
         args->clone = clone ? (enum fsop_clone)fsop_clone_from_name(clone) : FSOP_CLONE_AUTO;

@@ -179,7 +179,7 @@ static const char cp_more[] =
         "copied into DST itself. Symbolic links given as SRC are followed, except with -r, -a, -d and -P.\n"
         "--files-from means what it means to rsync: there is one SRC, a directory, and SRC/a/b becomes DST/a/b. Empty\n"
         "lines are nothing, every other one is a name: there are no comments. \"..\" and absolute paths are refused. A\n"
-        "directory that is named is copied with all that is in it.\n"
+        "directory that is named is made; with -r or -a it is copied with all that is in it.\n"
         "Exit status: 5 if some of the files failed, 1 if all did or the job could not go on, 3 if it was denied.\n";
 static const char job_watch_more[] =
         "Shows what cp shows, and ends with its exit status. An interrupt ends the watching, not the job.\n";

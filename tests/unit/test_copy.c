@@ -646,8 +646,12 @@ START_TEST(what_else_a_rule_demands) {
         scene_remove("tree/dst");
         scene_mkdir("tree/dst", SOMEBODY, 0777);
         job = elevated();
-        ck_assert_int_eq(copy_job_run(job), -FSOP_EPERM);
-        ck_assert(job->error.denied);
+        ck_assert_int_eq(copy_job_run(job), 0);
+        ck_assert_uint_eq(job->n_failures, 4); /* each file, and what the directory itself would have got */
+        ck_assert_int_eq(copy_job_failure(job, "mine"), -FSOP_EPERM);
+        ck_assert(job->failures[0].error.denied);
+        ck_assert(!scene_exists("tree/dst/mine"));
+        ck_assert_uint_eq(scene_stat("tree/dst").mode & 07777, 0777);
         copy_job_free(job);
         scene.guard.foreign_parent = true;
         job = elevated();
@@ -1253,6 +1257,128 @@ START_TEST(several_threads) {
 }
 END_TEST
 
+/* ---- races ------------------------------------------------------------------------------------------------------------------- */
+
+struct swapper {
+        char one[512], other[512];
+        int stop;
+        pthread_t thread;
+};
+
+static void *swap(void *userdata) {
+        struct swapper *swapper = userdata;
+
+        while (!__atomic_load_n(&swapper->stop, __ATOMIC_RELAXED))
+                renameat2(AT_FDCWD, swapper->one, AT_FDCWD, swapper->other, RENAME_EXCHANGE);
+        return NULL;
+}
+
+static void swapper_start(struct swapper *swapper, const char *one, const char *other) {
+        snprintf(swapper->one, sizeof(swapper->one), "%s", scene_path(one));
+        snprintf(swapper->other, sizeof(swapper->other), "%s", scene_path(other));
+        swapper->stop = 0;
+        ck_assert_int_eq(pthread_create(&swapper->thread, NULL, swap, swapper), 0);
+}
+
+static void swapper_stop(struct swapper *swapper) {
+        __atomic_store_n(&swapper->stop, 1, __ATOMIC_RELAXED);
+        pthread_join(swapper->thread, NULL);
+}
+
+/* Somebody exchanges a directory, and a file, for links that lead out, on either side, as fast as can be. */
+START_TEST(swapped_all_the_time) {
+        struct swapper directory, file, target;
+        unsigned swapped = 0, whole = 0;
+        struct fsop_stat outside;
+
+        scene_mkdir("outside/d", 0, 0700);
+        scene_file("outside/d/secret", 0, 0600, "secret");
+        scene_file("outside/secret", 0, 0600, "secret");
+        outside = scene_stat("outside/d");
+        scene_mkdir("tree/src", NOBODY, 0777);
+        scene_mkdir("tree/src/d", NOBODY, 0777);
+        scene_file("tree/src/d/inside", NOBODY, 0644, "inside");
+        scene_file("tree/src/f", NOBODY, 0644, "inside");
+        scene_mkdir("tree/side", NOBODY, 0777);
+        scene_symlink("../../outside/d", "tree/side/d");
+        scene_symlink("../../outside/secret", "tree/side/f");
+        scene_mkdir("tree/dst", NOBODY, 0777);
+        scene_mkdir("tree/dst/d", NOBODY, 0777);
+        scene_symlink("../../outside/d", "tree/side/target");
+        scene.guard.foreign_parent = true;
+        swapper_start(&directory, "tree/src/d", "tree/side/d");
+        swapper_start(&file, "tree/src/f", "tree/side/f");
+        swapper_start(&target, "tree/dst/d", "tree/side/target");
+        for (unsigned round = 0; round < 400; round++) {
+                struct copy_job *job = elevated();
+
+                ck_assert_int_eq(copy_job_run(job), 0);
+                swapped += job->n_failures > 0;
+                whole += job->n_failures == 0;
+                copy_job_free(job);
+                ck_assert(!scene_exists("tree/dst/secret"));
+                ck_assert(!scene_exists("outside/d/inside"));
+                if (scene_exists("tree/dst/f") && S_ISREG(scene_stat("tree/dst/f").mode))
+                        expect_text("tree/dst/f", "inside");
+                unlink(scene_path("tree/dst/f"));
+        }
+        swapper_stop(&directory);
+        swapper_stop(&file);
+        swapper_stop(&target);
+        ck_assert_uint_gt(swapped, 0);
+        ck_assert_uint_gt(whole, 0);
+        ck_assert_uint_eq(scene_stat("outside/d").mode, outside.mode);
+        ck_assert_uint_eq(scene_stat("outside/d").uid, outside.uid);
+        ck_assert_int_eq(scene_stat("outside/d").mtime.sec, outside.mtime.sec);
+        ck_assert_int_eq(scene_stat("outside/d").mtime.nsec, outside.mtime.nsec);
+        ck_assert_uint_eq(scene_stat("outside/secret").uid, 0);
+}
+END_TEST
+
+/* What was just made is exchanged for something that must not be given away. */
+START_TEST(what_is_made_is_swapped) {
+        struct swapper swapper;
+        unsigned swapped = 0, whole = 0;
+
+        scene_mkdir("tree/src", 0, 0755);
+        scene_symlink("somewhere", "tree/src/x");
+        own("tree/src/x", NOBODY, NOBODY);
+        scene_mkdir("tree/dst", NOBODY, 0777);
+        scene_file("tree/dst/precious", 0, 0600, "precious");
+        scene.guard.foreign_parent = true;
+        /* the temporary name's serial begins at random: here it does not */
+        swapper_start(&swapper, "tree/dst/.fsop-7-0123456789abcdef-00000042", "tree/dst/precious");
+        for (unsigned round = 0; round < 2000 && (swapped == 0 || whole == 0 || round < 300); round++) {
+                struct copy_file one = {.name = "x", .type = FSOP_TYPE_SYMLINK};
+                struct copy_job *job = elevated();
+                int precious = open(scene_path("tree/dst/precious"), O_RDONLY | O_CLOEXEC);
+                struct copy_dir *top;
+                struct stat st;
+
+                ck_assert_int_ge(precious, 0);
+                ck_assert_int_eq(copy_job_open(job), 0);
+                ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), 0);
+                job->tree.serial = 0x42;
+                copy_files(&job->tree, top, &one, 1);
+                swapped += one.outcome == COPY_FAILED;
+                whole += one.outcome == COPY_COPIED;
+                copy_dir_free(top);
+                copy_job_free(job);
+                ck_assert_int_eq(fstat(precious, &st), 0);
+                ck_assert_uint_eq(st.st_uid, 0);
+                close(precious);
+                /* the name is free again, and the precious one back */
+                unlink(scene_path("tree/dst/.fsop-7-0123456789abcdef-00000042"));
+                if (!S_ISREG(scene_stat("tree/dst/precious").mode)) {
+                        unlink(scene_path("tree/dst/precious"));
+                        scene_file("tree/dst/precious", 0, 0600, "precious");
+                }
+        }
+        swapper_stop(&swapper);
+        ck_assert_uint_gt(whole, 0);
+}
+END_TEST
+
 static Suite *copy_suite(void) {
         Suite *suite = suite_create("copy");
         TCase *trees = tcase_create("filesystems"), *tcase = tcase_create("copy");
@@ -1294,6 +1420,8 @@ static Suite *copy_suite(void) {
         tcase_add_test(tcase, resumed);
         tcase_add_test(tcase, resumed_in_a_trap);
         tcase_add_test(tcase, several_threads);
+        tcase_add_test(tcase, swapped_all_the_time);
+        tcase_add_test(tcase, what_is_made_is_swapped);
         suite_add_tcase(suite, tcase);
         return suite;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/support/store_kit.h"
@@ -511,6 +512,88 @@ START_TEST(the_file_does_not_grow_for_ever) {
 }
 END_TEST
 
+/* ---- how fast, and how much memory
+ * ------------------------------------------------------------------------------------------------ */
+
+static double now_ms(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static int count_one(void *context, const struct store_job *job) {
+        (void)job;
+        ++*(uint32_t *)context;
+        return 0;
+}
+
+static int by_size(const void *a, const void *b) {
+        double x = *(const double *)a, y = *(const double *)b;
+
+        return (x > y) - (x < y);
+}
+
+static double median_of_commits(struct store *store, uint32_t n, size_t files_bytes) {
+        static double took[500];
+
+        for (uint32_t i = 0; i < n; i++) {
+                struct store_job *job = kit_plain_job(1);
+                double start = now_ms();
+
+                job->counters.bytes_copied = i + 1; /* what does not change anything is not written */
+                if (files_bytes > 0)
+                        ck_assert_int_eq(kit_append(store, 1, 0, 1, files_bytes), 0);
+                else
+                        kit_commit(store, &(struct store_change){.kind = STORE_UPDATE, .id = 1, .job = job}, 1);
+                took[i] = now_ms() - start;
+        }
+        qsort(took, n, sizeof(took[0]), by_size);
+        return took[n / 2];
+}
+
+START_TEST(ten_thousand_jobs) {
+        enum { JOBS = 10000, GROUP = 100 };
+        static struct store_change changes[GROUP];
+        static struct store_job jobs[GROUP];
+        const char *sanitizers = getenv("FSOP_SANITIZE");
+        struct store *store = kit_open();
+        uint32_t n = 0;
+        uint64_t next, before, after;
+        double start = now_ms();
+
+        for (uint64_t id = 1; id <= JOBS; id++) {
+                uint32_t i = (uint32_t)((id - 1) % GROUP);
+
+                jobs[i] = *kit_plain_job(id);
+                changes[i] = (struct store_change){.kind = STORE_ADD, .id = id, .job = &jobs[i]};
+                if (i == GROUP - 1)
+                        kit_commit(store, changes, GROUP);
+        }
+        printf("%d jobs added in commits of %d: %.0f ms\n", JOBS, GROUP, now_ms() - start);
+        store->ops->close(store);
+        before = sys_resident_bytes();
+        start = now_ms();
+        store = kit_open();
+        printf("opened, with its check: %.1f ms; ", now_ms() - start);
+        start = now_ms();
+        ck_assert_int_eq(store->ops->load(store, count_one, &n, &next), 0);
+        after = sys_resident_bytes();
+        printf("loaded: %.1f ms, %lld KiB more in memory; the file: %lld KiB\n", now_ms() - start,
+               ((long long)after - (long long)before) / 1024, (long long)kit_file_bytes(kit_file) / 1024);
+        ck_assert_uint_eq(n, JOBS);
+        if (!sanitizers || !*sanitizers)
+                ck_assert_uint_lt(after, before + (4u << 20));
+        printf("a commit of one small change: %.0f us; of 500 kB of files: %.1f ms\n",
+               median_of_commits(store, 500, 0) * 1e3, median_of_commits(store, 40, 500000));
+        start = now_ms();
+        ck_assert_int_eq(kit_commit_one(store, (struct store_change){.kind = STORE_REMOVE, .id = 1}), 0);
+        printf("a job with 20 MB of files removed: %.1f ms; %lld KiB more in memory than at first\n", now_ms() - start,
+               ((long long)sys_resident_bytes() - (long long)before) / 1024);
+        store->ops->close(store);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("store_file");
         TCase *group = tcase_create("store_file");
@@ -521,7 +604,8 @@ int main(void) {
                                       a_step_that_fails_changes_nothing,
                                       newer_files_are_left_alone,
                                       a_full_disk_is_survived,
-                                      the_file_does_not_grow_for_ever};
+                                      the_file_does_not_grow_for_ever,
+                                      ten_thousand_jobs};
 
         tcase_add_checked_fixture(group, kit_setup, kit_teardown);
         for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
