@@ -2,14 +2,14 @@
 /*
  * jobs.h: copy jobs: the table of them, their states, which of them run. All on the loop thread.
  *
- *      jobs.c        the table; loading, starting, stopping, waiting, forgetting
+ *      jobs.c          the table; loading, starting, stopping, waiting, forgetting
  *      job_schedule.c  which of those that are queued may run now
- *      job_submit.c  cp: from operations to a job that is on the disk
- *      job_verbs.c   list, show, watch, pause, resume, cancel, retry, forget
- *      job_events.c  what happened to a job, numbered, and who waits for it
- *      job_kept.c    what is kept of a job: copied, measured, freed
- *      job_open.c    a place of a job authorized and opened, by walking the steps of a request anew
- *      copy*.c       the copying of one job (copy.h)
+ *      job_submit.c    cp: from operations to a job that is on the disk
+ *      job_verbs.c     list, show, watch, pause, resume, cancel, retry, forget
+ *      job_events.c    what happened to a job, numbered, and who waits for it
+ *      job_kept.c      what is kept of a job: copied, measured, freed
+ *      job_open.c      a place of a job authorized and opened, by walking the steps of a request anew
+ *      copy*.c         the copying of one job (copy.h)
  *
  * A job's state is what the store holds. What copies it is its run, which is there in the states running and verifying; whatever
  * ends a run (a pause, a full disk, a reload of the rules, the end of the daemon), the next one goes on from what is recorded.
