@@ -60,7 +60,7 @@ struct tree {
         uint32_t place;
         enum tree_phase phase;
         struct copy_tree t;
-        bool open, elevated, counted, has_top, top_released, closing;
+        bool open, counted, has_top, top_released, closing, removing;
         struct copy_permits permits;
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
         const struct rule *to_rule;        /* elevated: whose total-bytes is charged */
@@ -134,7 +134,7 @@ struct bundle {
         bool needs_publish;
         bool again;              /* counted already: what an earlier run has copied was gone */
         bool holds_dir;
-        bool had_part;           /* PART: the store knows how far it had come */
+        bool had_part;           /* the store has a record of how far it had come, which goes */
 };
 
 struct large {
@@ -144,6 +144,7 @@ struct large {
         struct bundle *bundle; /* its one file, for the end */
         struct copy_part *part;
         struct copy_part_record record; /* what is recorded, or on its way there */
+        bool has_record;        /* the store has one, of this try or an earlier one */
         char *path;             /* below the top */
         uint64_t unrecorded;
         bool begun, stepping, flushing, recording, all_copied, finishing, copied_by_parts;
@@ -153,7 +154,7 @@ struct large {
 struct failure {
         struct failure *next;
         uint32_t place;
-        struct error error; /* texts are malloc'd or static: message, rule */
+        struct error error; /* its own copy */
         char path[];
 };
 
@@ -203,7 +204,8 @@ struct run {
         struct job *job;
         bool clean;
         bool stopping, ended, kicked, pumping;
-        struct error error; /* what it stops for; texts are the job's */
+        bool left_something; /* places were closed with what may be there under temporary names */
+        struct error error; /* what it stops for; its own copy */
         bool transient;     /* … and may be able to go on later */
         struct copy_options options;
         char *excludes_texts;
@@ -232,13 +234,14 @@ struct run {
         struct failure *failures; /* to be recorded */
         uint32_t n_failures;
         bool record_wanted;
-        uint32_t n_recording;     /* parts on their way into the store */
+        uint32_t n_recording;     /* on their way into the store: a part, the batch */
 
         enum batch_stage stage;
         struct bundle *batch;
         struct tree *batch_trees[RUN_TREES_MAX];
         uint32_t n_batch_trees, n_batch_units;
-        bool batch_published, batch_failed;
+        bool batch_published;
+        bool batch_failed; /* for the rest of the run: nothing is recorded any more */
         struct store_counters before; /* what was kept before the batch that is being recorded */
 
         /* bandwidth */

@@ -88,6 +88,23 @@ static void count_bytes(struct large *large, int64_t bytes) {
         run->moved = true;
 }
 
+/* What records of it have counted on the disk is copied again, or not at all. */
+static void uncount_flushed(struct large *large, uint64_t bytes) {
+        struct store_counters *kept = &large->tree->run->job->kept.counters, *live = &large->tree->run->job->live;
+
+        if (large->bundle->again)
+                return;
+        kept->bytes_copied -= bytes;
+        kept->bytes_flushed -= bytes;
+        live->bytes_flushed -= bytes;
+}
+
+/* … of an earlier run, which is in what was copied, too. */
+static void uncount(struct large *large, uint64_t bytes) {
+        count_bytes(large, -(int64_t)bytes);
+        uncount_flushed(large, bytes);
+}
+
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
 
 /* What the bundle holds is copied, or failed: it goes the way of all files. */
@@ -98,10 +115,12 @@ static void hand_over(struct large *large) {
                 bundle->kind = BUNDLE_FILES_OF_DIR; /* cloned after all, or failed at once: a file like others */
         else if (bundle->files[0].outcome == COPY_COPIED) {
                 bundle->files[0].bytes = bundle->files[0].size - large->record.offset;
-                bundle->had_part = large->record.offset > 0;
+                bundle->had_part = large->has_record;
                 bundle->counted_bytes = large->record.offset;
-        } else if (large->record.offset > 0)
+        } else if (large->has_record) {
+                uncount_flushed(large, large->record.offset);
                 forget_part(large);
+        }
         large_end(large);
         walk_files_copied(bundle);
 }
@@ -182,6 +201,7 @@ static void record(struct large *large, const struct copy_part_record *record) {
         job->kept.progressed = sys_realtime();
         changes[1] = job_update(job);
         large->record = *record;
+        large->has_record = true;
         if (more > large->unrecorded)
                 more = large->unrecorded;
         large->unrecorded -= more;
@@ -263,7 +283,6 @@ static void begin_done(struct io *io) {
         struct run *run = unit->run;
         struct large *large = unit->large;
         struct known_part *known = find_known(unit->tree, large->path);
-        uint64_t offset;
 
         unit_back(unit);
         run->n_copying--;
@@ -273,8 +292,8 @@ static void begin_done(struct io *io) {
         if (!large->part) {
                 struct copy_file *file = &large->bundle->files[0];
 
-                if (known && file->outcome == COPY_COPIED && file->bytes + file->cloned_bytes == 0 && file->size > 0) {
-                        /* an earlier run published it and was killed before it could say so: the rest of it is counted now */
+                if (known && file->outcome == COPY_COPIED) {
+                        /* cloned after all; or an earlier run published it and was killed before it could say so */
                         large->bundle->counted_bytes = known->record.offset;
                         large->bundle->had_part = true;
                 }
@@ -283,12 +302,10 @@ static void begin_done(struct io *io) {
                 return;
         }
         large->copied_by_parts = true;
-        offset = copy_part_offset(large->part);
-        if (known && offset < known->record.offset) {
-                /* it could not be gone on with: what was counted is to come again */
-                count_bytes(large, -(int64_t)known->record.offset);
-                run->job->kept.counters.bytes_copied -= known->record.offset;
-        } else if (known)
+        large->has_record = known != NULL;
+        if (known && copy_part_offset(large->part) < known->record.offset) /* it could not be gone on with */
+                uncount(large, known->record.offset);
+        else if (known)
                 large->record = known->record;
         run_pump(run);
 }

@@ -236,9 +236,9 @@ static void queue_names(struct dir *dir, const char *const *names, const enum fs
         walk_queue_bundle(bundle);
 }
 
-static void queue_todo(struct dir *parent, const char *name, struct names_list *names) {
+static void queue_todo(struct dir *parent, const char *name, size_t len, struct names_list *names) {
         struct run *run = parent->tree->run;
-        struct todo *todo = malloc(sizeof(*todo) + strlen(name) + 1);
+        struct todo *todo = malloc(sizeof(*todo) + len + 1);
 
         if (!todo) {
                 names_list_free(names);
@@ -247,7 +247,8 @@ static void queue_todo(struct dir *parent, const char *name, struct names_list *
         }
         todo->parent = parent;
         todo->names = names;
-        strcpy(todo->name, name);
+        memcpy(todo->name, name, len);
+        todo->name[len] = 0;
         dir_hold(parent);
         parent->tree->n_waiting++;
         todo->next = run->todos;
@@ -277,7 +278,7 @@ static void sorter_flush(struct sorter *sorter) {
 
 static void sorter_add(struct sorter *sorter, const char *name, enum fsop_file_type type) {
         if (type == FSOP_TYPE_DIRECTORY) {
-                queue_todo(sorter->dir, name, NULL);
+                queue_todo(sorter->dir, name, strlen(name), NULL);
                 return;
         }
         if (is_done(sorter->dir, name)) {
@@ -312,27 +313,35 @@ static struct names_list *names_of_place(const struct store_place *place) {
         return list;
 }
 
-/* The paths of FROM that begin with the component that AT begins with, without it. *ret_whole: one of them is that component itself. */
-static struct names_list *names_below(const struct names_list *from, uint32_t *at, char component[WIRE_NAME_BYTES_MAX + 1], bool *ret_whole) {
+static bool begins_with(const char *path, const char *component, size_t len) {
+        return strncmp(path, component, len) == 0 && (path[len] == 0 || path[len] == '/');
+}
+
+/*
+ * The paths of FROM, sorted, that begin with the component that AT begins with, without it. *ret_whole: one of them that is that
+ * component itself, or NULL. NULL: out of memory.
+ */
+static struct names_list *names_below(const struct names_list *from, uint32_t *at, const char **ret_whole) {
         struct names_list *list = calloc(1, sizeof(*list));
         const char *first = from->paths[*at];
         size_t len = strcspn(first, "/");
+        uint32_t end = *at + 1;
 
-        *ret_whole = false;
-        if (len > WIRE_NAME_BYTES_MAX || !list || !(list->paths = calloc(from->n - *at, sizeof(*list->paths)))) {
+        *ret_whole = NULL;
+        while (end < from->n && begins_with(from->paths[end], first, len))
+                end++;
+        if (!list || !(list->paths = calloc(end - *at, sizeof(*list->paths)))) {
                 free(list);
                 return NULL;
         }
-        memcpy(component, first, len);
-        component[len] = 0;
-        for (; *at < from->n && strncmp(from->paths[*at], component, len) == 0; ++*at) {
+        for (; *at < end; ++*at) {
                 const char *path = from->paths[*at];
 
-                if (path[len] != 0 && path[len] != '/')
-                        break;
-                *ret_whole = *ret_whole || path[len] == 0;
-                if (path[len] == '/' && !(list->paths[list->n++] = strdup(path + len + 1))) {
-                        list->n--;
+                if (path[len] == 0)
+                        *ret_whole = path;
+                else if ((list->paths[list->n] = strdup(path + len + 1)))
+                        list->n++;
+                else {
                         names_list_free(list);
                         return NULL;
                 }
@@ -356,30 +365,26 @@ static int compare_components(const void *a, const void *b) {
 static void list_names(struct dir *dir) {
         struct sorter sorter;
         struct run *run = dir->tree->run;
+        struct names_list *names = dir->names;
 
         sorter_init(&sorter, dir);
-        qsort(dir->names->paths, dir->names->n, sizeof(*dir->names->paths), compare_components);
-        for (uint32_t at = 0; at < dir->names->n;) {
-                char component[WIRE_NAME_BYTES_MAX + 1];
-                bool whole;
-                struct names_list *below = names_below(dir->names, &at, component, &whole);
+        qsort(names->paths, names->n, sizeof(*names->paths), compare_components);
+        for (uint32_t at = 0; at < names->n;) {
+                const char *first = names->paths[at], *whole;
+                struct names_list *below = names_below(names, &at, &whole);
 
                 if (!below) {
                         out_of_memory(run);
                         return;
                 }
                 if (below->n > 0 && !(whole && run->job->kept.recursive)) {
-                        queue_todo(dir, component, below);
+                        queue_todo(dir, first, strcspn(first, "/"), below);
                         continue;
                 }
                 names_list_free(below);
-                sorter.names[0] = component;
-                sorter.types[0] = FSOP_TYPE_UNKNOWN;
-                if (is_done(dir, component))
-                        queue_names(dir, sorter.names, sorter.types, 1, BUNDLE_KNOWN, false);
-                else
-                        queue_names(dir, sorter.names, sorter.types, 1, BUNDLE_FILES_OF_DIR, false);
+                sorter_add(&sorter, whole, FSOP_TYPE_UNKNOWN);
         }
+        sorter_flush(&sorter);
 }
 
 /* ---- entering and listing ---------------------------------------------------------------------------------------- */
@@ -596,7 +601,7 @@ static void found_directory(struct bundle *bundle, uint32_t index) {
                 out_of_memory(run);
                 return;
         }
-        queue_todo(bundle->dir, bundle->files[index].name, none);
+        queue_todo(bundle->dir, bundle->files[index].name, strlen(bundle->files[index].name), none);
 }
 
 /* Whether the file stays in its bundle, to be recorded. */

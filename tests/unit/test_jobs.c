@@ -78,6 +78,23 @@ START_TEST(a_single_file) {
 }
 END_TEST
 
+/* Nobody is told of an end before it is on the disk. */
+START_TEST(an_end_is_told_when_it_is_kept) {
+        uint64_t id;
+
+        jobs_begin(CALLER_UID);
+        make_source("/home/src");
+        id = submit(cp_op("/home/src", "/home/dst"));
+        while (job_describe(job_of(id)).state != FSOP_JOB_DONE) {
+                ck_assert_int_eq(job_describe(job_of(id)).finished.sec, 0);
+                ck_assert(step());
+        }
+        ck_assert(journal_is_idle(server.jobs->journal));
+        ck_assert_int_ne(job_describe(job_of(id)).finished.sec, 0);
+        stop();
+}
+END_TEST
+
 /* What fails for good is recorded, the rest is copied. */
 START_TEST(failures_are_listed) {
         const struct result *result;
@@ -152,6 +169,70 @@ START_TEST(what_differs_does_not_stay) {
                 stop();
                 kit_empty_directory();
         }
+}
+END_TEST
+
+/* What had been recorded of a large file does not count when it fails in the end. */
+START_TEST(a_large_file_fails) {
+        uint64_t id, rest;
+
+        for (int fresh = 0; fresh < 2; fresh++)
+                for (int at_end = 0; at_end < 2; at_end++) {
+                        jobs_begin(CALLER_UID);
+                        make_source("/home/src");
+                        fake_make("/home/src/large", FSOP_TYPE_REGULAR, 100 * MIB);
+                        if (!fresh)
+                                fake_make("/home/dst", FSOP_TYPE_DIRECTORY, 0);
+                        copies.only = at_end ? FAKE_COPY_PART_FINISH : FAKE_COPY_PART_STEP;
+                        copies.fail_at = at_end ? 1 : 10;
+                        copies.error = (struct copy_error){.code = -FSOP_EIO, .why = "the disk cannot read it"};
+                        id = submit(cp_op("/home/src", "/home/dst"));
+                        run_to_end(id);
+                        is_in_state(id, FSOP_JOB_FAILED);
+                        ck_assert_uint_eq(job_of(id)->kept.counters.files_failed, 1);
+                        ck_assert_uint_eq(job_of(id)->kept.counters.files_done, 26);
+                        rest = job_of(id)->kept.counters.bytes_copied;
+                        ck_assert_uint_lt(rest, MIB);
+                        ck_assert_uint_eq(job_of(id)->kept.counters.bytes_flushed, rest);
+                        info_of(ask(job_op(FSOP_VERB_JOB_RETRY, id)));
+                        run_to_end(id);
+                        is_in_state(id, FSOP_JOB_DONE);
+                        is_copy_of("/home/dst", "/home/src");
+                        ck_assert_uint_eq(job_of(id)->kept.counters.bytes_copied, rest + 100 * MIB);
+                        ck_assert_uint_eq(job_of(id)->kept.counters.bytes_flushed, rest + 100 * MIB);
+                        stop();
+                        kit_empty_directory();
+                }
+}
+END_TEST
+
+/* A list instead of a listing: sorted, merged, directories of it whole. */
+START_TEST(only_these_names) {
+        static const char *const list[] = {"top-1", "dir-1/in-2/file-3", "dir-0-", "dir-1/in-2/file-5", "dir-0/file-1", "top-1", "missing",
+                                           "dir-0", "dir-1/file-2"};
+        struct operation op = cp_op("/home/src", "/home/dst");
+        struct bytes names[sizeof(list) / sizeof(list[0])];
+        uint64_t id;
+
+        jobs_begin(CALLER_UID);
+        make_source("/home/src");
+        fake_make("/home/src/dir-0-", FSOP_TYPE_REGULAR, 10);
+        for (unsigned i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+                names[i] = text(list[i]);
+        op.args.cp.names = names;
+        op.args.cp.n_names = sizeof(list) / sizeof(list[0]);
+        id = submit(op);
+        run_to_end(id);
+        is_in_state(id, FSOP_JOB_FAILED);
+        ck_assert_uint_eq(job_of(id)->kept.counters.files_failed, 1);
+        ck_assert_uint_eq(job_of(id)->kept.counters.files_done, 7 + 5);
+        ck_assert_ptr_nonnull(fake_at("/home/dst/dir-0/file-5"));
+        ck_assert_ptr_nonnull(fake_at("/home/dst/dir-0-"));
+        ck_assert_ptr_nonnull(fake_at("/home/dst/dir-1/in-2/file-5"));
+        ck_assert_ptr_null(fake_at("/home/dst/dir-1/in-2/file-4"));
+        ck_assert_ptr_null(fake_at("/home/dst/top-2"));
+        ck_assert_uint_eq(fake_count_names(".fsop-"), 0);
+        stop();
 }
 END_TEST
 
@@ -357,6 +438,33 @@ START_TEST(paused_and_cancelled_at_any_moment) {
 }
 END_TEST
 
+/* What an earlier run has left goes, too, wherever the later one stands. */
+START_TEST(resumed_and_cancelled_at_any_moment) {
+        bool happened = true;
+
+        for (unsigned n = 0; happened; n++) {
+                uint64_t id;
+
+                jobs_begin(CALLER_UID);
+                make_source("/home/src");
+                fake_make("/home/src/zz-large", FSOP_TYPE_REGULAR, 60 * MIB);
+                if (_i)
+                        fake_make("/home/dst", FSOP_TYPE_DIRECTORY, 0);
+                to_paused(cp_op("/home/src", "/home/dst"), &id);
+                info_of(ask(job_op(FSOP_VERB_JOB_RESUME, id)));
+                for (unsigned i = 0; i < n && happened; i++)
+                        happened = step();
+                if (!job_has_ended(job_of(id)))
+                        info_of(ask(job_op(FSOP_VERB_JOB_CANCEL, id)));
+                settle();
+                ck_assert_ptr_null(job_of(id)->run);
+                ck_assert_msg(fake_count_names(".fsop-") == 0, "something is left after %u steps", n);
+                stop();
+                kit_empty_directory();
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("jobs");
         TCase *tcase = tcase_create("jobs");
@@ -368,13 +476,17 @@ int main(void) {
         tcase_add_test(tcase, a_tree_is_copied);
         tcase_add_test(tcase, into_a_tree_that_exists);
         tcase_add_test(tcase, a_single_file);
+        tcase_add_test(tcase, an_end_is_told_when_it_is_kept);
         tcase_add_test(tcase, failures_are_listed);
         tcase_add_test(tcase, what_differs_does_not_stay);
+        tcase_add_test(tcase, a_large_file_fails);
+        tcase_add_test(tcase, only_these_names);
         tcase_add_loop_test(tcase, every_verb_in_every_state, 0, 2 * (int)(sizeof(states) / sizeof(states[0])));
         tcase_add_loop_test(tcase, paused_at_any_moment, 0, 4);
         tcase_add_loop_test(tcase, paused_and_resumed_at_any_moment, 0, 4);
         tcase_add_loop_test(tcase, cancelled_at_any_moment, 0, 4);
         tcase_add_loop_test(tcase, paused_and_cancelled_at_any_moment, 0, 4);
+        tcase_add_loop_test(tcase, resumed_and_cancelled_at_any_moment, 0, 2);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
