@@ -108,7 +108,8 @@ static bool take_owner(struct job *job, const struct peer *peer, const char *use
         kept->groups = calloc(peer->n_groups + 1, sizeof(*kept->groups));
         if (!kept->groups)
                 return false;
-        memcpy(kept->groups, peer->groups, peer->n_groups * sizeof(*kept->groups));
+        if (peer->n_groups > 0)
+                memcpy(kept->groups, peer->groups, peer->n_groups * sizeof(*kept->groups));
         kept->n_groups = peer->n_groups;
         return kept_text((struct bytes){(const uint8_t *)user, strlen(user)}, &kept->user);
 }
