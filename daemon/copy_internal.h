@@ -92,6 +92,7 @@ struct dir {
         bool is_place;    /* the place around a single file: not to be finished */
         bool closed;
         struct names_list *names; /* instead of a listing */
+        struct dir *next;         /* of those to be listed, or to be finished */
 };
 
 /* Names below a directory that are to be copied: the job has a list. */
@@ -220,10 +221,8 @@ struct run {
         struct bundle **bundles_end;
         struct todo *todos;       /* to be entered, last in first out: depth first */
         uint32_t n_todos;
-        struct dir **listing;     /* being listed, a stack */
-        uint32_t n_listing, listing_room;
-        struct dir **finishing;   /* to be finished */
-        uint32_t n_finishing, finishing_room;
+        struct dir *listing;      /* being listed, last in first out */
+        struct dir *finishing;    /* to be finished */
         struct large *larges, **larges_end; /* one at a time */
         uint32_t n_units, n_copying; /* out; of those that copy */
         uint32_t n_open_dirs;

@@ -139,6 +139,11 @@ static void finish_done(struct io *io) {
         struct large *large = unit->large;
 
         unit_back(unit);
+        if (unit->io.result < 0) { /* no worker could */
+                copy_part_free(large->part, true);
+                large->bundle->files[0].outcome = COPY_FAILED;
+                large->bundle->files[0].error = unit->error;
+        }
         large->part = NULL;
         if (large->bundle->files[0].outcome != COPY_COPIED)
                 count_bytes(large, -(int64_t)large->bundle->files[0].size);

@@ -425,6 +425,7 @@ static void batch_recorded(struct run *run, int code) {
                 run->job->kept.counters = run->before;
                 run->job->kept.state = run->job->announced;
                 run->job->kept.finished = (struct fsop_time){0};
+                run->batch_failed = true;
                 run_fail(run, &(struct copy_error){.code = code}, "what is done could not be recorded");
         }
         for (uint32_t i = 0; code == 0 && i < run->n_batch_trees; i++) {
