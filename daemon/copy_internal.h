@@ -51,6 +51,7 @@ struct linked {
         struct linked *next;
         struct dir *dir; /* held */
         struct object_id id;
+        bool again; /* as of a bundle */
         char name[];
 };
 

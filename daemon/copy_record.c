@@ -105,10 +105,8 @@ static void stage_done(struct io *io) {
         if (unit->error.code < 0)
                 stage_failed(run, &unit->error, unit->kind == UNIT_FLUSH ? "what was copied could not be flushed to the disk" : NULL);
         free(unit);
-        run->pumping = true; /* below, once: what ends here may be the run */
         if (--run->n_batch_units == 0)
                 next_stage(run);
-        run->pumping = false;
         run_pump(run);
 }
 

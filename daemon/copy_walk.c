@@ -558,6 +558,17 @@ void walk_begin(struct tree *tree) {
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
+/* What the others were linked to may be gone since an earlier run: it is this one. */
+static void forget_lost_link(struct bundle *bundle, uint32_t index) {
+        const struct copy_file *file = &bundle->files[index];
+        const char *to = done_set_link(bundle->tree->done, file->source_id);
+        char *path = to ? path_join(copy_dir_path(bundle->dir->handle), file->name) : NULL;
+
+        if (path && strcmp(path, to) == 0)
+                done_set_forget_link(bundle->tree->done, file->source_id);
+        free(path);
+}
+
 static void add_linked(struct bundle *bundle, uint32_t index) {
         const struct copy_file *file = &bundle->files[index];
         struct tree *tree = bundle->tree;
@@ -569,6 +580,7 @@ static void add_linked(struct bundle *bundle, uint32_t index) {
         }
         linked->dir = bundle->dir;
         linked->id = file->source_id;
+        linked->again = bundle->again;
         strcpy(linked->name, file->name);
         dir_hold(linked->dir);
         linked->next = tree->linked;
@@ -617,6 +629,8 @@ static bool file_stays(struct bundle *bundle, uint32_t index) {
                 large_add(bundle, index);
                 return false;
         case COPY_LINKED:
+                if (bundle->again)
+                        forget_lost_link(bundle, index);
                 add_linked(bundle, index);
                 return false;
         case COPY_DIRECTORY:
@@ -796,6 +810,7 @@ static bool queue_first(struct linked *linked) {
         if (!bundle)
                 return false;
         bundle->files[0].first_link = true;
+        bundle->again = linked->again;
         walk_queue_bundle(bundle);
         return true;
 }
@@ -808,6 +823,7 @@ static bool queue_link(struct linked *linked, const char *to) {
         if (!bundle)
                 return false;
         bundle->kind = BUNDLE_LINKS;
+        bundle->again = linked->again;
         bundle->link_paths = calloc(1, sizeof(*bundle->link_paths));
         if (!bundle->link_paths || !(bundle->link_paths[0] = strdup(to))) {
                 bundle_free(bundle);

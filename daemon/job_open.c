@@ -66,7 +66,8 @@ static int peer_of_job(const struct store_job *kept, const char *name, struct pe
         if (kept->uid == 0) {
                 peer->fully_capable = kept->fully_capable;
                 peer->capabilities = kept->capabilities;
-                memcpy(peer->groups, kept->groups, kept->n_groups * sizeof(*peer->groups));
+                if (kept->n_groups > 0)
+                        memcpy(peer->groups, kept->groups, kept->n_groups * sizeof(*peer->groups));
                 peer->n_groups = kept->n_groups;
                 return 0;
         }

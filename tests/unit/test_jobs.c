@@ -206,6 +206,38 @@ START_TEST(a_large_file_fails) {
 }
 END_TEST
 
+/* Whichever of several links somebody removed meanwhile: it is there again, and is one file with those that were not there either. */
+START_TEST(links_that_were_removed) {
+        static const char *const links[] = {"/home/dst/dir-0/linked-a", "/home/dst/dir-1/linked-b", "/home/dst/linked-c"};
+        uint64_t id, bytes;
+
+        for (unsigned removed = 1; removed < 8; removed++) {
+                jobs_begin(CALLER_UID);
+                make_source("/home/src");
+                fake_at("/home/src/dir-0/file-3")->read_code = -FSOP_EACCES;
+                id = submit(cp_op("/home/src", "/home/dst"));
+                run_to_end(id);
+                is_in_state(id, FSOP_JOB_FAILED);
+                bytes = job_of(id)->kept.counters.bytes_copied;
+                for (unsigned i = 0; i < 3; i++)
+                        if (removed & 1u << i)
+                                fake_remove(links[i]);
+                fake_at("/home/src/dir-0/file-3")->read_code = 0;
+                info_of(ask(job_op(FSOP_VERB_JOB_RETRY, id)));
+                run_to_end(id);
+                is_in_state(id, FSOP_JOB_DONE);
+                ck_assert_uint_eq(job_of(id)->kept.counters.files_done, 26);
+                ck_assert_uint_eq(job_of(id)->kept.counters.bytes_copied, bytes + 1003);
+                for (unsigned i = 0; i < 3; i++)
+                        ck_assert_ptr_nonnull(fake_at(links[i]));
+                if (removed == 7)
+                        ck_assert_uint_eq(fake_at(links[0])->nlink, 3);
+                stop();
+                kit_empty_directory();
+        }
+}
+END_TEST
+
 /* A list instead of a listing: sorted, merged, directories of it whole. */
 START_TEST(only_these_names) {
         static const char *const list[] = {"top-1", "dir-1/in-2/file-3", "dir-0-", "dir-1/in-2/file-5", "dir-0/file-1", "top-1", "missing",
@@ -481,6 +513,7 @@ int main(void) {
         tcase_add_test(tcase, what_differs_does_not_stay);
         tcase_add_test(tcase, a_large_file_fails);
         tcase_add_test(tcase, only_these_names);
+        tcase_add_test(tcase, links_that_were_removed);
         tcase_add_loop_test(tcase, every_verb_in_every_state, 0, 2 * (int)(sizeof(states) / sizeof(states[0])));
         tcase_add_loop_test(tcase, paused_at_any_moment, 0, 4);
         tcase_add_loop_test(tcase, paused_and_resumed_at_any_moment, 0, 4);
