@@ -210,6 +210,8 @@ static void close_done(struct io *io) {
         struct run *run = unit->run;
 
         unit_back(unit);
+        if (unit->io.result < 0) /* no worker could: then on the loop */
+                copy_close(&unit->tree->t);
         if (unit->error.code < 0)
                 log_line(LOG_LEVEL_WARNING, "job %llu: temporary files could not all be removed: %s",
                          (unsigned long long)run->job->kept.id, unit->error.why ? unit->error.why : error_text(-unit->error.code));
@@ -541,8 +543,6 @@ bool run_tick(struct run *run, uint64_t now_ms, bool say) {
 /* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void run_free(struct run *run) {
-        free(run->listing);
-        free(run->finishing);
         free((void *)(uintptr_t)run->options.excludes);
         free(run->excludes_texts);
         if (run->has_peer)
@@ -569,7 +569,7 @@ static void wind_up(struct run *run) {
         walk_drop(run);
         large_drop(run);
         record_drop(run);
-        if (run->n_finishing > 0) {
+        if (run->finishing) {
                 while (walk_issue(run))
                         ;
                 return;

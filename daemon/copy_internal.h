@@ -91,6 +91,7 @@ struct dir {
         bool is_place;    /* the place around a single file: not to be finished */
         bool closed;
         struct names_list *names; /* instead of a listing */
+        struct dir *next;         /* of those to be listed, or to be finished */
 };
 
 /* Names below a directory that are to be copied: the job has a list. */
@@ -128,7 +129,7 @@ struct bundle {
         uint8_t (*digests)[WIRE_DIGEST_BYTES];
         bool *verified;
         uint64_t bytes;          /* copied data that is not recorded */
-        uint64_t copied_bytes;   /* cloned too */
+        uint64_t counted_bytes;  /* PART: of its file, in the store's counters already */
         bool has_data;           /* not all of it is cloned: it must be flushed before it gets its names */
         bool needs_publish;
         bool again;              /* counted already: what an earlier run has copied was gone */
@@ -217,10 +218,8 @@ struct run {
         struct bundle **bundles_end;
         struct todo *todos;       /* to be entered, last in first out: depth first */
         uint32_t n_todos;
-        struct dir **listing;     /* being listed, a stack */
-        uint32_t n_listing, listing_room;
-        struct dir **finishing;   /* to be finished */
-        uint32_t n_finishing, finishing_room;
+        struct dir *listing;      /* being listed, last in first out */
+        struct dir *finishing;    /* to be finished */
         struct large *larges, **larges_end; /* one at a time */
         uint32_t n_units, n_copying; /* out; of those that copy */
         uint32_t n_open_dirs;
@@ -280,6 +279,8 @@ void dir_release_closed(struct dir *dir);  /* of a child that was entered */
 char *path_join(const char *directory, const char *name); /* malloc'd; either may be empty */
 struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n);
 void bundle_free(struct bundle *bundle);      /* releases its directory */
+/* What a file adds to the bytes that users are told: all of its length, holes and clones too; a further link nothing. */
+uint64_t bundle_counted(const struct bundle *bundle, uint32_t index);
 void walk_queue_bundle(struct bundle *bundle);
 void walk_drop(struct run *run);           /* everything that waits, at the end of a run */
 

@@ -99,6 +99,7 @@ static void hand_over(struct large *large) {
         else if (bundle->files[0].outcome == COPY_COPIED) {
                 bundle->files[0].bytes = bundle->files[0].size - large->record.offset;
                 bundle->had_part = large->record.offset > 0;
+                bundle->counted_bytes = large->record.offset;
         } else if (large->record.offset > 0)
                 forget_part(large);
         large_end(large);
@@ -119,6 +120,11 @@ static void finish_done(struct io *io) {
         struct large *large = unit->large;
 
         unit_back(unit);
+        if (unit->io.result < 0) { /* no worker could */
+                copy_part_free(large->part, true);
+                large->bundle->files[0].outcome = COPY_FAILED;
+                large->bundle->files[0].error = unit->error;
+        }
         large->part = NULL;
         if (large->bundle->files[0].outcome != COPY_COPIED)
                 count_bytes(large, -(int64_t)large->bundle->files[0].size);
@@ -227,9 +233,9 @@ static void step_done(struct io *io) {
         unit_back(unit);
         run->n_copying--;
         large->stepping = false;
-        if (unit->result < 0 && unit->error.code != -FSOP_ECANCELED)
+        if (unit->error.code < 0 && unit->error.code != -FSOP_ECANCELED)
                 large->error = unit->error;
-        if (unit->result == 0)
+        if (unit->result == 0 && unit->error.code == 0)
                 large->all_copied = true;
         if (unit->result > 0) {
                 if (run->job->kept.sync != FSOP_SYNC_NONE) {
@@ -267,9 +273,9 @@ static void begin_done(struct io *io) {
         if (!large->part) {
                 struct copy_file *file = &large->bundle->files[0];
 
-                if (known && file->outcome == COPY_COPIED && file->bytes + file->cloned_bytes == 0) {
+                if (known && file->outcome == COPY_COPIED && file->bytes + file->cloned_bytes == 0 && file->size > 0) {
                         /* an earlier run published it and was killed before it could say so: the rest of it is counted now */
-                        file->cloned_bytes = file->size - known->record.offset;
+                        large->bundle->counted_bytes = known->record.offset;
                         large->bundle->had_part = true;
                 }
                 hand_over(large);

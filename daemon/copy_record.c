@@ -102,14 +102,20 @@ bool record_is_idle(const struct run *run) {
 
 static void next_stage(struct run *run);
 
-/* All units of a stage are back. */
-static void stage_unit_back(struct unit *unit) {
+/* A unit of a stage is back; with the last one the next stage begins. WHAT could not be done, if it could not; or NULL. */
+static void stage_unit_back(struct unit *unit, const char *what) {
         struct run *run = unit->run;
 
         unit_back(unit);
+        if (unit->error.code < 0) {
+                run->batch_failed = true;
+                run_fail(run, &unit->error, what);
+        }
         free(unit);
+        run->pumping = true; /* below, once: what ends here may be the run */
         if (--run->n_batch_units == 0)
                 next_stage(run);
+        run->pumping = false;
         run_pump(run);
 }
 
@@ -117,7 +123,8 @@ static bool stage_unit(struct run *run, struct tree *tree, enum unit_kind kind, 
                        void (*done)(struct io *io)) {
         struct unit *unit = unit_new(run, tree, kind);
 
-        if (!unit) {
+        if (!unit) { /* what has not been flushed or verified is not done */
+                run->batch_failed = true;
                 run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
                 return false;
         }
@@ -149,13 +156,7 @@ static void flush_call(struct io *io) {
 }
 
 static void flush_done(struct io *io) {
-        struct unit *unit = io->owner;
-
-        if (unit->error.code < 0) {
-                unit->run->batch_failed = true;
-                run_fail(unit->run, &unit->error, "what was copied could not be flushed to the disk");
-        }
-        stage_unit_back(unit);
+        stage_unit_back(io->owner, "what was copied could not be flushed to the disk");
 }
 
 static uint64_t device_of(const struct tree *tree) {
@@ -204,7 +205,7 @@ static void verify_call(struct io *io) {
 }
 
 static void stage_done(struct io *io) {
-        stage_unit_back(io->owner);
+        stage_unit_back(io->owner, NULL);
 }
 
 static void verify(struct run *run) {
@@ -214,6 +215,7 @@ static void verify(struct run *run) {
                 bundle->digests = calloc(bundle->n, sizeof(*bundle->digests));
                 bundle->verified = calloc(bundle->n, sizeof(*bundle->verified));
                 if (!bundle->digests || !bundle->verified) {
+                        run->batch_failed = true;
                         run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
                         return;
                 }
@@ -242,22 +244,12 @@ static void top_call(struct io *io) {
         io->result = 0;
 }
 
-static void top_done(struct io *io) {
-        struct unit *unit = io->owner;
-
-        if (unit->error.code < 0) {
-                unit->run->batch_failed = true;
-                run_fail(unit->run, &unit->error, NULL);
-        }
-        stage_unit_back(unit);
-}
-
 static void publish_tops(struct run *run) {
         for (uint32_t i = 0; i < run->n_batch_trees; i++) {
                 struct tree *tree = run->batch_trees[i];
 
                 if (tree->t.fresh && tree->has_top)
-                        stage_unit(run, tree, UNIT_PUBLISH_TOP, NULL, top_call, top_done);
+                        stage_unit(run, tree, UNIT_PUBLISH_TOP, NULL, top_call, stage_done);
         }
 }
 
@@ -332,7 +324,7 @@ static void sort_out_failed(struct bundle *bundle, uint32_t index) {
 
         if (!bundle->again) {
                 live->files_done--;
-                live->bytes_copied -= bundle->kind == BUNDLE_PART ? file->size : file->bytes + file->cloned_bytes;
+                live->bytes_copied -= bundle->kind == BUNDLE_PART ? file->size : bundle_counted(bundle, index);
         }
         run_file_failed(tree, bundle->dir_path ? bundle->dir_path : "", bundle->dir_path ? file->name : "", &file->error);
 }
@@ -341,7 +333,7 @@ static void count(struct bundle *bundle, uint32_t index) {
         const struct copy_file *file = &bundle->files[index];
         struct job *job = bundle->tree->run->job;
         struct store_counters *kept = &job->kept.counters;
-        uint64_t bytes = file->bytes + file->cloned_bytes;
+        uint64_t bytes = bundle_counted(bundle, index);
         bool is_verified = bundle->verified && bundle->verified[index];
 
         if (bundle->again)
@@ -444,6 +436,7 @@ static void recorded(void *owner, int code) {
                 run->job->kept.counters = run->before;
                 run->job->kept.state = run->job->announced;
                 run->job->kept.finished = (struct fsop_time){0};
+                run->batch_failed = true;
                 run_fail(run, &(struct copy_error){.code = code}, "what is done could not be recorded");
         }
         for (uint32_t i = 0; code == 0 && i < run->n_batch_trees; i++) {
@@ -532,10 +525,10 @@ static void next_stage(struct run *run) {
 }
 
 void record_pump(struct run *run) {
-        if (run->stage != BATCH_IDLE || run->job->stop == STOP_CANCEL || !is_due(run))
+        if (run->stage != BATCH_IDLE || run->batch_failed || run->job->stop == STOP_CANCEL || !is_due(run))
                 return;
         run->record_wanted = false;
-        run->batch_published = run->batch_failed = false;
+        run->batch_published = false;
         run->batch = run->pending;
         run->pending = NULL;
         run->pending_end = &run->pending;

@@ -45,18 +45,16 @@ void dir_hold(struct dir *dir) {
         dir->users++;
 }
 
-static bool push(struct dir ***list, uint32_t *n, uint32_t *room, struct dir *dir) {
-        if (*n == *room) {
-                uint32_t grown = *room ? *room * 2 : 16;
-                struct dir **bigger = realloc(*list, grown * sizeof(**list));
+static void push(struct dir **list, struct dir *dir) {
+        dir->next = *list;
+        *list = dir;
+}
 
-                if (!bigger)
-                        return false;
-                *list = bigger;
-                *room = grown;
-        }
-        (*list)[(*n)++] = dir;
-        return true;
+static struct dir *pop(struct dir **list) {
+        struct dir *dir = *list;
+
+        *list = dir->next;
+        return dir;
 }
 
 static void names_list_free(struct names_list *names) {
@@ -110,8 +108,7 @@ static void dir_check(struct dir *dir) {
                 return;
         }
         dir->tree->n_waiting++;
-        if (!push(&run->finishing, &run->n_finishing, &run->finishing_room, dir))
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+        push(&run->finishing, dir);
 }
 
 void dir_release(struct dir *dir) {
@@ -201,6 +198,14 @@ void bundle_free(struct bundle *bundle) {
         if (bundle->holds_dir)
                 dir_release(bundle->dir);
         free(bundle);
+}
+
+uint64_t bundle_counted(const struct bundle *bundle, uint32_t index) {
+        const struct copy_file *file = &bundle->files[index];
+
+        if (bundle->kind == BUNDLE_LINKS || file->outcome == COPY_SKIPPED || file->size <= bundle->counted_bytes)
+                return 0;
+        return file->size - bundle->counted_bytes;
 }
 
 void walk_queue_bundle(struct bundle *bundle) {
@@ -398,11 +403,7 @@ static void listed(struct dir *dir, const struct copy_names *names) {
                 return;
         }
         dir->tree->n_waiting++;
-        if (!push(&run->listing, &run->n_listing, &run->listing_room, dir)) {
-                dir->tree->n_waiting--;
-                dir_release(dir);
-                out_of_memory(run);
-        }
+        push(&run->listing, dir);
 }
 
 static void list_call(struct io *io) {
@@ -641,7 +642,6 @@ void walk_files_copied(struct bundle *bundle) {
                         continue;
                 }
                 bundle->bytes += file->bytes;
-                bundle->copied_bytes += file->bytes + file->cloned_bytes;
                 bundle->has_data = bundle->has_data || file->bytes > 0;
                 bundle->needs_publish = bundle->needs_publish || file->needs_publish;
                 if (!bundle->again) {
@@ -653,8 +653,8 @@ void walk_files_copied(struct bundle *bundle) {
                 bundle->files[n++] = *file;
         }
         bundle->n = n;
-        if (!bundle->again && bundle->kind != BUNDLE_PART)
-                live->bytes_copied += bundle->copied_bytes;
+        for (uint32_t i = 0; !bundle->again && bundle->kind != BUNDLE_PART && i < n; i++)
+                live->bytes_copied += bundle_counted(bundle, i);
         run->moved = true;
         if (n == 0)
                 bundle_free(bundle);
@@ -725,6 +725,8 @@ static void files_done(struct io *io) {
 
         unit_back(unit);
         run->n_copying--;
+        if (unit->error.code < 0) /* no worker could */
+                run_fail(run, &unit->error, NULL);
         for (uint32_t i = 0; i < bundle->n; i++)
                 bytes += bundle->files[i].bytes + bundle->files[i].cloned_bytes;
         run_spent(run, bytes);
@@ -754,7 +756,9 @@ static void known_done(struct io *io) {
 
         unit_back(unit);
         run->n_copying--;
-        for (uint32_t i = 0; i < bundle->n; i++)
+        if (unit->error.code < 0) /* no worker could look */
+                run_fail(run, &unit->error, NULL);
+        for (uint32_t i = 0; i < bundle->n && !run->stopping; i++)
                 if (bundle->files[i].outcome == COPY_PENDING)
                         queue_names(bundle->dir, &bundle->files[i].name, &bundle->files[i].type, 1, BUNDLE_FILES_OF_DIR, true);
         bundle_free(bundle);
@@ -882,14 +886,14 @@ static bool issue_bundle(struct run *run) {
 }
 
 static bool issue_finish(struct run *run) {
-        struct dir *dir = run->finishing[run->n_finishing - 1];
+        struct dir *dir = run->finishing;
         struct unit *unit = unit_new(run, dir->tree, UNIT_FINISH);
 
         if (!unit) {
                 out_of_memory(run);
                 return false;
         }
-        run->n_finishing--;
+        pop(&run->finishing);
         dir->tree->n_waiting--;
         unit->dir = dir;
         unit_submit(unit, finish_call, finish_done);
@@ -907,12 +911,12 @@ static struct unit *unit_with_names(struct run *run, struct tree *tree, enum uni
 }
 
 static bool issue_list(struct run *run) {
-        struct dir *dir = run->listing[run->n_listing - 1];
+        struct dir *dir = run->listing;
         struct unit *unit = unit_with_names(run, dir->tree, UNIT_LIST);
 
         if (!unit)
                 return false;
-        run->n_listing--;
+        pop(&run->listing);
         dir->tree->n_waiting--;
         unit->dir = dir;
         unit_submit(unit, list_call, list_done);
@@ -944,11 +948,11 @@ static bool too_many_bundles(const struct run *run) {
 bool walk_issue(struct run *run) {
         if (run->bundles && run->unrecorded < UNRECORDED_BYTES && run_may_spend(run))
                 return issue_bundle(run);
-        if (run->n_finishing > 0)
+        if (run->finishing)
                 return issue_finish(run);
         if (too_many_bundles(run))
                 return false;
-        if (run->n_listing > 0 && run->n_todos < TODOS_AHEAD)
+        if (run->listing && run->n_todos < TODOS_AHEAD)
                 return issue_list(run);
         if (!run->todos)
                 return false;
@@ -979,8 +983,8 @@ void walk_drop(struct run *run) {
                 names_list_free(todo->names);
                 free(todo);
         }
-        while (run->n_listing > 0) {
-                struct dir *dir = run->listing[--run->n_listing];
+        while (run->listing) {
+                struct dir *dir = pop(&run->listing);
 
                 dir->tree->n_waiting--;
                 dir_release(dir);

@@ -167,6 +167,14 @@ static void take_call(struct io *io) {
                 copy_close(&tree->t);
 }
 
+static void taken(struct io *io) {
+        struct task_op *o = io->owner;
+
+        if (io->result < 0 && o->sys.code == 0) /* no worker could look */
+                o->sys.code = (int32_t)io->result;
+        task_io_done(io);
+}
+
 void job_open_take(struct task_op *o) {
         struct tree *tree = o->task->tree;
         const struct store_place *place = &tree->run->job->kept.places[tree->place];
@@ -190,7 +198,7 @@ void job_open_take(struct task_op *o) {
                 tree->permits = (struct copy_permits){tree, permit_owner, permit_xattr, permit_node};
                 tree->t.permits = &tree->permits;
         }
-        o->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = task_io_done, .owner = o};
+        o->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = taken, .owner = o};
         o->io.u.call = take_call;
         o->in_flight = true;
         task_submit(o->task, &o->io);

@@ -139,8 +139,8 @@ static bool take_owner(struct job *job, const struct peer *peer, const char *use
         kept->groups = calloc(peer->n_groups + 1, sizeof(*kept->groups));
         if (!kept->groups)
                 return false;
-        memcpy(kept->groups, peer->groups, peer->n_groups * sizeof(*kept->groups));
-        kept->n_groups = peer->n_groups;
+        for (uint32_t i = 0; i < peer->n_groups; i++)
+                kept->groups[kept->n_groups++] = peer->groups[i];
         return keep((struct bytes){(const uint8_t *)user, strlen(user)}, &kept->user);
 }
 

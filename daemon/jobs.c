@@ -243,6 +243,8 @@ struct job_info job_describe(const struct job *job) {
 void job_start(struct job *job, bool clean) {
         if (run_start(job, clean) < 0) {
                 log_line(LOG_LEVEL_ERROR, "job %llu: out of memory", (unsigned long long)job->kept.id);
+                job->wants_cleaning = job->wants_cleaning || clean;
+                job->jobs->schedule_wanted = true; /* in the next round */
                 return;
         }
         job->cleaning = clean;

@@ -242,6 +242,7 @@ static int enter_target(struct copy_tree *tree, const struct copy_dir *parent, c
                 r = look_at_target(tree, dir, &parent->to, ret);
         if (r < 0)
                 return r;
+        /* What an earlier run has finished may have got its default ACL: it goes until the directory is finished again. */
         dir->inherits_acl = dir->made && !dir->found ? parent->inherits_acl : has_default_acl(dir->target);
         if (dir->made)
                 r = settle_made(tree, dir, ret);

@@ -58,6 +58,7 @@ static struct fake_fs {
         uint64_t contents, serials;    /* numbers given out */
         uint64_t bytes_written;        /* ever, not cloned */
         unsigned files_made;
+        uint32_t opens; /* of trees, ever */
 } * fake_fs;
 
 enum fake_copy_call {
@@ -383,7 +384,8 @@ static int fake_open_ends(struct copy_tree *tree, const struct sys_op *op, struc
 
 int copy_open(struct copy_tree *tree, const struct sys_op *op, struct copy_error *ret_error) {
         tree->source = tree->target_parent = OS_FD_NONE;
-        tree->serial = tree->fresh = tree->to_exists = false;
+        tree->serial = ++fake_fs->opens << 16; /* no name comes twice */
+        tree->fresh = tree->to_exists = false;
         tree->state = NULL;
         if (fake_call(FAKE_COPY_OPEN, "", ret_error) < 0)
                 return ret_error->code;

@@ -118,7 +118,7 @@ static void pass(uint64_t ms) {
         rounds();
 }
 
-static void jobs_begin(uint32_t uid) {
+__attribute__((unused)) static void jobs_begin(uint32_t uid) {
         start(uid);
         fake_engine_run_inline(server.engine, false);
         kit_batch = 0;
@@ -302,6 +302,9 @@ static const char *difference(uint32_t a, uint32_t b) {
                         return why;
                 }
         }
+        for (uint32_t i = 0; n_a != n_b && i < fake_fs->now.n_entries; i++)
+                if (fake_fs->now.entries[i].used && fake_fs->now.entries[i].parent == b && !fake_entry_find(a, fake_fs->now.entries[i].name))
+                        fprintf(stderr, "%s: it should not be there\n", fake_fs->now.entries[i].name);
         return n_a == n_b ? NULL : "there is more than there was";
 }
 

@@ -371,6 +371,78 @@ START_TEST(killed_again_and_again) {
 }
 END_TEST
 
+/* ---- a store that fails, and lives ------------------------------------------------------------------------------------------ */
+
+static const struct faulty_plan no_plan;
+
+/* Until the job is done; what it says on the way has a reason. */
+static void run_with_retries(unsigned what, bool lasting) {
+        unsigned stops = 0;
+
+        for (unsigned i = 0; i < 20000; i++) {
+                struct job *job = job_of(shared->job);
+
+                if (job->kept.state == FSOP_JOB_DONE && !job->run)
+                        break;
+                if (job->kept.state == FSOP_JOB_WAITING || (job->kept.state == FSOP_JOB_FAILED && !job->run)) {
+                        ck_assert_msg(job->kept.error.code != 0 && job->kept.error.message.len > 0, "it stops without a reason");
+                        stops++;
+                        if (lasting && stops == 3)
+                                faulty_store_plan(kit_store, &no_plan);
+                }
+                if (job->kept.state == FSOP_JOB_FAILED && !job->run)
+                        info_of(ask(job_op(FSOP_VERB_JOB_RETRY, shared->job)));
+                if (!step())
+                        pass(1000);
+        }
+        is_in_state(shared->job, FSOP_JOB_DONE);
+        ck_assert_uint_eq(job_of(shared->job)->kept.counters.files_failed, 0);
+        all_is_well(what, 3 * 64 * MIB);
+}
+
+static void commit_fails(unsigned what, int code, bool lasting) {
+        uint64_t commits = count_commits(what);
+
+        memset(&known, 0, sizeof(known));
+        for (uint64_t n = 1; n <= commits; n++) {
+                struct faulty_plan plan = {.kind = FAULTY_ERROR, .nth = n, .code = code, .lasting = lasting};
+                const struct result *result;
+
+                make_scene(what);
+                begin(what);
+                kit_plan = plan;
+                result = ask(scene_op(what));
+                kit_plan = no_plan;
+                if (result->error.code != 0) {
+                        ck_assert_uint_eq(n, 1);
+                        refused(result, (enum fsop_errno)-code, FSOP_CLASS_BUSY);
+                        ck_assert_uint_eq(server.jobs->n, 0);
+                        ck_assert_uint_eq(server.jobs->n_drafts, 0);
+                        faulty_store_plan(kit_store, &no_plan);
+                        result = ask(scene_op(what));
+                }
+                shared->job = info_of(result)->id;
+                run_with_retries(what, lasting);
+                stop();
+                /* what is there is also what is on the disk */
+                kit_keeps_tree = true;
+                jobs_begin(CALLER_UID);
+                is_in_state(shared->job, FSOP_JOB_DONE);
+                stop();
+                kit_empty_directory();
+        }
+}
+
+START_TEST(a_commit_fails_once) {
+        commit_fails(scenes[_i / 2].what & ~(unsigned)TWO, _i % 2 ? -FSOP_ENOSPC : -FSOP_EIO, false);
+}
+END_TEST
+
+START_TEST(commits_fail_for_a_while) {
+        commit_fails(scenes[_i / 2].what & ~(unsigned)TWO, _i % 2 ? -FSOP_ENOSPC : -FSOP_EIO, true);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("jobs_crash");
         TCase *tcase = tcase_create("jobs_crash");
@@ -385,6 +457,8 @@ int main(void) {
         tcase_add_loop_test(tcase, power_lost_after_every_commit, 0, SCENES);
         tcase_add_loop_test(tcase, killed_at_every_step, 0, 2 * SCENES);
         tcase_add_loop_test(tcase, killed_again_and_again, 0, SCENES);
+        tcase_add_loop_test(tcase, a_commit_fails_once, 0, 2 * SCENES);
+        tcase_add_loop_test(tcase, commits_fail_for_a_while, 0, 2 * SCENES);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
