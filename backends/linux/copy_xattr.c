@@ -2,8 +2,8 @@
 /*
  * copy_xattr.c: extended attributes and POSIX ACLs, from one object to another.
  *
- * What is carried over: user.*, trusted.*, security.* and the POSIX ACLs. Other system.* are views of something else, trusted.SGI_ACL_*
- * are XFS's view of the ACLs, and security.evm is a signature of this very inode.
+ * What is carried over: user.*, trusted.*, security.* and the POSIX ACLs. Other system.* are views of something else,
+ * trusted.SGI_ACL_* are XFS's view of the ACLs, and security.evm is a signature of this very inode.
  */
 #include "backends/linux/copy_linux.h"
 
