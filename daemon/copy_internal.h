@@ -66,7 +66,8 @@ struct tree {
         bool open, counted, has_top, top_released, closing, removing;
         struct copy_permits permits;
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
-        const struct rule *to_rule;        /* elevated: whose total-bytes is charged */
+        const struct rule *from_rule;      /* elevated: that lends each end its rights */
+        const struct rule *to_rule;        /* … whose total-bytes is charged, too */
         struct done_set *done;             /* of earlier runs; and the links of this one */
         bool has_done;
         struct known_part *parts;
