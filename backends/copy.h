@@ -165,7 +165,7 @@ struct copy_file {
         struct copy_error error;    /* FAILED */
         struct object_id source_id; /* of the source */
         uint64_t size;              /* of the source */
-        uint64_t bytes;             /* data that was copied, 0 where it was cloned */
+        uint64_t bytes;             /* that were copied, holes among them; 0 where it was cloned */
         uint64_t cloned_bytes;
         bool needs_publish;         /* it has a temporary name, and copy_publish is owed */
         char temporary[COPY_TEMPORARY_BYTES];

@@ -129,7 +129,7 @@ struct bundle {
         uint8_t (*digests)[WIRE_DIGEST_BYTES];
         bool *verified;
         uint64_t bytes;          /* copied data that is not recorded */
-        uint64_t copied_bytes;   /* cloned too */
+        uint64_t counted_bytes;  /* PART: of its file, in the store's counters already */
         bool has_data;           /* not all of it is cloned: it must be flushed before it gets its names */
         bool needs_publish;
         bool again;              /* counted already: what an earlier run has copied was gone */
@@ -279,6 +279,8 @@ void dir_release_closed(struct dir *dir);  /* of a child that was entered */
 char *path_join(const char *directory, const char *name); /* malloc'd; either may be empty */
 struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n);
 void bundle_free(struct bundle *bundle);      /* releases its directory */
+/* What a file adds to the bytes that users are told: all of its length, holes and clones too; a further link nothing. */
+uint64_t bundle_counted(const struct bundle *bundle, uint32_t index);
 void walk_queue_bundle(struct bundle *bundle);
 void walk_drop(struct run *run);           /* everything that waits, at the end of a run */
 

@@ -99,6 +99,7 @@ static void hand_over(struct large *large) {
         else if (bundle->files[0].outcome == COPY_COPIED) {
                 bundle->files[0].bytes = bundle->files[0].size - large->record.offset;
                 bundle->had_part = large->record.offset > 0;
+                bundle->counted_bytes = large->record.offset;
         } else if (large->record.offset > 0)
                 forget_part(large);
         large_end(large);
@@ -272,9 +273,9 @@ static void begin_done(struct io *io) {
         if (!large->part) {
                 struct copy_file *file = &large->bundle->files[0];
 
-                if (known && file->outcome == COPY_COPIED && file->bytes + file->cloned_bytes == 0) {
+                if (known && file->outcome == COPY_COPIED && file->bytes + file->cloned_bytes == 0 && file->size > 0) {
                         /* an earlier run published it and was killed before it could say so: the rest of it is counted now */
-                        file->cloned_bytes = file->size - known->record.offset;
+                        large->bundle->counted_bytes = known->record.offset;
                         large->bundle->had_part = true;
                 }
                 hand_over(large);

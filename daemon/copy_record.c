@@ -324,7 +324,7 @@ static void sort_out_failed(struct bundle *bundle, uint32_t index) {
 
         if (!bundle->again) {
                 live->files_done--;
-                live->bytes_copied -= bundle->kind == BUNDLE_PART ? file->size : file->bytes + file->cloned_bytes;
+                live->bytes_copied -= bundle->kind == BUNDLE_PART ? file->size : bundle_counted(bundle, index);
         }
         run_file_failed(tree, bundle->dir_path ? bundle->dir_path : "", bundle->dir_path ? file->name : "", &file->error);
 }
@@ -333,7 +333,7 @@ static void count(struct bundle *bundle, uint32_t index) {
         const struct copy_file *file = &bundle->files[index];
         struct job *job = bundle->tree->run->job;
         struct store_counters *kept = &job->kept.counters;
-        uint64_t bytes = file->bytes + file->cloned_bytes;
+        uint64_t bytes = bundle_counted(bundle, index);
         bool is_verified = bundle->verified && bundle->verified[index];
 
         if (bundle->again)

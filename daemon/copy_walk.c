@@ -200,6 +200,14 @@ void bundle_free(struct bundle *bundle) {
         free(bundle);
 }
 
+uint64_t bundle_counted(const struct bundle *bundle, uint32_t index) {
+        const struct copy_file *file = &bundle->files[index];
+
+        if (bundle->kind == BUNDLE_LINKS || file->outcome == COPY_SKIPPED || file->size <= bundle->counted_bytes)
+                return 0;
+        return file->size - bundle->counted_bytes;
+}
+
 void walk_queue_bundle(struct bundle *bundle) {
         struct run *run = bundle->tree->run;
 
@@ -634,7 +642,6 @@ void walk_files_copied(struct bundle *bundle) {
                         continue;
                 }
                 bundle->bytes += file->bytes;
-                bundle->copied_bytes += file->bytes + file->cloned_bytes;
                 bundle->has_data = bundle->has_data || file->bytes > 0;
                 bundle->needs_publish = bundle->needs_publish || file->needs_publish;
                 if (!bundle->again) {
@@ -646,8 +653,8 @@ void walk_files_copied(struct bundle *bundle) {
                 bundle->files[n++] = *file;
         }
         bundle->n = n;
-        if (!bundle->again && bundle->kind != BUNDLE_PART)
-                live->bytes_copied += bundle->copied_bytes;
+        for (uint32_t i = 0; !bundle->again && bundle->kind != BUNDLE_PART && i < n; i++)
+                live->bytes_copied += bundle_counted(bundle, i);
         run->moved = true;
         if (n == 0)
                 bundle_free(bundle);

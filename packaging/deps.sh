@@ -32,6 +32,7 @@ test  cmd:g++                          g++                   gcc-c++            
 test  file:sftp-server                 openssh-sftp-server   openssh-server      openssh
 test  cmd:rsync                        rsync                 rsync               rsync
 test  cmd:jq                           jq                    jq                  jq
+test  cmd:sqlite3                      sqlite3               sqlite              sqlite
 test  cmd:x86_64-w64-mingw32-gcc       gcc-mingw-w64-x86-64-win32 mingw64-gcc    mingw-w64-gcc
 TABLE
 }

@@ -190,7 +190,7 @@ int copy_data(struct copy_tree *tree, int from, int to, const struct fsop_stat *
                 r = copy_is_sparse(stat) ? copy_sparse(tree, &transfer, stat->size) : copy_range(tree, &transfer);
                 if (r < 0)
                         return copy_failed(ret, -r);
-                file->bytes = transfer.done;
+                file->bytes = stat->size;
         }
         return copy_has_changed(from, stat) ? COPY_DATA_CHANGED : 0;
 }

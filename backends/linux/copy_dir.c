@@ -148,19 +148,28 @@ static int make(const struct copy_tree *tree, int dir_fd, const char *name, cons
         return r;
 }
 
-/* What was made has no ACL before it gets one. */
+static int drop_acl(int fd, const char *name) {
+        return xattr_remove(fd, name) < 0 && errno != ENODATA && errno != EOPNOTSUPP ? -errno : 0;
+}
+
+/* What was made has no ACL before it gets one, and so what is made in it inherits none. */
 static int drop_inherited_acl(struct copy_tree *tree, struct copy_dir *dir) {
+        int r;
+
         if (!dir->inherits_acl || !sets_acl(tree))
                 return 0;
-        if ((xattr_remove(dir->target, ACL_DEFAULT) < 0 || xattr_remove(dir->target, ACL_ACCESS) < 0) && errno != ENODATA)
-                return -errno;
-        dir->inherits_acl = false;
-        return 0;
+        r = drop_acl(dir->target, ACL_DEFAULT);
+        if (r == 0)
+                r = drop_acl(dir->target, ACL_ACCESS);
+        if (r == 0)
+                r = lookup_stat(dir->target, "", false, &dir->to); /* the mode is another one now */
+        dir->inherits_acl = r < 0;
+        return r;
 }
 
 /* A directory that this job has made, now or in an earlier run. */
 static int settle_made(struct copy_tree *tree, struct copy_dir *dir, struct copy_error *ret) {
-        bool finished_before = tree->options->preserve & FSOP_PRESERVE_OWNER && dir->to.uid == dir->from.uid;
+        bool finished_before = dir->found && tree->options->preserve & FSOP_PRESERVE_OWNER && dir->to.uid == dir->from.uid;
         int r;
 
         if (dir->to.uid != tree->writer->uid && !finished_before)
@@ -205,14 +214,14 @@ static int make_or_open(struct copy_tree *tree, const struct copy_dir *parent, i
         if (r == -EEXIST && !dir->finals)
                 r = 0;
         if (r == -EEXIST && tree->resumed) {
-                dir->made = true;
+                dir->made = dir->found = true;
                 r = 0;
         }
         if (r == 0)
                 r = dir->target = copy_pin_target(tree, dir_fd, name, O_PATH | O_DIRECTORY);
         if (r == -EXDEV && tree->to_guard != NULL)
                 return copy_denied(ret, -FSOP_EXDEV, "it leads to another filesystem");
-        if (r == -ENOENT && parent->no_creating)
+        if ((r == -ENOENT || r == -EEXIST) && parent->no_creating)
                 return copy_denied(ret, -FSOP_EPERM, parent->no_creating);
         return r < 0 ? copy_failed(ret, -r) : 0;
 }
@@ -230,7 +239,8 @@ static int enter_target(struct copy_tree *tree, const struct copy_dir *parent, c
                 r = look_at_target(tree, dir, &parent->to, ret);
         if (r < 0)
                 return r;
-        dir->inherits_acl = dir->made ? parent->inherits_acl : has_default_acl(dir->target);
+        /* What an earlier run has finished may have got its default ACL: it goes until the directory is finished again. */
+        dir->inherits_acl = dir->made && !dir->found ? parent->inherits_acl : has_default_acl(dir->target);
         if (dir->made)
                 r = settle_made(tree, dir, ret);
         else if (tree->resumed)
@@ -297,6 +307,8 @@ static int top_made(struct copy_tree *tree, struct copy_dir *dir, struct copy_er
         }
         if (r >= 0)
                 r = look_at_target(tree, dir, &place.to, ret);
+        if (r >= 0 && dir->found)
+                dir->inherits_acl = has_default_acl(dir->target);
         if (r >= 0)
                 r = settle_made(tree, dir, ret);
         if (place.target >= 0)

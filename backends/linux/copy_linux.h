@@ -42,7 +42,8 @@ struct copy_dir {
         char *path; /* below the top */
         uint32_t depth;
         bool place;        /* not a directory to be copied, but the place of a single file */
-        bool made;         /* this job has made it */
+        bool made;         /* this job has made it, */
+        bool found;        /* in an earlier run, which may have finished it */
         bool mount_point;  /* of another filesystem, which is left out: the directory alone is made */
         bool finals;       /* what is made in it has its final name at once */
         bool undisturbed;  /* nobody can put another name into its source but who is trusted with that anyway */

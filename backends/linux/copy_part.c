@@ -276,9 +276,9 @@ int64_t copy_part_step(struct copy_part *part, uint64_t bytes, struct copy_error
                         ret->why = "the source became shorter while it was copied";
                         return ret->code;
                 }
-                part->file.bytes += (uint64_t)n;
                 advance_to(part, part->offset + (uint64_t)n);
         }
+        part->file.bytes += part->offset - begun;
         if (part->offset == begun && begun < size && copy_stopped(part->tree))
                 return copy_failed(ret, ECANCELED);
         return (int64_t)(part->offset - begun);

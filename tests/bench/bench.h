@@ -152,6 +152,9 @@ int process_run(const char *const *argv);
 bool process_finds(const char *name);
 
 int daemon_start(const struct place *place, const char *fsopd, const char *engine, pid_t *ret_pid);
+/* Processor time of the daemon's processes so far. It says more than the time that has passed where others keep the
+ * machine busy. */
+double daemon_cpu_ms(pid_t pid);
 /* The server at the other end of *ret_fd. sftp_start returns 1 where there is no sftp-server. */
 int sftp_start(const char *program, pid_t *ret_pid, int *ret_fd);
 int echo_start(pid_t *ret_pid, int *ret_fd);

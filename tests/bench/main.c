@@ -412,7 +412,7 @@ static int run_profile(struct bench *bench, const struct options *options) {
                           .n_files = BENCH_FILES,
                           .passes = 4};
         uint64_t begin = bench_now_ns(), operations = 0;
-        double seconds = 0, busy_ns = 0;
+        double seconds = 0, busy_ns = 0, cpu_ms = daemon_cpu_ms(bench->daemon);
 
         if (what < 0)
                 return -1;
@@ -427,11 +427,13 @@ static int run_profile(struct bench *bench, const struct options *options) {
                 operations += copying ? 1 : (uint64_t)job.n_files * job.passes;
                 seconds = (double)(bench_now_ns() - begin) / 1e9;
         }
+        cpu_ms = (daemon_cpu_ms(bench->daemon) - cpu_ms) / (double)operations;
         if (copying)
-                printf("%llu copies, %.0f ms each\n", (unsigned long long)operations,
-                       busy_ns / 1e6 / (double)operations);
+                printf("%llu copies, %.0f ms each, %.0f ms of processor time\n", (unsigned long long)operations,
+                       busy_ns / 1e6 / (double)operations, cpu_ms);
         else
-                printf("%llu operations, %.0f op/s\n", (unsigned long long)operations, (double)operations / seconds);
+                printf("%llu operations, %.0f op/s, %.2f us of processor time each\n", (unsigned long long)operations,
+                       (double)operations / seconds, cpu_ms * 1000);
         return 0;
 }
 

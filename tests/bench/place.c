@@ -18,6 +18,7 @@
 
 #define IMAGE_BYTES ((off_t)2 << 30)
 #define IMAGE_COPIES_BYTES ((off_t)6 << 30)
+#define BUSY_LOAD 0.7
 #define OWNER_A 20001u
 #define OWNER_B 20002u
 #define OWNER_GROUP 20000u
@@ -260,10 +261,13 @@ static void processor(char *model, size_t model_bytes) {
 void place_describe(const struct place *place, FILE *stream) {
         struct utsname system;
         char type[64], model[128];
+        double load;
 
         uname(&system);
         filesystem_of(place->scratch, type, sizeof(type));
         processor(model, sizeof(model));
         fprintf(stream, "%s %s, %ld x %s, files on %s%s\n", system.sysname, system.release,
                 sysconf(_SC_NPROCESSORS_ONLN), model, type, place->mounted ? " in an image of its own" : "");
+        if (getloadavg(&load, 1) == 1 && load >= BUSY_LOAD)
+                bench_fail("others keep this machine busy (load %.1f): take the figures for what they are", load);
 }

@@ -79,14 +79,14 @@ failing() {
         submit_as=()
         # A file that is listed and not begun: the last one of the directory.
         until_field "$job" '.bytes_copied > 500000' || fail "$what: the job is under way"
-        last=$(find "$from" -name 'f*' -printf '%f\n' | tail -n 1)
+        last=$(find "$from" -type f -name 'f*' -printf '%f\n' | tail -n 1)
         [ -n "$last" ] && mv "$from/$last" "$data/aside" && ok "$what: $last vanishes" || fail "$what: $last vanishes"
         ends_as "$what: the job ends as failed" "$job" failed 90
         kill "$writer"
         wait "$writer" 2>/dev/null
         equal "$what: failures by code and path" "$(printf '%s\n' "EACCES $from/unreadable" "EBUSY $from/changing" "ENOENT $from/$last")" "$(job_failures "$job")"
         equal "$what: the counts" "3 23" "$(job_field "$job" '"\(.files_failed) \(.files_done)"')"
-        for name in $(find "$from" -name 'f*' -printf '%f\n'); do
+        for name in $(find "$from" -type f -name 'f*' -printf '%f\n'); do
                 cmp -s "$from/$name" "$to/$name" || fail "$what: the rest is copied" "$name is not"
         done
         [ ! -e "$to/changing" ] && [ ! -e "$to/unreadable" ] && ok "$what: what failed is not there" || fail "$what: what failed is not there"

@@ -59,6 +59,26 @@ for clone in auto never; do
         same "-a over it, clone $clone: and again" "$data/rich" "$data/to/rich"
         rm -rf "$data/to/rich"
 done
+# What a directory hands down to new files is not theirs: not with everything preserved.
+if command -v setfacl >/dev/null; then
+        for kind in file directory; do
+                mkdir "$data/to/acl"
+                setfacl -d -m u:1000:rwx "$data/to/acl"
+                if [ $kind = file ]; then
+                        copies "-a into a directory with a default ACL" -a "$data/tree/a.txt" "$data/to/acl"
+                        same "the file has none" "$data/tree/a.txt" "$data/to/acl/a.txt"
+                else
+                        copies "-a over a directory with a default ACL" -a -T "$data/tree" "$data/to/acl"
+                        same "the tree has none" "$data/tree" "$data/to/acl"
+                fi
+                rm -rf "$data/to/acl"
+        done
+        setfacl -m u:1000:rw "$data/tree/a.txt"
+        copies "a file with an ACL, over one without" -a -T "$data/tree/a.txt" "$data/to/with"
+        setfacl -b "$data/tree/a.txt"
+        copies "a file without an ACL, over one with" -a -T "$data/tree/a.txt" "$data/to/with"
+        same "it has none" "$data/tree/a.txt" "$data/to/with"
+fi
 ln -s tree/a.txt "$data/link"
 copies "a link is followed" "$data/link" "$data/to/followed"
 [ -f "$data/to/followed" ] && [ ! -L "$data/to/followed" ] && ok "it is the file" || fail "it is the file"
@@ -86,7 +106,7 @@ mkdir "$data/tree/mount"
 if mounted -t tmpfs none "$data/tree/mount"; then
         echo other >"$data/tree/mount/other"
         copies "-x" -r -x -T "$data/tree" "$data/to/one"
-        [ -d "$data/to/one/mount" ] && [ ! -e "$data/to/one/mount/other" ] && ok "-x stays on one filesystem" || fail "-x stays on one filesystem"
+        names "-x stays on one filesystem, and makes the directory" "a.txt b.o empty mount sub sub/c.txt sub/d.o sub/deep sub/deep/e.o sub/deep/f.txt" "$data/to/one"
         copies "without -x" -r -T "$data/tree" "$data/to/both"
         equal "without it does not" other "$(cat "$data/to/both/mount/other")"
         umount "$data/tree/mount"
@@ -200,6 +220,8 @@ exits 0 "pause" job_do pause "$job"
 ends_as "paused" "$job" paused 10
 sleep 0.3 # what is under way is finished
 now=$(counters)
+top=$(find "$data/to" -maxdepth 1 -name ".fsop-$job-*")
+"$bin/alike" -l "$top" | sort >"$scratch/seen"
 sleep 0.7
 equal "nothing goes on" "$now" "$(counters)"
 stop_daemon
@@ -211,6 +233,9 @@ equal "nor does a crash" paused "$(job_state "$job")"
 exits 1 "what is paused cannot be forgotten" job_do forget "$job"
 exits 0 "resume" job_do resume "$job"
 ends_as "resumed, it ends" "$job" done
+kept=$(comm -12 "$scratch/seen" <("$bin/alike" -l "$data/to/paused" | sort) | wc -l)
+[ "$kept" -ge "${now% *}" ] && [ "$kept" -gt 0 ] && ok "what was done before is not copied again ($kept files)" ||
+        fail "what was done before is not copied again" "done: ${now% *}, kept: $kept"
 same "and all is there" "$data/pace" "$data/to/paused"
 exits 1 "what is done cannot be paused" job_do pause "$job"
 exits 1 "nor resumed" job_do resume "$job"
@@ -235,8 +260,8 @@ for target in new existing; do
         no_leftovers "cancelled, paused, after a restart, $target" "$data/to"
 done
 
-# Ctrl-C cancels; a connection that breaks does not.
-"${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 6M "$data/pace" "$data/to/ctrl-c" >/dev/null 2>&1 &
+# Ctrl-C cancels; a connection that breaks does not. (What a shell starts in the background ignores INT.)
+env --default-signal=INT "${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 6M "$data/pace" "$data/to/ctrl-c" >/dev/null 2>&1 &
 client=$!
 latest() { job_list | tail -n 1; }
 until_running() { [ "$(job_state "$(latest)")" = running ]; }
@@ -255,10 +280,29 @@ ends_as "a lost client does not" "$job" done
 
 # Watching: from anywhere, to the end.
 under_way "$data/to/watched"
-exits 0 "watch joins a running job, and ends with it" timeout 60 "${asker[@]}" fsop --json job watch "$job"
+exits 0 "watch joins a running job, and ends with it" "${asker[@]}" timeout 60 fsop --json job watch "$job"
 equal "its last word" done "$(jq -rs 'map(.state // empty) | last' <<<"$output")"
 [ "$(wc -l <<<"$output")" -ge 3 ] && ok "it tells of progress" || fail "it tells of progress" "$output"
-exits 0 "watch of a job that has ended" timeout 10 "${asker[@]}" fsop job watch "$job"
+exits 0 "watch of a job that has ended" "${asker[@]}" timeout 10 fsop job watch "$job"
+
+# Across a crash: numbers of events go on, and who waits for a job joins it anew.
+under_way "$data/to/rejoined"
+event=$(job_field "$job" .event)
+crash_daemon
+start_daemon
+exits 0 "watch after a crash" "${asker[@]}" timeout 60 fsop --json job watch "$job"
+events=$(jq -r .event <<<"$output")
+equal "numbers of events ascend" "$(sort -nu <<<"$events")" "$events"
+[ "$(head -n 1 <<<"$events")" -gt "$event" ] && ok "beyond those before the crash" || fail "beyond those before the crash" "$event, then $events"
+"${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 12M "$data/pace" "$data/to/waited-for" >"$scratch/waited-for" 2>&1 &
+client=$!
+wait_until "the job runs" until_running || fail "the job runs"
+crash_daemon
+start_daemon
+status=0
+wait "$client" || status=$?
+equal "a client that waits survives a crash of the daemon" 0 "$status"
+exits 0 "and all is there" diff -r "$data/pace" "$data/to/waited-for"
 rm -rf "$data/to"/*
 
 # ---- order ------------------------------------------------------------------------------------------------------------------------

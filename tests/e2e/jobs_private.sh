@@ -14,9 +14,9 @@ plain_files "$data/from" 40 500000
 echo text >"$data/file"
 chmod 700 "$data/from" # only a rule reaches it
 copy_policy "$data"
-write_config "admin-group: daemon" "limits:" "  jobs-per-uid: 6"
+write_config "admin-group: daemon"
 start_daemon
-other=(as_user 1 1 -)
+other=(as_user 3 3 -) # sys
 daemon_group=$(getent group daemon | cut -d: -f3)
 admin=(as_user 2 2 "$daemon_group")
 
@@ -38,10 +38,10 @@ contains "root's list names the user" nobody "$output"
 # As of a job that does not exist, to the letter.
 unknown=$((slow + 100000))
 for verb in show watch pause resume cancel retry forget; do
-        exits 1 "another user: $verb" timeout 10 "${other[@]}" fsop --json job $verb "$slow"
+        exits 1 "another user: $verb" "${other[@]}" timeout 10 fsop --json job $verb "$slow"
         said=$output
         contains "another user: $verb is ENOENT" '"ENOENT"' "$said"
-        exits 1 "of a job that does not exist: $verb" timeout 10 "${other[@]}" fsop --json job $verb "$unknown"
+        exits 1 "of a job that does not exist: $verb" "${other[@]}" timeout 10 fsop --json job $verb "$unknown"
         equal "another user: $verb tells nothing" "${output//$unknown/N}" "${said//$slow/N}"
 done
 equal "the job is as it was" running "$(job_state "$slow")"
@@ -60,7 +60,7 @@ contains "it names the other job to its owner" "$slow" "$(jq -r .error.message <
 {
         echo "rules:"
         copy_rule "$data"
-        copy_rule "$data" | sed -e 's/name: copies/name: others/' -e 's/nobody/daemon/'
+        copy_rule "$data" | sed -e 's/name: copies/name: others/' -e 's/nobody/sys/'
 } | write_policy copies
 exits 0 "a rule for another user" fsop policy reload
 refused_as "another user's job to the same target" EBUSY busy "${other[@]}" fsop --json cp --detach -r -T "$data/from" "$data/to/slow"
@@ -143,11 +143,16 @@ copy_policy "$data"
 exits 0 "the rule again" fsop policy reload
 stop_daemon
 rm -rf "$scratch/state" && install -d -m 755 "$scratch/state" # a fresh journal: no jobs
+write_config "limits:" "  jobs-per-uid: 6"
 start_daemon
+submitted -T "$data/file" "$data/to/l0"
+ends_as "a job that has ended" "$job" done
+ended=$job
 submitted -r -T --bwlimit 100K "$data/from" "$data/to/l1"
 for i in 2 3 4 5 6; do submitted -T "$data/file" "$data/to/l$i"; done
+equal "at the limit, the oldest job that has ended is forgotten" 0 "$(job_list | grep -cxF "$ended")"
 refused_as "more jobs than a user may have" EUSERS busy as_nobody fsop --json cp --detach -T "$data/file" "$data/to/l7"
 exits 0 "of others it takes no notice" fsop cp --detach -T "$data/file" "$data/to/l8"
 exits 0 "with one job less" job_do cancel "$job"
-submitted -T "$data/file" "$data/to/l9" && ok "there is room for another" || fail "there is room for another"
+submitted -T "$data/file" "$data/to/l9" && ok "there is room for another"
 finish

@@ -56,7 +56,7 @@ rm -rf "$tree/to/"* "$tree/from/link" "$tree/from/dirlink"
 # The source: a directory that is a link at times, and a file.
 as_nobody ln -s "$outside" "$tree/other"
 swapping "$tree/from/sub" "$tree/other"
-for i in $(seq 40); do as_nobody fsop cp -a -T "$tree/from" "$tree/to/s$i" >/dev/null 2>&1; done
+for i in $(seq 15); do as_nobody fsop cp -a -T "$tree/from" "$tree/to/s$i" >/dev/null 2>&1; done
 swapped "a directory of the source"
 rm -rf "$tree/to/"*
 [ ! -L "$tree/from/sub" ] || as_nobody mv -T --exchange "$tree/from/sub" "$tree/other" 2>/dev/null ||
@@ -64,7 +64,7 @@ rm -rf "$tree/to/"*
 rm -f "$tree/other"
 as_nobody ln -s "$outside/f1" "$tree/other"
 swapping "$tree/from/sub2/f1" "$tree/other"
-for i in $(seq 40); do as_nobody fsop cp -r -T --clone never "$tree/from/sub2" "$tree/to/f$i" >/dev/null 2>&1; done
+for i in $(seq 15); do as_nobody fsop cp -r -T --clone never "$tree/from/sub2" "$tree/to/f$i" >/dev/null 2>&1; done
 swapped "a file of the source"
 rm -rf "$tree/to/"* "$tree/other"
 [ ! -L "$tree/from/sub2/f1" ] || rm "$tree/from/sub2/f1"
@@ -73,7 +73,7 @@ rm -rf "$tree/to/"* "$tree/other"
 as_nobody mkdir -p "$tree/to/into/sub"
 as_nobody ln -s "$outside" "$tree/to/other"
 swapping "$tree/to/into/sub" "$tree/to/other"
-for i in $(seq 40); do as_nobody fsop cp -a -T "$tree/from" "$tree/to/into" >/dev/null 2>&1; done
+for i in $(seq 15); do as_nobody fsop cp -a -T "$tree/from" "$tree/to/into" >/dev/null 2>&1; done
 swapped "a directory of the target"
 rm -rf "$tree/to/"*
 
@@ -81,6 +81,6 @@ rm -rf "$tree/to/"*
 as_nobody mkdir -p "$tree/to/parent/sub"
 as_nobody ln -s "$outside" "$tree/to/other"
 swapping "$tree/to/parent" "$tree/to/other"
-for i in $(seq 40); do as_nobody fsop cp -a -T "$tree/from/sub2" "$tree/to/parent/sub" >/dev/null 2>&1; done
+for i in $(seq 15); do as_nobody fsop cp -a -T "$tree/from/sub2" "$tree/to/parent/sub" >/dev/null 2>&1; done
 swapped "the target's parent"
 finish

@@ -86,6 +86,9 @@ int main(int argc, char **argv) {
                         return 1;
                 }
         }
+        free(seen.data);
+        free(this.data);
+        free(that.data);
         printf("this %lu that %lu none %lu\n", n_this, n_that, n_none);
         return 0;
 }

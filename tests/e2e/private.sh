@@ -32,6 +32,11 @@ exits 0 "stat" "${me[@]}" fsop --json stat "$home/tree/file"
 contains "its size" 2097152 "$output"
 for i in $(seq 300); do echo "mkdir $home/tree/dir/$i"; done | "${me[@]}" fsop batch --parallel - && ok "a batch" || fail "a batch"
 equal "all of it" 300 "$(find "$home/tree/dir" -mindepth 1 | wc -l)"
+exits 0 "a copy job" "${me[@]}" fsop cp -a -T "$home/tree/dir" "$home/tree/copied"
+equal "all of it, too" 300 "$(find "$home/tree/copied" -mindepth 1 | wc -l)"
+exits 0 "its jobs" "${me[@]}" fsop job list
+contains "its jobs" copied "$output"
+[ -n "$(find "$home/state" -name 'jobs.sqlite')" ] && ok "are kept in its own place" || fail "are kept in its own place"
 exits 3 "what the user may not, the service may not" "${me[@]}" fsop chown 0:0 "$home/tree/file"
 exits 0 "what the user may: chown to itself" "${me[@]}" fsop chown "$uid" "$home/tree/file"
 stop_daemon

@@ -2,7 +2,7 @@
 /*
  * submit: copy jobs by the library: many at once, with an idempotency key, and how long asking about them takes.
  *
- *      submit SOCKET many SOURCE DIRECTORY COUNT     copies SOURCE to DIRECTORY/job0 and on; prints the last number
+ *      submit SOCKET many SOURCE DIRECTORY COUNT     copies SOURCE to DIRECTORY/job0 and on; prints the highest number
  *
  *      submit SOCKET key KEY SOURCE TARGET           prints the job's number
  *
@@ -39,7 +39,7 @@ static uint64_t submit_some(const struct fsop_at *source, const char *directory,
         struct fsop_batch *batch;
         uint64_t last = 0;
 
-        must("batch", fsop_batch_new(client, FSOP_BATCH_ORDERED, &batch));
+        must("batch", fsop_batch_new(client, FSOP_BATCH_PARALLEL, &batch));
         for (unsigned i = 0; i < n; i++) {
                 struct fsop_at target;
                 snprintf(paths[i], sizeof(paths[i]), "%s/job%u", directory, first + i);
@@ -51,7 +51,8 @@ static uint64_t submit_some(const struct fsop_at *source, const char *directory,
                 const struct fsop_result *result = fsop_batch_result(batch, i);
                 if (result->error.code)
                         refused(paths[i], &result->error);
-                last = result->value.job.jobs[0].id;
+                if (result->value.job.jobs[0].id > last)
+                        last = result->value.job.jobs[0].id;
         }
         fsop_batch_free(batch);
         return last;

@@ -4,6 +4,7 @@
 # daemon as a crash would, and trees to copy. What is known here of the command line's JSON is known nowhere else.
 need_root
 need_command jq jq
+need_command sqlite3 sqlite3
 
 # A daemon that has crashed ends the test: everything after it would fail too.
 fail() {
@@ -52,6 +53,18 @@ job_manifest() { "${asker[@]}" fsop job show --manifest "$1"; }
 job_started() { job_field "$1" '.started | (.tv_sec * 1000000000 + .tv_nsec)'; }
 job_do() { "${asker[@]}" fsop job "$@"; } # pause ID, …
 
+# What the journal, of a daemon that does not run, calls done of a job. Nobody else looks into it; but that is what must be
+# kept.
+journal_files_done() {
+        local file
+        rm -rf "$scratch/journal"
+        mkdir "$scratch/journal"
+        for file in "${state_dir:-$scratch/state}"/jobs.sqlite*; do
+                case $file in *-shm | *.damaged-*) ;; *) cp "$file" "$scratch/journal/" ;; esac
+        done
+        sqlite3 "$scratch/journal/jobs.sqlite" "SELECT files_done FROM states WHERE job = $1"
+}
+
 ended() {
         case $1 in done | failed | cancelled) return 0 ;; esac
         return 1
@@ -66,7 +79,8 @@ job_reaches() {
                 ! ended "$state" || break
                 sleep 0.05
         done
-        echo "job $1 is $state, not $2: $("${asker[@]}" fsop --json job show "$1" 2>&1 | head -c 3000)"
+        echo "job $1 is $state, not $2"
+        "${asker[@]}" fsop job show "$1" 2>&1 | head -n 30
         return 1
 }
 
@@ -95,7 +109,7 @@ crash_daemon() {
         while read -r key value; do
                 [ "$key" != write_bytes: ] || written=$value
         done <"/proc/$serving/io"
-        kill -KILL "$serving" "$daemon_pid"
+        kill -KILL "$serving" "$daemon_pid" 2>/dev/null
         wait "$daemon_pid" 2>/dev/null
         wait_until "the killed daemon is gone" gone "$serving" || die "the killed daemon is gone"
         daemon_pid=

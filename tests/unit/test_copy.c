@@ -286,6 +286,7 @@ START_TEST(counts) {
         ck_assert_int_eq(copy_count(&job->tree, &files, &bytes, &job->error), 0);
         ck_assert_int_eq(copy_job_fill(job), 0);
         ck_assert_uint_eq(files, job->copied);
+        ck_assert_uint_eq(bytes, job->bytes + job->cloned_bytes);
         expected = scene_stat("tree/src/f").size;
         ck_assert_uint_gt(bytes, (6u << 20) + 12345678u + (20u << 20));
         job->options.preserve &= ~(uint32_t)FSOP_PRESERVE_LINKS;
@@ -380,6 +381,7 @@ START_TEST(default_acls_are_not_inherited) {
                 copy_expect_same("tree/src", "tree/acls/dst");
         }
         /* one that is there, with a default ACL that the source has not: what is made in it has none either */
+        set_acl("tree/acls/dst", ACL_DEFAULT, 4711, 7, 7);
         set_acl("tree/acls/dst/many", ACL_DEFAULT, 4711, 7, 7);
         set_acl("tree/acls/dst/many", ACL_ACCESS, 4711, 7, 7);
         job = copy_job_new("tree/src", "tree/acls/dst");
@@ -1100,6 +1102,34 @@ START_TEST(resumed) {
 }
 END_TEST
 
+/* All but the last rename is done, and some files are to be copied again: into directories that are somebody's by now, and whose
+ * own default ACLs new files would inherit. */
+START_TEST(resumed_at_the_end) {
+        struct copy_job *job;
+        char made[128], file[200];
+
+        build();
+        scene_file("tree/src/d/e/file", SOMEBODY, 0644, "no ACL");
+        set_times("tree/src/d/e", 3000, 3);
+        scene.guard.links_any = scene.guard.set_id = true; /* but not foreign_parent */
+        job = elevated();
+        ck_assert_int_eq(copy_job_run(job), 0);
+        expect_clean(job);
+        snprintf(made, sizeof(made), "tree/%s", job->tree.temporary);
+        copy_job_free(job);
+        copy_expect_same("tree/src", "tree/dst");
+        ck_assert_int_eq(rename(scene_path("tree/dst"), scene_path(made)), 0);
+        snprintf(file, sizeof(file), "%s/d/e/file", made);
+        ck_assert_int_eq(unlink(scene_path(file)), 0);
+        job = elevated();
+        job->tree.resumed = true;
+        ck_assert_int_eq(copy_job_run(job), 0);
+        expect_clean(job);
+        copy_job_free(job);
+        copy_expect_same("tree/src", "tree/dst");
+}
+END_TEST
+
 /* Somebody has put a directory of his own where the top was. */
 START_TEST(resumed_in_a_trap) {
         char left[128];
@@ -1418,6 +1448,7 @@ static Suite *copy_suite(void) {
         tcase_add_test(tcase, stopped);
         tcase_add_test(tcase, given_up);
         tcase_add_test(tcase, resumed);
+        tcase_add_test(tcase, resumed_at_the_end);
         tcase_add_test(tcase, resumed_in_a_trap);
         tcase_add_test(tcase, several_threads);
         tcase_add_test(tcase, swapped_all_the_time);
