@@ -144,6 +144,7 @@ struct large {
         struct bundle *bundle; /* its one file, for the end */
         struct copy_part *part;
         struct copy_part_record record; /* what is recorded, or on its way there */
+        uint64_t recording_bytes;       /* that this counts for */
         char *path;             /* below the top */
         uint64_t unrecorded;
         bool begun, stepping, flushing, recording, all_copied, finishing, copied_by_parts;
@@ -239,7 +240,7 @@ struct run {
         struct tree *batch_trees[RUN_TREES_MAX];
         uint32_t n_batch_trees, n_batch_units;
         bool batch_published, batch_failed;
-        struct store_counters before; /* what was kept before the batch that is being recorded */
+        struct store_counters added; /* by the batch that is being recorded */
 
         /* bandwidth */
         uint64_t next_ms;

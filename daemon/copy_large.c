@@ -88,6 +88,17 @@ static void count_bytes(struct large *large, int64_t bytes) {
         run->moved = true;
 }
 
+/* Of these it is kept that they are copied, and are on the disk. */
+static void count_flushed(struct large *large, int64_t bytes) {
+        struct job *job = large->tree->run->job;
+
+        if (large->bundle->again)
+                return;
+        job->kept.counters.bytes_copied += (uint64_t)bytes;
+        job->kept.counters.bytes_flushed += (uint64_t)bytes;
+        job->live.bytes_flushed += (uint64_t)bytes;
+}
+
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
 
 /* What the bundle holds is copied, or failed: it goes the way of all files. */
@@ -162,8 +173,11 @@ static void recorded(void *owner, int code) {
 
         large->recording = false;
         run->n_recording--;
-        if (code < 0)
+        if (code < 0) {
+                count_flushed(large, -(int64_t)large->recording_bytes);
+                large->record.offset -= large->recording_bytes;
                 run_fail(run, &(struct copy_error){.code = code}, "how far a file has come could not be recorded");
+        }
         run_pump(run);
 }
 
@@ -174,11 +188,8 @@ static void record(struct large *large, const struct copy_part_record *record) {
         struct store_change changes[2] = {{.kind = STORE_PART, .id = job->kept.id, .place = large->tree->place,
                                            .path = {(const uint8_t *)large->path, strlen(large->path)}, .part = record}};
 
-        if (!large->bundle->again) {
-                job->kept.counters.bytes_copied += more;
-                job->kept.counters.bytes_flushed += more;
-                job->live.bytes_flushed += more;
-        }
+        large->recording_bytes = more;
+        count_flushed(large, (int64_t)more);
         job->kept.progressed = sys_realtime();
         changes[1] = job_update(job);
         large->record = *record;
@@ -187,6 +198,8 @@ static void record(struct large *large, const struct copy_part_record *record) {
         large->unrecorded -= more;
         run->unrecorded -= more;
         if (journal_change(job->jobs->journal, changes, 2, recorded, large) < 0) {
+                count_flushed(large, -(int64_t)large->recording_bytes);
+                large->record.offset -= large->recording_bytes;
                 run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
                 return;
         }
@@ -287,7 +300,7 @@ static void begin_done(struct io *io) {
         if (known && offset < known->record.offset) {
                 /* it could not be gone on with: what was counted is to come again */
                 count_bytes(large, -(int64_t)known->record.offset);
-                run->job->kept.counters.bytes_copied -= known->record.offset;
+                count_flushed(large, -(int64_t)known->record.offset);
         } else if (known)
                 large->record = known->record;
         run_pump(run);
