@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_jobs.c: the life of copy jobs in the daemon: what every verb does in every state, who may do it, what runs when, what
- * is told to whom, and what time does to them.
+ * test_jobs.c: the life of copy jobs in the daemon: what every verb does in every state, who may do it, what runs when,
+ * what is told to whom, and what time does to them.
  */
 #include "tests/support/jobs_kit.h"
 
-/* ---- whole jobs -------------------------------------------------------------------------------------------------------- */
+/* ---- whole jobs
+ * -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_tree_is_copied) {
         const struct job_info *info;
@@ -155,7 +156,8 @@ START_TEST(what_differs_does_not_stay) {
 }
 END_TEST
 
-/* ---- every verb in every state ------------------------------------------------------------------------------------------ */
+/* ---- every verb in every state
+ * ------------------------------------------------------------------------------------------ */
 
 static uint64_t blocker; /* a job that keeps another one waiting */
 
@@ -255,7 +257,8 @@ static void try_verb(unsigned state, enum fsop_verb verb, int expected, bool fre
         result = ask(job_op(verb, id));
         if (expected == REFUSED) {
                 refused(result, FSOP_EINVAL, FSOP_CLASS_INVALID);
-                ck_assert_msg(state_of(id) == before || !job_has_ended(job_of(id)), "a verb that was refused did something");
+                ck_assert_msg(state_of(id) == before || !job_has_ended(job_of(id)),
+                              "a verb that was refused did something");
         } else if (expected != GONE)
                 ck_assert_uint_eq(info_of(result)->id, id);
         for (unsigned i = 0; i < 400 && !(job_of(id) && job_has_ended(job_of(id)) && !job_of(id)->run); i++) {
@@ -292,7 +295,8 @@ START_TEST(every_verb_in_every_state) {
 }
 END_TEST
 
-/* ---- at any moment ------------------------------------------------------------------------------------------------------ */
+/* ---- at any moment
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void at_any_moment(enum fsop_verb verb, enum fsop_verb then, bool fresh, bool verify) {
         bool happened = true;
@@ -329,8 +333,10 @@ static void at_any_moment(enum fsop_verb verb, enum fsop_verb then, bool fresh, 
                         is_in_state(id, FSOP_JOB_DONE);
                         is_copy_of("/home/dst", "/home/src");
                         ck_assert_uint_eq(job_of(id)->kept.counters.files_done, 27);
-                        ck_assert_uint_eq(job_of(id)->kept.counters.bytes_copied, job_of(id)->kept.counters.bytes_flushed);
-                        ck_assert_uint_eq(job_of(id)->kept.counters.bytes_copied, 60 * MIB + 18 * 1000 + 3 * 15 + 30 + 5000);
+                        ck_assert_uint_eq(job_of(id)->kept.counters.bytes_copied,
+                                          job_of(id)->kept.counters.bytes_flushed);
+                        ck_assert_uint_eq(job_of(id)->kept.counters.bytes_copied,
+                                          60 * MIB + 18 * 1000 + 3 * 15 + 30 + 5000);
                 }
                 stop();
                 kit_empty_directory();
@@ -357,7 +363,8 @@ START_TEST(paused_and_cancelled_at_any_moment) {
 }
 END_TEST
 
-/* ---- jobs that are put together ----------------------------------------------------------------------------------------- */
+/* ---- jobs that are put together
+ * ----------------------------------------------------------------------------------------- */
 
 /* Another connection, of this user. */
 static struct session *connect_as(uint32_t uid) {
@@ -389,7 +396,8 @@ static void disconnect(struct session *other) {
 static bool says(const struct result *result, const char *what) {
         char message[512];
 
-        snprintf(message, sizeof(message), "%.*s", (int)result->error.message.len, (const char *)result->error.message.data);
+        snprintf(message, sizeof(message), "%.*s", (int)result->error.message.len,
+                 (const char *)result->error.message.data);
         return strstr(message, what) != NULL;
 }
 
@@ -401,7 +409,8 @@ static void make_some(void) {
 }
 
 START_TEST(a_held_job_is_put_together) {
-        struct operation first = cp_op("/home/a", "/home/a2"), second = cp_op("/home/b", "/home/b2"), names = cp_op("/home/a", "/home/a3");
+        struct operation first = cp_op("/home/a", "/home/a2"), second = cp_op("/home/b", "/home/b2"),
+                         names = cp_op("/home/a", "/home/a3");
         const struct bytes one = text("one"), three = text("sub/three");
         const struct job_info *info;
         uint64_t id;
@@ -519,8 +528,9 @@ START_TEST(two_jobs_do_not_write_to_one_target) {
 END_TEST
 
 START_TEST(others_neither_see_nor_touch_it) {
-        static const enum fsop_verb verbs[] = {FSOP_VERB_JOB_SHOW,   FSOP_VERB_JOB_WATCH, FSOP_VERB_JOB_PAUSE, FSOP_VERB_JOB_RESUME,
-                                               FSOP_VERB_JOB_CANCEL, FSOP_VERB_JOB_RETRY, FSOP_VERB_JOB_FORGET};
+        static const enum fsop_verb verbs[] = {FSOP_VERB_JOB_SHOW,   FSOP_VERB_JOB_WATCH,  FSOP_VERB_JOB_PAUSE,
+                                               FSOP_VERB_JOB_RESUME, FSOP_VERB_JOB_CANCEL, FSOP_VERB_JOB_RETRY,
+                                               FSOP_VERB_JOB_FORGET};
         struct operation list = job_op(FSOP_VERB_JOB_LIST, 0);
         struct session *alice, *root;
         uint64_t id;
@@ -600,7 +610,8 @@ START_TEST(limits_are_kept) {
 }
 END_TEST
 
-/* ---- which one runs ------------------------------------------------------------------------------------------------------ */
+/* ---- which one runs
+ * ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t submit_large(const char *disk, unsigned number, int32_t priority) {
         char from[64], to[64];
@@ -678,7 +689,8 @@ START_TEST(a_high_priority_is_for_administrators) {
 }
 END_TEST
 
-/* ---- waiting -------------------------------------------------------------------------------------------------------------- */
+/* ---- waiting
+ * -------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_full_disk_is_waited_for) {
         const struct job_info *info;
@@ -751,7 +763,8 @@ START_TEST(time_ends_jobs_and_their_memory) {
 }
 END_TEST
 
-/* ---- rules ---------------------------------------------------------------------------------------------------------------- */
+/* ---- rules
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void reload(void) {
         struct policy_report report;
@@ -846,7 +859,8 @@ START_TEST(the_bytes_of_a_rule_are_counted) {
 }
 END_TEST
 
-/* ---- watching --------------------------------------------------------------------------------------------------------------- */
+/* ---- watching
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static struct operation watch_op(uint64_t id, uint64_t after) {
         struct operation op = job_op(FSOP_VERB_JOB_WATCH, id);
@@ -982,7 +996,8 @@ START_TEST(a_watch_is_joined_again_after_a_restart) {
 }
 END_TEST
 
-/* ---- the daemon ends, and begins ------------------------------------------------------------------------------------------------ */
+/* ---- the daemon ends, and begins
+ * ------------------------------------------------------------------------------------------------ */
 
 START_TEST(the_daemon_is_stopped_at_any_moment) {
         bool happened = true;
@@ -1009,7 +1024,8 @@ START_TEST(the_daemon_is_stopped_at_any_moment) {
                 ck_assert_uint_eq(job_of(id)->kept.counters.bytes_copied, 60 * MIB + 18 * 1000 + 3 * 15 + 30 + 5000);
                 ck_assert_uint_eq(job_of(id)->kept.counters.bytes_flushed, job_of(id)->kept.counters.bytes_copied);
                 if (op.args.cp.verify)
-                        ck_assert_uint_eq(job_of(id)->kept.counters.bytes_verified, job_of(id)->kept.counters.bytes_copied);
+                        ck_assert_uint_eq(job_of(id)->kept.counters.bytes_verified,
+                                          job_of(id)->kept.counters.bytes_copied);
                 ck_assert_uint_eq(fake_fs->bytes_written, job_of(id)->kept.counters.bytes_copied); /* nothing twice */
                 stop();
                 kit_empty_directory();
