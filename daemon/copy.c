@@ -117,8 +117,7 @@ static void stop_units(struct run *run) {
 
 static void fail_with(struct run *run, const struct error *error, bool transient) {
         if (run->error.code == 0) {
-                job_set_error(run->job, error);
-                run->error = run->job->kept.error;
+                run->error = error_copy(error);
                 run->transient = transient;
         }
         stop_units(run);
@@ -128,6 +127,10 @@ void run_fail(struct run *run, const struct copy_error *error, const char *what)
         struct error full = error_of(error, what, run->job->kept.as);
 
         fail_with(run, &full, error_is_transient(NULL, error));
+}
+
+void run_out_of_memory(struct run *run) {
+        run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
 }
 
 void run_file_failed(struct tree *tree, const char *directory, const char *name, const struct copy_error *error) {
@@ -146,7 +149,7 @@ void run_file_failed(struct tree *tree, const char *directory, const char *name,
         free(source);
         free(below);
         if (!path) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 return;
         }
         run->job->live.files_failed++;
@@ -194,10 +197,8 @@ static void tree_remove(struct tree *tree) {
 
 static void close_call(struct io *io) {
         struct unit *unit = io->owner;
-        struct job *job = unit->run->job;
-        bool remove = unit->run->clean || (job->stop == STOP_CANCEL && unit->tree->phase != TREE_FINISHED);
 
-        if (remove) {
+        if (unit->tree->removing) {
                 unit->tree->t.stop = 0;
                 copy_remove_temporaries(&unit->tree->t, &unit->error);
         }
@@ -221,17 +222,21 @@ static void close_done(struct io *io) {
 }
 
 static void tree_close(struct tree *tree) {
+        struct run *run = tree->run;
         struct unit *unit;
 
         if (tree->closing)
                 return;
         tree->closing = true;
+        tree->removing = tree->open && (run->clean || (run->job->stop == STOP_CANCEL && tree->phase != TREE_FINISHED));
+        run->left_something = run->left_something || (!tree->removing && tree->phase != TREE_FINISHED && (tree->open || tree->t.resumed));
         if (!tree->open) {
                 tree_remove(tree);
                 return;
         }
-        unit = unit_new(tree->run, tree, UNIT_CLOSE);
+        unit = unit_new(run, tree, UNIT_CLOSE);
         if (!unit) { /* then on the loop */
+                run->left_something = run->left_something || tree->removing;
                 copy_close(&tree->t);
                 tree_remove(tree);
                 return;
@@ -323,11 +328,7 @@ static void tree_open(struct tree *tree) {
         tree->phase = TREE_OPENING;
         tree->n_units++;
         run->n_units++;
-        if (job_open_place(run->job, tree, tree_opened) < 0) {
-                tree->n_units--;
-                run->n_units--;
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
-        }
+        job_open_place(run->job, tree, tree_opened);
 }
 
 static void tree_loaded(void *owner, int code) {
@@ -343,6 +344,11 @@ static void tree_loaded(void *owner, int code) {
         run_pump(run);
 }
 
+/* Of one that was there when the daemon started the beginning may not have been recorded. */
+static bool has_earlier_run(const struct job *job) {
+        return job->kept.runs > 1 || job->reloaded;
+}
+
 static struct tree *tree_new(struct run *run, uint32_t place) {
         struct tree *tree = calloc(1, sizeof(*tree));
         const struct store_job *kept = &run->job->kept;
@@ -355,7 +361,7 @@ static struct tree *tree_new(struct run *run, uint32_t place) {
         tree->place = place;
         tree->t.options = &run->options;
         tree->t.source = tree->t.target_parent = OS_FD_NONE;
-        tree->t.resumed = kept->runs > 1 || run->clean;
+        tree->t.resumed = run->clean || has_earlier_run(run->job);
         temporary_name(kept, place, tree->t.temporary);
         return tree;
 }
@@ -368,7 +374,7 @@ static void add_place(struct run *run) {
                 return;
         tree = tree_new(run, place);
         if (!tree) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 return;
         }
         struct tree **last = &run->trees;
@@ -386,7 +392,7 @@ static void add_place(struct run *run) {
         if (journal_read(run->job->jobs->journal, load_tree, tree_loaded, tree) < 0) {
                 tree->n_units--;
                 run->n_units--;
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
         }
 }
 
@@ -406,7 +412,7 @@ static void link_on(struct tree *tree) {
         } else if (tree->n_unrecorded > 0)
                 tree->run->record_wanted = true;
         else
-                walk_link(tree);
+                links_queue(tree);
 }
 
 static void tree_advance(struct tree *tree) {
@@ -481,11 +487,6 @@ static void count_call(struct io *io) {
         io->result = 0;
 }
 
-static void totals_of(struct run *run, uint64_t files, uint64_t bytes) {
-        run->job->live.files_total += files;
-        run->job->live.bytes_total += bytes;
-}
-
 static void count_done(struct io *io) {
         struct unit *unit = io->owner;
         struct run *run = unit->run;
@@ -493,7 +494,8 @@ static void count_done(struct io *io) {
         unit_back(unit);
         run->counting = false;
         if (unit->error.code == 0) {
-                totals_of(run, unit->files, unit->bytes);
+                run->job->live.files_total += unit->files;
+                run->job->live.bytes_total += unit->bytes;
                 run->moved = true;
         } else
                 run->uncountable = true;
@@ -536,7 +538,7 @@ bool run_tick(struct run *run, uint64_t now_ms, bool say) {
         count_trees(run, now_ms);
         if (say)
                 run->moved = false;
-        run_pump(run);
+        run->kicked = true;
         return moved;
 }
 
@@ -555,13 +557,16 @@ static void run_free(struct run *run) {
 static void run_end(struct run *run) {
         struct job *job = run->job;
         bool transient = run->transient;
-        struct error error = run->error; /* its texts are the job's */
+        struct error error = run->error; /* moved out: the run is gone when the job hears of it */
 
+        if (job->stop == STOP_CANCEL && !run->clean)
+                job->wants_cleaning = run->left_something || (run->next_place < job->kept.n_places && has_earlier_run(job));
         run->ended = true;
         job->run = NULL;
         job->live = job->kept.counters;
         run_free(run);
         job_run_ended(job, &error, transient);
+        error_fini(&error);
 }
 
 /* Everything that waits is let go of; directories that are open are closed by workers. */

@@ -20,8 +20,8 @@ void run_stop(struct run *run);
 /* At the end of a loop round: what was put off until then. */
 void run_end_round(struct run *run);
 
-/* Now and then: counts, and goes on with what has waited for its time. Returns whether the job's counters have moved since it was
- * last told so; SAY: it is told now. The run may be over afterwards. */
+/* Now and then: counts, and at the end of the round goes on with what has waited for its time. Returns whether the job's counters have
+ * moved since it was last told so; SAY: it is told now. */
 bool run_tick(struct run *run, uint64_t now_ms, bool say);
 
 #endif

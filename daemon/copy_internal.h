@@ -3,7 +3,9 @@
  * copy_internal.h: what the files of a run share.
  *
  *      copy.c         the run: places opened and ended, units given out, the end
- *      copy_walk.c    directories entered, listed and finished; files in bundles
+ *      copy_walk.c    directories entered, listed and finished
+ *      copy_files.c   files in bundles
+ *      copy_links.c   files with several links
  *      copy_large.c   large files, part by part
  *      copy_record.c  what is copied is flushed, verified, published and recorded, many files at a time
  *
@@ -51,6 +53,7 @@ struct linked {
         struct linked *next;
         struct dir *dir; /* held */
         struct object_id id;
+        bool again; /* as of a bundle */
         char name[];
 };
 
@@ -60,7 +63,7 @@ struct tree {
         uint32_t place;
         enum tree_phase phase;
         struct copy_tree t;
-        bool open, elevated, counted, has_top, top_released, closing;
+        bool open, counted, has_top, top_released, closing, removing;
         struct copy_permits permits;
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
         const struct rule *from_rule;      /* elevated: that lends each end its rights */
@@ -135,7 +138,7 @@ struct bundle {
         bool needs_publish;
         bool again;              /* counted already: what an earlier run has copied was gone */
         bool holds_dir;
-        bool had_part;           /* PART: the store knows how far it had come */
+        bool had_part;           /* the store has a record of how far it had come, which goes */
 };
 
 struct large {
@@ -145,6 +148,8 @@ struct large {
         struct bundle *bundle; /* its one file, for the end */
         struct copy_part *part;
         struct copy_part_record record; /* what is recorded, or on its way there */
+        uint64_t recording_bytes; /* that a record on its way there counts for */
+        bool has_record;        /* the store has one, of this try or an earlier one */
         char *path;             /* below the top */
         uint64_t unrecorded;
         bool begun, stepping, flushing, recording, all_copied, finishing, copied_by_parts;
@@ -154,7 +159,7 @@ struct large {
 struct failure {
         struct failure *next;
         uint32_t place;
-        struct error error; /* texts are malloc'd or static: message, rule */
+        struct error error; /* its own copy */
         char path[];
 };
 
@@ -204,7 +209,8 @@ struct run {
         struct job *job;
         bool clean;
         bool stopping, ended, kicked, pumping;
-        struct error error; /* what it stops for; texts are the job's */
+        bool left_something; /* places were closed with what may be there under temporary names */
+        struct error error; /* what it stops for; its own copy */
         bool transient;     /* … and may be able to go on later */
         struct copy_options options;
         char *excludes_texts;
@@ -233,14 +239,15 @@ struct run {
         struct failure *failures; /* to be recorded */
         uint32_t n_failures;
         bool record_wanted;
-        uint32_t n_recording;     /* parts on their way into the store */
+        uint32_t n_recording;     /* on their way into the store: a part, the batch */
 
         enum batch_stage stage;
         struct bundle *batch;
         struct tree *batch_trees[RUN_TREES_MAX];
         uint32_t n_batch_trees, n_batch_units;
-        bool batch_published, batch_failed;
-        struct store_counters before; /* what was kept before the batch that is being recorded */
+        bool batch_published;
+        bool batch_failed; /* for the rest of the run: nothing is recorded any more */
+        struct store_counters added; /* by the batch that is being recorded */
 
         /* bandwidth */
         uint64_t next_ms;
@@ -260,6 +267,7 @@ void unit_submit(struct unit *unit, void (*call)(struct io *io), void (*done)(st
 void unit_back(struct unit *unit);
 /* The run must stop: for want of memory, or because something failed that is not a file's own. */
 void run_fail(struct run *run, const struct copy_error *error, const char *what);
+void run_out_of_memory(struct run *run);
 /* A file or directory failed: for good, recorded; for now, the run stops to wait. PATH is below the place's source. */
 void run_file_failed(struct tree *tree, const char *directory, const char *name, const struct copy_error *error);
 bool error_is_transient(const struct tree *tree, const struct copy_error *error);
@@ -271,19 +279,29 @@ bool tree_is_idle(const struct tree *tree);
 /* copy_walk.c */
 void walk_begin(struct tree *tree);        /* TREE_WALKING: the top */
 bool walk_issue(struct run *run);          /* begins one unit; false: there is nothing to begin */
-void walk_files_copied(struct bundle *bundle); /* outcomes to where they belong; takes over the bundle */
-void walk_link(struct tree *tree);         /* TREE_LINKING: queues the files with several links that can be copied now */
+void walk_found_directory(struct dir *dir, const char *name); /* what was taken for a file */
 void walk_finish_top(struct tree *tree);   /* TREE_SETTLING: nothing more comes into it */
+void walk_drop(struct run *run);           /* everything that waits, at the end of a run */
 void dir_hold(struct dir *dir);
 void dir_release(struct dir *dir);         /* of what was held with descriptors */
 void dir_release_closed(struct dir *dir);  /* of a child that was entered */
 char *path_join(const char *directory, const char *name); /* malloc'd; either may be empty */
+
+/* copy_files.c */
 struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n);
 void bundle_free(struct bundle *bundle);      /* releases its directory */
+void bundle_queue(struct bundle *bundle);     /* to be copied */
 /* What a file adds to the bytes that users are told: all of its length, holes and clones too; a further link nothing. */
 uint64_t bundle_counted(const struct bundle *bundle, uint32_t index);
-void walk_queue_bundle(struct bundle *bundle);
-void walk_drop(struct run *run);           /* everything that waits, at the end of a run */
+void files_queue(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n, enum bundle_kind kind,
+                 bool again);
+bool files_issue(struct run *run);            /* begins the first bundle that waits */
+void files_copied(struct bundle *bundle);     /* outcomes to where they belong; takes over the bundle */
+
+/* copy_links.c */
+void links_add(struct bundle *bundle, uint32_t index); /* one file of a bundle has several links */
+void links_queue(struct tree *tree);          /* TREE_LINKING: queues those that can be copied now */
+void links_drop(struct tree *tree);
 
 /* copy_large.c */
 void large_add(struct bundle *bundle, uint32_t index); /* one file of a bundle turned out to be large */

@@ -46,7 +46,7 @@ void large_add(struct bundle *bundle, uint32_t index) {
                         bundle_free(large->bundle);
                 if (large)
                         large_free(large);
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 return;
         }
         large->bundle->kind = BUNDLE_PART;
@@ -88,6 +88,17 @@ static void count_bytes(struct large *large, int64_t bytes) {
         run->moved = true;
 }
 
+/* Of these it is kept that they are copied, and are on the disk. */
+static void count_flushed(struct large *large, int64_t bytes) {
+        struct job *job = large->tree->run->job;
+
+        if (large->bundle->again)
+                return;
+        job->kept.counters.bytes_copied += (uint64_t)bytes;
+        job->kept.counters.bytes_flushed += (uint64_t)bytes;
+        job->live.bytes_flushed += (uint64_t)bytes;
+}
+
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
 
 /* What the bundle holds is copied, or failed: it goes the way of all files. */
@@ -98,12 +109,14 @@ static void hand_over(struct large *large) {
                 bundle->kind = BUNDLE_FILES_OF_DIR; /* cloned after all, or failed at once: a file like others */
         else if (bundle->files[0].outcome == COPY_COPIED) {
                 bundle->files[0].bytes = bundle->files[0].size - large->record.offset;
-                bundle->had_part = large->record.offset > 0;
+                bundle->had_part = large->has_record;
                 bundle->counted_bytes = large->record.offset;
-        } else if (large->record.offset > 0)
+        } else if (large->has_record) {
+                count_flushed(large, -(int64_t)large->record.offset);
                 forget_part(large);
+        }
         large_end(large);
-        walk_files_copied(bundle);
+        files_copied(bundle);
 }
 
 static void finish_call(struct io *io) {
@@ -156,14 +169,22 @@ static void put_down(struct large *large) {
 
 /* ---- on the disk ------------------------------------------------------------------------------------------------- */
 
+/* It is not on the disk after all. */
+static void take_back_record(struct large *large) {
+        count_flushed(large, -(int64_t)large->recording_bytes);
+        large->record.offset -= large->recording_bytes;
+}
+
 static void recorded(void *owner, int code) {
         struct large *large = owner;
         struct run *run = large->tree->run;
 
         large->recording = false;
         run->n_recording--;
-        if (code < 0)
+        if (code < 0) {
+                take_back_record(large);
                 run_fail(run, &(struct copy_error){.code = code}, "how far a file has come could not be recorded");
+        }
         run_pump(run);
 }
 
@@ -174,20 +195,19 @@ static void record(struct large *large, const struct copy_part_record *record) {
         struct store_change changes[2] = {{.kind = STORE_PART, .id = job->kept.id, .place = large->tree->place,
                                            .path = {(const uint8_t *)large->path, strlen(large->path)}, .part = record}};
 
-        if (!large->bundle->again) {
-                job->kept.counters.bytes_copied += more;
-                job->kept.counters.bytes_flushed += more;
-                job->live.bytes_flushed += more;
-        }
+        large->recording_bytes = more;
+        count_flushed(large, (int64_t)more);
         job->kept.progressed = sys_realtime();
         changes[1] = job_update(job);
         large->record = *record;
+        large->has_record = true;
         if (more > large->unrecorded)
                 more = large->unrecorded;
         large->unrecorded -= more;
         run->unrecorded -= more;
         if (journal_change(job->jobs->journal, changes, 2, recorded, large) < 0) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                take_back_record(large);
+                run_out_of_memory(run);
                 return;
         }
         large->recording = true;
@@ -263,7 +283,6 @@ static void begin_done(struct io *io) {
         struct run *run = unit->run;
         struct large *large = unit->large;
         struct known_part *known = find_known(unit->tree, large->path);
-        uint64_t offset;
 
         unit_back(unit);
         run->n_copying--;
@@ -273,8 +292,8 @@ static void begin_done(struct io *io) {
         if (!large->part) {
                 struct copy_file *file = &large->bundle->files[0];
 
-                if (known && file->outcome == COPY_COPIED && file->bytes + file->cloned_bytes == 0 && file->size > 0) {
-                        /* an earlier run published it and was killed before it could say so: the rest of it is counted now */
+                if (known && file->outcome == COPY_COPIED) {
+                        /* cloned after all; or an earlier run published it and was killed before it could say so */
                         large->bundle->counted_bytes = known->record.offset;
                         large->bundle->had_part = true;
                 }
@@ -283,11 +302,11 @@ static void begin_done(struct io *io) {
                 return;
         }
         large->copied_by_parts = true;
-        offset = copy_part_offset(large->part);
-        if (known && offset < known->record.offset) {
+        large->has_record = known != NULL;
+        if (known && copy_part_offset(large->part) < known->record.offset) {
                 /* it could not be gone on with: what was counted is to come again */
                 count_bytes(large, -(int64_t)known->record.offset);
-                run->job->kept.counters.bytes_copied -= known->record.offset;
+                count_flushed(large, -(int64_t)known->record.offset);
         } else if (known)
                 large->record = known->record;
         run_pump(run);
@@ -299,7 +318,7 @@ static bool issue(struct large *large, enum unit_kind kind, uint64_t bytes, void
         struct unit *unit = unit_new(large->tree->run, large->tree, kind);
 
         if (!unit) {
-                run_fail(large->tree->run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(large->tree->run);
                 return false;
         }
         unit->large = large;

@@ -22,7 +22,7 @@ void record_add(struct bundle *bundle) {
         struct run *run = bundle->tree->run;
 
         if (!bundle->dir->is_place && !(bundle->dir_path = strdup(copy_dir_path(bundle->dir->handle)))) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 bundle_free(bundle);
                 return;
         }
@@ -41,31 +41,19 @@ void record_add(struct bundle *bundle) {
 }
 
 static void failure_free(struct failure *failure) {
-        free((void *)(uintptr_t)failure->error.message.data);
-        free((void *)(uintptr_t)failure->error.rule.data);
+        error_fini(&failure->error);
         free(failure);
-}
-
-static struct bytes copy_text(struct bytes text) {
-        uint8_t *data = text.len > 0 ? malloc(text.len) : NULL;
-
-        if (!data)
-                return (struct bytes){NULL, 0};
-        memcpy(data, text.data, text.len);
-        return (struct bytes){data, text.len};
 }
 
 void record_failure(struct run *run, uint32_t place, const char *path, const struct error *error) {
         struct failure *failure = malloc(sizeof(*failure) + strlen(path) + 1);
 
         if (!failure) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 return;
         }
         failure->place = place;
-        failure->error = *error;
-        failure->error.message = copy_text(error->message);
-        failure->error.rule = copy_text(error->rule);
+        failure->error = error_copy(error);
         strcpy(failure->path, path);
         if (!run->pending && !run->failures)
                 run->pending_ms = run->job->jobs->now_ms;
@@ -102,35 +90,36 @@ bool record_is_idle(const struct run *run) {
 
 static void next_stage(struct run *run);
 
-/* A unit of a stage is back; with the last one the next stage begins. WHAT could not be done, if it could not; or NULL. */
-static void stage_unit_back(struct unit *unit, const char *what) {
+/* Without this stage nothing of the batch is done, and nothing after it: what a flush could not write may be of files that wait. */
+static void stage_failed(struct run *run, const struct copy_error *error, const char *what) {
+        run->batch_failed = true;
+        run_fail(run, error, what);
+}
+
+/* The last one begins the next stage. */
+static void stage_done(struct io *io) {
+        struct unit *unit = io->owner;
         struct run *run = unit->run;
 
         unit_back(unit);
-        if (unit->error.code < 0) {
-                run->batch_failed = true;
-                run_fail(run, &unit->error, what);
-        }
+        if (unit->error.code < 0)
+                stage_failed(run, &unit->error, unit->kind == UNIT_FLUSH ? "what was copied could not be flushed to the disk" : NULL);
         free(unit);
-        run->pumping = true; /* below, once: what ends here may be the run */
         if (--run->n_batch_units == 0)
                 next_stage(run);
-        run->pumping = false;
         run_pump(run);
 }
 
-static bool stage_unit(struct run *run, struct tree *tree, enum unit_kind kind, struct bundle *bundle, void (*call)(struct io *io),
-                       void (*done)(struct io *io)) {
+static bool stage_unit(struct run *run, struct tree *tree, enum unit_kind kind, struct bundle *bundle, void (*call)(struct io *io)) {
         struct unit *unit = unit_new(run, tree, kind);
 
-        if (!unit) { /* what has not been flushed or verified is not done */
-                run->batch_failed = true;
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+        if (!unit) {
+                stage_failed(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
                 return false;
         }
         unit->bundle = bundle;
         run->n_batch_units++;
-        unit_submit(unit, call, done);
+        unit_submit(unit, call, stage_done);
         return true;
 }
 
@@ -153,10 +142,6 @@ static void flush_call(struct io *io) {
 
         copy_flush(&unit->tree->t, &unit->error);
         io->result = 0;
-}
-
-static void flush_done(struct io *io) {
-        stage_unit_back(io->owner, "what was copied could not be flushed to the disk");
 }
 
 static uint64_t device_of(const struct tree *tree) {
@@ -183,7 +168,7 @@ static void flush_filesystems(struct run *run, bool data_only) {
                 if (!wanted || again)
                         continue;
                 flushed[n++] = device_of(tree);
-                stage_unit(run, tree, UNIT_FLUSH, NULL, flush_call, flush_done);
+                stage_unit(run, tree, UNIT_FLUSH, NULL, flush_call);
         }
 }
 
@@ -204,10 +189,6 @@ static void verify_call(struct io *io) {
         io->result = 0;
 }
 
-static void stage_done(struct io *io) {
-        stage_unit_back(io->owner, NULL);
-}
-
 static void verify(struct run *run) {
         for (struct bundle *bundle = run->batch; bundle; bundle = bundle->next) {
                 if (bundle->kind == BUNDLE_LINKS)
@@ -215,11 +196,10 @@ static void verify(struct run *run) {
                 bundle->digests = calloc(bundle->n, sizeof(*bundle->digests));
                 bundle->verified = calloc(bundle->n, sizeof(*bundle->verified));
                 if (!bundle->digests || !bundle->verified) {
-                        run->batch_failed = true;
-                        run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                        stage_failed(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
                         return;
                 }
-                stage_unit(run, bundle->tree, UNIT_VERIFY, bundle, verify_call, stage_done);
+                stage_unit(run, bundle->tree, UNIT_VERIFY, bundle, verify_call);
         }
 }
 
@@ -234,7 +214,7 @@ static void publish_call(struct io *io) {
 static void publish(struct run *run) {
         for (struct bundle *bundle = run->batch; bundle; bundle = bundle->next)
                 if (bundle->needs_publish)
-                        run->batch_published |= stage_unit(run, bundle->tree, UNIT_PUBLISH, bundle, publish_call, stage_done);
+                        run->batch_published |= stage_unit(run, bundle->tree, UNIT_PUBLISH, bundle, publish_call);
 }
 
 static void top_call(struct io *io) {
@@ -249,7 +229,7 @@ static void publish_tops(struct run *run) {
                 struct tree *tree = run->batch_trees[i];
 
                 if (tree->t.fresh && tree->has_top)
-                        stage_unit(run, tree, UNIT_PUBLISH_TOP, NULL, top_call, stage_done);
+                        stage_unit(run, tree, UNIT_PUBLISH_TOP, NULL, top_call);
         }
 }
 
@@ -316,15 +296,30 @@ static char *path_of(const struct bundle *bundle, uint32_t index) {
         return path_join(bundle->dir_path ? bundle->dir_path : "", bundle->dir_path ? bundle->files[index].name : "");
 }
 
+/* The store's record of how far a file had come goes. */
+static void drop_part(struct changes *changes, const struct bundle *bundle, struct bytes path) {
+        struct store_change *gone = change_add(changes, STORE_PART_GONE, bundle->tree->run, bundle->tree->place);
+
+        gone->path = path;
+}
+
 /* Files that failed since they were copied: when they were verified, or got their names. */
-static void sort_out_failed(struct bundle *bundle, uint32_t index) {
+static void sort_out_failed(struct changes *changes, struct bundle *bundle, uint32_t index) {
         const struct copy_file *file = &bundle->files[index];
         struct tree *tree = bundle->tree;
-        struct store_counters *live = &tree->run->job->live;
+        struct store_counters *live = &tree->run->job->live, *kept = &tree->run->job->kept.counters;
 
         if (!bundle->again) {
                 live->files_done--;
-                live->bytes_copied -= bundle->kind == BUNDLE_PART ? file->size : bundle_counted(bundle, index);
+                live->bytes_copied -= bundle_counted(bundle, index) + bundle->counted_bytes;
+                live->bytes_flushed -= bundle->counted_bytes;
+                kept->bytes_copied -= bundle->counted_bytes;
+                kept->bytes_flushed -= bundle->counted_bytes;
+        }
+        if (bundle->had_part) {
+                const char *path = change_text(changes, path_of(bundle, index));
+
+                drop_part(changes, bundle, (struct bytes){(const uint8_t *)path, strlen(path)});
         }
         run_file_failed(tree, bundle->dir_path ? bundle->dir_path : "", bundle->dir_path ? file->name : "", &file->error);
 }
@@ -362,11 +357,8 @@ static void add_file(struct changes *changes, struct done_writer *writer, struct
         if (done_write(writer, &entry) < 0 || (entry.linked && done_set_add(bundle->tree->done, &entry) < 0))
                 changes->failed = true;
         count(bundle, index);
-        if (bundle->had_part) {
-                struct store_change *gone = change_add(changes, STORE_PART_GONE, bundle->tree->run, bundle->tree->place);
-
-                gone->path = entry.path;
-        }
+        if (bundle->had_part)
+                drop_part(changes, bundle, entry.path);
 }
 
 static void add_files(struct run *run, struct changes *changes) {
@@ -382,7 +374,7 @@ static void add_files(struct run *run, struct changes *changes) {
                 for (struct bundle *bundle = run->batch; bundle; bundle = bundle->next)
                         for (uint32_t i = 0; bundle->tree == tree && i < bundle->n; i++) {
                                 if (bundle->files[i].outcome == COPY_FAILED)
-                                        sort_out_failed(bundle, i);
+                                        sort_out_failed(changes, bundle, i);
                                 else
                                         add_file(changes, writer, bundle, i);
                         }
@@ -428,12 +420,21 @@ static void forget_failures(struct run *run) {
         run->n_failures = 0;
 }
 
-static void recorded(void *owner, int code) {
-        struct run *run = owner;
+static struct store_counters less(const struct store_counters *a, const struct store_counters *b) {
+        struct store_counters rest = *a;
 
-        run->n_recording--;
+        rest.files_done -= b->files_done;
+        rest.files_failed -= b->files_failed;
+        rest.files_skipped -= b->files_skipped;
+        rest.bytes_copied -= b->bytes_copied;
+        rest.bytes_flushed -= b->bytes_flushed;
+        rest.bytes_verified -= b->bytes_verified;
+        return rest;
+}
+
+static void batch_recorded(struct run *run, int code) {
         if (code < 0) {
-                run->job->kept.counters = run->before;
+                run->job->kept.counters = less(&run->job->kept.counters, &run->added); /* parts of large files may have come since */
                 run->job->kept.state = run->job->announced;
                 run->job->kept.finished = (struct fsop_time){0};
                 run->batch_failed = true;
@@ -447,17 +448,25 @@ static void recorded(void *owner, int code) {
                 run->job->backoff = 0;
         drop_batch(run);
         run->moved = true;
+}
+
+static void recorded(void *owner, int code) {
+        struct run *run = owner;
+
+        run->n_recording--;
+        batch_recorded(run, code);
         run_pump(run);
 }
 
 static void record(struct run *run) {
         struct job *job = run->job;
         struct changes changes = {0};
+        struct store_counters before = job->kept.counters;
         int code = -FSOP_ENOMEM;
 
-        run->before = job->kept.counters;
         add_files(run, &changes);
         add_failures(run, &changes);
+        run->added = less(&job->kept.counters, &before);
         for (uint32_t i = 0; i < run->n_batch_trees; i++)
                 change_add(&changes, STORE_PLACE_FINISHED, run, run->batch_trees[i]->place);
         job->kept.progressed = sys_realtime();
@@ -473,9 +482,10 @@ static void record(struct run *run) {
                 code = journal_change(job->jobs->journal, changes.list, changes.n, recorded, run);
         changes_fini(&changes);
         forget_failures(run);
-        run->n_recording++;
         if (code < 0)
-                recorded(run, code);
+                batch_recorded(run, code);
+        else
+                run->n_recording++;
 }
 
 /* ---- from stage to stage ------------------------------------------------------------------------------------------- */

@@ -136,7 +136,7 @@ struct hash {
 
 struct link {
         struct object_id id; /* ino 0: a free slot */
-        char *path;
+        char *path; /* NULL: forgotten */
 };
 
 struct done_set {
@@ -223,13 +223,13 @@ static int add_link(struct done_set *set, const struct done_entry *entry) {
         if (set->n_links * 2 >= set->links_room && grow_links(set) < 0)
                 return -FSOP_ENOMEM;
         i = find_link(set->links, set->links_room, entry->id);
-        if (set->links[i].id.ino != 0)
+        if (set->links[i].path)
                 return 0; /* the first one counts */
         set->links[i].path = strndup((const char *)entry->path.data, entry->path.len);
         if (!set->links[i].path)
                 return -FSOP_ENOMEM;
+        set->n_links += set->links[i].id.ino == 0;
         set->links[i].id = entry->id;
-        set->n_links++;
         return 0;
 }
 
@@ -261,7 +261,17 @@ const char *done_set_link(const struct done_set *set, struct object_id id) {
         if (set->n_links == 0)
                 return NULL;
         i = find_link(set->links, set->links_room, id);
-        return set->links[i].id.ino != 0 ? set->links[i].path : NULL;
+        return set->links[i].path;
+}
+
+void done_set_forget_link(struct done_set *set, struct object_id id) {
+        size_t i;
+
+        if (set->n_links == 0)
+                return;
+        i = find_link(set->links, set->links_room, id);
+        free(set->links[i].path);
+        set->links[i].path = NULL;
 }
 
 struct done_set *done_set_free(struct done_set *set) {

@@ -44,6 +44,8 @@ int done_set_add(struct done_set *set, const struct done_entry *entry);
 bool done_set_has(const struct done_set *set, struct bytes path);
 /* The path of the first link to ID that was copied; NULL: none. Lives as long as the set. */
 const char *done_set_link(const struct done_set *set, struct object_id id);
+/* That one is gone: the next that is added is the first. */
+void done_set_forget_link(struct done_set *set, struct object_id id);
 struct done_set *done_set_free(struct done_set *set); /* NULL */
 
 #endif

@@ -97,7 +97,7 @@ static struct event *event_add(struct job *job, enum fsop_job_event_kind kind) {
         event->number = job->last_event;
         event->time = sys_realtime();
         event->kind = kind;
-        event->state = job->kept.state;
+        event->state = job->announced;
         event->counters = job_counters(job);
         return event;
 }
@@ -163,8 +163,8 @@ static struct job_event describe(const struct job *job, const struct event *even
         return ret;
 }
 
-/* Texts that belong to the job are copied: the answer lives longer. */
-static bool own_texts(struct arena *out, struct job_event *event) {
+/* Texts that belong to the job are copied: the answer lives longer. *bytes: more by as much. */
+static bool own_texts(struct arena *out, struct job_event *event, size_t *bytes) {
         struct bytes *texts[] = {&event->job.user,          &event->job.source,        &event->job.target,           &event->job.error.message,
                                  &event->job.error.rule,    &event->failure.path,      &event->failure.error.message};
 
@@ -174,45 +174,63 @@ static bool own_texts(struct arena *out, struct job_event *event) {
                 *texts[i] = arena_copy(out, *texts[i]);
                 if (!texts[i]->data)
                         return false;
+                *bytes += texts[i]->len;
         }
         return true;
 }
 
-/* What has happened beyond AFTER into the answer; false: nothing. */
-static bool answer_events(struct task_op *o, struct job *job) {
-        struct arena *out = &o->task->out;
-        uint64_t after = o->op->args.job.after;
-        struct job_answer *answer = &o->result.value.job;
-        struct job_event *list = arena_calloc(out, EVENTS_KEPT + 1, sizeof(*list));
-        uint32_t n = 0;
+/* How things stand, for one who knows less than what is still kept. */
+static struct event event_now(const struct job *job) {
+        return (struct event){.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->announced,
+                              .counters = job_counters(job)};
+}
 
-        if (!list) {
+static bool is_over(const struct job *job) {
+        return job_has_ended(job) && job->announced == job->kept.state;
+}
+
+/* Events beyond AFTER, the oldest first, as many as one answer holds: the next watch brings the others. -FSOP_ENOMEM. */
+static int take_events(struct task_op *o, const struct job *job, struct job_answer *answer) {
+        uint64_t after = o->op->args.job.after;
+        uint32_t max = job_entries_max(o), kept = job->events ? job->events->n : 0, i = 0;
+        struct arena *out = &o->task->out;
+        struct event now = event_now(job);
+        struct job_event *list;
+        size_t bytes = 0;
+
+        while (i < kept && job->events->list[i].number <= after)
+                i++;
+        if (i == kept && job->last_event <= after) {
+                answer->end = is_over(job);
+                return 0;
+        }
+        max = i == kept ? 1 : max < kept - i ? max : kept - i;
+        list = arena_calloc(out, max, sizeof(*list));
+        if (!list)
+                return -FSOP_ENOMEM;
+        answer->events = list;
+        while (answer->n_events < max && bytes < JOB_ANSWER_TEXT_BYTES) {
+                struct job_event *entry = &list[answer->n_events++];
+
+                *entry = describe(job, i == kept ? &now : &job->events->list[i++]);
+                if (!own_texts(out, entry, &bytes))
+                        return -FSOP_ENOMEM;
+        }
+        answer->end = i == kept && is_over(job);
+        return 0;
+}
+
+/* What has happened into the answer; false: nothing. */
+static bool answer_events(struct task_op *o, struct job *job) {
+        struct job_answer *answer = &o->result.value.job;
+
+        if (take_events(o, job, answer) < 0) {
                 task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
                 return true;
         }
-        for (uint32_t i = 0; job->events && i < job->events->n; i++) {
-                const struct event *event = &job->events->list[i];
-
-                if (event->number > after)
-                        list[n++] = describe(job, event);
-        }
-        if (n == 0 && job->last_event > after) {
-                struct event now = {.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->kept.state,
-                                    .counters = job_counters(job)};
-
-                list[n++] = describe(job, &now);
-        }
-        for (uint32_t i = 0; i < n; i++)
-                if (!own_texts(out, &list[i])) {
-                        task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
-                        return true;
-                }
-        if (n > 0 && job->events)
-                job->events->told = list[n - 1].number;
-        answer->events = list;
-        answer->n_events = n;
-        answer->end = job_has_ended(job);
-        return n > 0 || job_has_ended(job);
+        if (answer->n_events > 0 && job->events)
+                job->events->told = answer->events[answer->n_events - 1].number;
+        return answer->n_events > 0 || answer->end;
 }
 
 static void unwatch(struct task_op *o) {
@@ -231,12 +249,20 @@ static void unwatch(struct task_op *o) {
         o->task->session->server->jobs->told = watcher;
 }
 
+static void fail_stopping(struct task_op *o) {
+        task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "the daemon is stopping; the job goes on when it is back");
+}
+
 void job_watch(struct task_op *o, struct job *job) {
         struct watcher *watcher;
         struct job_events *events;
 
         if (answer_events(o, job))
                 return;
+        if (job->jobs->draining) {
+                fail_stopping(o);
+                return;
+        }
         events = events_of(job);
         watcher = arena_calloc(&o->task->out, 1, sizeof(*watcher));
         if (!events || !watcher) {
@@ -283,8 +309,8 @@ void jobs_tell_watchers(struct jobs *jobs) {
 
                 jobs->told = watcher->next;
                 if (watcher->cancelled) {
-                        if (!o->task->cancelled) /* the daemon is stopping */
-                                task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "the daemon is stopping; the job goes on when it is back");
+                        if (!o->task->cancelled)
+                                fail_stopping(o);
                         else
                                 task_op_fail_cancelled(o);
                 } else if (!job)

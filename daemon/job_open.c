@@ -66,7 +66,8 @@ static int peer_of_job(const struct store_job *kept, const char *name, struct pe
         if (kept->uid == 0) {
                 peer->fully_capable = kept->fully_capable;
                 peer->capabilities = kept->capabilities;
-                memcpy(peer->groups, kept->groups, kept->n_groups * sizeof(*peer->groups));
+                if (kept->n_groups > 0)
+                        memcpy(peer->groups, kept->groups, kept->n_groups * sizeof(*peer->groups));
                 peer->n_groups = kept->n_groups;
                 return 0;
         }
@@ -233,7 +234,6 @@ void job_open_take(struct task_op *o) {
                              o->verdict.why ? o->verdict.why : "no rule allows it");
                 return;
         }
-        tree->elevated = o->result.elevated;
         tree->t.reader = identity_ref(o->sys.at.identity);
         tree->t.writer = identity_ref(o->sys.identity);
         tree->t.keeper = identity_ref(to_elevated ? identity_of_service(rule_set_id(o->verdict.to.rule)) : o->sys.identity);
@@ -324,12 +324,11 @@ static void peer_found(struct io *io) {
                 walk_steps(tree);
 }
 
-int job_open_place(struct job *job, struct tree *tree, void (*done)(struct tree *tree, const struct error *error)) {
+void job_open_place(struct job *job, struct tree *tree, void (*done)(struct tree *tree, const struct error *error)) {
         struct engine *engine = job->jobs->server->engine;
 
         tree->opened = done;
         tree->open_io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = peer_found, .owner = tree, .whose = job->kept.uid};
         tree->open_io.u.call = find_peer_call;
         engine->ops->submit(engine, &tree->open_io);
-        return 0;
 }

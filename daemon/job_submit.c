@@ -51,9 +51,9 @@ static uint64_t bytes_of(const struct operation *op) {
         uint64_t bytes = sizeof(struct job) + sizeof(struct store_place) + op->at.path.len + op->to.path.len + args->key.len;
 
         for (uint32_t i = 0; i < args->n_names; i++)
-                bytes += sizeof(struct bytes) + args->names[i].len + 32; /* and what an allocation costs */
+                bytes += KEPT_LIST_BYTES + args->names[i].len;
         for (uint32_t i = 0; i < args->n_excludes; i++)
-                bytes += sizeof(struct bytes) + args->excludes[i].len + 32;
+                bytes += KEPT_LIST_BYTES + args->excludes[i].len;
         return bytes;
 }
 
@@ -98,37 +98,6 @@ static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
 
 /* ---- a job made ------------------------------------------------------------------------------------------------------ */
 
-static bool keep(struct bytes from, struct bytes *to) {
-        uint8_t *data;
-
-        *to = (struct bytes){NULL, 0};
-        data = malloc(from.len + 1);
-        if (!data)
-                return false;
-        if (from.len > 0)
-                memcpy(data, from.data, from.len);
-        data[from.len] = 0;
-        *to = (struct bytes){data, from.len};
-        return true;
-}
-
-static bool keep_list(const struct bytes *from, uint32_t n, struct bytes **list, uint32_t *ret_n) {
-        struct bytes *grown;
-
-        if (n == 0)
-                return true;
-        grown = realloc(*list, (*ret_n + (size_t)n) * sizeof(*grown));
-        if (!grown)
-                return false;
-        *list = grown;
-        for (uint32_t i = 0; i < n; i++) {
-                if (!keep(from[i], &grown[*ret_n]))
-                        return false;
-                ++*ret_n;
-        }
-        return true;
-}
-
 static bool take_owner(struct job *job, const struct peer *peer, const char *user) {
         struct store_job *kept = &job->kept;
 
@@ -141,7 +110,7 @@ static bool take_owner(struct job *job, const struct peer *peer, const char *use
                 return false;
         for (uint32_t i = 0; i < peer->n_groups; i++)
                 kept->groups[kept->n_groups++] = peer->groups[i];
-        return keep((struct bytes){(const uint8_t *)user, strlen(user)}, &kept->user);
+        return kept_text((struct bytes){(const uint8_t *)user, strlen(user)}, &kept->user);
 }
 
 static struct job *make_draft(struct task_op *o, const struct submission *submission) {
@@ -151,8 +120,8 @@ static struct job *make_draft(struct task_op *o, const struct submission *submis
         struct job *job = job_new(jobs);
         uint8_t random[8];
 
-        if (!job || !take_owner(job, &session->peer, submission->user) || !keep(args->key, &job->kept.key) ||
-            !keep_list(args->excludes, args->n_excludes, &job->kept.excludes, &job->kept.n_excludes)) {
+        if (!job || !take_owner(job, &session->peer, submission->user) || !kept_text(args->key, &job->kept.key) ||
+            !kept_list(args->excludes, args->n_excludes, &job->kept.excludes, &job->kept.n_excludes)) {
                 if (job)
                         job_free(job);
                 return NULL;
@@ -222,8 +191,8 @@ static bool add_place(struct job *job, const struct task_op *o, const struct sub
                 job->kept.counters.files_total++;
                 job->kept.counters.bytes_total += (tree->source_stat.mode & 0170000) == 0100000 ? tree->source_stat.size : 0;
         }
-        return keep(o->op->at.path, &place->source) && keep(o->op->to.path, &place->target) &&
-               keep_list(args->names, args->n_names, &place->names, &place->n_names);
+        return kept_text(o->op->at.path, &place->source) && kept_text(o->op->to.path, &place->target) &&
+               kept_list(args->names, args->n_names, &place->names, &place->n_names);
 }
 
 /* ---- on the disk ------------------------------------------------------------------------------------------------------ */
@@ -314,13 +283,16 @@ static void refuse_conflict(struct task_op *o, const struct job *other, const st
                 task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target", (unsigned long long)other->kept.id);
 }
 
-static void add_names(struct task_op *o, struct job *job, struct store_place *place) {
+static bool add_names(struct task_op *o, struct job *job, struct store_place *place) {
         const struct cp_args *args = &o->op->args.cp;
 
-        if (!keep_list(args->names, args->n_names, &place->names, &place->n_names)) {
+        if (!kept_list(args->names, args->n_names, &place->names, &place->n_names)) {
                 no_memory(o);
                 job_free(job);
+                return false;
         }
+        job->bytes += bytes_of(o->op);
+        return true;
 }
 
 /* The place into the job; NULL: o has failed. */
@@ -338,12 +310,8 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
         }
         if (!user_has_memory(o, jobs, session->peer.uid))
                 return NULL;
-        if (job)
-                job->bytes += bytes_of(o->op);
-        if (last) {
-                add_names(o, job, last);
-                return o->failed ? NULL : job;
-        }
+        if (last)
+                return add_names(o, job, last) ? job : NULL;
         other = jobs_writing_to(jobs, session->peer.uid, (struct object_id){submission->to_dev, submission->tree.target_parent_id.ino},
                                 submission->tree.target_name);
         if (other) {
@@ -359,13 +327,13 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
                         no_memory(o);
                 return NULL;
         }
-        if (job->bytes == 0)
-                job->bytes = bytes_of(o->op);
-        if (add_place(job, o, submission))
-                return job;
-        no_memory(o);
-        job_free(job);
-        return NULL;
+        if (!add_place(job, o, submission)) {
+                no_memory(o);
+                job_free(job);
+                return NULL;
+        }
+        job->bytes += bytes_of(o->op);
+        return job;
 }
 
 static void looked(struct io *io) {

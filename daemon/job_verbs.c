@@ -11,13 +11,13 @@
 #include "daemon/session.h"
 #include "proto/names.h"
 
-#define ANSWER_TEXT_BYTES (192u << 10) /* of a page's texts: it ends early when they are longer */
+#define READING_BYTES_MAX (1u << 20) /* of texts that a worker reads for an answer */
 
 static void no_memory(struct task_op *o) {
         task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
 }
 
-static uint32_t entries_max(const struct task_op *o) {
+uint32_t job_entries_max(const struct task_op *o) {
         uint32_t max = o->op->args.job.entries_max;
 
         return max == 0 || max > WIRE_JOB_ENTRIES_MAX ? WIRE_JOB_ENTRIES_MAX : max;
@@ -59,7 +59,7 @@ static void answer_list(struct task_op *o, struct jobs *jobs) {
         const struct peer *peer = &o->task->session->peer;
         const struct job_args *args = &o->op->args.job;
         struct job_answer *answer = &o->result.value.job;
-        uint32_t max = entries_max(o), n = 0;
+        uint32_t max = job_entries_max(o), n = 0;
         struct job_info *list = arena_calloc(&o->task->out, max, sizeof(*list));
         size_t bytes = 0;
         struct job *job;
@@ -77,7 +77,7 @@ static void answer_list(struct task_op *o, struct jobs *jobs) {
                         continue;
                 list[n] = job_describe(job);
                 bytes += text_bytes(&list[n]);
-                if (n == max || (n > 0 && bytes > ANSWER_TEXT_BYTES))
+                if (n == max || (n > 0 && bytes > JOB_ANSWER_TEXT_BYTES))
                         break;
                 if (!own_info(&o->task->out, &list[n])) {
                         no_memory(o);
@@ -107,19 +107,20 @@ struct reading {
         uint64_t at;           /* entries of this place so far */
         size_t bytes;
         bool full, no_memory;
+        struct arena texts;    /* the worker's: the answer's own arena is the loop's, where other operations of the batch use it */
         struct job_failure *failures;
         struct job_digest *digests;
         uint64_t cookie;
 };
 
-/* On a worker; only this operation's arena is touched, and its task waits. */
+/* On a worker. */
 static int take_failure(void *context, const struct store_failure *failure) {
         struct reading *reading = context;
-        struct arena *out = &reading->op->task->out;
+        struct arena *out = &reading->texts;
         struct job_failure *entry = &reading->failures[reading->n];
 
         reading->bytes += failure->path.len + failure->error.message.len + 64;
-        if (reading->n == reading->max || (reading->n > 0 && reading->bytes > ANSWER_TEXT_BYTES)) {
+        if (reading->n == reading->max || (reading->n > 0 && reading->bytes > JOB_ANSWER_TEXT_BYTES)) {
                 reading->full = true;
                 return -FSOP_ECANCELED;
         }
@@ -144,13 +145,13 @@ static int take_digest(void *context, const struct done_entry *entry) {
         if (!entry->has_digest || COOKIE(reading->place, reading->at) <= reading->after)
                 return 0;
         reading->bytes += top.len + entry->path.len + 64;
-        if (reading->n == reading->max || (reading->n > 0 && reading->bytes > ANSWER_TEXT_BYTES)) {
+        if (reading->n == reading->max || (reading->n > 0 && reading->bytes > JOB_ANSWER_TEXT_BYTES)) {
                 reading->full = true;
                 return -FSOP_ECANCELED;
         }
-        digest->path = entry->path.len > 0 ? arena_printf(&reading->op->task->out, "%.*s/%.*s", (int)top.len, (const char *)top.data,
+        digest->path = entry->path.len > 0 ? arena_printf(&reading->texts, "%.*s/%.*s", (int)top.len, (const char *)top.data,
                                                           (int)entry->path.len, (const char *)entry->path.data)
-                                           : arena_copy(&reading->op->task->out, top);
+                                           : arena_copy(&reading->texts, top);
         if (!digest->path.data || digest->path.len == 0) {
                 reading->no_memory = true;
                 return -FSOP_ENOMEM;
@@ -179,11 +180,28 @@ static int read_pages(struct store *store, void *owner) {
         return reading->full ? 0 : code;
 }
 
+/* What the worker has read becomes the answer's. */
+static bool own_pages(struct reading *reading) {
+        struct arena *out = &reading->op->task->out;
+
+        for (uint32_t i = 0; i < reading->n; i++)
+                if (reading->want == JOB_WANT_FAILURES) {
+                        struct job_failure *entry = &reading->failures[i];
+
+                        if (!own(out, &entry->path) || !own(out, &entry->error.message) || !own(out, &entry->error.rule))
+                                return false;
+                } else if (!own(out, &reading->digests[i].path))
+                        return false;
+        return true;
+}
+
 static void pages_read(void *owner, int code) {
         struct reading *reading = owner;
         struct task_op *o = reading->op;
         struct job_answer *answer = &o->result.value.job;
 
+        reading->no_memory = reading->no_memory || !own_pages(reading);
+        arena_fini(&reading->texts);
         if (code < 0 || reading->no_memory)
                 task_op_fail(o, code < 0 ? code : -FSOP_ENOMEM, FSOP_CLASS_OS, "what is recorded of the job could not be read");
         answer->failures = reading->failures;
@@ -224,7 +242,8 @@ static void answer_show(struct task_op *o, struct job *job) {
         reading = arena_calloc(out, 1, sizeof(*reading));
         if (reading) {
                 *reading = (struct reading){.op = o, .id = job->kept.id, .want = args->want, .after = args->after, .cookie = args->after,
-                                            .max = entries_max(o)};
+                                            .max = job_entries_max(o)};
+                arena_init(&reading->texts, READING_BYTES_MAX);
                 reading->failures = arena_calloc(out, reading->max + 1, sizeof(*reading->failures));
                 reading->digests = arena_calloc(out, reading->max + 1, sizeof(*reading->digests));
         }
@@ -294,6 +313,10 @@ void job_answer(struct task_op *o) {
         const struct job_args *args = &o->op->args.job;
         struct job *job;
 
+        if (jobs->unavailable) {
+                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "this daemon has no jobs: %s", jobs->unavailable);
+                return;
+        }
         if (o->op->verb == FSOP_VERB_JOB_LIST) {
                 answer_list(o, jobs);
                 return;

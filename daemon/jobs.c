@@ -56,31 +56,6 @@ void jobs_insert(struct jobs *jobs, struct job *job) {
         jobs->n++;
 }
 
-static void free_bytes(struct bytes bytes) {
-        free((void *)(uintptr_t)bytes.data);
-}
-
-static void free_list(struct bytes *list, uint32_t n) {
-        for (uint32_t i = 0; i < n; i++)
-                free_bytes(list[i]);
-        free(list);
-}
-
-static void kept_fini(struct store_job *kept) {
-        for (uint32_t i = 0; i < kept->n_places; i++) {
-                free_bytes(kept->places[i].source);
-                free_bytes(kept->places[i].target);
-                free_list(kept->places[i].names, kept->places[i].n_names);
-        }
-        free(kept->places);
-        free(kept->groups);
-        free_list(kept->excludes, kept->n_excludes);
-        free_bytes(kept->user);
-        free_bytes(kept->key);
-        free_bytes(kept->error.message);
-        free_bytes(kept->error.rule);
-}
-
 static void unlink_job(struct job *job) {
         struct jobs *jobs = job->jobs;
         struct job *before = NULL;
@@ -141,24 +116,11 @@ struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id pa
 
 /* ---- what is kept of a job --------------------------------------------------------------------------------------------- */
 
-static struct bytes copy_text(struct bytes text) {
-        uint8_t *data = text.len > 0 ? malloc(text.len + 1) : NULL;
-
-        if (!data)
-                return (struct bytes){NULL, 0};
-        memcpy(data, text.data, text.len);
-        data[text.len] = 0;
-        return (struct bytes){data, text.len};
-}
-
 void job_set_error(struct job *job, const struct error *error) {
         struct error before = job->kept.error;
 
-        job->kept.error = error ? *error : (struct error){0};
-        job->kept.error.message = error ? copy_text(error->message) : (struct bytes){NULL, 0};
-        job->kept.error.rule = error ? copy_text(error->rule) : (struct bytes){NULL, 0};
-        free_bytes(before.message);
-        free_bytes(before.rule);
+        job->kept.error = error ? error_copy(error) : (struct error){0};
+        error_fini(&before); /* last: ERROR may be this one */
 }
 
 struct store_change job_update(const struct job *job) {
@@ -173,22 +135,64 @@ static void update_recorded(void *owner, int code) {
         jobs->update_failed = code < 0;
 }
 
-static void record_state(struct job *job) {
-        struct store_change change = job_update(job);
+/* In one set with what goes before it, if anything does. */
+static void record_state(struct job *job, const struct store_change *first) {
+        struct store_change changes[2];
+        uint32_t n = 0;
 
-        if (journal_change(job->jobs->journal, &change, 1, update_recorded, job->jobs) < 0)
+        if (first)
+                changes[n++] = *first;
+        changes[n++] = job_update(job);
+        if (journal_change(job->jobs->journal, changes, n, update_recorded, job->jobs) < 0)
                 update_recorded(job->jobs, -FSOP_ENOMEM);
 }
 
-void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error) {
+static void audit_end(const struct job *job) {
+        const struct store_counters *counters = &job->kept.counters;
+        struct peer peer = {.uid = job->kept.uid, .gid = job->kept.gid, .pidfd = OS_FD_NONE};
+        struct audit_record record = {.event = AUDIT_JOB, .peer = &peer, .job = job->kept.id, .code = -(int32_t)job->kept.error.code};
+        char text[256];
+
+        snprintf(text, sizeof(text), "%s: %llu done, %llu skipped, %llu failed", job_state_name(job->kept.state),
+                 (unsigned long long)counters->files_done, (unsigned long long)counters->files_skipped,
+                 (unsigned long long)counters->files_failed);
+        record.message = text;
+        audit_record(job->jobs->server->audit, &record);
+        log_line(LOG_LEVEL_INFO, "job %llu (uid %u): %s%s%.*s", (unsigned long long)job->kept.id, job->kept.uid, text,
+                 job->kept.error.code ? ": " : "", (int)job->kept.error.message.len,
+                 job->kept.error.message.len > 0 ? (const char *)job->kept.error.message.data : "");
+}
+
+static bool is_all_finished(const struct job *job) {
+        for (uint32_t i = 0; i < job->kept.n_places; i++)
+                if (!job->kept.places[i].finished)
+                        return false;
+        return true;
+}
+
+static void forget_running(const struct job *job) {
+        struct jobs *jobs = job->jobs;
+        uint32_t i = 0;
+
+        while (jobs->running[i] != job)
+                i++;
+        jobs->running[i] = jobs->running[--jobs->n_running];
+}
+
+static void enter_state(struct job *job, enum fsop_job_state state, const struct error *error, const struct store_change *first) {
         job->kept.state = state;
-        if (!error || error->message.data != job->kept.error.message.data || error->message.data == NULL)
-                job_set_error(job, error);
-        if (job_has_ended(job) && job->kept.finished.sec == 0)
+        job_set_error(job, error);
+        if (job_has_ended(job))
                 job->kept.finished = sys_realtime();
-        record_state(job);
+        record_state(job, first);
         job_event_state(job);
+        if (job_has_ended(job))
+                audit_end(job);
         job->jobs->schedule_wanted = true;
+}
+
+void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error) {
+        enter_state(job, state, error, NULL);
 }
 
 struct store_counters job_counters(const struct job *job) {
@@ -203,13 +207,10 @@ struct job_info job_describe(const struct job *job) {
         const struct store_job *kept = &job->kept;
         const struct store_counters counters = job_counters(job), *live = &counters;
         uint64_t left = live->bytes_total > live->bytes_copied ? live->bytes_total - live->bytes_copied : 0;
-        enum fsop_job_state state = kept->state;
 
-        if (job->draft && !job->adding)
-                state = FSOP_JOB_UNKNOWN;
         return (struct job_info){
                 .id = kept->id,
-                .state = state,
+                .state = job->announced,
                 .uid = kept->uid,
                 .user = kept->user,
                 .priority = kept->priority,
@@ -217,7 +218,7 @@ struct job_info job_describe(const struct job *job) {
                 .elevated = kept->elevated,
                 .created = kept->created,
                 .started = kept->started,
-                .finished = kept->finished,
+                .finished = job->announced == kept->state ? kept->finished : (struct fsop_time){0},
                 .retry = kept->state == FSOP_JOB_WAITING ? job->retry : (struct fsop_time){0},
                 .source = kept->n_places > 0 ? kept->places[0].source : (struct bytes){NULL, 0},
                 .target = kept->n_places > 0 ? kept->places[0].target : (struct bytes){NULL, 0},
@@ -272,7 +273,7 @@ static void carry_out(struct job *job, enum job_stop stop) {
                 job_set_state(job, FSOP_JOB_PAUSED, NULL);
                 break;
         case STOP_CANCEL:
-                job->wants_cleaning = job->kept.runs > 0;
+                job->wants_cleaning = job->kept.runs > 0 || job->reloaded;
                 job_set_state(job, FSOP_JOB_CANCELLED, NULL);
                 break;
         default:
@@ -303,25 +304,21 @@ void job_resume(struct job *job) {
 void job_retry(struct job *job) {
         struct store_change change = {.kind = STORE_RETRY, .id = job->kept.id};
 
-        journal_change(job->jobs->journal, &change, 1, update_recorded, job->jobs);
         job->kept.counters.files_failed = 0;
         job->live = job->kept.counters;
         job->kept.finished = (struct fsop_time){0};
         for (uint32_t i = 0; i < job->kept.n_places; i++)
                 job->kept.places[i].finished = false;
         job->backoff = 0;
-        job_set_state(job, FSOP_JOB_QUEUED, NULL);
-}
-
-static void removed(void *owner, int code) {
-        update_recorded(owner, code);
+        enter_state(job, FSOP_JOB_QUEUED, NULL, &change);
 }
 
 static void remove_job(struct job *job) {
         struct jobs *jobs = job->jobs;
         struct store_change change = {.kind = STORE_REMOVE, .id = job->kept.id};
 
-        journal_change(jobs->journal, &change, 1, removed, jobs);
+        if (journal_change(jobs->journal, &change, 1, update_recorded, jobs) < 0)
+                update_recorded(jobs, -FSOP_ENOMEM);
         job_free(job);
 }
 
@@ -349,38 +346,6 @@ static void wait_to_retry(struct job *job, const struct error *error) {
         job_set_state(job, FSOP_JOB_WAITING, error);
 }
 
-static void audit_end(const struct job *job) {
-        const struct store_counters *counters = &job->kept.counters;
-        struct peer peer = {.uid = job->kept.uid, .gid = job->kept.gid, .pidfd = OS_FD_NONE};
-        struct audit_record record = {.event = AUDIT_JOB, .peer = &peer, .job = job->kept.id, .code = -(int32_t)job->kept.error.code};
-        char text[256];
-
-        snprintf(text, sizeof(text), "%s: %llu done, %llu skipped, %llu failed", job_state_name(job->kept.state),
-                 (unsigned long long)counters->files_done, (unsigned long long)counters->files_skipped,
-                 (unsigned long long)counters->files_failed);
-        record.message = text;
-        audit_record(job->jobs->server->audit, &record);
-        log_line(LOG_LEVEL_INFO, "job %llu (uid %u): %s%s%.*s", (unsigned long long)job->kept.id, job->kept.uid, text,
-                 job->kept.error.code ? ": " : "", (int)job->kept.error.message.len,
-                 job->kept.error.message.len > 0 ? (const char *)job->kept.error.message.data : "");
-}
-
-static bool is_all_finished(const struct job *job) {
-        for (uint32_t i = 0; i < job->kept.n_places; i++)
-                if (!job->kept.places[i].finished)
-                        return false;
-        return true;
-}
-
-static void forget_running(const struct job *job) {
-        struct jobs *jobs = job->jobs;
-        uint32_t i = 0;
-
-        while (jobs->running[i] != job)
-                i++;
-        jobs->running[i] = jobs->running[--jobs->n_running];
-}
-
 void job_run_ended(struct job *job, const struct error *error, bool transient) {
         enum job_stop stop = job->stop;
         struct jobs *jobs = job->jobs;
@@ -397,9 +362,10 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                         remove_job(job);
                 return;
         }
-        if (job_has_ended(job)) /* recorded with its last files */
+        if (job_has_ended(job)) { /* recorded with its last files */
                 job_event_state(job);
-        else if (stop == STOP_CANCEL)
+                audit_end(job);
+        } else if (stop == STOP_CANCEL)
                 job_set_state(job, FSOP_JOB_CANCELLED, NULL);
         else if (is_all_finished(job)) /* the wish to stop came too late */
                 job_set_state(job, job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE, NULL);
@@ -413,8 +379,6 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                 job_set_state(job, FSOP_JOB_FAILED, error);
         else
                 job_set_state(job, FSOP_JOB_QUEUED, NULL);
-        if (job_has_ended(job))
-                audit_end(job);
         if (job->forgetting)
                 job_forget(job);
 }
@@ -455,7 +419,7 @@ static void tick_running(struct job *job) {
         measure_rate(job);
         if (verifies && job->kept.state == FSOP_JOB_RUNNING && job->live.bytes_verified < job->live.bytes_total && !job->cleaning)
                 job_set_state(job, FSOP_JOB_VERIFYING, NULL);
-        if (run_tick(job->run, job->jobs->now_ms, due) && due && job->run && !job->cleaning)
+        if (run_tick(job->run, job->jobs->now_ms, due) && due && !job->cleaning)
                 job_event_progress(job);
 }
 
@@ -520,92 +484,20 @@ void jobs_end_round(struct jobs *jobs) {
 
 /* ---- the daemon's start and end ---------------------------------------------------------------------------------------- */
 
-static bool keep(struct bytes *bytes) {
-        struct bytes copy = {NULL, bytes->len};
-        uint8_t *data = malloc(bytes->len + 1);
-
-        if (data) {
-                if (bytes->len > 0)
-                        memcpy(data, bytes->data, bytes->len);
-                data[bytes->len] = 0;
-                copy.data = data;
-        } else
-                copy.len = 0;
-        *bytes = copy;
-        return data != NULL;
-}
-
-static bool keep_array(struct bytes **list, uint32_t *n) {
-        struct bytes *from = *list;
-        uint32_t count = *n;
-        bool ok = true;
-
-        *n = 0;
-        *list = calloc(count + 1, sizeof(**list));
-        for (uint32_t i = 0; *list && i < count; i++) {
-                (*list)[i] = from[i];
-                ok = keep(&(*list)[i]) && ok;
-                ++*n;
-        }
-        return ok && *list;
-}
-
-/* Everything that what was read points to becomes the job's. */
-static bool keep_all(struct store_job *kept) {
-        const struct store_place *places = kept->places;
-        const uint32_t *groups = kept->groups;
-        uint32_t n = kept->n_places;
-        bool ok;
-
-        kept->n_places = 0;
-        kept->places = calloc(n + 1, sizeof(*kept->places));
-        kept->groups = calloc(kept->n_groups + 1, sizeof(*kept->groups));
-        ok = keep(&kept->user);
-        ok = keep(&kept->key) && ok;
-        ok = keep(&kept->error.message) && ok;
-        ok = keep(&kept->error.rule) && ok;
-        ok = keep_array(&kept->excludes, &kept->n_excludes) && ok;
-        if (kept->groups && kept->n_groups > 0)
-                memcpy(kept->groups, groups, kept->n_groups * sizeof(*groups));
-        for (uint32_t i = 0; kept->places && i < n; i++) {
-                struct store_place *place = &kept->places[i];
-
-                *place = places[i];
-                ok = keep(&place->source) && ok;
-                ok = keep(&place->target) && ok;
-                ok = keep_array(&place->names, &place->n_names) && ok;
-                kept->n_places++;
-        }
-        return ok && kept->places && kept->groups;
-}
-
-static uint64_t bytes_kept(const struct store_job *kept) {
-        uint64_t bytes = sizeof(struct job) + kept->key.len;
-
-        for (uint32_t i = 0; i < kept->n_excludes; i++)
-                bytes += sizeof(struct bytes) + kept->excludes[i].len + 32;
-        for (uint32_t i = 0; i < kept->n_places; i++) {
-                const struct store_place *place = &kept->places[i];
-
-                bytes += sizeof(*place) + place->source.len + place->target.len;
-                for (uint32_t j = 0; j < place->n_names; j++)
-                        bytes += sizeof(struct bytes) + place->names[j].len + 32;
-        }
-        return bytes;
-}
-
 static int load_job(void *context, const struct store_job *from) {
         struct jobs *jobs = context;
         struct job *job = job_new(jobs);
 
         if (!job)
                 return -FSOP_ENOMEM;
-        job->kept = *from;
-        jobs_insert(jobs, job);
-        if (!keep_all(&job->kept))
+        if (!kept_copy(from, &job->kept)) {
+                job_free(job);
                 return -FSOP_ENOMEM;
+        }
+        jobs_insert(jobs, job);
+        job->reloaded = true;
         job->live = job->kept.counters;
-        job->bytes = bytes_kept(&job->kept);
+        job->bytes = kept_bytes(&job->kept);
         job_note_devices(job);
         job->last_event = jobs->event_base;
         if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING || job->kept.state == FSOP_JOB_WAITING)

@@ -2,13 +2,14 @@
 /*
  * jobs.h: copy jobs: the table of them, their states, which of them run. All on the loop thread.
  *
- *      jobs.c        the table; loading, starting, stopping, waiting, forgetting
+ *      jobs.c          the table; loading, starting, stopping, waiting, forgetting
  *      job_schedule.c  which of those that are queued may run now
- *      job_submit.c  cp: from operations to a job that is on the disk
- *      job_verbs.c   list, show, watch, pause, resume, cancel, retry, forget
- *      job_events.c  what happened to a job, numbered, and who waits for it
- *      job_open.c    a place of a job authorized and opened, by walking the steps of a request anew
- *      copy*.c       the copying of one job (copy.h)
+ *      job_submit.c    cp: from operations to a job that is on the disk
+ *      job_verbs.c     list, show, watch, pause, resume, cancel, retry, forget
+ *      job_events.c    what happened to a job, numbered, and who waits for it
+ *      job_kept.c      what is kept of a job: copied, measured, freed
+ *      job_open.c      a place of a job authorized and opened, by walking the steps of a request anew
+ *      copy*.c         the copying of one job (copy.h)
  *
  * A job's state is what the store holds. What copies it is its run, which is there in the states running and verifying; whatever
  * ends a run (a pause, a full disk, a reload of the rules, the end of the daemon), the next one goes on from what is recorded.
@@ -44,7 +45,7 @@ struct job {
         struct store_counters live; /* counters, with what is not recorded yet */
         struct run *run;
         enum job_stop stop;
-        enum fsop_job_state announced; /* what watchers were told last */
+        enum fsop_job_state announced; /* what is told: kept.state, when it is so on the disk that the job has come to its end */
         bool draft;             /* held: not in the store; belongs to a session */
         uint64_t session_id;
         uint64_t bytes;         /* of memory, about: what its user is charged */
@@ -52,6 +53,7 @@ struct job {
         uint32_t n_devices;     /* more than JOB_DEVICES_MAX: counts as all of them */
         bool adding;            /* on its way into the store */
         struct task_op *adder;  /* … for this operation */
+        bool reloaded;          /* it was there when the daemon started */
         bool cleaning;          /* its run only removes temporary files */
         bool wants_cleaning;    /* … and that is still to be done */
         bool forgetting;        /* to be removed when that is done */
@@ -146,6 +148,18 @@ void job_note_devices(struct job *job);
 /* Begins a run (jobs.c). */
 void job_start(struct job *job, bool clean);
 
+/* ---- job_kept.c ---- */
+#define KEPT_LIST_BYTES (sizeof(struct bytes) + 32) /* what a text of a list takes beside itself: an allocation costs, too */
+/* Copies for the job, with a NUL behind texts. False: out of memory; what there is of the copy is to be freed with the others. */
+bool kept_text(struct bytes from, struct bytes *ret);
+bool kept_list(const struct bytes *from, uint32_t n, struct bytes **list, uint32_t *n_list); /* appends */
+bool kept_copy(const struct store_job *from, struct store_job *to);
+void kept_fini(struct store_job *kept);
+uint64_t kept_bytes(const struct store_job *kept); /* about */
+/* With texts of its own; without memory they are empty. */
+struct error error_copy(const struct error *error);
+void error_fini(struct error *error);
+
 /* ---- job_submit.c ---- */
 void job_submit(struct task_op *o);
 
@@ -153,6 +167,9 @@ void job_submit(struct task_op *o);
 void job_answer(struct task_op *o);
 /* Answers an operation with one job. */
 void job_answer_with(struct task_op *o, const struct job *job);
+#define JOB_ANSWER_TEXT_BYTES (192u << 10) /* of one answer's texts: it ends early when they are longer */
+/* How many entries an operation wants at most. */
+uint32_t job_entries_max(const struct task_op *o);
 
 /* ---- job_events.c ---- */
 void job_event_state(struct job *job);
@@ -168,7 +185,7 @@ void jobs_tell_watchers(struct jobs *jobs);
 /* ---- job_open.c ---- */
 struct tree;
 /* Authorizes and opens a place of a job; DONE runs on the loop, later, with the error (code 0: it is open). */
-int job_open_place(struct job *job, struct tree *tree, void (*done)(struct tree *tree, const struct error *error));
+void job_open_place(struct job *job, struct tree *tree, void (*done)(struct tree *tree, const struct error *error));
 /* On the loop, from the run step of such a task: takes over what was pinned. */
 void job_open_take(struct task_op *o);
 

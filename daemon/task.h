@@ -114,8 +114,8 @@ void task_run(struct task *task);
 void task_submit(struct task *task, struct io *io);
 void task_io_done(struct io *io);
 
-/* The operation waits for something that is no io; on_cancel is told when it should not any more. task_unpark goes on with it, once,
- * from the end of a round: not from inside the step that parked it, nor from inside on_cancel. */
+/* The operation waits for something that is no io; on_cancel is told when it should not any more. task_unpark goes on with it, once:
+ * not from inside the step that parked it, nor from inside on_cancel. The task may be gone when it returns. */
 void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op));
 void task_unpark(struct task_op *op);
 

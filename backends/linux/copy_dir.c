@@ -74,8 +74,9 @@ uint32_t copy_dir_depth(const struct copy_dir *dir) {
 /* ---- the source's side -------------------------------------------------------------------------------------------- */
 
 /*
- * Where only the reader itself and the administrator may change names, what was listed as a file is one when it is opened: it
- * need not be pinned first, which costs 3.8 us of the 35 that a small file takes. With a rule's rights the caller is not trusted.
+ * Where only the reader itself and the administrator may change names, what was listed as a file is one when it is
+ * opened: it need not be pinned first, which costs 3.8 us of the 35 that a small file takes. With a rule's rights the
+ * caller is not trusted.
  */
 static bool is_undisturbed(const struct copy_tree *tree, const struct copy_dir *dir) {
         uint32_t uid = dir->from.uid;
@@ -130,9 +131,10 @@ static bool has_default_acl(int fd) {
 }
 
 /*
- * Makes a directory in one that has, or has not, a default ACL. Until it is finished only its maker may enter it. But where the
- * mode is not preserved it gets its own right away, as for mkdir(1): a default ACL changes what the kernel makes of it, and into
- * what is there a run that is killed must not leave it shut, because the next cannot tell who made it.
+ * Makes a directory in one that has, or has not, a default ACL. Until it is finished only its maker may enter it. But
+ * where the mode is not preserved it gets its own right away, as for mkdir(1): a default ACL changes what the kernel
+ * makes of it, and into what is there a run that is killed must not leave it shut, because the next cannot tell who
+ * made it.
  */
 static int make(const struct copy_tree *tree, int dir_fd, const char *name, const struct copy_dir *dir, bool inherits_acl) {
         mode_t mode = 0700;
@@ -186,7 +188,8 @@ static int settle_made(struct copy_tree *tree, struct copy_dir *dir, struct copy
 }
 
 /* Everything about a target directory that is pinned in dir->target. */
-static int look_at_target(struct copy_tree *tree, struct copy_dir *dir, const struct fsop_stat *parent, struct copy_error *ret) {
+static int look_at_target(struct copy_tree *tree, struct copy_dir *dir, const struct fsop_stat *parent,
+                          struct copy_error *ret) {
         int r = lookup_stat(dir->target, "", dir->to_fs != FS_LOCAL, &dir->to);
 
         if (r < 0)
@@ -198,16 +201,16 @@ static int look_at_target(struct copy_tree *tree, struct copy_dir *dir, const st
         if (r >= 0)
                 r = copy_guard_directory(tree->to_guard, tree->state->to_client, dir->target, &dir->to, ret);
         /*
-         * Whose it is counts when something is made in it: an earlier run may have finished it, and given it away. In a fresh tree
-         * everything is the job's own (settle_made).
+         * Whose it is counts when something is made in it: an earlier run may have finished it, and given it away. In a
+         * fresh tree everything is the job's own (settle_made).
          */
         dir->no_creating = dir->finals ? NULL : copy_guard_creating(tree->to_guard, &dir->to);
         return r;
 }
 
 /* Opens NAME in the target, or makes it first. */
-static int make_or_open(struct copy_tree *tree, const struct copy_dir *parent, int dir_fd, const char *name, struct copy_dir *dir,
-                        struct copy_error *ret) {
+static int make_or_open(struct copy_tree *tree, const struct copy_dir *parent, int dir_fd, const char *name,
+                        struct copy_dir *dir, struct copy_error *ret) {
         int r = parent->no_creating ? -EEXIST : make(tree, dir_fd, name, dir, parent->inherits_acl);
 
         dir->made = r == 0;
@@ -394,7 +397,8 @@ static bool add_name(struct copy_names *names, size_t *used, const struct kernel
                 return false;
         memcpy(names->texts + *used, entry->name, len + 1);
         names->names[names->n++] = (struct copy_name){
-                .type = entry->type == DT_UNKNOWN ? FSOP_TYPE_UNKNOWN : posix_file_type(DTTOIF(entry->type)), .at = (uint16_t)*used};
+                .type = entry->type == DT_UNKNOWN ? FSOP_TYPE_UNKNOWN : posix_file_type(DTTOIF(entry->type)),
+                .at = (uint16_t)*used};
         *used += len + 1;
         return true;
 }
@@ -474,7 +478,8 @@ static int read_source(struct copy_tree *tree, struct copy_dir *dir, struct copy
                 return 0;
         r = copy_wear(tree->reader, ret);
         if (r >= 0 && dir->source < 0)
-                r = reopen((int)tree->source, dir, &dir->from, O_RDONLY | O_DIRECTORY, tree->state->from_stays, &dir->source, ret);
+                r = reopen((int)tree->source, dir, &dir->from, O_RDONLY | O_DIRECTORY, tree->state->from_stays,
+                           &dir->source, ret);
         if (r < 0)
                 return r;
         r = copy_xattrs_read(dir->source, false, xattrs);
@@ -486,7 +491,8 @@ static int find_target(struct copy_tree *tree, struct copy_dir *dir, struct copy
         int r = copy_wear(tree->writer, ret);
 
         if (r >= 0)
-                r = reopen(tree->state->target_top, dir, &dir->to, O_PATH | O_DIRECTORY, tree->state->to_stays, &dir->target, ret);
+                r = reopen(tree->state->target_top, dir, &dir->to, O_PATH | O_DIRECTORY, tree->state->to_stays,
+                           &dir->target, ret);
         if (r >= 0 && closed)
                 r = copy_guard_directory(tree->to_guard, tree->state->to_client, dir->target, &dir->to, ret);
         return r;

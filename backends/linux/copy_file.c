@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_file.c: everything that is not a directory, copied: looked at and opened as the reader, made and filled as the writer, given
- * what it carries as the keeper. Where these are one identity, one file after the other; else in groups, phase by phase.
+ * copy_file.c: everything that is not a directory, copied: looked at and opened as the reader, made and filled as the
+ * writer, given what it carries as the keeper. Where these are one identity, one file after the other; else in groups,
+ * phase by phase.
  *
- * Calls on a small file are what a tree of them costs, so each is here for a reason: (pin,) open, stat, list attributes, create,
- * move the data, look whether the source has changed, set the times; owner and mode only where they are not right from the start.
+ * Calls on a small file are what a tree of them costs, so each is here for a reason: (pin,) open, stat, list
+ * attributes, create, move the data, look whether the source has changed, set the times; owner and mode only where they
+ * are not right from the start.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -20,7 +22,8 @@
 
 /* ---- one file ----------------------------------------------------------------------------------------------------- */
 
-void copy_work_init(const struct copy_tree *tree, const struct copy_dir *dir, struct copy_file *file, struct copy_work *work) {
+void copy_work_init(const struct copy_tree *tree, const struct copy_dir *dir, struct copy_file *file,
+                    struct copy_work *work) {
         file->outcome = COPY_PENDING;
         file->error = (struct copy_error){0};
         file->bytes = file->cloned_bytes = 0;
@@ -128,7 +131,8 @@ static void judge_source(struct copy_tree *tree, struct copy_dir *dir, struct co
 
         file->source_id = (struct object_id){stat_dev(from), from->ino};
         file->size = S_ISREG(from->mode) ? from->size : 0;
-        if (copy_check_mount(work->source >= 0 ? work->source : work->object, from, &dir->from, tree->state->from_client, &fs, &file->error) < 0) {
+        if (copy_check_mount(work->source >= 0 ? work->source : work->object, from, &dir->from,
+                             tree->state->from_client, &fs, &file->error) < 0) {
                 set_failed(work);
         } else if (stat_is_directory(from)) {
                 file->outcome = COPY_DIRECTORY;
@@ -270,7 +274,8 @@ bool copy_work_create(struct copy_tree *tree, struct copy_dir *dir, struct copy_
 
         copy_work_name(tree, dir, work);
         do
-                work->target = openat(dir->target, work->made_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode);
+                work->target = openat(dir->target, work->made_name,
+                                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, mode);
         while (work->target < 0 &&
                (errno == EINTR || (errno == EEXIST && tries-- > 0 && copy_work_name_taken(tree, dir, work))));
         if (work->target < 0) {

@@ -13,12 +13,13 @@
 
 #define CHUNK_BYTES 4000u /* of a path that the kernel would find too long */
 
-/* A name in a directory, not followed, leads nowhere but to the top of a mount: openat will do where that may be (see resolve.c). */
+/* A name in a directory, not followed, leads nowhere but to the top of a mount: openat will do where that may be (see
+ * resolve.c). */
 static int pin(int dir_fd, const char *name, uint64_t open_flags, bool stays) {
         if (!stays)
                 return lookup_open_name(dir_fd, name, open_flags | O_NOFOLLOW);
-        return lookup_open(dir_fd, name, open_flags | O_NOFOLLOW, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-                           0);
+        return lookup_open(dir_fd, name, open_flags | O_NOFOLLOW, 0,
+                           RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV, 0);
 }
 
 int copy_pin_source(const struct copy_tree *tree, int dir_fd, const char *name, uint64_t open_flags) {
@@ -94,7 +95,8 @@ static int from_op(struct copy_error *ret, const struct sys_op *op) {
         return ret->code;
 }
 
-int copy_guard_directory(const struct guard *guard, bool client, int fd, const struct fsop_stat *stat, struct copy_error *ret) {
+int copy_guard_directory(const struct guard *guard, bool client, int fd, const struct fsop_stat *stat,
+                         struct copy_error *ret) {
         struct sys_op op = {.opened = OS_FD_NONE};
         int r;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_part.c: a large file, copied part by part, so that it can be stopped, watched, and gone on with after a restart from the last
- * offset that was on the disk.
+ * copy_part.c: a large file, copied part by part, so that it can be stopped, watched, and gone on with after a restart
+ * from the last offset that was on the disk.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -171,8 +171,8 @@ static void tell(const struct copy_part *part, struct copy_file *file) {
         file->name = name;
 }
 
-void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file, const struct copy_part_record *record,
-                     struct copy_part **ret_part) {
+void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file,
+                     const struct copy_part_record *record, struct copy_part **ret_part) {
         struct copy_part *part = calloc(1, sizeof(*part));
 
         *ret_part = NULL;
@@ -203,7 +203,8 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
                 if (lookup_stat(part->work.target, "", false, &stat) == 0)
                         part->target_ino = stat.ino;
                 posix_fadvise(part->work.source, 0, 0, POSIX_FADV_SEQUENTIAL);
-                part->by_kernel = tree->options->clone != FSOP_CLONE_NEVER && dir->from_fs == FS_SLOW && dir->to_fs == FS_SLOW;
+                part->by_kernel =
+                        tree->options->clone != FSOP_CLONE_NEVER && dir->from_fs == FS_SLOW && dir->to_fs == FS_SLOW;
                 part->data_end = copy_is_sparse(&part->work.from) ? part->offset : part->work.from.size;
                 tell(part, file);
                 file->outcome = COPY_LARGE;
@@ -241,8 +242,12 @@ static int64_t move(struct copy_part *part, uint64_t bytes) {
         struct copy_pump pump = {.from_fd = part->work.source, .to_fd = part->work.target, .stop = &part->tree->stop};
 
         if (part->by_kernel) {
-                struct transfer transfer = {.from_fd = pump.from_fd, .to_fd = pump.to_fd, .from = part->offset, .to = part->offset,
-                                            .left = bytes, .stop = pump.stop};
+                struct transfer transfer = {.from_fd = pump.from_fd,
+                                            .to_fd = pump.to_fd,
+                                            .from = part->offset,
+                                            .to = part->offset,
+                                            .left = bytes,
+                                            .stop = pump.stop};
                 int r = transfer_in_kernel(&transfer);
 
                 if (transfer.done > 0 || r < 0)

@@ -2,8 +2,8 @@
 /*
  * copy_xattr.c: extended attributes and POSIX ACLs, from one object to another.
  *
- * What is carried over: user.*, trusted.*, security.* and the POSIX ACLs. Other system.* are views of something else, trusted.SGI_ACL_*
- * are XFS's view of the ACLs, and security.evm is a signature of this very inode.
+ * What is carried over: user.*, trusted.*, security.* and the POSIX ACLs. Other system.* are views of something else,
+ * trusted.SGI_ACL_* are XFS's view of the ACLs, and security.evm is a signature of this very inode.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -170,7 +170,7 @@ static int set_one(const struct copy_object *object, const char *path, const cha
         return r;
 }
 
-int copy_xattrs_set(const struct copy_object *object, const char *path, struct copy_error *ret) {
+static int set_some(const struct copy_object *object, const char *path, bool acls, struct copy_error *ret) {
         const struct copy_xattrs *xattrs = object->xattrs;
         int r = 0;
 
@@ -181,10 +181,18 @@ int copy_xattrs_set(const struct copy_object *object, const char *path, struct c
                 at += strlen(name) + 1;
                 memcpy(&len, xattrs->data + at, sizeof(len));
                 at += sizeof(len);
-                r = set_one(object, path, name, &(struct bytes){xattrs->data + at, len}, ret);
+                if (begins(name, "system.posix_acl_") == acls)
+                        r = set_one(object, path, name, &(struct bytes){xattrs->data + at, len}, ret);
                 at += len;
         }
         return r;
+}
+
+/* ACLs last: they may take the right to set the others. */
+int copy_xattrs_set(const struct copy_object *object, const char *path, struct copy_error *ret) {
+        int r = set_some(object, path, false, ret);
+
+        return r < 0 ? r : set_some(object, path, true, ret);
 }
 
 static int drop(const struct copy_object *object, const char *name) {

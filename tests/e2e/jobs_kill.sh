@@ -119,6 +119,7 @@ survive() {
 
 # ---- a whole tree, as a rule allows it -----------------------------------------------------------------------------------
 
+cap=$(((kills + 1) / 2)) # so that both kinds get their share
 round=0
 all=0
 while [ $all -lt "$kills" ]; do
@@ -134,7 +135,7 @@ while [ $all -lt "$kills" ]; do
                 copy_policy "$data"
         fi
         exits 0 "round $round: the rules" fsop policy reload
-        survive "round $round, $kind" $((kills - all < 5 ? kills - all : 5)) "$data/from/tree" "$data/to/r$round" $kind
+        survive "round $round, $kind" $((kills - all < cap ? kills - all : cap)) "$data/from/tree" "$data/to/r$round" $kind
         all=$((all + killed))
         [ $round -lt $((kills * 4)) ] || die "the jobs are done before they can be killed"
 done

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_copy.c: trees copied by the backend, with all they carry, as several identities, onto nothing and onto what is there; and
- * what must not come of it. What is large or read back is in test_copy_parts.c.
+ * test_copy.c: trees copied by the backend, with all they carry, as several identities, onto nothing and onto what is
+ * there; and what must not come of it. What is large or read back is in test_copy_parts.c.
  */
 #include <check.h>
 #include <errno.h>
@@ -85,7 +85,8 @@ static void set_mode(const char *name, mode_t mode) {
 }
 
 static void set_value(const char *name, const char *attribute, const char *value) {
-        ck_assert_msg(lsetxattr(scene_path(name), attribute, value, strlen(value), 0) == 0, "%s %s: %s", name, attribute, strerror(errno));
+        ck_assert_msg(lsetxattr(scene_path(name), attribute, value, strlen(value), 0) == 0, "%s %s: %s", name,
+                      attribute, strerror(errno));
 }
 
 static void make_long_name(void) {
@@ -156,8 +157,8 @@ static void build(void) {
 
 static void expect_clean(const struct copy_job *job) {
         for (uint32_t i = 0; i < job->n_failures; i++)
-                printf("%s: %d, errno %d, %s\n", job->failures[i].path, job->failures[i].error.code, job->failures[i].error.os_error,
-                       job->failures[i].error.why ? job->failures[i].error.why : "");
+                printf("%s: %d, errno %d, %s\n", job->failures[i].path, job->failures[i].error.code,
+                       job->failures[i].error.os_error, job->failures[i].error.why ? job->failures[i].error.why : "");
         fflush(stdout);
         ck_assert_uint_eq(job->n_failures, 0);
         ck_assert_uint_eq(copy_count_temporaries("tree"), 0);
@@ -268,7 +269,9 @@ START_TEST(a_deep_tree) {
         ck_assert_uint_eq(files, 1);
         ck_assert_uint_eq(bytes, 1);
         copy_job_free(job);
-        snprintf(command, sizeof(command), "cd %s && [ \"$(find copy -printf '%%m %%f\\n')\" = \"$(find deep -printf '%%m %%f\\n' | sed '1s/deep/copy/')\" ]",
+        snprintf(command, sizeof(command),
+                 "cd %s && [ \"$(find copy -printf '%%m %%f\\n')\" = \"$(find deep -printf '%%m %%f\\n' | sed "
+                 "'1s/deep/copy/')\" ]",
                  scene_path("tree"));
         ck_assert_int_eq(system(command), 0);
         snprintf(command, sizeof(command), "rm -rf %s %s", scene_path("tree/deep"), scene_path("tree/copy"));
@@ -410,7 +413,8 @@ START_TEST(default_acls_decide_where_nothing_is_preserved) {
 }
 END_TEST
 
-/* ---- with a rule's rights ------------------------------------------------------------------------------------------------ */
+/* ---- with a rule's rights
+ * ------------------------------------------------------------------------------------------------ */
 
 static unsigned asked_owner, asked_xattr, asked_node;
 static const char *no_owner, *no_xattr, *no_node, *of_path;
@@ -697,7 +701,8 @@ static void swap_file_for_fifo(struct copy_job *job, struct copy_dir *dir) {
         ck_assert_int_eq(unlink(scene_path("tree/src/many/0000-of-the-many")), 0);
         make_node("tree/src/many/0000-of-the-many", S_IFIFO | 0600, 0);
         ck_assert_int_eq(unlink(scene_path("tree/src/many/0001-of-the-many")), 0);
-        make_node("tree/src/many/0001-of-the-many", S_IFCHR | 0600, makedev(0, 0)); /* nobody's: to open it fails with ENXIO */
+        make_node("tree/src/many/0001-of-the-many", S_IFCHR | 0600,
+                  makedev(0, 0)); /* nobody's: to open it fails with ENXIO */
         ck_assert_int_eq(unlink(scene_path("tree/src/many/0002-of-the-many")), 0);
         scene_symlink("/etc/passwd", "tree/src/many/0002-of-the-many");
         ck_assert_int_eq(unlink(scene_path("tree/src/many/0003-of-the-many")), 0);
@@ -802,7 +807,8 @@ START_TEST(the_top_is_swapped) {
 }
 END_TEST
 
-/* ---- what is there already ------------------------------------------------------------------------------------------------ */
+/* ---- what is there already
+ * ------------------------------------------------------------------------------------------------ */
 
 static void update(enum fsop_update mode, uint32_t copied, uint32_t skipped, uint32_t failed) {
         struct copy_job *job = copy_job_new("tree/src", "tree/dst");
@@ -1102,8 +1108,8 @@ START_TEST(resumed) {
 }
 END_TEST
 
-/* All but the last rename is done, and some files are to be copied again: into directories that are somebody's by now, and whose
- * own default ACLs new files would inherit. */
+/* All but the last rename is done, and some files are to be copied again: into directories that are somebody's by now,
+ * and whose own default ACLs new files would inherit. */
 START_TEST(resumed_at_the_end) {
         struct copy_job *job;
         char made[128], file[200];
@@ -1146,7 +1152,8 @@ START_TEST(resumed_in_a_trap) {
 }
 END_TEST
 
-/* ---- no room -------------------------------------------------------------------------------------------------------------- */
+/* ---- no room
+ * -------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(no_room) {
         struct copy_job *job;
@@ -1162,8 +1169,8 @@ START_TEST(no_room) {
                 snprintf(name, sizeof(name), "tree/src/%u", i);
                 fill(name, 0, 3 << 20);
         }
-        snprintf(command, sizeof(command), "dd if=/dev/zero of=%s bs=1M 2>/dev/null; truncate -s -10M %s; sync -f %s", scene_path("full"),
-                 scene_path("full"), scene_path("full"));
+        snprintf(command, sizeof(command), "dd if=/dev/zero of=%s bs=1M 2>/dev/null; truncate -s -10M %s; sync -f %s",
+                 scene_path("full"), scene_path("full"), scene_path("full"));
         ck_assert_int_eq(system(command), 0);
         job = copy_job_new("tree/src", "tree/dst");
         ck_assert_int_eq(copy_job_run(job), 0);
@@ -1183,7 +1190,8 @@ START_TEST(no_room) {
 }
 END_TEST
 
-/* ---- clones ---------------------------------------------------------------------------------------------------------------- */
+/* ---- clones
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(clones) {
         static const char *const filesystems[] = {"xfs", "btrfs", "ext4"};
@@ -1229,7 +1237,8 @@ START_TEST(clones) {
 }
 END_TEST
 
-/* ---- several at once ---------------------------------------------------------------------------------------------------------- */
+/* ---- several at once
+ * ---------------------------------------------------------------------------------------------------------- */
 
 struct worker {
         struct copy_job *job;
@@ -1287,7 +1296,9 @@ START_TEST(several_threads) {
 }
 END_TEST
 
-/* ---- races ------------------------------------------------------------------------------------------------------------------- */
+/* ---- races
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 struct swapper {
         char one[512], other[512];

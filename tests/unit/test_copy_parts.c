@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_copy_parts.c: large files copied part by part, gone on with after a restart, flushed beside it; what was copied read back; and
- * every system call on the way failing.
+ * test_copy_parts.c: large files copied part by part, gone on with after a restart, flushed beside it; what was copied
+ * read back; and every system call on the way failing.
  */
 #include <check.h>
 #include <dirent.h>
@@ -175,7 +175,17 @@ START_TEST(gone_on_with) {
 }
 END_TEST
 
-enum { OTHER_SOURCE, TOUCHED_SOURCE, SHORTER_TARGET, GONE_TARGET, LINK_TARGET, TWO_LINKS, STRANGERS_TARGET, FIFO_TARGET, OTHERS };
+enum {
+        OTHER_SOURCE,
+        TOUCHED_SOURCE,
+        SHORTER_TARGET,
+        GONE_TARGET,
+        LINK_TARGET,
+        TWO_LINKS,
+        STRANGERS_TARGET,
+        FIFO_TARGET,
+        OTHERS
+};
 
 /* What is no longer what was begun is begun anew. */
 START_TEST(begun_anew) {
@@ -434,7 +444,8 @@ START_TEST(verified) {
 }
 END_TEST
 
-/* ---- each call fails ------------------------------------------------------------------------------------------------------ */
+/* ---- each call fails
+ * ------------------------------------------------------------------------------------------------------ */
 
 static unsigned open_descriptors(void) {
         DIR *directory = opendir("/proc/self/fd");
@@ -467,7 +478,8 @@ static void system_clean(void) {
         ck_assert_int_eq(system(command), 0);
 }
 
-/* A copy of it with the n-th call failing: what says that it did all did; what did not left nothing. False: there are fewer. */
+/* A copy of it with the n-th call failing: what says that it did all did; what did not left nothing. False: there are
+ * fewer. */
 static bool try(unsigned n, int error, bool memory, bool fresh) {
         bool somebody = !memory && error == EEXIST; /* what is in the way then is somebody's, and stays */
         unsigned before = open_descriptors();
