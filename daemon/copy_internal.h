@@ -148,6 +148,7 @@ struct large {
         struct bundle *bundle; /* its one file, for the end */
         struct copy_part *part;
         struct copy_part_record record; /* what is recorded, or on its way there */
+        uint64_t recording_bytes; /* that a record on its way there counts for */
         bool has_record;        /* the store has one, of this try or an earlier one */
         char *path;             /* below the top */
         uint64_t unrecorded;
@@ -246,7 +247,7 @@ struct run {
         uint32_t n_batch_trees, n_batch_units;
         bool batch_published;
         bool batch_failed; /* for the rest of the run: nothing is recorded any more */
-        struct store_counters before; /* what was kept before the batch that is being recorded */
+        struct store_counters added; /* by the batch that is being recorded */
 
         /* bandwidth */
         uint64_t next_ms;

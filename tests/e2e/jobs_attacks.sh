@@ -120,6 +120,28 @@ rm -f "$tree/to/"{part,was} "$tree/large" "$scratch/etc/policy.d/as-root.yaml"
 mv "$scratch/etc/rules.was" "$scratch/etc/policy.d/rules.yaml"
 fsop policy reload >/dev/null
 
+# ---- a further link is one to what was copied, not to root's file that has its name by then -------------------------------------
+mkdir "$tree/linked" "$tree/to/linked"
+echo mine >"$tree/linked/first"
+ln "$tree/linked/first" "$tree/linked/second"
+chown -R nobody "$tree/linked"
+chown nobody "$tree/to/linked"
+links=
+command -v perl >/dev/null || skip "the race for a further link: needs perl"
+for ((i = 0; i < 20 && ${#links} == 0; i++)); do
+        command -v perl >/dev/null || break
+        echo root >"$tree/to/linked/theirs"
+        "${nobody[@]}" perl -e 'chdir shift; for (;;) { for ("first", "second") { exit !rename("theirs", $_) if -e } }' "$tree/to/linked" &
+        mover=$!
+        children+=("$mover")
+        n cp -r --preserve=links -T "$tree/linked" "$tree/to/linked" >/dev/null 2>&1
+        wait "$mover"
+        links=$(find "$tree/to/linked" -user 0 -links +1)
+        rm -f "$tree/to/linked/"*
+done
+equal "root's file is not linked in the place of the first link" "" "$links"
+rm -rf "$tree/linked" "$tree/to/linked"
+
 # ---- exchanged for what is kept out, again and again ------------------------------------------------------------------------
 # of root's things: inode, owner, mode, links, contents
 of_root() {
