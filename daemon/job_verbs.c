@@ -139,13 +139,18 @@ static int take_failure(void *context, const struct store_failure *failure) {
 #define COOKIE(number, at) ((number) << COOKIE_BITS | (at))
 #define COOKIE_NUMBER(cookie) ((cookie) >> COOKIE_BITS)
 
+/* By a page before. */
+static bool was_given(const struct reading *reading) {
+        return reading->number == COOKIE_NUMBER(reading->after) && COOKIE(reading->number, reading->at) <= reading->after;
+}
+
 static int take_digest(void *context, const struct done_entry *entry) {
         struct reading *reading = context;
         struct job_digest *digest = &reading->digests[reading->n];
         struct bytes top = reading->targets[reading->place];
 
         reading->at++;
-        if (!entry->has_digest || (reading->number == COOKIE_NUMBER(reading->after) && COOKIE(reading->number, reading->at) <= reading->after))
+        if (!entry->has_digest || was_given(reading))
                 return 0;
         reading->bytes += top.len + entry->path.len + 64;
         if (reading->n == reading->max || (reading->n > 0 && reading->bytes > JOB_ANSWER_TEXT_BYTES)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_jobs_pages.c: what is recorded of a job, page after page: all of it, once, in order, and no page reads what others give.
+ * test_jobs_pages.c: what is recorded of a job, page after page: all of it, once, in order, and no page reads what
+ * others give.
  */
 #include "daemon/done.h"
 #include "tests/support/jobs_kit.h"
@@ -86,7 +87,8 @@ START_TEST(digests_page_by_page) {
                 for (uint32_t i = 0; i < answer->n_digests; i++, n++)
                         ck_assert_str_eq((const char *)answer->digests[i].path.data, nth_path(n, path));
                 /* beside those that it gives whole: where it begins, and where the next one does */
-                ck_assert_uint_le(faulty_store_appends_read(kit_store) - before, answer->n_digests / (ENTRIES - ENTRIES / 3) + 2);
+                ck_assert_uint_le(faulty_store_appends_read(kit_store) - before,
+                                  answer->n_digests / (ENTRIES - ENTRIES / 3) + 2);
                 ck_assert(answer->end || answer->n_digests > 0);
                 end = answer->end;
                 show.args.job.after = answer->cookie;
