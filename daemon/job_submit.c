@@ -276,11 +276,15 @@ static bool commit(struct task_op *o, struct job *job) {
 
 /* ---- one submission --------------------------------------------------------------------------------------------------- */
 
+void job_refuse_target(struct task_op *o, const struct job *other) {
+        task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target", (unsigned long long)other->kept.id);
+}
+
 static void refuse_conflict(struct task_op *o, const struct job *other, const struct job *job) {
         if (other == job)
                 task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "this job has a place with the same target already");
         else
-                task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target", (unsigned long long)other->kept.id);
+                job_refuse_target(o, other);
 }
 
 static bool add_names(struct task_op *o, struct job *job, struct store_place *place) {

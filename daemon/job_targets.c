@@ -131,3 +131,12 @@ struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id pa
                         return each->job;
         return NULL;
 }
+
+struct job *job_in_the_way(const struct job *job) {
+        struct job *other = NULL;
+
+        for (uint32_t i = 0; !other && i < job->kept.n_places; i++)
+                other = jobs_writing_to(job->jobs, job->kept.uid, job->kept.places[i].parent_id,
+                                        job->kept.places[i].target);
+        return other;
+}

@@ -301,8 +301,15 @@ static void answer_cancel(struct task_op *o, struct job *job) {
 }
 
 static void answer_retry(struct task_op *o, struct job *job) {
+        const struct job *other;
+
         if (job->kept.state != FSOP_JOB_FAILED || job->run) {
                 not_now(o, job);
+                return;
+        }
+        other = job_in_the_way(job);
+        if (other) {
+                job_refuse_target(o, other);
                 return;
         }
         job_retry(job);

@@ -159,6 +159,8 @@ int job_add_target(struct job *job, uint32_t place);
 void job_remove_targets(struct job *job);
 /* A job of this user's that has not ended and writes to this target (a path, of which the last name counts), or NULL. */
 struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id parent, struct bytes target);
+/* Of a job that has ended: one that writes to a target of it by now, or NULL. */
+struct job *job_in_the_way(const struct job *job);
 
 /* ---- job_kept.c ---- */
 #define KEPT_LIST_BYTES (sizeof(struct bytes) + 32) /* what a text of a list takes beside itself: an allocation costs, too */
@@ -174,6 +176,8 @@ void error_fini(struct error *error);
 
 /* ---- job_submit.c ---- */
 void job_submit(struct task_op *o);
+/* Says that this other job writes to a target. */
+void job_refuse_target(struct task_op *o, const struct job *other);
 
 /* ---- job_verbs.c ---- */
 void job_answer(struct task_op *o);

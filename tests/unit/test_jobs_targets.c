@@ -7,6 +7,15 @@
 #define MANY_JOBS 4u
 #define MANY_PLACES 65536u
 
+static void is_blocked_by(const struct result *result, uint64_t id) {
+        char wanted[64], said[512];
+
+        refused(result, FSOP_EBUSY, FSOP_CLASS_BUSY);
+        snprintf(wanted, sizeof(wanted), "job %llu writes to this target", (unsigned long long)id);
+        snprintf(said, sizeof(said), "%.*s", (int)result->error.message.len, (const char *)result->error.message.data);
+        ck_assert_str_eq(said, wanted);
+}
+
 static void make_some(void) {
         fake_make("/home/a/one", FSOP_TYPE_REGULAR, 10);
         fake_make("/home/a/bad", FSOP_TYPE_REGULAR, 10);
@@ -29,6 +38,54 @@ static uint64_t failed_job(void) {
         fake_at("/home/a/bad")->read_code = 0;
         return id;
 }
+
+/* A job that came when this one had failed is in its way, until it has ended. */
+START_TEST(a_retry_waits_for_the_target) {
+        static const char *const targets[] = {"/home/same", "/home/whole", "/home/same/"};
+        uint64_t failed, other;
+
+        jobs_begin(CALLER_UID);
+        make_some();
+        failed = failed_job();
+        other = submit(cp_op("/home/b", targets[_i]));
+        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, other)));
+        settle();
+        is_blocked_by(ask(job_op(FSOP_VERB_JOB_RETRY, failed)), other);
+        is_in_state(failed, FSOP_JOB_FAILED);
+        ck_assert_uint_eq(job_of(failed)->kept.counters.files_failed, 1);
+        jobs_restart(CALLER_UID);
+        is_in_state(other, FSOP_JOB_PAUSED);
+        is_blocked_by(ask(job_op(FSOP_VERB_JOB_RETRY, failed)), other);
+        info_of(ask(job_op(FSOP_VERB_JOB_RESUME, other)));
+        run_to_end(other);
+        info_of(ask(job_op(FSOP_VERB_JOB_RETRY, failed)));
+        is_blocked_by(ask(cp_op("/home/b", "/home/same")), failed); /* it is in the way itself again */
+        run_to_end(failed);
+        is_in_state(failed, FSOP_JOB_DONE);
+        stop();
+}
+END_TEST
+
+/* Two that have failed are in nobody's way; the one that is tried again first is. */
+START_TEST(two_retries_of_one_target) {
+        uint64_t first, second;
+
+        jobs_begin(CALLER_UID);
+        make_some();
+        first = failed_job();
+        second = failed_job();
+        info_of(ask(job_op(FSOP_VERB_JOB_RETRY, second)));
+        is_blocked_by(ask(job_op(FSOP_VERB_JOB_RETRY, first)), second);
+        run_to_end(second);
+        is_in_state(second, FSOP_JOB_DONE);
+        ck_assert_int_eq(ask(job_op(FSOP_VERB_JOB_FORGET, second))->error.code, 0);
+        settle();
+        info_of(ask(job_op(FSOP_VERB_JOB_RETRY, first)));
+        run_to_end(first);
+        is_in_state(first, FSOP_JOB_DONE);
+        stop();
+}
+END_TEST
 
 /* Whatever becomes of jobs, the table has the targets of those that are there. */
 START_TEST(targets_come_and_go_with_their_jobs) {
@@ -115,6 +172,8 @@ int main(void) {
 
         tcase_set_timeout(tcase, 30);
         tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
+        tcase_add_loop_test(tcase, a_retry_waits_for_the_target, 0, 3);
+        tcase_add_test(tcase, two_retries_of_one_target);
         tcase_add_test(tcase, targets_come_and_go_with_their_jobs);
         tcase_add_test(tcase, asking_does_not_cost_more_with_many);
         suite_add_tcase(suite, tcase);
