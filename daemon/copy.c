@@ -129,6 +129,10 @@ void run_fail(struct run *run, const struct copy_error *error, const char *what)
         fail_with(run, &full, error_is_transient(NULL, error));
 }
 
+void run_out_of_memory(struct run *run) {
+        run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+}
+
 void run_file_failed(struct tree *tree, const char *directory, const char *name, const struct copy_error *error) {
         struct run *run = tree->run;
         const struct store_place *place = &run->job->kept.places[tree->place];
@@ -145,7 +149,7 @@ void run_file_failed(struct tree *tree, const char *directory, const char *name,
         free(source);
         free(below);
         if (!path) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 return;
         }
         run->job->live.files_failed++;
@@ -370,7 +374,7 @@ static void add_place(struct run *run) {
                 return;
         tree = tree_new(run, place);
         if (!tree) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 return;
         }
         struct tree **last = &run->trees;
@@ -388,7 +392,7 @@ static void add_place(struct run *run) {
         if (journal_read(run->job->jobs->journal, load_tree, tree_loaded, tree) < 0) {
                 tree->n_units--;
                 run->n_units--;
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
         }
 }
 
@@ -408,7 +412,7 @@ static void link_on(struct tree *tree) {
         } else if (tree->n_unrecorded > 0)
                 tree->run->record_wanted = true;
         else
-                walk_link(tree);
+                links_queue(tree);
 }
 
 static void tree_advance(struct tree *tree) {

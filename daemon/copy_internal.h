@@ -3,7 +3,9 @@
  * copy_internal.h: what the files of a run share.
  *
  *      copy.c         the run: places opened and ended, units given out, the end
- *      copy_walk.c    directories entered, listed and finished; files in bundles
+ *      copy_walk.c    directories entered, listed and finished
+ *      copy_files.c   files in bundles
+ *      copy_links.c   files with several links
  *      copy_large.c   large files, part by part
  *      copy_record.c  what is copied is flushed, verified, published and recorded, many files at a time
  *
@@ -263,6 +265,7 @@ void unit_submit(struct unit *unit, void (*call)(struct io *io), void (*done)(st
 void unit_back(struct unit *unit);
 /* The run must stop: for want of memory, or because something failed that is not a file's own. */
 void run_fail(struct run *run, const struct copy_error *error, const char *what);
+void run_out_of_memory(struct run *run);
 /* A file or directory failed: for good, recorded; for now, the run stops to wait. PATH is below the place's source. */
 void run_file_failed(struct tree *tree, const char *directory, const char *name, const struct copy_error *error);
 bool error_is_transient(const struct tree *tree, const struct copy_error *error);
@@ -274,19 +277,29 @@ bool tree_is_idle(const struct tree *tree);
 /* copy_walk.c */
 void walk_begin(struct tree *tree);        /* TREE_WALKING: the top */
 bool walk_issue(struct run *run);          /* begins one unit; false: there is nothing to begin */
-void walk_files_copied(struct bundle *bundle); /* outcomes to where they belong; takes over the bundle */
-void walk_link(struct tree *tree);         /* TREE_LINKING: queues the files with several links that can be copied now */
+void walk_found_directory(struct dir *dir, const char *name); /* what was taken for a file */
 void walk_finish_top(struct tree *tree);   /* TREE_SETTLING: nothing more comes into it */
+void walk_drop(struct run *run);           /* everything that waits, at the end of a run */
 void dir_hold(struct dir *dir);
 void dir_release(struct dir *dir);         /* of what was held with descriptors */
 void dir_release_closed(struct dir *dir);  /* of a child that was entered */
 char *path_join(const char *directory, const char *name); /* malloc'd; either may be empty */
+
+/* copy_files.c */
 struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n);
 void bundle_free(struct bundle *bundle);      /* releases its directory */
+void bundle_queue(struct bundle *bundle);     /* to be copied */
 /* What a file adds to the bytes that users are told: all of its length, holes and clones too; a further link nothing. */
 uint64_t bundle_counted(const struct bundle *bundle, uint32_t index);
-void walk_queue_bundle(struct bundle *bundle);
-void walk_drop(struct run *run);           /* everything that waits, at the end of a run */
+void files_queue(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n, enum bundle_kind kind,
+                 bool again);
+bool files_issue(struct run *run);            /* begins the first bundle that waits */
+void files_copied(struct bundle *bundle);     /* outcomes to where they belong; takes over the bundle */
+
+/* copy_links.c */
+void links_add(struct bundle *bundle, uint32_t index); /* one file of a bundle has several links */
+void links_queue(struct tree *tree);          /* TREE_LINKING: queues those that can be copied now */
+void links_drop(struct tree *tree);
 
 /* copy_large.c */
 void large_add(struct bundle *bundle, uint32_t index); /* one file of a bundle turned out to be large */

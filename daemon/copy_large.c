@@ -46,7 +46,7 @@ void large_add(struct bundle *bundle, uint32_t index) {
                         bundle_free(large->bundle);
                 if (large)
                         large_free(large);
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 return;
         }
         large->bundle->kind = BUNDLE_PART;
@@ -122,7 +122,7 @@ static void hand_over(struct large *large) {
                 forget_part(large);
         }
         large_end(large);
-        walk_files_copied(bundle);
+        files_copied(bundle);
 }
 
 static void finish_call(struct io *io) {
@@ -207,7 +207,7 @@ static void record(struct large *large, const struct copy_part_record *record) {
         large->unrecorded -= more;
         run->unrecorded -= more;
         if (journal_change(job->jobs->journal, changes, 2, recorded, large) < 0) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 return;
         }
         large->recording = true;
@@ -316,7 +316,7 @@ static bool issue(struct large *large, enum unit_kind kind, uint64_t bytes, void
         struct unit *unit = unit_new(large->tree->run, large->tree, kind);
 
         if (!unit) {
-                run_fail(large->tree->run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(large->tree->run);
                 return false;
         }
         unit->large = large;

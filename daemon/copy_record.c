@@ -22,7 +22,7 @@ void record_add(struct bundle *bundle) {
         struct run *run = bundle->tree->run;
 
         if (!bundle->dir->is_place && !(bundle->dir_path = strdup(copy_dir_path(bundle->dir->handle)))) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 bundle_free(bundle);
                 return;
         }
@@ -49,7 +49,7 @@ void record_failure(struct run *run, uint32_t place, const char *path, const str
         struct failure *failure = malloc(sizeof(*failure) + strlen(path) + 1);
 
         if (!failure) {
-                run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
+                run_out_of_memory(run);
                 return;
         }
         failure->place = place;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_walk.c: trees walked: directories entered depth first, listed name by name, their files put into bundles, bundles given to
- * workers; and directories finished when everything in them is.
+ * copy_walk.c: trees walked: directories entered depth first, listed name by name, their files sorted into bundles; and directories
+ * finished when everything in them is.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,6 @@
 
 #define BUNDLES_AHEAD 8u /* so many wait: nothing more is listed */
 #define TODOS_AHEAD 512u /* so many directories wait: they come before the rest of the listings */
-
 /* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 char *path_join(const char *directory, const char *name) {
@@ -152,89 +151,7 @@ static void finish_done(struct io *io) {
         run_pump(run);
 }
 
-/* ---- bundles ------------------------------------------------------------------------------------------------------ */
-
-struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n) {
-        struct bundle *bundle = calloc(1, sizeof(*bundle));
-        size_t bytes = 0;
-        char *at;
-
-        for (uint32_t i = 0; i < n; i++)
-                bytes += strlen(names[i]) + 1;
-        if (!bundle)
-                return NULL;
-        bundle->files = calloc(n, sizeof(*bundle->files));
-        bundle->texts = at = malloc(bytes);
-        if (!bundle->files || !at) {
-                free(bundle->files);
-                free(bundle->texts);
-                free(bundle);
-                return NULL;
-        }
-        for (uint32_t i = 0; i < n; i++) {
-                size_t len = strlen(names[i]) + 1;
-
-                memcpy(at, names[i], len);
-                bundle->files[i] = (struct copy_file){.name = at, .type = types[i]};
-                at += len;
-        }
-        bundle->tree = dir->tree;
-        bundle->dir = dir;
-        bundle->n = n;
-        bundle->holds_dir = true;
-        dir_hold(dir);
-        return bundle;
-}
-
-void bundle_free(struct bundle *bundle) {
-        for (uint32_t i = 0; bundle->link_paths && i < bundle->n; i++)
-                free((char *)(uintptr_t)bundle->link_paths[i]);
-        free(bundle->link_paths);
-        free(bundle->files);
-        free(bundle->texts);
-        free(bundle->dir_path);
-        free(bundle->digests);
-        free(bundle->verified);
-        if (bundle->holds_dir)
-                dir_release(bundle->dir);
-        free(bundle);
-}
-
-uint64_t bundle_counted(const struct bundle *bundle, uint32_t index) {
-        const struct copy_file *file = &bundle->files[index];
-
-        if (bundle->kind == BUNDLE_LINKS || file->outcome == COPY_SKIPPED || file->size <= bundle->counted_bytes)
-                return 0;
-        return file->size - bundle->counted_bytes;
-}
-
-void walk_queue_bundle(struct bundle *bundle) {
-        struct run *run = bundle->tree->run;
-
-        bundle->tree->n_waiting++;
-        bundle->next = NULL;
-        *run->bundles_end = bundle;
-        run->bundles_end = &bundle->next;
-}
-
-static void out_of_memory(struct run *run) {
-        run_fail(run, &(struct copy_error){.code = -FSOP_ENOMEM}, NULL);
-}
-
-static void queue_names(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n, enum bundle_kind kind,
-                        bool again) {
-        struct bundle *bundle = n > 0 ? bundle_new(dir, names, types, n) : NULL;
-
-        if (n == 0)
-                return;
-        if (!bundle) {
-                out_of_memory(dir->tree->run);
-                return;
-        }
-        bundle->kind = kind;
-        bundle->again = again;
-        walk_queue_bundle(bundle);
-}
+/* ---- sorting ------------------------------------------------------------------------------------------------------ */
 
 static void queue_todo(struct dir *parent, const char *name, size_t len, struct names_list *names) {
         struct run *run = parent->tree->run;
@@ -242,7 +159,7 @@ static void queue_todo(struct dir *parent, const char *name, size_t len, struct 
 
         if (!todo) {
                 names_list_free(names);
-                out_of_memory(run);
+                run_out_of_memory(run);
                 return;
         }
         todo->parent = parent;
@@ -271,8 +188,8 @@ static void sorter_init(struct sorter *sorter, struct dir *dir) {
 }
 
 static void sorter_flush(struct sorter *sorter) {
-        queue_names(sorter->dir, sorter->names, sorter->types, sorter->n, BUNDLE_FILES_OF_DIR, false);
-        queue_names(sorter->dir, sorter->known, sorter->known_types, sorter->n_known, BUNDLE_KNOWN, false);
+        files_queue(sorter->dir, sorter->names, sorter->types, sorter->n, BUNDLE_FILES_OF_DIR, false);
+        files_queue(sorter->dir, sorter->known, sorter->known_types, sorter->n_known, BUNDLE_KNOWN, false);
         sorter->n = sorter->n_known = 0;
 }
 
@@ -374,7 +291,7 @@ static void list_names(struct dir *dir) {
                 struct names_list *below = names_below(names, &at, &whole);
 
                 if (!below) {
-                        out_of_memory(run);
+                        run_out_of_memory(run);
                         return;
                 }
                 if (below->n > 0 && !(whole && run->job->kept.recursive)) {
@@ -477,7 +394,7 @@ static void enter_done(struct io *io) {
         unit_back(unit);
         if (handle && !dir) {
                 copy_dir_free(handle);
-                out_of_memory(run);
+                run_out_of_memory(run);
         }
         if (dir) {
                 todo->names = NULL;
@@ -513,7 +430,7 @@ static void single_file(struct dir *dir) {
         enum fsop_file_type type = FSOP_TYPE_UNKNOWN;
 
         dir->is_place = true;
-        queue_names(dir, &name, &type, 1, is_done(dir, name) ? BUNDLE_KNOWN : BUNDLE_FILES_OF_DIR, false);
+        files_queue(dir, &name, &type, 1, is_done(dir, name) ? BUNDLE_KNOWN : BUNDLE_FILES_OF_DIR, false);
 }
 
 static void top_done(struct io *io) {
@@ -537,7 +454,7 @@ static void top_done(struct io *io) {
         } else if (handle) {
                 copy_dir_free(handle);
                 names_list_free(names);
-                out_of_memory(run);
+                run_out_of_memory(run);
         } else if (unit->error.code != -FSOP_ECANCELED)
                 run_file_failed(tree, "", "", &unit->error);
         free(unit->names);
@@ -550,332 +467,10 @@ void walk_begin(struct tree *tree) {
 
         if (!unit || !(unit->names = malloc(sizeof(*unit->names)))) {
                 free(unit);
-                out_of_memory(tree->run);
+                run_out_of_memory(tree->run);
                 return;
         }
         unit_submit(unit, top_call, top_done);
-}
-
-/* ---- files ------------------------------------------------------------------------------------------------------- */
-
-/* What the others were linked to may be gone since an earlier run: it is this one. */
-static void forget_lost_link(struct bundle *bundle, uint32_t index) {
-        const struct copy_file *file = &bundle->files[index];
-        const char *to = done_set_link(bundle->tree->done, file->source_id);
-        char *path = to ? path_join(copy_dir_path(bundle->dir->handle), file->name) : NULL;
-
-        if (path && strcmp(path, to) == 0)
-                done_set_forget_link(bundle->tree->done, file->source_id);
-        free(path);
-}
-
-static void add_linked(struct bundle *bundle, uint32_t index) {
-        const struct copy_file *file = &bundle->files[index];
-        struct tree *tree = bundle->tree;
-        struct linked *linked = malloc(sizeof(*linked) + strlen(file->name) + 1);
-
-        if (!linked) {
-                out_of_memory(tree->run);
-                return;
-        }
-        linked->dir = bundle->dir;
-        linked->id = file->source_id;
-        linked->again = bundle->again;
-        strcpy(linked->name, file->name);
-        dir_hold(linked->dir);
-        linked->next = tree->linked;
-        tree->linked = linked;
-}
-
-static void again_later(struct bundle *bundle, uint32_t index) {
-        const char *name = bundle->files[index].name;
-        struct run *run = bundle->tree->run;
-        struct bundle *again;
-
-        if (run->stopping)
-                return;
-        again = bundle_new(bundle->dir, &name, &bundle->files[index].type, 1);
-        if (!again) {
-                out_of_memory(run);
-                return;
-        }
-        again->kind = bundle->kind;
-        again->again = bundle->again;
-        again->files[0].first_link = bundle->files[index].first_link;
-        walk_queue_bundle(again);
-}
-
-static void found_directory(struct bundle *bundle, uint32_t index) {
-        struct run *run = bundle->tree->run;
-        struct names_list *none = NULL;
-
-        if (!run->job->kept.recursive && !(none = calloc(1, sizeof(*none)))) {
-                out_of_memory(run);
-                return;
-        }
-        queue_todo(bundle->dir, bundle->files[index].name, strlen(bundle->files[index].name), none);
-}
-
-/* Whether the file stays in its bundle, to be recorded. */
-static bool file_stays(struct bundle *bundle, uint32_t index) {
-        struct copy_file *file = &bundle->files[index];
-        struct tree *tree = bundle->tree;
-
-        switch (file->outcome) {
-        case COPY_COPIED:
-        case COPY_SKIPPED:
-                return true;
-        case COPY_LARGE:
-                large_add(bundle, index);
-                return false;
-        case COPY_LINKED:
-                if (bundle->again)
-                        forget_lost_link(bundle, index);
-                add_linked(bundle, index);
-                return false;
-        case COPY_DIRECTORY:
-                found_directory(bundle, index);
-                return false;
-        case COPY_PENDING:
-                again_later(bundle, index);
-                return false;
-        case COPY_FAILED:
-                break;
-        }
-        run_file_failed(tree, bundle->dir->is_place ? "" : copy_dir_path(bundle->dir->handle), bundle->dir->is_place ? "" : file->name,
-                        &file->error);
-        return false;
-}
-
-void walk_files_copied(struct bundle *bundle) {
-        struct run *run = bundle->tree->run;
-        struct store_counters *live = &run->job->live;
-        uint32_t n = 0;
-
-        for (uint32_t i = 0; i < bundle->n; i++) {
-                struct copy_file *file = &bundle->files[i];
-
-                if (!file_stays(bundle, i)) {
-                        if (bundle->link_paths)
-                                free((char *)(uintptr_t)bundle->link_paths[i]);
-                        continue;
-                }
-                bundle->bytes += file->bytes;
-                bundle->has_data = bundle->has_data || file->bytes > 0;
-                bundle->needs_publish = bundle->needs_publish || file->needs_publish;
-                if (!bundle->again) {
-                        live->files_done += file->outcome == COPY_COPIED;
-                        live->files_skipped += file->outcome == COPY_SKIPPED;
-                }
-                if (bundle->link_paths)
-                        bundle->link_paths[n] = bundle->link_paths[i];
-                bundle->files[n++] = *file;
-        }
-        bundle->n = n;
-        for (uint32_t i = 0; !bundle->again && bundle->kind != BUNDLE_PART && i < n; i++)
-                live->bytes_copied += bundle_counted(bundle, i);
-        run->moved = true;
-        if (n == 0)
-                bundle_free(bundle);
-        else
-                record_add(bundle);
-}
-
-static void files_call(struct io *io) {
-        struct unit *unit = io->owner;
-        struct bundle *bundle = unit->bundle;
-
-        if (bundle->kind == BUNDLE_LINKS)
-                for (uint32_t i = 0; i < bundle->n; i++)
-                        copy_link(&unit->tree->t, bundle->link_paths[i], bundle->dir->handle, &bundle->files[i]);
-        else
-                copy_files(&unit->tree->t, bundle->dir->handle, bundle->files, bundle->n);
-        io->result = 0;
-}
-
-/* Whether anything is beyond the rule's total-bytes: that must not stay. */
-static bool charge_bundle(struct bundle *bundle) {
-        struct tree *tree = bundle->tree;
-        bool refused = false;
-
-        for (uint32_t i = 0; tree->to_rule && i < bundle->n; i++) {
-                struct copy_file *file = &bundle->files[i];
-                uint64_t bytes = file->bytes + file->cloned_bytes;
-
-                if (file->outcome != COPY_COPIED || bytes == 0 || policy_account_charge(tree->to_rule, tree->run->peer.uid, bytes) == 0)
-                        continue;
-                file->error = (struct copy_error){.code = -FSOP_EDQUOT, .denied = true, .why = "the rule's total-bytes would be exceeded"};
-                refused = true;
-        }
-        return refused;
-}
-
-static bool is_refused(const struct copy_file *file) {
-        return file->outcome == COPY_COPIED && file->error.denied;
-}
-
-static void discard_call(struct io *io) {
-        struct unit *unit = io->owner;
-
-        for (uint32_t i = 0; i < unit->bundle->n; i++)
-                if (is_refused(&unit->bundle->files[i]))
-                        copy_discard(&unit->tree->t, unit->bundle->dir->handle, &unit->bundle->files[i], 1);
-        io->result = 0;
-}
-
-static void discard_done(struct io *io) {
-        struct unit *unit = io->owner;
-        struct run *run = unit->run;
-
-        unit_back(unit);
-        for (uint32_t i = 0; i < unit->bundle->n; i++)
-                if (is_refused(&unit->bundle->files[i]))
-                        unit->bundle->files[i].outcome = COPY_FAILED;
-        walk_files_copied(unit->bundle);
-        free(unit);
-        run_pump(run);
-}
-
-static void files_done(struct io *io) {
-        struct unit *unit = io->owner;
-        struct run *run = unit->run;
-        struct bundle *bundle = unit->bundle;
-        uint64_t bytes = 0;
-
-        unit_back(unit);
-        run->n_copying--;
-        if (unit->error.code < 0) /* no worker could */
-                run_fail(run, &unit->error, NULL);
-        for (uint32_t i = 0; i < bundle->n; i++)
-                bytes += bundle->files[i].bytes + bundle->files[i].cloned_bytes;
-        run_spent(run, bytes);
-        if (charge_bundle(bundle)) {
-                unit->kind = UNIT_DISCARD;
-                unit_submit(unit, discard_call, discard_done);
-                return;
-        }
-        walk_files_copied(bundle);
-        free(unit);
-        run_pump(run);
-}
-
-static void known_call(struct io *io) {
-        struct unit *unit = io->owner;
-        struct bundle *bundle = unit->bundle;
-
-        for (uint32_t i = 0; i < bundle->n; i++)
-                bundle->files[i].outcome = copy_is_there(&unit->tree->t, bundle->dir->handle, bundle->files[i].name) ? COPY_COPIED : COPY_PENDING;
-        io->result = 0;
-}
-
-static void known_done(struct io *io) {
-        struct unit *unit = io->owner;
-        struct run *run = unit->run;
-        struct bundle *bundle = unit->bundle;
-
-        unit_back(unit);
-        run->n_copying--;
-        if (unit->error.code < 0) /* no worker could look */
-                run_fail(run, &unit->error, NULL);
-        for (uint32_t i = 0; i < bundle->n && !run->stopping; i++)
-                if (bundle->files[i].outcome == COPY_PENDING)
-                        queue_names(bundle->dir, &bundle->files[i].name, &bundle->files[i].type, 1, BUNDLE_FILES_OF_DIR, true);
-        bundle_free(bundle);
-        free(unit);
-        run_pump(run);
-}
-
-/* ---- links ------------------------------------------------------------------------------------------------------- */
-
-static int compare_linked(const void *a, const void *b) {
-        const struct linked *left = *(struct linked *const *)a, *right = *(struct linked *const *)b;
-
-        if (left->id.dev != right->id.dev)
-                return left->id.dev < right->id.dev ? -1 : 1;
-        if (left->id.ino != right->id.ino)
-                return left->id.ino < right->id.ino ? -1 : 1;
-        return 0;
-}
-
-static void linked_free(struct linked *linked) {
-        dir_release(linked->dir);
-        free(linked);
-}
-
-static bool queue_first(struct linked *linked) {
-        const char *name = linked->name;
-        enum fsop_file_type type = FSOP_TYPE_UNKNOWN;
-        struct bundle *bundle = bundle_new(linked->dir, &name, &type, 1);
-
-        if (!bundle)
-                return false;
-        bundle->files[0].first_link = true;
-        bundle->again = linked->again;
-        walk_queue_bundle(bundle);
-        return true;
-}
-
-static bool queue_link(struct linked *linked, const char *to) {
-        const char *name = linked->name;
-        enum fsop_file_type type = FSOP_TYPE_UNKNOWN;
-        struct bundle *bundle = bundle_new(linked->dir, &name, &type, 1);
-
-        if (!bundle)
-                return false;
-        bundle->kind = BUNDLE_LINKS;
-        bundle->again = linked->again;
-        bundle->link_paths = calloc(1, sizeof(*bundle->link_paths));
-        if (!bundle->link_paths || !(bundle->link_paths[0] = strdup(to))) {
-                bundle_free(bundle);
-                return false;
-        }
-        walk_queue_bundle(bundle);
-        return true;
-}
-
-static struct linked **sorted_links(const struct tree *tree, uint32_t *ret_n) {
-        struct linked **list;
-        uint32_t n = 0;
-
-        for (struct linked *linked = tree->linked; linked; linked = linked->next)
-                n++;
-        list = calloc(n + 1, sizeof(*list));
-        *ret_n = 0;
-        for (struct linked *linked = tree->linked; list && linked; linked = linked->next)
-                list[(*ret_n)++] = linked;
-        if (list)
-                qsort(list, n, sizeof(*list), compare_linked);
-        return list;
-}
-
-/* One of each group is copied first; the others are linked to it when it has its final name. */
-void walk_link(struct tree *tree) {
-        struct run *run = tree->run;
-        struct object_id group = {0, 0};
-        uint32_t n;
-        struct linked **list = sorted_links(tree, &n), *rest = NULL;
-
-        if (!list) {
-                out_of_memory(run);
-                return;
-        }
-        for (uint32_t i = 0; i < n; i++) {
-                struct linked *linked = list[i];
-                const char *to = done_set_link(tree->done, linked->id);
-                bool is_first = linked->id.ino != group.ino || linked->id.dev != group.dev;
-
-                group = linked->id;
-                if (!to && !is_first) { /* waits for the first one */
-                        linked->next = rest;
-                        rest = linked;
-                        continue;
-                }
-                if (!(to ? queue_link(linked, to) : queue_first(linked)))
-                        out_of_memory(run);
-                linked_free(linked);
-        }
-        tree->linked = rest;
-        free(list);
 }
 
 void walk_finish_top(struct tree *tree) {
@@ -884,34 +479,26 @@ void walk_finish_top(struct tree *tree) {
         tree->top_released = true;
 }
 
-/* ---- giving out -------------------------------------------------------------------------------------------------- */
+/* What was taken for a file. */
+void walk_found_directory(struct dir *dir, const char *name) {
+        struct run *run = dir->tree->run;
+        struct names_list *none = NULL;
 
-static bool issue_bundle(struct run *run) {
-        struct bundle *bundle = run->bundles;
-        struct unit *unit;
-        bool known = bundle->kind == BUNDLE_KNOWN;
-
-        unit = unit_new(run, bundle->tree, known ? UNIT_KNOWN : UNIT_FILES);
-        if (!unit) {
-                out_of_memory(run);
-                return false;
+        if (!run->job->kept.recursive && !(none = calloc(1, sizeof(*none)))) {
+                run_out_of_memory(run);
+                return;
         }
-        run->bundles = bundle->next;
-        if (!run->bundles)
-                run->bundles_end = &run->bundles;
-        bundle->tree->n_waiting--;
-        unit->bundle = bundle;
-        run->n_copying++;
-        unit_submit(unit, known ? known_call : files_call, known ? known_done : files_done);
-        return true;
+        queue_todo(dir, name, strlen(name), none);
 }
+
+/* ---- giving out -------------------------------------------------------------------------------------------------- */
 
 static bool issue_finish(struct run *run) {
         struct dir *dir = run->finishing;
         struct unit *unit = unit_new(run, dir->tree, UNIT_FINISH);
 
         if (!unit) {
-                out_of_memory(run);
+                run_out_of_memory(run);
                 return false;
         }
         pop(&run->finishing);
@@ -927,7 +514,7 @@ static struct unit *unit_with_names(struct run *run, struct tree *tree, enum uni
         if (unit && (unit->names = malloc(sizeof(*unit->names))))
                 return unit;
         free(unit);
-        out_of_memory(run);
+        run_out_of_memory(run);
         return NULL;
 }
 
@@ -968,7 +555,7 @@ static bool too_many_bundles(const struct run *run) {
 
 bool walk_issue(struct run *run) {
         if (run->bundles && run->unrecorded < UNRECORDED_BYTES && run_may_spend(run))
-                return issue_bundle(run);
+                return files_issue(run);
         if (run->finishing)
                 return issue_finish(run);
         if (too_many_bundles(run))
@@ -983,7 +570,6 @@ bool walk_issue(struct run *run) {
         }
         return issue_enter(run);
 }
-
 /* ---- the end of a run -------------------------------------------------------------------------------------------- */
 
 void walk_drop(struct run *run) {
@@ -1011,12 +597,7 @@ void walk_drop(struct run *run) {
                 dir_release(dir);
         }
         for (struct tree *tree = run->trees; tree; tree = tree->next) {
-                while (tree->linked) {
-                        struct linked *linked = tree->linked;
-
-                        tree->linked = linked->next;
-                        linked_free(linked);
-                }
+                links_drop(tree);
                 walk_finish_top(tree);
         }
 }
