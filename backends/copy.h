@@ -46,6 +46,17 @@ struct copy_permits {
         const char *(*node)(void *context, struct bytes path, enum fsop_file_type type, uint32_t major, uint32_t minor);
 };
 
+/*
+ * Asked by workers about what is met at PATH below the source's, or the target's, top, before it is opened or made: rules speak of names,
+ * too, of files and of what is not there yet when a job begins. NULL: it may be touched; else a static sentence why not: it then fails
+ * with class denied. A function that is NULL: everything may. Thread-safe.
+ */
+struct copy_reach {
+        void *context;
+        const char *(*source)(void *context, struct bytes path);
+        const char *(*target)(void *context, struct bytes path);
+};
+
 /* One source and what it becomes. Filled by the daemon; what is below the line by copy_open. */
 struct copy_tree {
         const struct copy_options *options;
@@ -54,6 +65,7 @@ struct copy_tree {
         struct identity *keeper; /* as whom owner, attributes, mode and times are set; may be the writer */
         const struct guard *from_guard, *to_guard;   /* NULL: as caller */
         const struct copy_permits *permits;          /* NULL: all may be (as caller: the kernel decides) */
+        struct copy_reach reach;
         char temporary[COPY_TEMPORARY_BYTES]; /* ".fsop-JOB-RANDOM": the top's temporary name, and how those of files begin */
         bool resumed; /* an earlier run may have left things under temporary names */
         const char *const *parts; /* resumed: temporary names of parts to be gone on with, ascending by strcmp */

@@ -894,8 +894,8 @@ int fsop_copy_range(struct fsop_client *client, const struct fsop_at *source, co
  *
  * -FSOP_EINVAL: a handle or a descriptor; jobs outlive them, so they take paths only. -FSOP_EPERM: the daemon sees
  * other paths than this process; policy; the priority. -FSOP_EISDIR: the source is a directory, and not `recursive`.
- * -FSOP_EBUSY: another job writes to this target. -FSOP_EUSERS: this user has as many jobs that have not ended as its
- * limit allows. -FSOP_ENOSPC: the daemon's state directory is full. -FSOP_EOPNOTSUPP: it cannot be used.
+ * -FSOP_EBUSY: another job of this user writes to this target. -FSOP_EUSERS: this user has as many jobs that have not ended
+ * as its limit allows. -FSOP_ENOSPC: the daemon's state directory is full. -FSOP_EOPNOTSUPP: it cannot be used.
  */
 int fsop_cp(struct fsop_client *client, const struct fsop_at *source, const struct fsop_at *target,
             const struct fsop_cp_args *args, const struct fsop_job_info **ret_job);

@@ -25,7 +25,7 @@ struct config_limits {
         uint32_t jobs;                 /* jobs: of all users together, likewise; 20000 */
         uint64_t job_bytes_per_uid;    /* job-bytes-per-uid: paths and lists of one user's jobs; 64M */
         uint32_t jobs_running;         /* jobs-running: at a time; 4 */
-        uint32_t jobs_per_device;      /* jobs-per-device: running ones that read from or write to it; 1 */
+        uint32_t jobs_per_device;      /* jobs-per-device: a user's running ones that read from or write to it; 1 */
         uint32_t hello_timeout_ms; /* hello-timeout: until Hello must be complete: 5s (seconds, or with s or ms) */
         uint32_t descriptors_reserved; /* descriptors-reserved: kept free of the process's RLIMIT_NOFILE, for work in
                                           hand; 64 */

@@ -66,7 +66,8 @@ struct tree {
         bool open, counted, has_top, top_released, closing, removing;
         struct copy_permits permits;
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
-        const struct rule *to_rule;        /* elevated: whose total-bytes is charged */
+        const struct rule *from_rule;      /* elevated: that lends each end its rights */
+        const struct rule *to_rule;        /* … whose total-bytes is charged, too */
         struct done_set *done;             /* of earlier runs; and the links of this one */
         bool has_done;
         struct known_part *parts;
@@ -147,6 +148,7 @@ struct large {
         struct bundle *bundle; /* its one file, for the end */
         struct copy_part *part;
         struct copy_part_record record; /* what is recorded, or on its way there */
+        uint64_t recording_bytes; /* that a record on its way there counts for */
         bool has_record;        /* the store has one, of this try or an earlier one */
         char *path;             /* below the top */
         uint64_t unrecorded;
@@ -245,7 +247,7 @@ struct run {
         uint32_t n_batch_trees, n_batch_units;
         bool batch_published;
         bool batch_failed; /* for the rest of the run: nothing is recorded any more */
-        struct store_counters before; /* what was kept before the batch that is being recorded */
+        struct store_counters added; /* by the batch that is being recorded */
 
         /* bandwidth */
         uint64_t next_ms;

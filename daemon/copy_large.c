@@ -88,21 +88,15 @@ static void count_bytes(struct large *large, int64_t bytes) {
         run->moved = true;
 }
 
-/* What records of it have counted on the disk is copied again, or not at all. */
-static void uncount_flushed(struct large *large, uint64_t bytes) {
-        struct store_counters *kept = &large->tree->run->job->kept.counters, *live = &large->tree->run->job->live;
+/* Of these it is kept that they are copied, and are on the disk. */
+static void count_flushed(struct large *large, int64_t bytes) {
+        struct job *job = large->tree->run->job;
 
         if (large->bundle->again)
                 return;
-        kept->bytes_copied -= bytes;
-        kept->bytes_flushed -= bytes;
-        live->bytes_flushed -= bytes;
-}
-
-/* … of an earlier run, which is in what was copied, too. */
-static void uncount(struct large *large, uint64_t bytes) {
-        count_bytes(large, -(int64_t)bytes);
-        uncount_flushed(large, bytes);
+        job->kept.counters.bytes_copied += (uint64_t)bytes;
+        job->kept.counters.bytes_flushed += (uint64_t)bytes;
+        job->live.bytes_flushed += (uint64_t)bytes;
 }
 
 /* ---- its end ----------------------------------------------------------------------------------------------------- */
@@ -118,7 +112,7 @@ static void hand_over(struct large *large) {
                 bundle->had_part = large->has_record;
                 bundle->counted_bytes = large->record.offset;
         } else if (large->has_record) {
-                uncount_flushed(large, large->record.offset);
+                count_flushed(large, -(int64_t)large->record.offset);
                 forget_part(large);
         }
         large_end(large);
@@ -175,14 +169,22 @@ static void put_down(struct large *large) {
 
 /* ---- on the disk ------------------------------------------------------------------------------------------------- */
 
+/* It is not on the disk after all. */
+static void take_back_record(struct large *large) {
+        count_flushed(large, -(int64_t)large->recording_bytes);
+        large->record.offset -= large->recording_bytes;
+}
+
 static void recorded(void *owner, int code) {
         struct large *large = owner;
         struct run *run = large->tree->run;
 
         large->recording = false;
         run->n_recording--;
-        if (code < 0)
+        if (code < 0) {
+                take_back_record(large);
                 run_fail(run, &(struct copy_error){.code = code}, "how far a file has come could not be recorded");
+        }
         run_pump(run);
 }
 
@@ -193,11 +195,8 @@ static void record(struct large *large, const struct copy_part_record *record) {
         struct store_change changes[2] = {{.kind = STORE_PART, .id = job->kept.id, .place = large->tree->place,
                                            .path = {(const uint8_t *)large->path, strlen(large->path)}, .part = record}};
 
-        if (!large->bundle->again) {
-                job->kept.counters.bytes_copied += more;
-                job->kept.counters.bytes_flushed += more;
-                job->live.bytes_flushed += more;
-        }
+        large->recording_bytes = more;
+        count_flushed(large, (int64_t)more);
         job->kept.progressed = sys_realtime();
         changes[1] = job_update(job);
         large->record = *record;
@@ -207,6 +206,7 @@ static void record(struct large *large, const struct copy_part_record *record) {
         large->unrecorded -= more;
         run->unrecorded -= more;
         if (journal_change(job->jobs->journal, changes, 2, recorded, large) < 0) {
+                take_back_record(large);
                 run_out_of_memory(run);
                 return;
         }
@@ -303,9 +303,11 @@ static void begin_done(struct io *io) {
         }
         large->copied_by_parts = true;
         large->has_record = known != NULL;
-        if (known && copy_part_offset(large->part) < known->record.offset) /* it could not be gone on with */
-                uncount(large, known->record.offset);
-        else if (known)
+        if (known && copy_part_offset(large->part) < known->record.offset) {
+                /* it could not be gone on with: what was counted is to come again */
+                count_bytes(large, -(int64_t)known->record.offset);
+                count_flushed(large, -(int64_t)known->record.offset);
+        } else if (known)
                 large->record = known->record;
         run_pump(run);
 }

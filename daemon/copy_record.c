@@ -420,9 +420,21 @@ static void forget_failures(struct run *run) {
         run->n_failures = 0;
 }
 
+static struct store_counters less(const struct store_counters *a, const struct store_counters *b) {
+        struct store_counters rest = *a;
+
+        rest.files_done -= b->files_done;
+        rest.files_failed -= b->files_failed;
+        rest.files_skipped -= b->files_skipped;
+        rest.bytes_copied -= b->bytes_copied;
+        rest.bytes_flushed -= b->bytes_flushed;
+        rest.bytes_verified -= b->bytes_verified;
+        return rest;
+}
+
 static void batch_recorded(struct run *run, int code) {
         if (code < 0) {
-                run->job->kept.counters = run->before;
+                run->job->kept.counters = less(&run->job->kept.counters, &run->added); /* parts of large files may have come since */
                 run->job->kept.state = run->job->announced;
                 run->job->kept.finished = (struct fsop_time){0};
                 run->batch_failed = true;
@@ -449,11 +461,12 @@ static void recorded(void *owner, int code) {
 static void record(struct run *run) {
         struct job *job = run->job;
         struct changes changes = {0};
+        struct store_counters before = job->kept.counters;
         int code = -FSOP_ENOMEM;
 
-        run->before = job->kept.counters;
         add_files(run, &changes);
         add_failures(run, &changes);
+        run->added = less(&job->kept.counters, &before);
         for (uint32_t i = 0; i < run->n_batch_trees; i++)
                 change_add(&changes, STORE_PLACE_FINISHED, run, run->batch_trees[i]->place);
         job->kept.progressed = sys_realtime();

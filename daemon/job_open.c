@@ -93,30 +93,44 @@ static void find_peer_call(struct io *io) {
 
 /* ---- what may be set with a rule's rights ----------------------------------------------------------------------------- */
 
-/* Workers ask; all that is looked at stays as it is while the run lives. */
-static const char *permit(struct tree *tree, struct operation *op, struct bytes below) {
-        const struct store_place *place = &tree->run->job->kept.places[tree->place];
-        uint8_t path[WIRE_PATH_BYTES_MAX + 1];
-        struct question question = {.peer = &tree->run->peer, .op = op};
-        struct verdict verdict;
-        size_t len = place->target.len;
+static const char too_long[] = "its path is too long for rules to speak about";
+
+static bool join_below(struct bytes top, struct bytes below, uint8_t path[WIRE_PATH_BYTES_MAX + 1], struct bytes *ret_path) {
+        size_t len = top.len;
 
         if (len + 1 + below.len > WIRE_PATH_BYTES_MAX)
-                return "its path is too long for rules to speak about";
-        memcpy(path, place->target.data, len);
+                return false;
+        memcpy(path, top.data, len);
         if (below.len > 0) {
                 path[len++] = '/';
                 memcpy(path + len, below.data, below.len);
                 len += below.len;
         }
         path[len] = 0;
+        *ret_path = (struct bytes){path, len};
+        return true;
+}
+
+/*
+ * Workers ask; all that is looked at stays as it is while the run lives. Only the rule that lends the target is asked, as for a
+ * handle: the guards say that everything lies in its directory. By the text of a path alone another rule's could be meant, with links
+ * on the way that lead out of it.
+ */
+static const char *permit(struct tree *tree, struct operation *op, struct bytes below) {
+        const struct store_place *place = &tree->run->job->kept.places[tree->place];
+        uint8_t path[WIRE_PATH_BYTES_MAX + 1];
+        struct question question = {.peer = &tree->run->peer, .op = op};
+        struct verdict verdict;
+
         op->as = FSOP_AS_ELEVATED;
-        op->at = (struct location){.kind = LOCATION_PATH, .path = {path, len}};
-        question.at = (struct end){.present = true, .path = op->at.path};
+        op->at = (struct location){.kind = LOCATION_PATH};
+        if (!join_below(place->target, below, path, &op->at.path))
+                return too_long;
+        question.at = (struct end){.present = true, .path = op->at.path, .held_name = rule_name(tree->to_rule)};
         policy_decide(tree->run->policy, &question, &verdict);
         if (verdict.kind == VERDICT_ELEVATED)
                 return NULL;
-        return verdict.why ? verdict.why : "no rule allows it";
+        return "the rule that lets it be copied there does not allow it";
 }
 
 static const char *permit_owner(void *context, struct bytes below, uint32_t uid, uint32_t gid) {
@@ -136,6 +150,40 @@ static const char *permit_node(void *context, struct bytes below, enum fsop_file
                                                                        .create = {.create = true, .mode = 0600}}};
 
         return permit(context, &op, below);
+}
+
+/* ---- what may be met ------------------------------------------------------------------------------------------------- */
+
+static const char *excluded(const struct tree *tree, const struct rule *rule, op_set permission, struct bytes top, struct bytes below) {
+        uint8_t text[WIRE_PATH_BYTES_MAX + 1];
+        struct bytes path;
+
+        if (!join_below(top, below, text, &path))
+                return too_long;
+        return policy_excludes(tree->run->policy, &tree->run->peer, rule, &tree->op, permission, path);
+}
+
+static const char *source_excluded(void *context, struct bytes below) {
+        const struct tree *tree = context;
+
+        return excluded(tree, tree->from_rule, op_permission_at(&tree->op), tree->op.at.path, below);
+}
+
+static const char *target_excluded(void *context, struct bytes below) {
+        const struct tree *tree = context;
+
+        return excluded(tree, tree->to_rule, op_permission_to(&tree->op), tree->op.to.path, below);
+}
+
+/* Mostly nothing is excluded in a tree: then no name need be looked at. */
+static void set_reach(struct tree *tree) {
+        const struct run *run = tree->run;
+
+        tree->t.reach = (struct copy_reach){.context = tree};
+        if (tree->from_rule && policy_excludes_below(run->policy, &run->peer, tree->from_rule, tree->op.at.path))
+                tree->t.reach.source = source_excluded;
+        if (tree->to_rule && policy_excludes_below(run->policy, &run->peer, tree->to_rule, tree->op.to.path))
+                tree->t.reach.target = target_excluded;
 }
 
 /* ---- from the steps to the tree --------------------------------------------------------------------------------------- */
@@ -193,11 +241,13 @@ void job_open_take(struct task_op *o) {
         tree->t.to_guard = o->sys.to.guard;
         tree->from_root = o->at.root ? root_ref(o->at.root) : NULL;
         tree->to_root = o->to.root ? root_ref(o->to.root) : NULL;
+        tree->from_rule = o->verdict.at.kind == VERDICT_ELEVATED ? o->verdict.at.rule : NULL;
         if (to_elevated) {
                 tree->to_rule = o->verdict.to.rule;
                 tree->permits = (struct copy_permits){tree, permit_owner, permit_xattr, permit_node};
                 tree->t.permits = &tree->permits;
         }
+        set_reach(tree);
         o->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = taken, .owner = o};
         o->io.u.call = take_call;
         o->in_flight = true;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * job_schedule.c: which of the queued jobs may run: by priority, then whose user has the fewest running, then the oldest; not two on one
- * device, and not more than the limit.
+ * job_schedule.c: which of the queued jobs may run: by priority, then whose user has the fewest running, then the oldest; not two of one
+ * user on one device, and not more than the limit.
+ *
+ * Nobody's job may keep another user's from running, however slow it is told to be or whatever filesystem it hangs on: on a device only
+ * a user's own jobs wait for each other (and for a higher priority), and the last place of all is for whoever has none running.
  */
 #include "daemon/jobs.h"
 #include "daemon/server.h"
@@ -53,7 +56,8 @@ static bool has_room(const struct job *job, struct job **ret_lowest) {
         const struct jobs *jobs = job->jobs;
         const struct config_limits *limits = &jobs->server->config->limits;
         struct job *lowest = NULL, *lowest_rival = NULL;
-        uint32_t rivals = 0;
+        uint32_t rivals = 0, own = running_of(jobs, job->kept.uid);
+        uint32_t places = limits->jobs_running - (own > 0 && limits->jobs_running > 1);
 
         for (uint32_t i = 0; i < jobs->n_running; i++) {
                 struct job *other = jobs->running[i];
@@ -62,18 +66,23 @@ static bool has_room(const struct job *job, struct job **ret_lowest) {
                         lowest = other;
                 if (!share_a_device(job, other))
                         continue;
-                rivals++;
+                rivals += other->kept.uid == job->kept.uid || other->kept.priority > job->kept.priority;
                 if (is_lower(other, lowest_rival))
                         lowest_rival = other;
         }
-        *ret_lowest = rivals >= limits->jobs_per_device ? lowest_rival : lowest;
-        return rivals < limits->jobs_per_device && jobs->n_running < limits->jobs_running;
+        /* What is in the way of a higher priority steps aside; another user's is not waited for. */
+        *ret_lowest = lowest_rival && lowest_rival->kept.priority < job->kept.priority ? lowest_rival
+                      : rivals >= limits->jobs_per_device                              ? lowest_rival
+                      : jobs->n_running >= places                                      ? lowest
+                                                                                       : NULL;
+        return rivals < limits->jobs_per_device && jobs->n_running < places;
 }
 
-/* Of several that share a device, one that is refused speaks for those behind it: ten thousand jobs on one disk are looked at once. */
+/* Of several of a user's that share a device, one that is refused speaks for those behind it: ten thousand jobs on one disk are looked at
+ * once. */
 static bool is_refused(const struct job *job, struct job *const refused[], uint32_t n_refused) {
         for (uint32_t i = 0; i < n_refused; i++)
-                if (refused[i] == job || share_a_device(refused[i], job))
+                if (refused[i] == job || (refused[i]->kept.uid == job->kept.uid && share_a_device(refused[i], job)))
                         return true;
         return false;
 }
@@ -117,10 +126,12 @@ void jobs_schedule(struct jobs *jobs) {
                 return;
         clean_up(jobs);
         while (n_refused < REFUSED_MAX && (job = best_queued(jobs, refused, n_refused))) {
-                if (has_room(job, &lowest))
-                        job_start(job, false);
-                else if (lowest && lowest->kept.priority < job->kept.priority && lowest->stop == STOP_NOT)
+                bool room = has_room(job, &lowest);
+
+                if (lowest && lowest->kept.priority < job->kept.priority && lowest->stop == STOP_NOT)
                         job_stop(lowest, STOP_YIELD);
+                if (room)
+                        job_start(job, false);
                 refused[n_refused++] = job; /* what shares its devices has none free now; with jobs-per-device above 1 it is seen again */
         }
 }

@@ -277,14 +277,10 @@ static bool commit(struct task_op *o, struct job *job) {
 /* ---- one submission --------------------------------------------------------------------------------------------------- */
 
 static void refuse_conflict(struct task_op *o, const struct job *other, const struct job *job) {
-        bool visible = other->kept.uid == o->task->session->peer.uid || server_is_admin(other->jobs->server, &o->task->session->peer);
-
         if (other == job)
                 task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "this job has a place with the same target already");
-        else if (visible)
-                task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target", (unsigned long long)other->kept.id);
         else
-                task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "another job writes to this target");
+                task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target", (unsigned long long)other->kept.id);
 }
 
 static bool add_names(struct task_op *o, struct job *job, struct store_place *place) {
@@ -316,7 +312,7 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
                 return NULL;
         if (last)
                 return add_names(o, job, last) ? job : NULL;
-        other = jobs_writing_to(jobs, (struct object_id){submission->to_dev, submission->tree.target_parent_id.ino},
+        other = jobs_writing_to(jobs, session->peer.uid, (struct object_id){submission->to_dev, submission->tree.target_parent_id.ino},
                                 submission->tree.target_name);
         if (other) {
                 refuse_conflict(o, other, job);

@@ -93,18 +93,21 @@ static const char *leaf_of(struct bytes path, size_t *ret_len) {
         return (const char *)path.data + start;
 }
 
-struct job *jobs_writing_to(struct jobs *jobs, struct object_id parent, const char *name) {
+/* Other users' do not count: whoever could name a target, and nothing more, would keep its owner from it, and learn of its jobs. */
+struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id parent, const char *name) {
         size_t name_len = strlen(name), len;
 
         for (struct job *job = jobs->first; job; job = job->next) {
-                if (job_has_ended(job))
+                if (job->kept.uid != uid || job_has_ended(job))
                         continue;
                 for (uint32_t i = 0; i < job->kept.n_places; i++) {
                         const struct store_place *place = &job->kept.places[i];
-                        const char *leaf = leaf_of(place->target, &len);
+                        const char *leaf;
 
-                        if (!place->finished && place->parent_id.ino == parent.ino && place->parent_id.dev == parent.dev &&
-                            len == name_len && memcmp(leaf, name, len) == 0)
+                        if (place->finished || place->parent_id.ino != parent.ino || place->parent_id.dev != parent.dev)
+                                continue;
+                        leaf = leaf_of(place->target, &len);
+                        if (len == name_len && memcmp(leaf, name, len) == 0)
                                 return job;
                 }
         }

@@ -112,8 +112,8 @@ void jobs_insert(struct jobs *jobs, struct job *job);
 /* Takes it out of the table and frees it. Nothing of it may run. */
 void job_free(struct job *job);
 bool job_has_ended(const struct job *job);
-/* A job that has not ended and writes to this name, or NULL. */
-struct job *jobs_writing_to(struct jobs *jobs, struct object_id parent, const char *name);
+/* A job of this user's that has not ended and writes to this name, or NULL. */
+struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id parent, const char *name);
 
 /* Puts the job into a state, records that with the counters, tells watchers. error (may be NULL) is copied. done may be NULL. */
 void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error);

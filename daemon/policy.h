@@ -119,6 +119,15 @@ int policy_explain(const struct policy *policy, const struct question *question,
  * ancestors may fall under. Returns their number (which may exceed rules_max: then deny). */
 uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, op_set ops,
                          const struct rule **ret_rules, uint32_t rules_max);
+
+/*
+ * For operations that meet names of their own below a PATH that was decided on: whether anything there is kept out by its name,
+ * and whether PATH is. RULE grants the end, PERMISSION is the end's. The guards keep directories out by what they are; this holds for
+ * files, and for what is made or put in another's place later.
+ */
+bool policy_excludes_below(const struct policy *policy, const struct peer *peer, const struct rule *rule, struct bytes path);
+const char *policy_excludes(const struct policy *policy, const struct peer *peer, const struct rule *rule,
+                            const struct operation *op, op_set permission, struct bytes path);
 uint32_t rule_path_count(const struct rule *rule);
 
 const char *rule_name(const struct rule *rule);

@@ -443,6 +443,36 @@ uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, o
         return n;
 }
 
+/* ---- names that are met below -------------------------------------------------------------------- */
+
+bool policy_excludes_below(const struct policy *policy, const struct peer *peer, const struct rule *rule, struct bytes path) {
+        bool any = false;
+
+        for (uint32_t i = 0; i < rule->n_excluded && !any; i++)
+                any = rule_path_inside(policy, &rule->excluded[i], peer, path) != 0;
+        for (uint32_t i = 0; i < policy->n_own && !any; i++)
+                any = rule_path_inside(policy, &policy->own[i], peer, path) != 0;
+        for (uint32_t i = 0; i < policy->n_rules && !any; i++)
+                for (uint32_t j = 0; policy->rules[i]->effect == EFFECT_DENY && j < policy->rules[i]->n_paths && !any; j++)
+                        any = rule_path_inside(policy, &policy->rules[i]->paths[j], peer, path) != 0;
+        return any;
+}
+
+const char *policy_excludes(const struct policy *policy, const struct peer *peer, const struct rule *rule,
+                            const struct operation *op, op_set permission, struct bytes path) {
+        struct question question = {.peer = peer, .op = op, .at = {.present = true, .path = path}};
+        struct ask ask = {.policy = policy, .question = &question, .row = op_row(op->verb)};
+
+        if (path_is_own(&ask, path))
+                return "the daemon's own files are out of reach of every rule";
+        if (path_is_excluded(&ask, rule, path))
+                return "the rule for this place excludes it";
+        for (uint32_t i = 0; i < policy->n_rules; i++)
+                if (rule_denies(policy->rules[i], peer, op, permission) && deny_reaches(&ask, policy->rules[i], &question.at))
+                        return "a rule denies it";
+        return NULL;
+}
+
 /* ---- about a rule ------------------------------------------------------------------------------- */
 
 uint32_t rule_path_count(const struct rule *rule) {

@@ -178,6 +178,10 @@ static int open_source(struct copy_tree *tree, struct copy_work *work) {
 void copy_work_open(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
         int r;
 
+        if (!dir->place && copy_check_reach(tree, dir->path, work->file->name, &work->file->error) < 0) {
+                set_failed(work);
+                return;
+        }
         if (!open_at_once(dir, work) && pin_source(tree, dir, work) < 0) {
                 set_failed(work);
                 return;

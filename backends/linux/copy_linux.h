@@ -87,6 +87,8 @@ int copy_guard_object(const struct guard *guard, const struct fsop_stat *stat, s
 int copy_guard_directory(const struct guard *guard, bool client, int fd, const struct fsop_stat *stat, struct copy_error *ret);
 /* Why nothing may be made in a directory, NULL: it may. */
 const char *copy_guard_creating(const struct guard *guard, const struct fsop_stat *parent);
+/* What rules say of the names of NAME in DIRECTORY (below the top) at both ends. */
+int copy_check_reach(const struct copy_tree *tree, const char *directory, const char *name, struct copy_error *ret);
 /* -FSOP_EPERM where the rule does not let a file become that large. */
 int copy_guard_size(const struct guard *guard, uint64_t size, struct copy_error *ret);
 

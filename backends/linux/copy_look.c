@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,6 +106,26 @@ int copy_guard_directory(const struct guard *guard, bool client, int fd, const s
         op.at.base_is_client_fd = client;
         r = guard_check_directory(&op, &op.at, fd, stat);
         return r < 0 ? from_op(ret, &op) : 0;
+}
+
+int copy_check_reach(const struct copy_tree *tree, const char *directory, const char *name, struct copy_error *ret) {
+        const struct copy_reach *reach = &tree->reach;
+        const char *why = NULL;
+        struct bytes path;
+        char *text;
+
+        if (reach->source == NULL && reach->target == NULL)
+                return 0;
+        text = copy_join(directory, name);
+        if (text == NULL)
+                return copy_failed(ret, ENOMEM);
+        path = (struct bytes){(const uint8_t *)text, strlen(text)};
+        if (reach->source != NULL)
+                why = reach->source(reach->context, path);
+        if (why == NULL && reach->target != NULL)
+                why = reach->target(reach->context, path);
+        free(text);
+        return why != NULL ? copy_denied(ret, -FSOP_EPERM, why) : 0;
 }
 
 const char *copy_guard_creating(const struct guard *guard, const struct fsop_stat *parent) {

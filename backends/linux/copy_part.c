@@ -51,15 +51,15 @@ static int reopen(int object) {
         return lookup_reopen(object, O_WRONLY);
 }
 
-/* Pinned first: it could be anything by now. */
-static bool open_begun(struct copy_part *part, const char *name, uint64_t offset) {
+/* Pinned first: it could be anything by now, a file of the writer's too that was given its name. */
+static bool open_begun(struct copy_part *part, const char *name, const struct copy_part_record *record) {
         struct fsop_stat stat;
         int object = copy_pin_target(part->tree, part->dir->target, name, O_PATH);
 
         if (object < 0)
                 return false;
-        if (lookup_stat(object, "", true, &stat) == 0 && S_ISREG(stat.mode) && stat.nlink == 1 && stat.size >= offset &&
-            is_ours(part, &stat))
+        if (lookup_stat(object, "", true, &stat) == 0 && S_ISREG(stat.mode) && stat.nlink == 1 &&
+            stat.ino == record->target_ino && stat.size >= record->offset && is_ours(part, &stat))
                 part->work.target = reopen(object);
         close(object);
         if (part->work.target < 0) {
@@ -96,7 +96,7 @@ static bool resume(struct copy_part *part, const struct copy_part_record *record
         name = part->dir->finals ? work->target_name : record->temporary;
         if (!part->dir->finals && !copy_is_temporary(part->tree, name))
                 return false;
-        if (is_the_source(record, &work->from) && open_begun(part, name, record->offset)) {
+        if (is_the_source(record, &work->from) && open_begun(part, name, record)) {
                 memcpy(part->file.temporary, record->temporary, sizeof(record->temporary));
                 work->made_name = part->dir->finals ? work->target_name : part->file.temporary;
                 part->offset = record->offset;

@@ -138,8 +138,10 @@ void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file
 
 /* What the source is, for comparing; and that it is what is meant by a further link. */
 static int look_at_source(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file, struct fsop_stat *ret_from) {
-        int r = copy_wear(tree->reader, &file->error);
+        int r = copy_check_reach(tree, dir->path, file->name, &file->error);
 
+        if (r >= 0)
+                r = copy_wear(tree->reader, &file->error);
         if (r < 0)
                 return r;
         r = lookup_stat(dir->source, file->name, dir->from_fs != FS_LOCAL, ret_from);
@@ -150,6 +152,12 @@ static int look_at_source(struct copy_tree *tree, struct copy_dir *dir, struct c
         return copy_guard_object(tree->from_guard, ret_from, &file->error);
 }
 
+/* With a rule's rights somebody else's file is not linked, whatever has been put in the first one's place. */
+static bool is_ours(const struct copy_tree *tree, const struct fsop_stat *from, const struct fsop_stat *stat) {
+        return tree->to_guard == NULL || tree->to_fs != FS_LOCAL || stat->uid == tree->writer->uid ||
+               ((tree->options->preserve & FSOP_PRESERVE_OWNER) && stat->uid == from->uid);
+}
+
 /* The object that the first link became: what has its path must look like it. */
 static int pin_first(struct copy_tree *tree, const char *path, const struct fsop_stat *from, struct fsop_stat *ret_stat,
                      struct copy_error *ret) {
@@ -157,7 +165,7 @@ static int pin_first(struct copy_tree *tree, const char *path, const struct fsop
         int r = fd < 0 ? fd : lookup_stat(fd, "", false, ret_stat);
 
         if (r >= 0 && ((ret_stat->mode & S_IFMT) != (from->mode & S_IFMT) || stat_is_directory(ret_stat) ||
-                       (S_ISREG(from->mode) && ret_stat->size != from->size)))
+                       !is_ours(tree, from, ret_stat) || (S_ISREG(from->mode) && ret_stat->size != from->size)))
                 r = copy_refused(ret, -FSOP_ESTALE, "the first of the links is no longer what was copied");
         else if (r < 0)
                 r = copy_failed(ret, -r);

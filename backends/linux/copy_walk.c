@@ -190,6 +190,7 @@ static int walk_top(struct copy_tree *tree, struct operation *op, os_fd object, 
                                 .base_is_client_fd = tree->state->to_client,
                                 .parent = tree->target_parent,
                                 .leaf = tree->temporary,
+                                .guard = tree->to_guard,
                                 .object = object,
                                 .fs = tree->to_fs,
                                 .has_stat = true,
@@ -199,10 +200,25 @@ static int walk_top(struct copy_tree *tree, struct operation *op, os_fd object, 
         return ret->code;
 }
 
+/*
+ * Who owns the directory around it can give the temporary name to any other directory of that owner's: it must be one of those that
+ * this job makes, and where the rule's rights reach.
+ */
+static int check_top(const struct copy_tree *tree, int object, const struct fsop_stat *stat, struct copy_error *ret) {
+        bool finished = (tree->options->preserve & FSOP_PRESERVE_OWNER) && stat->uid == tree->source_stat.uid;
+        int r;
+
+        if (!stat_is_directory(stat) || (stat->uid != tree->writer->uid && !finished && tree->to_fs == FS_LOCAL))
+                return copy_refused(ret, -FSOP_ESTALE, "something else has the temporary name of the directory that was made");
+        r = copy_guard_object(tree->to_guard, stat, ret);
+        return r < 0 ? r : copy_guard_directory(tree->to_guard, tree->state->to_client, object, stat, ret);
+}
+
 /* Directories may have got modes by now that keep their own maker out. */
 static int remove_top(struct copy_tree *tree, struct copy_error *ret) {
-        struct operation remove = {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true}};
-        struct operation open_up = {.verb = FSOP_VERB_CHMOD, .args.chmod = {.set = 0700, .walk = {.recursive = true}}};
+        struct operation remove = {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true, .one_filesystem = true}};
+        struct operation open_up = {.verb = FSOP_VERB_CHMOD,
+                                    .args.chmod = {.set = 0700, .walk = {.recursive = true, .one_filesystem = true}}};
         int object = copy_pin_target(tree, (int)tree->target_parent, tree->temporary, O_PATH);
         struct fsop_stat stat;
         int r;
@@ -213,8 +229,10 @@ static int remove_top(struct copy_tree *tree, struct copy_error *ret) {
         if (r < 0)
                 r = copy_failed(ret, -r);
         else
+                r = check_top(tree, object, &stat, ret);
+        if (r >= 0)
                 r = walk_top(tree, &remove, object, &stat, ret);
-        if (r == -FSOP_EACCES && object >= 0) {
+        if (r == -FSOP_EACCES && tree->to_guard == NULL) {
                 *ret = (struct copy_error){0};
                 walk_top(tree, &open_up, object, &stat, ret); /* what cannot be opened up cannot be removed either */
                 *ret = (struct copy_error){0};

@@ -577,6 +577,10 @@ static int unlink_root(struct walk *walk) {
                 close(fd);
                 return op_failed(op, r < 0 ? -r : ENOTDIR);
         }
+        if (op->at.has_stat && !same_object(&stat, stat_dev(&op->at.stat), op->at.stat.ino)) {
+                close(fd);
+                return op_refused(op, -FSOP_ESTALE, "something else was given its name meanwhile");
+        }
         if (!stat_is_directory(&stat)) {
                 remove_name(walk, (int)op->at.parent, name, 0);
         } else {

@@ -987,7 +987,8 @@ struct copy_part {
 static bool fake_part_resumes(struct copy_part *part, const struct copy_part_record *record, struct copy_file *file) {
         const char *name = part->dir->finals ? part->name : record ? record->temporary : "";
         struct fake_entry *entry = record ? fake_entry_find(part->dir->target, name) : NULL, *final;
-        bool is_the_source = record && record->ino == part->source + 1 && record->size == part->size && record->mtime.sec == part->mtime;
+        bool is_the_source = record && record->ino == part->source + 1 && record->size == part->size &&
+                             record->mtime.sec == part->mtime;
 
         if (entry && is_the_source && fake_inode_of(entry->inode)->valid >= record->offset &&
             fake_inode_of(entry->inode)->content == part->content) {
@@ -1001,7 +1002,8 @@ static bool fake_part_resumes(struct copy_part *part, const struct copy_part_rec
         if (entry)
                 fake_entry_remove(entry);
         final = fake_entry_find(part->dir->target, fake_final_name(part->tree, part->dir, part->name));
-        if (!entry && is_the_source && final && final->inode + 1 == record->target_ino && fake_inode_of(final->inode)->size == part->size)
+        if (!entry && is_the_source && final && final->inode + 1 == record->target_ino &&
+            fake_inode_of(final->inode)->size == part->size)
                 file->outcome = COPY_COPIED;
         return file->outcome == COPY_COPIED;
 }
@@ -1086,8 +1088,11 @@ int64_t copy_part_step(struct copy_part *part, uint64_t bytes, struct copy_error
 int copy_part_flush(struct copy_part *part, struct copy_part_record *ret_record, struct copy_error *ret_error) {
         if (fake_call(FAKE_COPY_PART_FLUSH, part->name, ret_error) < 0)
                 return ret_error->code;
-        *ret_record = (struct copy_part_record){
-                .offset = part->offset, .ino = part->source + 1, .size = part->size, .mtime = {part->mtime, 0}, .target_ino = part->target + 1};
+        *ret_record = (struct copy_part_record){.offset = part->offset,
+                                                .ino = part->source + 1,
+                                                .size = part->size,
+                                                .mtime = {part->mtime, 0},
+                                                .target_ino = part->target + 1};
         if (!part->dir->finals)
                 strcpy(ret_record->temporary, part->temporary);
         /* its data, and the names that lead to it */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jobs_kit.h: a daemon with jobs, over steps_kit.h, with the real store in a directory of its own, inside one that can be made to
- * fail. One io of the engine happens at a time, so that a test decides what comes between. Included by one test program, which
- * is linked with --wrap=store_sqlite: the daemon opens kit_store_ops in its place.
+ * jobs_kit.h: a daemon with jobs, over steps_kit.h, with the real store in a directory of its own, inside one that can
+ * be made to fail. One io of the engine happens at a time, so that a test decides what comes between. Included by one
+ * test program, which is linked with --wrap=store_sqlite: the daemon opens kit_store_ops in its place.
  */
 #ifndef FSOP_JOBS_KIT_H
 #define FSOP_JOBS_KIT_H
@@ -16,12 +16,13 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-/* ---- the store --------------------------------------------------------------------------------------------------------- */
+/* ---- the store
+ * --------------------------------------------------------------------------------------------------------- */
 
 extern const struct store_ops __real_store_sqlite;
 extern const struct store_ops __wrap_store_sqlite;
 
-static struct store *kit_store;      /* the daemon's; its plan is kit_plan where that says something */
+static struct store *kit_store; /* the daemon's; its plan is kit_plan where that says something */
 static struct faulty_plan kit_plan;
 static char kit_directory[128];
 
@@ -36,7 +37,7 @@ static int kit_open(const char *directory, struct store **ret_store, char **ret_
         if (code < 0)
                 return code;
         inner->ops = &__real_store_sqlite; /* its own files see the other one, too */
-        in_client++; /* the test's own memory does not run out */
+        in_client++;                       /* the test's own memory does not run out */
         *ret_store = kit_store = faulty_store_new(inner);
         in_client--;
         faulty_store_plan(kit_store, &kit_plan);
@@ -77,7 +78,8 @@ static void kit_teardown(void) {
         rmdir(kit_directory);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------------------------------- */
+/* ---- the loop
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static uint64_t kit_batch; /* the id of the last one sent */
 
@@ -139,7 +141,8 @@ __attribute__((unused)) static void jobs_restart(uint32_t uid) {
         kit_batch = 0;
 }
 
-/* ---- what is asked ----------------------------------------------------------------------------------------------------- */
+/* ---- what is asked
+ * ----------------------------------------------------------------------------------------------------- */
 
 /* Sends one operation, and does not wait for its answer. */
 static uint64_t begin_on(struct session *to, struct operation op) {
@@ -193,7 +196,8 @@ __attribute__((unused)) static struct bytes text(const char *string) {
 }
 
 static const struct job_info *info_of(const struct result *result) {
-        ck_assert_msg(result->error.code == 0, "%.*s", (int)result->error.message.len, (const char *)result->error.message.data);
+        ck_assert_msg(result->error.code == 0, "%.*s", (int)result->error.message.len,
+                      (const char *)result->error.message.data);
         ck_assert_uint_eq(result->value.job.n_jobs, 1);
         return &result->value.job.jobs[0];
 }
@@ -203,7 +207,8 @@ __attribute__((unused)) static uint64_t submit(struct operation op) {
         return info_of(ask(op))->id;
 }
 
-__attribute__((unused)) static void refused(const struct result *result, enum fsop_errno code, enum fsop_error_class class_) {
+__attribute__((unused)) static void refused(const struct result *result, enum fsop_errno code,
+                                            enum fsop_error_class class_) {
         ck_assert_int_eq(result->error.code, code);
         ck_assert_int_eq(result->error.class_, class_);
         ck_assert_uint_gt(result->error.message.len, 0);
@@ -240,11 +245,13 @@ __attribute__((unused)) static void run_to_end(uint64_t id) {
                 if (!step())
                         pass(200);
         in_client++;
-        ck_assert_msg(job_of(id) && job_has_ended(job_of(id)) && !job_of(id)->run, "job %d is in state %d", (int)id, state_of(id));
+        ck_assert_msg(job_of(id) && job_has_ended(job_of(id)) && !job_of(id)->run, "job %d is in state %d", (int)id,
+                      state_of(id));
         in_client--;
 }
 
-/* ---- what became of it ------------------------------------------------------------------------------------------------- */
+/* ---- what became of it
+ * ------------------------------------------------------------------------------------------------- */
 
 /* A tree of directories, files, links and a large one. */
 __attribute__((unused)) static void make_source(const char *top) {
@@ -281,10 +288,11 @@ static const char *difference(uint32_t a, uint32_t b) {
         if (is->type != was->type)
                 return "a type differs";
         if (is->type != FSOP_TYPE_DIRECTORY)
-                return is->size != was->size || is->content != was->content || is->valid != was->valid ? "a file's contents differ"
-                       : is->mtime != was->mtime || !is->finished                                      ? "a file is not finished"
-                       : is->nlink != was->nlink                                                       ? "a number of links differs"
-                                                                                                       : NULL;
+                return is->size != was->size || is->content != was->content || is->valid != was->valid
+                               ? "a file's contents differ"
+                       : is->mtime != was->mtime || !is->finished ? "a file is not finished"
+                       : is->nlink != was->nlink                  ? "a number of links differs"
+                                                                  : NULL;
         if (!is->finished || is->mtime != was->mtime)
                 return "a directory is not finished";
         for (uint32_t i = 0; i < fake_fs->now.n_entries; i++) {
@@ -303,7 +311,8 @@ static const char *difference(uint32_t a, uint32_t b) {
                 }
         }
         for (uint32_t i = 0; n_a != n_b && i < fake_fs->now.n_entries; i++)
-                if (fake_fs->now.entries[i].used && fake_fs->now.entries[i].parent == b && !fake_entry_find(a, fake_fs->now.entries[i].name))
+                if (fake_fs->now.entries[i].used && fake_fs->now.entries[i].parent == b &&
+                    !fake_entry_find(a, fake_fs->now.entries[i].name))
                         fprintf(stderr, "%s: it should not be there\n", fake_fs->now.entries[i].name);
         return n_a == n_b ? NULL : "there is more than there was";
 }

@@ -496,8 +496,10 @@ static void stop(void) {
         struct io *io;
 
         fake_engine_run_inline(server.engine, true);
-        if (session) {
-                session_close(session);
+        for (struct session *each = server.sessions; each; each = each->next)
+                if (each->state != SESSION_CLOSED)
+                        session_close(each);
+        if (server.sessions) {
                 for (int i = 0; i < 8 && server.sessions; i++) {
                         rounds();
                         while ((io = fake_engine_pending(server.engine, IO_RECEIVE, 0)) ||

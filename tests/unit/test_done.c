@@ -42,7 +42,7 @@ static int take(void *context, const struct done_entry *entry) {
 }
 
 static int read_all(struct bytes data) {
-        memset(&got, 0, sizeof(got));
+        got.n = got.stop_at = 0;
         return done_read(data, take, &got);
 }
 
@@ -336,6 +336,7 @@ int main(void) {
         SRunner *runner;
         int failed;
 
+        tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, entries_come_back);
         tcase_add_test(tcase, a_prefix_is_written_once);
         tcase_add_test(tcase, appends_stand_alone);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_jobs_crash.c: the daemon is killed before and after every commit of a job, and at every other moment, or the machine loses
- * its power there; or a commit fails. The next daemon goes on from what is left: no acknowledged job is lost, nothing that the store
- * calls done is copied again, everything is there in the end, and no temporary name.
+ * test_jobs_crash.c: the daemon is killed before and after every commit of a job, and at every other moment, or the
+ * machine loses its power there; or a commit fails. The next daemon goes on from what is left: no acknowledged job is
+ * lost, nothing that the store calls done is copied again, everything is there in the end, and no temporary name.
  *
  * Each daemon is a process of its own; the tree of files lies in memory that they share, the store on a disk.
  */
@@ -12,7 +12,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* ---- what is copied ------------------------------------------------------------------------------------------------------ */
+/* ---- what is copied
+ * ------------------------------------------------------------------------------------------------------ */
 
 enum { FRESH = 1, VERIFY = 2, LARGE = 4, SYNC_FILE = 8, SINGLE = 16, SMALL = 32, TWO = 64, CLONES = 128 };
 
@@ -39,8 +40,10 @@ static const struct {
 static struct shared {
         uint64_t job; /* that was acknowledged; 0: none */
         uint64_t commits, steps;
-        uint64_t written_at_death;
-} *shared;
+        struct store_counters counters; /* in the end */
+} * shared;
+
+static struct store_counters expected; /* when nothing happens */
 
 static void make_scene(unsigned what) {
         fake_copy_reset();
@@ -71,7 +74,8 @@ static struct operation scene_op(unsigned what) {
         return op;
 }
 
-/* ---- daemons ------------------------------------------------------------------------------------------------------------- */
+/* ---- daemons
+ * ------------------------------------------------------------------------------------------------------------- */
 
 /* Calls take their time, so that not all is recorded at once. */
 static void take_time(enum fake_copy_call call, const char *name) {
@@ -125,7 +129,8 @@ static void run_all_jobs(void) {
                 ;
 }
 
-/* Runs LIFE in a process of its own. True: it came to its end; false: it was killed. Whatever goes wrong in it fails the test. */
+/* Runs LIFE in a process of its own. True: it came to its end; false: it was killed. Whatever goes wrong in it fails
+ * the test. */
 static bool in_child(void (*life)(unsigned what, const struct faulty_plan *plan, uint64_t steps), unsigned what,
                      const struct faulty_plan *plan, uint64_t steps) {
         pid_t pid = fork();
@@ -161,27 +166,39 @@ static void first_life(unsigned what, const struct faulty_plan *plan, uint64_t s
                 kill(getpid(), SIGKILL);
         }
         is_in_state(shared->job, FSOP_JOB_DONE);
+        shared->counters = job_of(shared->job)->kept.counters;
         stop();
+}
+
+/* As if nothing had happened. */
+static void counted_right(const struct job *job) {
+        const struct store_counters *counters = &job->kept.counters;
+
+        ck_assert_uint_eq(counters->files_done, expected.files_done);
+        ck_assert_uint_eq(counters->files_failed, 0);
+        ck_assert_uint_eq(counters->files_skipped, 0);
+        ck_assert_uint_eq(counters->bytes_copied, expected.bytes_copied);
+        ck_assert_uint_eq(counters->bytes_flushed, expected.bytes_flushed);
+        ck_assert_uint_eq(counters->bytes_verified, expected.bytes_verified);
 }
 
 /* Finds what is left, and goes on. */
 static void second_life(unsigned what, const struct faulty_plan *plan, uint64_t steps) {
-        uint64_t left = server.jobs ? server.jobs->n : 0;
-
-        (void)plan, (void)steps, (void)left;
+        (void)plan, (void)steps;
         begin(what);
         if (server.jobs->n == 0)
                 submit_scene(what); /* it was never acknowledged: the client tries again */
         run_all_jobs();
         for (struct job *job = server.jobs->first; job; job = job->next) {
-                ck_assert_msg(job->kept.state == FSOP_JOB_DONE, "job %d ended in state %d", (int)job->kept.id, job->kept.state);
-                ck_assert_uint_eq(job->kept.counters.files_failed, 0);
-                ck_assert_uint_eq(job->kept.counters.bytes_copied, job->kept.counters.bytes_flushed);
+                ck_assert_msg(job->kept.state == FSOP_JOB_DONE, "job %d ended in state %d", (int)job->kept.id,
+                              job->kept.state);
+                counted_right(job);
         }
         stop();
 }
 
-/* ---- what the store calls done --------------------------------------------------------------------------------------------- */
+/* ---- what the store calls done
+ * --------------------------------------------------------------------------------------------- */
 
 #define KNOWN_MAX 256u
 
@@ -210,13 +227,14 @@ static int take_done(void *context, const struct done_entry *entry) {
                         snprintf(number, sizeof(number), "%x", place);
                 snprintf(top, sizeof(top), "/home/.fsop-%llu-%s%s", (unsigned long long)known.id, known.random, number);
         }
-        snprintf(path, sizeof(path), "%s%s%.*s", top, entry->path.len > 0 ? "/" : "", (int)entry->path.len, (const char *)entry->path.data);
+        snprintf(path, sizeof(path), "%s%s%.*s", top, entry->path.len > 0 ? "/" : "", (int)entry->path.len,
+                 (const char *)entry->path.data);
         inode = fake_at(path);
         ck_assert_msg(inode != NULL, "%s is called done and is not there", path);
         ck_assert_msg(inode->valid == inode->size && inode->finished, "%s is called done and is not whole", path);
         ck_assert_uint_lt(known.n, KNOWN_MAX);
-        snprintf(known.path[known.n], sizeof(known.path[0]), "%s%s%.*s", name, entry->path.len > 0 ? "/" : "", (int)entry->path.len,
-                 (const char *)entry->path.data);
+        snprintf(known.path[known.n], sizeof(known.path[0]), "%s%s%.*s", name, entry->path.len > 0 ? "/" : "",
+                 (int)entry->path.len, (const char *)entry->path.data);
         known.serial[known.n++] = inode->serial;
         return 0;
 }
@@ -271,7 +289,8 @@ static void all_is_well(unsigned what, uint64_t again_max) {
                       (unsigned long long)((fake_fs->bytes_written - size) / MIB));
 }
 
-/* ---- the tests ------------------------------------------------------------------------------------------------------------- */
+/* ---- the tests
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void setup(void) {
         kit_setup();
@@ -284,6 +303,7 @@ static uint64_t count_commits(unsigned what) {
         ck_assert(in_child(first_life, what, NULL, 0));
         all_is_well(what, 0);
         kit_empty_directory();
+        expected = shared->counters;
         return shared->commits;
 }
 
@@ -351,6 +371,7 @@ END_TEST
 START_TEST(killed_again_and_again) {
         unsigned what = scenes[_i].what;
 
+        count_commits(what);
         for (uint64_t steps = 7; steps < 60; steps += 11) {
                 unsigned lives = 0;
 
@@ -358,7 +379,8 @@ START_TEST(killed_again_and_again) {
                 ck_assert(!in_child(first_life, what, NULL, steps));
                 look_at_store();
                 for (; lives < 3; lives++) {
-                        struct faulty_plan plan = {.kind = lives % 2 ? FAULTY_CRASH_BEFORE : FAULTY_CRASH_AFTER, .nth = 2 + lives};
+                        struct faulty_plan plan = {.kind = lives % 2 ? FAULTY_CRASH_BEFORE : FAULTY_CRASH_AFTER,
+                                                   .nth = 2 + lives};
 
                         if (in_child(second_life, what, &plan, 0))
                                 break;
@@ -371,7 +393,8 @@ START_TEST(killed_again_and_again) {
 }
 END_TEST
 
-/* ---- a store that fails, and lives ------------------------------------------------------------------------------------------ */
+/* ---- a store that fails, and lives
+ * ------------------------------------------------------------------------------------------ */
 
 static const struct faulty_plan no_plan;
 
@@ -385,7 +408,8 @@ static void run_with_retries(unsigned what, bool lasting) {
                 if (job->kept.state == FSOP_JOB_DONE && !job->run)
                         break;
                 if (job->kept.state == FSOP_JOB_WAITING || (job->kept.state == FSOP_JOB_FAILED && !job->run)) {
-                        ck_assert_msg(job->kept.error.code != 0 && job->kept.error.message.len > 0, "it stops without a reason");
+                        ck_assert_msg(job->kept.error.code != 0 && job->kept.error.message.len > 0,
+                                      "it stops without a reason");
                         stops++;
                         if (lasting && stops == 3)
                                 faulty_store_plan(kit_store, &no_plan);
@@ -396,7 +420,7 @@ static void run_with_retries(unsigned what, bool lasting) {
                         pass(1000);
         }
         is_in_state(shared->job, FSOP_JOB_DONE);
-        ck_assert_uint_eq(job_of(shared->job)->kept.counters.files_failed, 0);
+        counted_right(job_of(shared->job));
         all_is_well(what, 3 * 64 * MIB);
 }
 
@@ -415,7 +439,7 @@ static void commit_fails(unsigned what, int code, bool lasting) {
                 kit_plan = no_plan;
                 if (result->error.code != 0) {
                         ck_assert_uint_eq(n, 1);
-                        refused(result, (enum fsop_errno)-code, FSOP_CLASS_BUSY);
+                        refused(result, (enum fsop_errno) - code, FSOP_CLASS_BUSY);
                         ck_assert_uint_eq(server.jobs->n, 0);
                         ck_assert_uint_eq(server.jobs->n_drafts, 0);
                         faulty_store_plan(kit_store, &no_plan);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_jobs_failures.c: jobs submitted, watched, asked about, stopped and run to their ends, again and again; each time one thing
- * more goes well before an allocation or a call of the copying backend fails. Whatever happens, no request is answered twice, none
- * is left without an answer, nothing hangs, everything that was taken is given back; and the jobs end as they should when
- * memory is back.
+ * test_jobs_failures.c: jobs submitted, watched, asked about, stopped and run to their ends, again and again; each time
+ * one thing more goes well before an allocation or a call of the copying backend fails. Whatever happens, no request is
+ * answered twice, none is left without an answer, nothing hangs, everything that was taken is given back; and the jobs
+ * end as they should when memory is back.
  */
 #include "tests/support/jobs_kit.h"
 
@@ -40,7 +40,9 @@ static void wait_for(uint64_t id) {
 static uint64_t job_answered(void) {
         const struct result *result = &got.results[0];
 
-        return result->error.code == 0 && result->verb == FSOP_VERB_CP && result->value.job.n_jobs == 1 ? result->value.job.jobs[0].id : 0;
+        return result->error.code == 0 && result->verb == FSOP_VERB_CP && result->value.job.n_jobs == 1
+                       ? result->value.job.jobs[0].id
+                       : 0;
 }
 
 static uint64_t say_cp(struct operation op) {
@@ -137,7 +139,8 @@ static void jobs_end(unsigned n) {
                 bool all = true;
 
                 for (struct job *job = server.jobs->first; job; job = job->next)
-                        all = all && !job->run && (job_has_ended(job) || job->kept.state == FSOP_JOB_PAUSED || job->draft);
+                        all = all && !job->run &&
+                              (job_has_ended(job) || job->kept.state == FSOP_JOB_PAUSED || job->draft);
                 if (!step()) {
                         if (all)
                                 break;
@@ -153,13 +156,14 @@ static void jobs_end(unsigned n) {
                         go_on(job->kept.id);
                 }
                 if (job->kept.state == FSOP_JOB_FAILED) {
-                        ck_assert_msg(job->kept.error.code != 0 || job->kept.counters.files_failed > 0, "at %u: job %d failed for no reason", n,
-                                      (int)job->kept.id);
+                        ck_assert_msg(job->kept.error.code != 0 || job->kept.counters.files_failed > 0,
+                                      "at %u: job %d failed for no reason", n, (int)job->kept.id);
                         job_retry(job);
                         go_on(job->kept.id);
                 }
-                ck_assert_msg(job_has_ended(job) && job->kept.state != FSOP_JOB_FAILED, "at %u: job %d is in state %d: %.*s", n, (int)job->kept.id,
-                              job->kept.state, (int)job->kept.error.message.len, (const char *)job->kept.error.message.data);
+                ck_assert_msg(job_has_ended(job) && job->kept.state != FSOP_JOB_FAILED,
+                              "at %u: job %d is in state %d: %.*s", n, (int)job->kept.id, job->kept.state,
+                              (int)job->kept.error.message.len, (const char *)job->kept.error.message.data);
         }
         if (server.jobs->first && server.jobs->first->kept.id == 1 && server.jobs->first->kept.state == FSOP_JOB_DONE) {
                 if (!visit.fresh && !fake_at("/home/dst/dir-0/file-0")->finished)
@@ -213,10 +217,8 @@ START_TEST(memory_runs_out) {
 END_TEST
 
 static const struct copy_error call_errors[] = {
-        {.code = -FSOP_ENOMEM},
-        {.code = -FSOP_EIO},
-        {.code = -FSOP_ENOSPC},
-        {.code = -FSOP_EPERM, .why = "a rule says no", .denied = true},
+        {.code = -FSOP_ENOMEM}, {.code = -FSOP_EIO},
+        {.code = -FSOP_ENOSPC}, {.code = -FSOP_EPERM, .why = "a rule says no", .denied = true},
         {.code = -FSOP_EACCES},
 };
 #define CALL_ERRORS (sizeof(call_errors) / sizeof(call_errors[0]))
