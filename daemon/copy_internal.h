@@ -246,6 +246,7 @@ struct run {
         struct tree *batch_trees[RUN_TREES_MAX];
         uint32_t n_batch_trees, n_batch_units;
         bool batch_published;
+        bool ends_job;     /* the batch that is being recorded: its changes have the job's end, too */
         bool batch_failed; /* for the rest of the run: nothing is recorded any more */
         struct store_counters added; /* by the batch that is being recorded */
 

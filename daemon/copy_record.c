@@ -435,8 +435,10 @@ static struct store_counters less(const struct store_counters *a, const struct s
 static void batch_recorded(struct run *run, int code) {
         if (code < 0) {
                 run->job->kept.counters = less(&run->job->kept.counters, &run->added); /* parts of large files may have come since */
-                run->job->kept.state = run->job->announced;
-                run->job->kept.finished = (struct fsop_time){0};
+                if (run->ends_job) {
+                        run->job->kept.state = run->job->announced;
+                        run->job->kept.finished = (struct fsop_time){0};
+                }
                 run->batch_failed = true;
                 run_fail(run, &(struct copy_error){.code = code}, "what is done could not be recorded");
         }
@@ -473,7 +475,8 @@ static void record(struct run *run) {
         job->kept.counters.totals_known = job->live.totals_known;
         job->kept.counters.files_total = job->live.totals_known ? job->live.files_total : 0;
         job->kept.counters.bytes_total = job->live.totals_known ? job->live.bytes_total : 0;
-        if (is_last(run)) {
+        run->ends_job = is_last(run);
+        if (run->ends_job) {
                 job->kept.state = job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE;
                 job->kept.finished = sys_realtime();
         }
