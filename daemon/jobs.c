@@ -198,6 +198,10 @@ static bool is_all_finished(const struct job *job) {
         return true;
 }
 
+static enum fsop_job_state state_when_finished(const struct job *job) {
+        return job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE;
+}
+
 static void forget_running(const struct job *job) {
         struct jobs *jobs = job->jobs;
         uint32_t i = 0;
@@ -421,13 +425,13 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                         remove_job(job, NULL);
                 return;
         }
-        if (stop == STOP_CANCEL)
-                job_set_state(job, FSOP_JOB_CANCELLED, NULL);
-        else if (job_has_ended(job)) { /* recorded with its last files */
+        if (job_has_ended(job) && stop != STOP_CANCEL) { /* recorded with its last files */
                 job_event_state(job);
                 audit_end(job);
         } else if (is_all_finished(job)) /* the wish to stop came too late */
-                job_set_state(job, job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE, NULL);
+                job_set_state(job, state_when_finished(job), NULL);
+        else if (stop == STOP_CANCEL)
+                job_set_state(job, FSOP_JOB_CANCELLED, NULL);
         else if (stop == STOP_PAUSE)
                 job_set_state(job, FSOP_JOB_PAUSED, NULL);
         else if (stop == STOP_SHUTDOWN)
@@ -559,6 +563,8 @@ static int load_job(void *context, const struct store_job *from) {
         job->last_event = jobs->event_base;
         if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING || job->kept.state == FSOP_JOB_WAITING)
                 job->kept.state = FSOP_JOB_QUEUED;
+        if (job->kept.state == FSOP_JOB_CANCELLED && is_all_finished(job))
+                job->kept.state = state_when_finished(job); /* as job_run_ended would have said, had there been the time */
         job->announced = job->kept.state;
         /* what was cancelled may not have been cleaned up; to look costs little */
         job->forgetting = job_has_ended(job) && job->kept.finished.sec == 0;

@@ -442,6 +442,8 @@ static void obeying_life(unsigned what, const struct faulty_plan *plan, uint64_t
                 ck_assert(!job || job->forgetting);
         else if (!job || job->kept.state != FSOP_JOB_DONE)
                 is_in_state(shared->job, wishes[wish].left);
+        else
+                is_copy_of("/home/dst", "/home/src"); /* it came too late */
         settle();
         if (wishes[wish].left == FSOP_JOB_UNKNOWN)
                 ck_assert_ptr_null(job_of(shared->job));
