@@ -248,7 +248,6 @@ struct run {
         bool batch_published;
         bool ends_job;     /* the batch that is being recorded: its changes have the job's end, too */
         bool batch_failed; /* for the rest of the run: nothing is recorded any more */
-        struct store_counters added; /* by the batch that is being recorded */
 
         /* bandwidth */
         uint64_t next_ms;

@@ -434,7 +434,7 @@ static struct store_counters less(const struct store_counters *a, const struct s
 
 static void batch_recorded(struct run *run, int code) {
         if (code < 0) {
-                run->job->kept.counters = less(&run->job->kept.counters, &run->added); /* parts of large files may have come since */
+                run->job->kept.counters = less(&run->job->kept.counters, &run->job->recording); /* parts of large files may have come since */
                 if (run->ends_job) {
                         run->job->kept.state = run->job->announced;
                         run->job->kept.finished = (struct fsop_time){0};
@@ -448,6 +448,7 @@ static void batch_recorded(struct run *run, int code) {
         }
         if (code == 0)
                 run->job->backoff = 0;
+        run->job->recording = (struct store_counters){0};
         drop_batch(run);
         run->moved = true;
 }
@@ -468,7 +469,7 @@ static void record(struct run *run) {
 
         add_files(run, &changes);
         add_failures(run, &changes);
-        run->added = less(&job->kept.counters, &before);
+        job->recording = less(&job->kept.counters, &before);
         for (uint32_t i = 0; i < run->n_batch_trees; i++)
                 change_add(&changes, STORE_PLACE_FINISHED, run, run->batch_trees[i]->place);
         job->kept.progressed = sys_realtime();

@@ -231,8 +231,8 @@ void job_set_state(struct job *job, enum fsop_job_state state, const struct erro
 struct store_counters job_counters(const struct job *job) {
         struct store_counters counters = job->live;
 
-        counters.files_done = job->kept.counters.files_done;
-        counters.files_skipped = job->kept.counters.files_skipped;
+        counters.files_done = job->kept.counters.files_done - job->recording.files_done;
+        counters.files_skipped = job->kept.counters.files_skipped - job->recording.files_skipped;
         return counters;
 }
 

@@ -44,6 +44,7 @@ struct job {
         /* what the store holds, or will hold when the changes under way are made; of one that runs also that it is to be paused or cancelled */
         struct store_job kept;
         struct store_counters live; /* counters, with what is not recorded yet */
+        struct store_counters recording; /* what is in kept.counters of a batch that is on its way into the store */
         struct run *run;
         enum job_stop stop;
         enum fsop_job_state announced; /* what is told: kept.state, when it is so on the disk that the job has come to its end, and its run is over */

@@ -478,10 +478,13 @@ static const struct faulty_plan no_plan;
 /* Until the job is done; what it says on the way has a reason. */
 static void run_with_retries(unsigned what, bool lasting) {
         unsigned stops = 0;
+        uint64_t told = 0;
 
         for (unsigned i = 0; i < 20000; i++) {
                 struct job *job = job_of(shared->job);
 
+                ck_assert_msg(job_describe(job).files_done >= told, "files were done, and are no more");
+                told = job_describe(job).files_done;
                 if (job->kept.state == FSOP_JOB_DONE && !job->run)
                         break;
                 if (job->kept.state == FSOP_JOB_WAITING || (job->kept.state == FSOP_JOB_FAILED && !job->run)) {
