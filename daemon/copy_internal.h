@@ -68,6 +68,7 @@ struct tree {
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
         const struct rule *from_rule;      /* elevated: that lends each end its rights */
         const struct rule *to_rule;        /* … whose total-bytes is charged, too */
+        uint64_t files, bytes;             /* of this run, done, skipped or failed: its total, if it ends before it is counted */
         struct done_set *done;             /* of earlier runs; and the links of this one */
         bool has_done;
         struct known_part *parts;

@@ -233,6 +233,11 @@ struct store_counters job_counters(const struct job *job) {
 
         counters.files_done = job->kept.counters.files_done - job->recording.files_done;
         counters.files_skipped = job->kept.counters.files_skipped - job->recording.files_skipped;
+        /* places that an earlier run finished uncounted are not in the totals; and sources grow */
+        if (counters.totals_known && counters.bytes_total < counters.bytes_copied)
+                counters.bytes_total = counters.bytes_copied;
+        if (counters.totals_known && counters.files_total < counters.files_done + counters.files_skipped + counters.files_failed)
+                counters.files_total = counters.files_done + counters.files_skipped + counters.files_failed;
         return counters;
 }
 
