@@ -179,9 +179,12 @@ static void take_back_record(struct large *large) {
 static void recorded(void *owner, int code) {
         struct large *large = owner;
         struct run *run = large->tree->run;
+        uint64_t bytes = large->recording_bytes < large->unrecorded ? large->recording_bytes : large->unrecorded;
 
         large->recording = false;
         run->n_recording--;
+        large->unrecorded -= bytes;
+        run->unrecorded -= bytes;
         if (code < 0) {
                 take_back_record(large);
                 run_fail(run, &(struct copy_error){.code = code}, "how far a file has come could not be recorded");
@@ -202,10 +205,6 @@ static void record(struct large *large, const struct copy_part_record *record) {
         changes[1] = job_update(job);
         large->record = *record;
         large->has_record = true;
-        if (more > large->unrecorded)
-                more = large->unrecorded;
-        large->unrecorded -= more;
-        run->unrecorded -= more;
         if (journal_change(job->jobs->journal, changes, 2, recorded, large) < 0) {
                 take_back_record(large);
                 run_out_of_memory(run);

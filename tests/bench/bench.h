@@ -79,10 +79,17 @@ struct job {
         uint32_t n_files, passes, phase;
 };
 
+/* What is at the target already. */
+enum copy_onto {
+        ONTO_NOTHING,
+        ONTO_EMPTY, /* a directory with nothing in it */
+        ONTO_OLDER, /* an older tree, all of which is replaced */
+};
+
 /* What is copied, and onto what. A job flushes as it does by default; the others are flushed when they have ended. */
 struct copying {
         bool is_tree;          /* many small files; else a big one */
-        bool existing;         /* onto an older tree, all of which is replaced; else there is nothing yet */
+        enum copy_onto onto;
         enum fsop_clone clone; /* AUTO or NEVER */
 };
 

@@ -3,9 +3,11 @@
  * copy.c: copies by turns: a job of fsopd, cp, rsync. Everybody begins with the same on the disk and nothing left to be
  * written, ends when the copy is on the disk, and copies the same: that is looked at once, before anything counts.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/bench/bench.h"
@@ -60,8 +62,12 @@ static int prepare(struct place *place, const struct copying *copying, const cha
 
         if (prepare_source(place, copying, source) < 0 || tree_remove(target) < 0)
                 return -1;
-        if (copying->existing && tree_make(&older, target) < 0)
+        if (copying->onto == ONTO_OLDER && tree_make(&older, target) < 0)
                 return -1;
+        if (copying->onto == ONTO_EMPTY && (mkdir(target, 0755) < 0 || chown(target, older.uid, older.gid) < 0)) {
+                fprintf(stderr, "fsop-bench: %s: %s\n", target, strerror(errno));
+                return -1;
+        }
         sync();
         return bench_stop ? -1 : 0;
 }
@@ -70,8 +76,8 @@ static int prepare(struct place *place, const struct copying *copying, const cha
 
 static int run_cp(const struct copying *copying, const char *source, const char *target) {
         const char *reflink = copying->clone == FSOP_CLONE_NEVER ? "--reflink=never" : "--reflink=auto";
-        char *from = bench_format("%s%s", source, copying->existing ? "/." : "");
-        char *to = bench_format("%s%s", target, copying->existing ? "/" : "");
+        char *from = bench_format("%s%s", source, copying->onto != ONTO_NOTHING ? "/." : "");
+        char *to = bench_format("%s%s", target, copying->onto != ONTO_NOTHING ? "/" : "");
         const char *argv[] = {"cp", "-a", reflink, from, to, NULL};
         int ret = process_run(argv);
 

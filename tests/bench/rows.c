@@ -18,6 +18,8 @@ enum {
         COPY_DATA,
         COPY_INTO_CLONE,
         COPY_INTO_DATA,
+        COPY_ONTO_CLONE,
+        COPY_ONTO_DATA,
         COPY_BIG,
 };
 
@@ -29,8 +31,10 @@ enum {
 
 static const struct copying copy_clone = {.is_tree = true, .clone = FSOP_CLONE_AUTO};
 static const struct copying copy_data = {.is_tree = true, .clone = FSOP_CLONE_NEVER};
-static const struct copying copy_into_clone = {.is_tree = true, .existing = true, .clone = FSOP_CLONE_AUTO};
-static const struct copying copy_into_data = {.is_tree = true, .existing = true, .clone = FSOP_CLONE_NEVER};
+static const struct copying copy_into_clone = {.is_tree = true, .onto = ONTO_EMPTY, .clone = FSOP_CLONE_AUTO};
+static const struct copying copy_into_data = {.is_tree = true, .onto = ONTO_EMPTY, .clone = FSOP_CLONE_NEVER};
+static const struct copying copy_onto_clone = {.is_tree = true, .onto = ONTO_OLDER, .clone = FSOP_CLONE_AUTO};
+static const struct copying copy_onto_data = {.is_tree = true, .onto = ONTO_OLDER, .clone = FSOP_CLONE_NEVER};
 static const struct copying copy_big = {.clone = FSOP_CLONE_NEVER};
 
 const struct contest contests[] = {
@@ -80,8 +84,10 @@ const struct contest contests[] = {
                 {"setxattr, batches", NULL, WHAT_SETXATTR, FSOP_AS_AUTO, BATCH_TURN, 2, {SIDE_OURS_BATCH, SIDE_LOOP}},
         [COPY_CLONE] = {"copying, cloning", &copy_clone, COPY_TURN, 2, {SIDE_OURS_JOB, SIDE_CP}},
         [COPY_DATA] = {"copying", &copy_data, COPY_TURN, 3, {SIDE_OURS_JOB, SIDE_CP, SIDE_RSYNC}},
-        [COPY_INTO_CLONE] = {"replacing, cloning", &copy_into_clone, COPY_TURN, 2, {SIDE_OURS_JOB, SIDE_CP}},
-        [COPY_INTO_DATA] = {"replacing", &copy_into_data, COPY_TURN, 2, {SIDE_OURS_JOB, SIDE_CP}},
+        [COPY_INTO_CLONE] = {"copying into, cloning", &copy_into_clone, COPY_TURN, 2, {SIDE_OURS_JOB, SIDE_CP}},
+        [COPY_INTO_DATA] = {"copying into", &copy_into_data, COPY_TURN, 2, {SIDE_OURS_JOB, SIDE_CP}},
+        [COPY_ONTO_CLONE] = {"replacing, cloning", &copy_onto_clone, COPY_TURN, 2, {SIDE_OURS_JOB, SIDE_CP}},
+        [COPY_ONTO_DATA] = {"replacing", &copy_onto_data, COPY_TURN, 2, {SIDE_OURS_JOB, SIDE_CP}},
         [COPY_BIG] = {"copying, big", &copy_big, COPY_TURN, 2, {SIDE_OURS_JOB, SIDE_CP}},
 };
 const uint32_t n_contests = sizeof(contests) / sizeof(contests[0]);
@@ -102,9 +108,11 @@ const struct row rows[] = {
         {"copy-clone", "tree, flushed : cp -a, both cloning where possible", COPY_CLONE, SIDE_CP, RATIO_FASTER, 1.7},
         {"copy-data", "... neither cloning", COPY_DATA, SIDE_CP, RATIO_FASTER, 1.7},
         {"copy-rsync", "... : rsync -a", COPY_DATA, SIDE_RSYNC, RATIO_FASTER, 2.5},
-        {"copy-into-clone", "tree, onto an older one : cp -a, both cloning", COPY_INTO_CLONE, SIDE_CP, RATIO_FASTER,
-         1.3},
+        {"copy-into-clone", "tree, into a directory : cp -a, both cloning", COPY_INTO_CLONE, SIDE_CP, RATIO_FASTER, 1.3},
         {"copy-into-data", "... neither cloning", COPY_INTO_DATA, SIDE_CP, RATIO_FASTER, 1.3},
+        {"copy-onto-clone", "tree, onto an older one : cp -a, both cloning", COPY_ONTO_CLONE, SIDE_CP, RATIO_FASTER,
+         1.3},
+        {"copy-onto-data", "... neither cloning", COPY_ONTO_DATA, SIDE_CP, RATIO_FASTER, 1.3},
         {"copy-big", "1 GiB, flushed : cp, neither cloning", COPY_BIG, SIDE_CP, RATIO_FASTER, 1.0},
         {"memory-idle", "the daemon after its first request", -1, SIDE_OURS_ONE, RATIO_COST, 6 * 1024},
         {"memory-connection", "a connection after Hello", -1, SIDE_OURS_ONE, RATIO_COST, 16},
