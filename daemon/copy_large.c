@@ -85,6 +85,7 @@ static void count_bytes(struct large *large, int64_t bytes) {
         if (large->bundle->again)
                 return;
         run->job->live.bytes_copied = (uint64_t)((int64_t)run->job->live.bytes_copied + bytes);
+        large->tree->bytes += (uint64_t)bytes;
         run->moved = true;
 }
 

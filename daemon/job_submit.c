@@ -73,7 +73,7 @@ static bool user_has_memory(struct task_op *o, struct jobs *jobs, uint32_t uid) 
 static bool forget_oldest(struct jobs *jobs, const uint32_t *uid) {
         for (struct job *job = jobs->first; job; job = job->next)
                 if ((!uid || job->kept.uid == *uid) && job_has_ended(job) && !job->run && !job->forgetting) {
-                        job_forget(job);
+                        job_forget(job, NULL);
                         return true;
                 }
         return false;

@@ -274,12 +274,12 @@ static void not_now(struct task_op *o, const struct job *job) {
 }
 
 static void answer_pause(struct task_op *o, struct job *job) {
-        if (job_has_ended(job))
+        if (job_has_ended(job) || job->stop == STOP_CANCEL) {
                 not_now(o, job);
-        else {
-                job_stop(job, STOP_PAUSE);
-                job_answer_with(o, job);
+                return;
         }
+        job_pause(job, o);
+        job_answer_with(o, job);
 }
 
 static void answer_resume(struct task_op *o, struct job *job) {
@@ -287,7 +287,7 @@ static void answer_resume(struct task_op *o, struct job *job) {
                 not_now(o, job);
                 return;
         }
-        job_resume(job);
+        job_resume(job, o);
         job_answer_with(o, job);
 }
 
@@ -296,7 +296,7 @@ static void answer_cancel(struct task_op *o, struct job *job) {
                 not_now(o, job);
                 return;
         }
-        job_stop(job, STOP_CANCEL);
+        job_cancel(job, o);
         job_answer_with(o, job);
 }
 
@@ -312,18 +312,18 @@ static void answer_retry(struct task_op *o, struct job *job) {
                 job_refuse_target(o, other);
                 return;
         }
-        job_retry(job);
+        job_retry(job, o);
         job_answer_with(o, job);
 }
 
 static void answer_forget(struct task_op *o, struct job *job) {
-        if (!job_has_ended(job)) {
+        if (!job_has_ended(job) || job->announced != job->kept.state) {
                 task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "job %llu is %s; cancel it first", (unsigned long long)job->kept.id,
-                             job_state_name(job->kept.state));
+                             job_state_name(job->announced));
                 return;
         }
         o->result.value.job.end = true;
-        job_forget(job);
+        job_forget(job, o);
 }
 
 void job_answer(struct task_op *o) {

@@ -35,19 +35,21 @@ struct watcher;
 enum job_stop {
         STOP_NOT = 0,
         STOP_YIELD,    /* for a job of higher priority, or to be authorized anew: back to the queue */
-        STOP_PAUSE,
         STOP_SHUTDOWN, /* of the daemon */
+        STOP_PAUSE,
         STOP_CANCEL,
 };
 
 struct job {
         struct job *next; /* in the table, ascending by id */
         struct jobs *jobs;
-        struct store_job kept; /* what the store holds, or will hold when the changes under way are made */
+        /* what the store holds, or will hold when the changes under way are made; of one that runs also that it is to be paused or cancelled */
+        struct store_job kept;
         struct store_counters live; /* counters, with what is not recorded yet */
+        struct store_counters recording; /* what is in kept.counters of a batch that is on its way into the store */
         struct run *run;
         enum job_stop stop;
-        enum fsop_job_state announced; /* what is told: kept.state, when it is so on the disk that the job has come to its end */
+        enum fsop_job_state announced; /* what is told: kept.state, when it is so on the disk that the job has come to its end, and its run is over */
         bool draft;             /* held: not in the store; belongs to a session */
         uint64_t session_id;
         uint64_t bytes;         /* of memory, about: what its user is charged */
@@ -59,7 +61,8 @@ struct job {
         bool reloaded;          /* it was there when the daemon started */
         bool cleaning;          /* its run only removes temporary files */
         bool wants_cleaning;    /* … and that is still to be done */
-        bool forgetting;        /* to be removed when that is done */
+        bool forgetting;        /* to be removed when that is done; not seen any more */
+        struct task_op *remover; /* … for this operation; or NULL */
         uint64_t retry_ms;      /* waiting: when; monotonic */
         struct fsop_time retry; /* the same for people */
         uint32_t backoff;       /* how often it waited without anything done in between */
@@ -126,13 +129,19 @@ struct store_change job_update(const struct job *job);
 /* Copies an error into what is kept of the job. */
 void job_set_error(struct job *job, const struct error *error);
 
-/* Asks its run to stop; what follows depends on the wish (run_ended). Without a run it is carried out at once. */
+/* Asks its run, if there is one, to stop; what follows depends on the wish (run_ended). */
 void job_stop(struct job *job, enum job_stop stop);
+/*
+ * What users ask for. ASKER (may be NULL) is parked until it is on the disk, and fails if it does not get there; what it is answered
+ * with otherwise is its caller's.
+ */
+void job_pause(struct job *job, struct task_op *asker);
+void job_cancel(struct job *job, struct task_op *asker);
 /* Queues again what is paused or waits; what has failed, for what failed. */
-void job_resume(struct job *job);
-void job_retry(struct job *job);
+void job_resume(struct job *job, struct task_op *asker);
+void job_retry(struct job *job, struct task_op *asker);
 /* Removes a job that has ended, when what it may have left is removed. */
-void job_forget(struct job *job);
+void job_forget(struct job *job, struct task_op *asker);
 /*
  * From the run: it is over and freed. ERROR: why it could not go on (code 0: it came to its end, or was stopped); TRANSIENT: it may
  * be able to later.
