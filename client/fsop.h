@@ -925,7 +925,7 @@ int fsop_job_pause(struct fsop_client *client, uint64_t id, const struct fsop_jo
 int fsop_job_resume(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
 /* Ends it; what it has under temporary names is removed. What has its final name stays. */
 int fsop_job_cancel(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
-/* A job that has failed is queued again, for what failed. */
+/* A job that has failed is queued again, for what failed. -FSOP_EBUSY: another job writes to its target by now. */
 int fsop_job_retry(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
 /* A job that has ended is no longer listed. */
 int fsop_job_forget(struct fsop_client *client, uint64_t id);

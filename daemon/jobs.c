@@ -74,6 +74,7 @@ void job_free(struct job *job) {
         unlink_job(job);
         job->jobs->n_drafts -= job->draft;
         job_events_free(job);
+        job_remove_targets(job);
         kept_fini(&job->kept);
         free(job);
 }
@@ -82,38 +83,6 @@ bool job_has_ended(const struct job *job) {
         if (job->stop == STOP_CANCEL)
                 return false; /* it will have when its run is over */
         return job->kept.state == FSOP_JOB_DONE || job->kept.state == FSOP_JOB_FAILED || job->kept.state == FSOP_JOB_CANCELLED;
-}
-
-static const char *leaf_of(struct bytes path, size_t *ret_len) {
-        size_t end = path.len, start;
-
-        while (end > 1 && path.data[end - 1] == '/')
-                end--;
-        for (start = end; start > 0 && path.data[start - 1] != '/';)
-                start--;
-        *ret_len = end - start;
-        return (const char *)path.data + start;
-}
-
-/* Other users' do not count: whoever could name a target, and nothing more, would keep its owner from it, and learn of its jobs. */
-struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id parent, const char *name) {
-        size_t name_len = strlen(name), len;
-
-        for (struct job *job = jobs->first; job; job = job->next) {
-                if (job->kept.uid != uid || job_has_ended(job))
-                        continue;
-                for (uint32_t i = 0; i < job->kept.n_places; i++) {
-                        const struct store_place *place = &job->kept.places[i];
-                        const char *leaf;
-
-                        if (place->finished || place->parent_id.ino != parent.ino || place->parent_id.dev != parent.dev)
-                                continue;
-                        leaf = leaf_of(place->target, &len);
-                        if (len == name_len && memcmp(leaf, name, len) == 0)
-                                return job;
-                }
-        }
-        return NULL;
 }
 
 /* ---- what is kept of a job --------------------------------------------------------------------------------------------- */
@@ -564,7 +533,11 @@ static int load_job(void *context, const struct store_job *from) {
         job->reloaded = true;
         job->live = job->kept.counters;
         job->bytes = kept_bytes(&job->kept);
-        job_note_devices(job);
+        for (uint32_t i = 0; i < job->kept.n_places; i++) {
+                job_note_devices(job, &job->kept.places[i]);
+                if (job_add_target(job, i) < 0)
+                        return -FSOP_ENOMEM; /* it is freed with all the others */
+        }
         job->last_event = jobs->event_base;
         if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING || job->kept.state == FSOP_JOB_WAITING)
                 job->kept.state = FSOP_JOB_QUEUED;
@@ -654,6 +627,7 @@ struct jobs *jobs_free(struct jobs *jobs) {
                 job_free(jobs->first);
         if (jobs->journal)
                 journal_free(jobs->journal);
+        free(jobs->targets);
         free(jobs);
         return NULL;
 }
