@@ -240,6 +240,10 @@ struct sys_op {
         struct identity *identity; /* as whom it runs: of `at`, or of `to` where only that changes */
         struct place at, to;
         struct parent_cache *cache; /* or NULL */
+        /* Asked by walks about each name that they meet, BELOW `at`, before it is looked at: NULL: it may be touched; else a static
+         * sentence why not: that name then fails, guarded. The function is NULL where rules say nothing of what is below. */
+        const char *(*excluded)(void *context, struct bytes below);
+        void *excluded_context;
         uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
         size_t out_bytes;
         /* filled by sys_resolve and sys_run */

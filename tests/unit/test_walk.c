@@ -184,6 +184,38 @@ static void exclude(const char *name) {
         scene.guard.n_excluded = 1;
 }
 
+static const char *names_excluded(void *context, struct bytes below) {
+        const char *name = context;
+
+        return below.len == strlen(name) && memcmp(below.data, name, below.len) == 0 ? "the rule for this place excludes it" : NULL;
+}
+
+/* Files, and what came after the guard was made. */
+START_TEST(asks_about_names) {
+        static const enum fsop_verb verbs[] = {FSOP_VERB_CHOWN, FSOP_VERB_CHMOD, FSOP_VERB_UNLINK};
+
+        furnish();
+        for (size_t i = 0; i < 3; i++) {
+                struct request *request = walk(verbs[i], "t", FSOP_FOLLOW_NEVER);
+
+                request->sys.excluded = names_excluded;
+                request->sys.excluded_context = (void *)(uintptr_t) "a/f";
+                ck_assert_int_eq(request_run(request), -FSOP_EPERM);
+                ck_assert(request->sys.guarded);
+                ck_assert_str_eq(request->sys.why, "the rule for this place excludes it");
+                ck_assert_uint_eq(result(request)->failed, 1);
+                ck_assert(has_failure(request, "a/f", FSOP_EPERM));
+                ck_assert_uint_eq(scene_stat("tree/t/a/f").uid, NOBODY);
+                ck_assert_uint_eq(scene_stat("tree/t/a/f").mode & 07777, 0700);
+                if (verbs[i] != FSOP_VERB_UNLINK)
+                        ck_assert_uint_eq(scene_stat("tree/t/f").uid, 777);
+                request_free(request);
+        }
+        ck_assert(!scene_exists("tree/t/f"));
+        ck_assert(!scene_exists("tree/t/a/b"));
+}
+END_TEST
+
 START_TEST(passes_by_what_is_excluded) {
         static const enum fsop_verb verbs[] = {FSOP_VERB_CHOWN, FSOP_VERB_CHMOD, FSOP_VERB_UNLINK};
 
@@ -521,6 +553,7 @@ int main(void) {
         tcase_add_test(cases, changes_everything);
         tcase_add_test(cases, changes_single_things);
         tcase_add_test(cases, follows_as_told);
+        tcase_add_test(cases, asks_about_names);
         tcase_add_test(cases, passes_by_what_is_excluded);
         tcase_add_test(cases, passes_by_what_the_rule_refuses);
         tcase_add_test(cases, stays_on_one_filesystem);
