@@ -103,6 +103,8 @@ struct directory {
         uint64_t dev, ino, mnt_id;
 };
 int directory_open(const char *absolute_path, struct directory *ret_directory);
+/* The same of whatever stands there: what rules keep out may be a file. The other calls about directories take it, too. */
+int directory_open_any(const char *absolute_path, struct directory *ret_directory);
 void directory_close(struct directory *directory);
 
 /* A directory whatever its path becomes, without holding it open. */
@@ -168,9 +170,9 @@ struct object_id {
 };
 struct guard {
         const struct directory *root;      /* the rule's directory; everything stays beneath it */
-        const struct object_id *excluded;  /* directories that may not be, hold or lie above what is touched: the rule's */
-        uint32_t n_excluded;               /* exclude list and the daemon's own files */
-        const os_fd *excluded_fds;         /* held open, same order; OS_FD_NONE where the directory does not exist */
+        const struct object_id *excluded;  /* what may not be, hold or lie above what is touched: the rule's exclude list, */
+        uint32_t n_excluded;               /* what others deny, and the daemon's own files; mostly directories */
+        const os_fd *excluded_fds;         /* held open, same order; OS_FD_NONE where it does not exist */
         bool one_filesystem;
         bool links_any;      /* non-directories with several links may be changed */
         bool set_id;         /* set-id bits may be set and may survive */

@@ -72,6 +72,19 @@ for walk in "chown -R 7:7" "chmod -R 600" "rm -r"; do
         esac
 done
 
+# ---- … and by other names
+rm -rf "$data/all/walked"
+mkdir -p "$data/all/walked"
+touch "$data"/all/walked/{excluded,denied}
+ln -s walked "$data/all/way"
+exits 0 "a reload, to find the files" fsop policy reload
+may_not "an excluded file through a link to its directory" chown 7:7 "$data/all/way/excluded"
+may_not "a denied file through a link to its directory" chown 7:7 "$data/all/way/denied"
+exits 5 "both, walked over with links followed" as_nobody fsop chown -R -H 7:7 "$data/all/way"
+equal "both stay as they are" "0:0 0:0" "$(stat -c %u:%g "$data"/all/walked/{excluded,denied} | xargs)"
+mkdir "$data/service/old"
+may "directories are renamed nevertheless" mv -T "$data/service/old" "$data/service/renamed"
+
 # ---- an exclusion that did not exist when the rule's directory was opened
 mkdir "$data/all/later"
 touch "$data/all/later/file"
