@@ -1025,6 +1025,32 @@ START_TEST(stopped) {
 }
 END_TEST
 
+/* A resumed run passes by what has a temporary name of its job and cannot be removed, removes the rest, and can be stopped. */
+START_TEST(sweeps_what_it_can) {
+        static const char stuck[] = "tree/dst/.fsop-7-0123456789abcdef-00000001", gone[] = "tree/dst/.fsop-7-0123456789abcdef-00000002";
+        struct copy_job *job;
+        struct copy_dir *top;
+
+        build();
+        scene_mkdir("tree/dst", 0, 0755);
+        scene_mkdir(stuck, 0, 0755);
+        scene_file(gone, 0, 0600, "x");
+        job = copy_job_new("tree/src", "tree/dst");
+        job->tree.resumed = true;
+        ck_assert_int_eq(copy_job_open(job), 0);
+        job->tree.stop = 1;
+        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), -FSOP_ECANCELED);
+        ck_assert(scene_exists(gone));
+        job->tree.stop = 0;
+        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), 0);
+        ck_assert(scene_exists(stuck));
+        ck_assert(!scene_exists(gone));
+        copy_dir_free(top);
+        ck_assert_int_lt(copy_remove_temporaries(&job->tree, &job->error), 0); /* who gives up is told */
+        copy_job_free(job);
+}
+END_TEST
+
 static int removed(const char *to, struct identity *identity) {
         struct copy_job *job = copy_job_new("tree/src", to);
         struct copy_dir *top, *sub;
@@ -1496,6 +1522,7 @@ static Suite *copy_suite(void) {
         tcase_add_test(tcase, directories_become_something_else);
         tcase_add_test(tcase, the_top_is_swapped);
         tcase_add_test(tcase, another_top_is_found);
+        tcase_add_test(tcase, sweeps_what_it_can);
         tcase_add_test(tcase, updates);
         tcase_add_test(tcase, updates_when_somebody_is_faster);
         tcase_add_test(tcase, excludes);
