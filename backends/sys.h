@@ -140,6 +140,8 @@ int sys_list_trusted_directory(const char *path, char ***ret_names, size_t *ret_
 int sys_open_append(const char *path, os_fd *ret_fd);
 /* Appends all of it; -FSOP_E… on failure. [any] */
 int sys_write_all(os_fd fd, const void *data, size_t len);
+/* Whether a directory of the daemon's own is trusted as such files are: 0, or -FSOP_E... and why (a static string, or NULL). */
+int sys_check_trusted_directory(const char *path, const char **ret_why);
 /* mkdir -p with MODE for a directory of the daemon's own. */
 int sys_make_directory(const char *path, uint32_t mode);
 
