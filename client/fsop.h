@@ -917,12 +917,15 @@ int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args, 
  */
 int fsop_job_watch(struct fsop_client *client, const struct fsop_job_args *args,
                    const struct fsop_job_answer **ret_events);
-/* Nothing further is begun, across restarts too, until it is resumed. -FSOP_EINVAL, like below: not in this state. */
+/*
+ * Nothing further is begun, across restarts too, until it is resumed. -FSOP_EINVAL, like below: not in this state. These
+ * return when what they ask for is on the daemon's disk: it survives a crash.
+ */
 int fsop_job_pause(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
 int fsop_job_resume(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
 /* Ends it; what it has under temporary names is removed. What has its final name stays. */
 int fsop_job_cancel(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
-/* A job that has failed is queued again, for what failed. */
+/* A job that has failed is queued again, for what failed. -FSOP_EBUSY: another job writes to its target by now. */
 int fsop_job_retry(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
 /* A job that has ended is no longer listed. */
 int fsop_job_forget(struct fsop_client *client, uint64_t id);

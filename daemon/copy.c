@@ -153,6 +153,7 @@ void run_file_failed(struct tree *tree, const char *directory, const char *name,
                 return;
         }
         run->job->live.files_failed++;
+        tree->files++;
         run->moved = true;
         job_event_failure(run->job, (struct bytes){(const uint8_t *)path, strlen(path)}, &full);
         record_failure(run, tree->place, path, &full);

@@ -153,14 +153,17 @@ void files_copied(struct bundle *bundle) {
                 if (!bundle->again) {
                         live->files_done += file->outcome == COPY_COPIED;
                         live->files_skipped += file->outcome == COPY_SKIPPED;
+                        bundle->tree->files++;
                 }
                 if (bundle->link_paths)
                         bundle->link_paths[n] = bundle->link_paths[i];
                 bundle->files[n++] = *file;
         }
         bundle->n = n;
-        for (uint32_t i = 0; !bundle->again && bundle->kind != BUNDLE_PART && i < n; i++)
+        for (uint32_t i = 0; !bundle->again && bundle->kind != BUNDLE_PART && i < n; i++) {
                 live->bytes_copied += bundle_counted(bundle, i);
+                bundle->tree->bytes += bundle_counted(bundle, i);
+        }
         run->moved = true;
         if (n == 0)
                 bundle_free(bundle);

@@ -68,6 +68,7 @@ struct tree {
         struct root *from_root, *to_root;  /* counted: the guards are theirs */
         const struct rule *from_rule;      /* elevated: that lends each end its rights */
         const struct rule *to_rule;        /* … whose total-bytes is charged, too */
+        uint64_t files, bytes;             /* of this run, done, skipped or failed: its total, if it ends before it is counted */
         struct done_set *done;             /* of earlier runs; and the links of this one */
         bool has_done;
         struct known_part *parts;
@@ -246,8 +247,8 @@ struct run {
         struct tree *batch_trees[RUN_TREES_MAX];
         uint32_t n_batch_trees, n_batch_units;
         bool batch_published;
+        bool ends_job;     /* the batch that is being recorded: its changes have the job's end, too */
         bool batch_failed; /* for the rest of the run: nothing is recorded any more */
-        struct store_counters added; /* by the batch that is being recorded */
 
         /* bandwidth */
         uint64_t next_ms;

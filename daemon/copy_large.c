@@ -85,6 +85,7 @@ static void count_bytes(struct large *large, int64_t bytes) {
         if (large->bundle->again)
                 return;
         run->job->live.bytes_copied = (uint64_t)((int64_t)run->job->live.bytes_copied + bytes);
+        large->tree->bytes += (uint64_t)bytes;
         run->moved = true;
 }
 
@@ -178,9 +179,12 @@ static void take_back_record(struct large *large) {
 static void recorded(void *owner, int code) {
         struct large *large = owner;
         struct run *run = large->tree->run;
+        uint64_t bytes = large->recording_bytes < large->unrecorded ? large->recording_bytes : large->unrecorded;
 
         large->recording = false;
         run->n_recording--;
+        large->unrecorded -= bytes;
+        run->unrecorded -= bytes;
         if (code < 0) {
                 take_back_record(large);
                 run_fail(run, &(struct copy_error){.code = code}, "how far a file has come could not be recorded");
@@ -201,10 +205,6 @@ static void record(struct large *large, const struct copy_part_record *record) {
         changes[1] = job_update(job);
         large->record = *record;
         large->has_record = true;
-        if (more > large->unrecorded)
-                more = large->unrecorded;
-        large->unrecorded -= more;
-        run->unrecorded -= more;
         if (journal_change(job->jobs->journal, changes, 2, recorded, large) < 0) {
                 take_back_record(large);
                 run_out_of_memory(run);

@@ -312,6 +312,8 @@ static void sort_out_failed(struct changes *changes, struct bundle *bundle, uint
         if (!bundle->again) {
                 live->files_done--;
                 live->bytes_copied -= bundle_counted(bundle, index) + bundle->counted_bytes;
+                tree->files--;
+                tree->bytes -= bundle_counted(bundle, index) + bundle->counted_bytes;
                 live->bytes_flushed -= bundle->counted_bytes;
                 kept->bytes_copied -= bundle->counted_bytes;
                 kept->bytes_flushed -= bundle->counted_bytes;
@@ -432,20 +434,32 @@ static struct store_counters less(const struct store_counters *a, const struct s
         return rest;
 }
 
+static void tree_recorded(struct tree *tree) {
+        struct job *job = tree->run->job;
+
+        tree->phase = TREE_FINISHED;
+        job->kept.places[tree->place].finished = true;
+        if (tree->counted || job->live.totals_known)
+                return;
+        job->live.files_total += tree->files;
+        job->live.bytes_total += tree->bytes;
+}
+
 static void batch_recorded(struct run *run, int code) {
         if (code < 0) {
-                run->job->kept.counters = less(&run->job->kept.counters, &run->added); /* parts of large files may have come since */
-                run->job->kept.state = run->job->announced;
-                run->job->kept.finished = (struct fsop_time){0};
+                run->job->kept.counters = less(&run->job->kept.counters, &run->job->recording); /* parts of large files may have come since */
+                if (run->ends_job) {
+                        run->job->kept.state = run->job->announced;
+                        run->job->kept.finished = (struct fsop_time){0};
+                }
                 run->batch_failed = true;
                 run_fail(run, &(struct copy_error){.code = code}, "what is done could not be recorded");
         }
-        for (uint32_t i = 0; code == 0 && i < run->n_batch_trees; i++) {
-                run->batch_trees[i]->phase = TREE_FINISHED;
-                run->job->kept.places[run->batch_trees[i]->place].finished = true;
-        }
+        for (uint32_t i = 0; code == 0 && i < run->n_batch_trees; i++)
+                tree_recorded(run->batch_trees[i]);
         if (code == 0)
                 run->job->backoff = 0;
+        run->job->recording = (struct store_counters){0};
         drop_batch(run);
         run->moved = true;
 }
@@ -466,14 +480,15 @@ static void record(struct run *run) {
 
         add_files(run, &changes);
         add_failures(run, &changes);
-        run->added = less(&job->kept.counters, &before);
+        job->recording = less(&job->kept.counters, &before);
         for (uint32_t i = 0; i < run->n_batch_trees; i++)
                 change_add(&changes, STORE_PLACE_FINISHED, run, run->batch_trees[i]->place);
         job->kept.progressed = sys_realtime();
         job->kept.counters.totals_known = job->live.totals_known;
         job->kept.counters.files_total = job->live.totals_known ? job->live.files_total : 0;
         job->kept.counters.bytes_total = job->live.totals_known ? job->live.bytes_total : 0;
-        if (is_last(run)) {
+        run->ends_job = is_last(run);
+        if (run->ends_job) {
                 job->kept.state = job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE;
                 job->kept.finished = sys_realtime();
         }

@@ -113,7 +113,7 @@ uint64_t kept_bytes(const struct store_job *kept) {
         for (uint32_t i = 0; i < kept->n_places; i++) {
                 const struct store_place *place = &kept->places[i];
 
-                bytes += sizeof(*place) + place->source.len + place->target.len;
+                bytes += sizeof(*place) + TARGET_BYTES + place->source.len + place->target.len;
                 for (uint32_t j = 0; j < place->n_names; j++)
                         bytes += KEPT_LIST_BYTES + place->names[j].len;
         }

@@ -21,12 +21,9 @@ static void note_device(struct job *job, uint64_t dev) {
                 job->n_devices++;
 }
 
-void job_note_devices(struct job *job) {
-        job->n_devices = 0;
-        for (uint32_t i = 0; i < job->kept.n_places; i++) {
-                note_device(job, job->kept.places[i].source_id.dev);
-                note_device(job, job->kept.places[i].parent_id.dev);
-        }
+void job_note_devices(struct job *job, const struct store_place *place) {
+        note_device(job, place->source_id.dev);
+        note_device(job, place->parent_id.dev);
 }
 
 static bool share_a_device(const struct job *a, const struct job *b) {

@@ -48,7 +48,7 @@ static struct job *find_draft(struct jobs *jobs, uint64_t id, const struct sessi
 /* What an operation adds to the memory that its user's jobs take. */
 static uint64_t bytes_of(const struct operation *op) {
         const struct cp_args *args = &op->args.cp;
-        uint64_t bytes = sizeof(struct job) + sizeof(struct store_place) + op->at.path.len + op->to.path.len + args->key.len;
+        uint64_t bytes = sizeof(struct job) + sizeof(struct store_place) + TARGET_BYTES + op->at.path.len + op->to.path.len + args->key.len;
 
         for (uint32_t i = 0; i < args->n_names; i++)
                 bytes += KEPT_LIST_BYTES + args->names[i].len;
@@ -73,7 +73,7 @@ static bool user_has_memory(struct task_op *o, struct jobs *jobs, uint32_t uid) 
 static bool forget_oldest(struct jobs *jobs, const uint32_t *uid) {
         for (struct job *job = jobs->first; job; job = job->next)
                 if ((!uid || job->kept.uid == *uid) && job_has_ended(job) && !job->run && !job->forgetting) {
-                        job_forget(job);
+                        job_forget(job, NULL);
                         return true;
                 }
         return false;
@@ -183,7 +183,7 @@ static bool add_place(struct job *job, const struct task_op *o, const struct sub
                 .source_btime = tree->source_stat.btime,
         };
         job->kept.n_places++; /* from here on it is freed with the job */
-        job_note_devices(job);
+        job_note_devices(job, place);
         job->kept.elevated = job->kept.elevated || o->result.elevated;
         if (is_directory(tree))
                 job->kept.counters.totals_known = false;
@@ -192,7 +192,7 @@ static bool add_place(struct job *job, const struct task_op *o, const struct sub
                 job->kept.counters.bytes_total += (tree->source_stat.mode & 0170000) == 0100000 ? tree->source_stat.size : 0;
         }
         return kept_text(o->op->at.path, &place->source) && kept_text(o->op->to.path, &place->target) &&
-               kept_list(args->names, args->n_names, &place->names, &place->n_names);
+               kept_list(args->names, args->n_names, &place->names, &place->n_names) && job_add_target(job, job->kept.n_places - 1) == 0;
 }
 
 /* ---- on the disk ------------------------------------------------------------------------------------------------------ */
@@ -276,11 +276,15 @@ static bool commit(struct task_op *o, struct job *job) {
 
 /* ---- one submission --------------------------------------------------------------------------------------------------- */
 
+void job_refuse_target(struct task_op *o, const struct job *other) {
+        task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target", (unsigned long long)other->kept.id);
+}
+
 static void refuse_conflict(struct task_op *o, const struct job *other, const struct job *job) {
         if (other == job)
                 task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "this job has a place with the same target already");
         else
-                task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target", (unsigned long long)other->kept.id);
+                job_refuse_target(o, other);
 }
 
 static bool add_names(struct task_op *o, struct job *job, struct store_place *place) {
@@ -313,7 +317,7 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
         if (last)
                 return add_names(o, job, last) ? job : NULL;
         other = jobs_writing_to(jobs, session->peer.uid, (struct object_id){submission->to_dev, submission->tree.target_parent_id.ino},
-                                submission->tree.target_name);
+                                o->op->to.path);
         if (other) {
                 refuse_conflict(o, other, job);
                 return NULL;

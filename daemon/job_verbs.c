@@ -104,7 +104,7 @@ struct reading {
         uint32_t max, n;
         struct bytes *targets; /* of the job's places; copied, as the job may go */
         uint32_t n_places, place;
-        uint64_t at;           /* entries of this place so far */
+        uint64_t number, at;   /* the append that is read, and how many of its entries are */
         size_t bytes;
         bool full, no_memory;
         struct arena texts;    /* the worker's: the answer's own arena is the loop's, where other operations of the batch use it */
@@ -134,7 +134,15 @@ static int take_failure(void *context, const struct store_failure *failure) {
         return 0;
 }
 
-#define COOKIE(place, at) ((uint64_t)(place) << 40 | (at))
+/* Of a digest: the number of its append, and its own in that. An append has far fewer entries: they all were in memory. */
+#define COOKIE_BITS 24u
+#define COOKIE(number, at) ((number) << COOKIE_BITS | (at))
+#define COOKIE_NUMBER(cookie) ((cookie) >> COOKIE_BITS)
+
+/* By a page before. */
+static bool was_given(const struct reading *reading) {
+        return reading->number == COOKIE_NUMBER(reading->after) && COOKIE(reading->number, reading->at) <= reading->after;
+}
 
 static int take_digest(void *context, const struct done_entry *entry) {
         struct reading *reading = context;
@@ -142,7 +150,7 @@ static int take_digest(void *context, const struct done_entry *entry) {
         struct bytes top = reading->targets[reading->place];
 
         reading->at++;
-        if (!entry->has_digest || COOKIE(reading->place, reading->at) <= reading->after)
+        if (!entry->has_digest || was_given(reading))
                 return 0;
         reading->bytes += top.len + entry->path.len + 64;
         if (reading->n == reading->max || (reading->n > 0 && reading->bytes > JOB_ANSWER_TEXT_BYTES)) {
@@ -158,25 +166,29 @@ static int take_digest(void *context, const struct done_entry *entry) {
         }
         memcpy(digest->digest, entry->digest, sizeof(digest->digest));
         reading->n++;
-        reading->cookie = COOKIE(reading->place, reading->at);
+        reading->cookie = COOKIE(reading->number, reading->at);
         return 0;
 }
 
-static int take_blob(void *context, struct bytes data) {
-        return done_read(data, take_digest, context);
+static int take_files(void *context, const struct store_files *files) {
+        struct reading *reading = context;
+
+        if (files->place >= reading->n_places)
+                return -FSOP_EIO;
+        reading->place = files->place;
+        reading->number = files->number;
+        reading->at = 0;
+        return done_read(files->data, take_digest, reading);
 }
 
 static int read_pages(struct store *store, void *owner) {
         struct reading *reading = owner;
-        int code = 0;
+        int code;
 
         if (reading->want == JOB_WANT_FAILURES)
                 code = store->ops->read_failures(store, reading->id, reading->after, reading->max + 1, take_failure, reading);
         else
-                for (reading->place = 0; code == 0 && reading->place < reading->n_places; reading->place++) {
-                        reading->at = 0;
-                        code = store->ops->read_files(store, reading->id, reading->place, take_blob, reading);
-                }
+                code = store->ops->read_all_files(store, reading->id, COOKIE_NUMBER(reading->after), take_files, reading);
         return reading->full ? 0 : code;
 }
 
@@ -237,7 +249,7 @@ static void answer_show(struct task_op *o, struct job *job) {
         struct reading *reading;
 
         job_answer_with(o, job);
-        if (o->failed || args->want == JOB_WANT_JOB)
+        if (o->failed || args->want == JOB_WANT_JOB || (args->want == JOB_WANT_DIGESTS && !job->kept.verify))
                 return;
         reading = arena_calloc(out, 1, sizeof(*reading));
         if (reading) {
@@ -262,12 +274,12 @@ static void not_now(struct task_op *o, const struct job *job) {
 }
 
 static void answer_pause(struct task_op *o, struct job *job) {
-        if (job_has_ended(job))
+        if (job_has_ended(job) || job->stop == STOP_CANCEL) {
                 not_now(o, job);
-        else {
-                job_stop(job, STOP_PAUSE);
-                job_answer_with(o, job);
+                return;
         }
+        job_pause(job, o);
+        job_answer_with(o, job);
 }
 
 static void answer_resume(struct task_op *o, struct job *job) {
@@ -275,7 +287,7 @@ static void answer_resume(struct task_op *o, struct job *job) {
                 not_now(o, job);
                 return;
         }
-        job_resume(job);
+        job_resume(job, o);
         job_answer_with(o, job);
 }
 
@@ -284,27 +296,34 @@ static void answer_cancel(struct task_op *o, struct job *job) {
                 not_now(o, job);
                 return;
         }
-        job_stop(job, STOP_CANCEL);
+        job_cancel(job, o);
         job_answer_with(o, job);
 }
 
 static void answer_retry(struct task_op *o, struct job *job) {
+        const struct job *other;
+
         if (job->kept.state != FSOP_JOB_FAILED || job->run) {
                 not_now(o, job);
                 return;
         }
-        job_retry(job);
+        other = job_in_the_way(job);
+        if (other) {
+                job_refuse_target(o, other);
+                return;
+        }
+        job_retry(job, o);
         job_answer_with(o, job);
 }
 
 static void answer_forget(struct task_op *o, struct job *job) {
-        if (!job_has_ended(job)) {
+        if (!job_has_ended(job) || job->announced != job->kept.state) {
                 task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "job %llu is %s; cancel it first", (unsigned long long)job->kept.id,
-                             job_state_name(job->kept.state));
+                             job_state_name(job->announced));
                 return;
         }
         o->result.value.job.end = true;
-        job_forget(job);
+        job_forget(job, o);
 }
 
 void job_answer(struct task_op *o) {

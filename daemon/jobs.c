@@ -74,44 +74,15 @@ void job_free(struct job *job) {
         unlink_job(job);
         job->jobs->n_drafts -= job->draft;
         job_events_free(job);
+        job_remove_targets(job);
         kept_fini(&job->kept);
         free(job);
 }
 
 bool job_has_ended(const struct job *job) {
+        if (job->stop == STOP_CANCEL)
+                return false; /* it will have when its run is over */
         return job->kept.state == FSOP_JOB_DONE || job->kept.state == FSOP_JOB_FAILED || job->kept.state == FSOP_JOB_CANCELLED;
-}
-
-static const char *leaf_of(struct bytes path, size_t *ret_len) {
-        size_t end = path.len, start;
-
-        while (end > 1 && path.data[end - 1] == '/')
-                end--;
-        for (start = end; start > 0 && path.data[start - 1] != '/';)
-                start--;
-        *ret_len = end - start;
-        return (const char *)path.data + start;
-}
-
-/* Other users' do not count: whoever could name a target, and nothing more, would keep its owner from it, and learn of its jobs. */
-struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id parent, const char *name) {
-        size_t name_len = strlen(name), len;
-
-        for (struct job *job = jobs->first; job; job = job->next) {
-                if (job->kept.uid != uid || job_has_ended(job))
-                        continue;
-                for (uint32_t i = 0; i < job->kept.n_places; i++) {
-                        const struct store_place *place = &job->kept.places[i];
-                        const char *leaf;
-
-                        if (place->finished || place->parent_id.ino != parent.ino || place->parent_id.dev != parent.dev)
-                                continue;
-                        leaf = leaf_of(place->target, &len);
-                        if (len == name_len && memcmp(leaf, name, len) == 0)
-                                return job;
-                }
-        }
-        return NULL;
 }
 
 /* ---- what is kept of a job --------------------------------------------------------------------------------------------- */
@@ -135,16 +106,42 @@ static void update_recorded(void *owner, int code) {
         jobs->update_failed = code < 0;
 }
 
-/* In one set with what goes before it, if anything does. */
-static void record_state(struct job *job, const struct store_change *first) {
+static void fail_asker(struct task_op *asker, int code) {
+        task_op_fail(asker, code, error_class_of(-code), "it is done, but could not be recorded, and may be undone when the daemon ends: %s",
+                     error_text(-code));
+}
+
+static void asker_recorded(void *owner, int code) {
+        struct task_op *asker = owner;
+
+        update_recorded(asker->task->session->server->jobs, code);
+        if (code < 0)
+                fail_asker(asker, code);
+        task_unpark(asker);
+}
+
+/* It is soon over by itself. */
+static void no_cancel(struct task_op *asker) {
+        (void)asker;
+}
+
+/* In one set with what goes before it, if anything does. Whoever asked for it (may be NULL) is answered when it is on the disk. */
+static void record_state(struct job *job, const struct store_change *first, struct task_op *asker) {
         struct store_change changes[2];
         uint32_t n = 0;
+        int code;
 
         if (first)
                 changes[n++] = *first;
         changes[n++] = job_update(job);
-        if (journal_change(job->jobs->journal, changes, n, update_recorded, job->jobs) < 0)
-                update_recorded(job->jobs, -FSOP_ENOMEM);
+        code = asker ? journal_change(job->jobs->journal, changes, n, asker_recorded, asker)
+                     : journal_change(job->jobs->journal, changes, n, update_recorded, job->jobs);
+        if (code < 0)
+                update_recorded(job->jobs, code);
+        if (asker && code < 0)
+                fail_asker(asker, code);
+        else if (asker)
+                task_park(asker, no_cancel);
 }
 
 static void audit_end(const struct job *job) {
@@ -170,6 +167,10 @@ static bool is_all_finished(const struct job *job) {
         return true;
 }
 
+static enum fsop_job_state state_when_finished(const struct job *job) {
+        return job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE;
+}
+
 static void forget_running(const struct job *job) {
         struct jobs *jobs = job->jobs;
         uint32_t i = 0;
@@ -179,12 +180,13 @@ static void forget_running(const struct job *job) {
         jobs->running[i] = jobs->running[--jobs->n_running];
 }
 
-static void enter_state(struct job *job, enum fsop_job_state state, const struct error *error, const struct store_change *first) {
+static void enter_state(struct job *job, enum fsop_job_state state, const struct error *error, const struct store_change *first,
+                        struct task_op *asker) {
         job->kept.state = state;
         job_set_error(job, error);
         if (job_has_ended(job))
                 job->kept.finished = sys_realtime();
-        record_state(job, first);
+        record_state(job, first, asker);
         job_event_state(job);
         if (job_has_ended(job))
                 audit_end(job);
@@ -192,14 +194,19 @@ static void enter_state(struct job *job, enum fsop_job_state state, const struct
 }
 
 void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error) {
-        enter_state(job, state, error, NULL);
+        enter_state(job, state, error, NULL, NULL);
 }
 
 struct store_counters job_counters(const struct job *job) {
         struct store_counters counters = job->live;
 
-        counters.files_done = job->kept.counters.files_done;
-        counters.files_skipped = job->kept.counters.files_skipped;
+        counters.files_done = job->kept.counters.files_done - job->recording.files_done;
+        counters.files_skipped = job->kept.counters.files_skipped - job->recording.files_skipped;
+        /* places that an earlier run finished uncounted are not in the totals; and sources grow */
+        if (counters.totals_known && counters.bytes_total < counters.bytes_copied)
+                counters.bytes_total = counters.bytes_copied;
+        if (counters.totals_known && counters.files_total < counters.files_done + counters.files_skipped + counters.files_failed)
+                counters.files_total = counters.files_done + counters.files_skipped + counters.files_failed;
         return counters;
 }
 
@@ -267,41 +274,48 @@ void job_start(struct job *job, bool clean) {
 
 /* ---- stopping ---------------------------------------------------------------------------------------------------------- */
 
-static void carry_out(struct job *job, enum job_stop stop) {
-        switch (stop) {
-        case STOP_PAUSE:
-                job_set_state(job, FSOP_JOB_PAUSED, NULL);
-                break;
-        case STOP_CANCEL:
-                job->wants_cleaning = job->kept.runs > 0 || job->reloaded;
-                job_set_state(job, FSOP_JOB_CANCELLED, NULL);
-                break;
-        default:
-                break;
-        }
-}
-
 void job_stop(struct job *job, enum job_stop stop) {
-        if (!job->run) {
-                carry_out(job, stop);
-                return;
-        }
-        if (stop <= job->stop)
+        if (!job->run || stop <= job->stop)
                 return;
         job->stop = stop;
         run_stop(job->run);
 }
 
-void job_resume(struct job *job) {
+/* What its user wants of it. While it runs that is recorded, so that nothing undoes it, and told when the run is over. */
+static void stop_for(struct job *job, enum job_stop stop, enum fsop_job_state state, struct task_op *asker) {
+        if (!job->run) {
+                enter_state(job, state, NULL, NULL, asker);
+                return;
+        }
+        job_stop(job, stop);
+        job->kept.state = state;
+        if (state == FSOP_JOB_CANCELLED)
+                job->kept.finished = sys_realtime();
+        record_state(job, NULL, asker);
+}
+
+void job_pause(struct job *job, struct task_op *asker) {
+        stop_for(job, STOP_PAUSE, FSOP_JOB_PAUSED, asker);
+}
+
+void job_cancel(struct job *job, struct task_op *asker) {
+        if (!job->run)
+                job->wants_cleaning = job->kept.runs > 0 || job->reloaded;
+        stop_for(job, STOP_CANCEL, FSOP_JOB_CANCELLED, asker);
+}
+
+void job_resume(struct job *job, struct task_op *asker) {
         if (job->run && job->stop == STOP_PAUSE) {
                 job->stop = STOP_YIELD; /* it stops, and is queued again */
+                job->kept.state = job->announced;
+                record_state(job, NULL, asker);
                 return;
         }
         job->backoff = 0;
-        job_set_state(job, FSOP_JOB_QUEUED, NULL);
+        enter_state(job, FSOP_JOB_QUEUED, NULL, NULL, asker);
 }
 
-void job_retry(struct job *job) {
+void job_retry(struct job *job, struct task_op *asker) {
         struct store_change change = {.kind = STORE_RETRY, .id = job->kept.id};
 
         job->kept.counters.files_failed = 0;
@@ -310,28 +324,51 @@ void job_retry(struct job *job) {
         for (uint32_t i = 0; i < job->kept.n_places; i++)
                 job->kept.places[i].finished = false;
         job->backoff = 0;
-        enter_state(job, FSOP_JOB_QUEUED, NULL, &change);
+        enter_state(job, FSOP_JOB_QUEUED, NULL, &change, asker);
 }
 
-static void remove_job(struct job *job) {
-        struct jobs *jobs = job->jobs;
+/* It is still there, to be forgotten another time. */
+static void not_removed(struct job *job, int code) {
+        update_recorded(job->jobs, code);
+        job->forgetting = false;
+        if (job->remover)
+                task_op_fail(job->remover, code, error_class_of(-code), "that it is forgotten could not be recorded: %s", error_text(-code));
+}
+
+static void removed(void *owner, int code) {
+        struct job *job = owner;
+        struct task_op *asker = job->remover;
+
+        if (code < 0)
+                not_removed(job, code);
+        else
+                job_free(job);
+        if (asker)
+                task_unpark(asker);
+}
+
+static void remove_job(struct job *job, struct task_op *asker) {
         struct store_change change = {.kind = STORE_REMOVE, .id = job->kept.id};
 
-        if (journal_change(jobs->journal, &change, 1, update_recorded, jobs) < 0)
-                update_recorded(jobs, -FSOP_ENOMEM);
-        job_free(job);
+        job->remover = asker;
+        if (journal_change(job->jobs->journal, &change, 1, removed, job) < 0)
+                not_removed(job, -FSOP_ENOMEM);
+        else if (asker)
+                task_park(asker, no_cancel);
 }
 
-void job_forget(struct job *job) {
+/* What is forgotten before it is cleaned up has no time when it finished: load_job goes on with it. */
+void job_forget(struct job *job, struct task_op *asker) {
         job->forgetting = true;
-        if (job->run)
-                return; /* job_run_ended goes on with it */
-        if (job->kept.state == FSOP_JOB_FAILED && job->kept.runs > 0 && job->kept.error.code != 0)
+        if (job->kept.state == FSOP_JOB_FAILED && job->kept.runs > 0 && job->kept.error.code != 0 && !job->run)
                 job->wants_cleaning = true; /* it broke off: something may be left */
-        if (!job->wants_cleaning)
-                remove_job(job);
-        else
-                job->jobs->schedule_wanted = true;
+        if (!job->run && !job->wants_cleaning) {
+                remove_job(job, asker);
+                return;
+        }
+        job->kept.finished = (struct fsop_time){0};
+        record_state(job, NULL, asker);
+        job->jobs->schedule_wanted = true;
 }
 
 static void wait_to_retry(struct job *job, const struct error *error) {
@@ -359,16 +396,16 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                         log_line(LOG_LEVEL_WARNING, "job %llu: its temporary files could not be removed: %.*s", (unsigned long long)job->kept.id,
                                  (int)error->message.len, error->message.len > 0 ? (const char *)error->message.data : "");
                 if (job->forgetting)
-                        remove_job(job);
+                        remove_job(job, NULL);
                 return;
         }
-        if (job_has_ended(job)) { /* recorded with its last files */
+        if (job_has_ended(job) && stop != STOP_CANCEL) { /* recorded with its last files */
                 job_event_state(job);
                 audit_end(job);
-        } else if (stop == STOP_CANCEL)
+        } else if (is_all_finished(job)) /* the wish to stop came too late */
+                job_set_state(job, state_when_finished(job), NULL);
+        else if (stop == STOP_CANCEL)
                 job_set_state(job, FSOP_JOB_CANCELLED, NULL);
-        else if (is_all_finished(job)) /* the wish to stop came too late */
-                job_set_state(job, job->kept.counters.files_failed > 0 ? FSOP_JOB_FAILED : FSOP_JOB_DONE, NULL);
         else if (stop == STOP_PAUSE)
                 job_set_state(job, FSOP_JOB_PAUSED, NULL);
         else if (stop == STOP_SHUTDOWN)
@@ -379,8 +416,6 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
                 job_set_state(job, FSOP_JOB_FAILED, error);
         else
                 job_set_state(job, FSOP_JOB_QUEUED, NULL);
-        if (job->forgetting)
-                job_forget(job);
 }
 
 void jobs_policy_changed(struct jobs *jobs) {
@@ -434,7 +469,7 @@ static void keep_house(struct jobs *jobs) {
                 if (job->draft || job->forgetting)
                         continue;
                 if (job_has_ended(job) && now - job->kept.finished.sec > FORGET_AFTER_S)
-                        job_forget(job);
+                        job_forget(job, NULL);
                 else if (!job_has_ended(job) && job->kept.state != FSOP_JOB_PAUSED && !job->run && now - progressed > FAIL_AFTER_S) {
                         struct error error = {.code = FSOP_ETIMEDOUT, .class_ = FSOP_CLASS_CANCELLED};
                         static const char why[] = "nothing of it could be done for 14 days";
@@ -498,14 +533,21 @@ static int load_job(void *context, const struct store_job *from) {
         job->reloaded = true;
         job->live = job->kept.counters;
         job->bytes = kept_bytes(&job->kept);
-        job_note_devices(job);
+        for (uint32_t i = 0; i < job->kept.n_places; i++) {
+                job_note_devices(job, &job->kept.places[i]);
+                if (job_add_target(job, i) < 0)
+                        return -FSOP_ENOMEM; /* it is freed with all the others */
+        }
         job->last_event = jobs->event_base;
         if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING || job->kept.state == FSOP_JOB_WAITING)
                 job->kept.state = FSOP_JOB_QUEUED;
+        if (job->kept.state == FSOP_JOB_CANCELLED && is_all_finished(job))
+                job->kept.state = state_when_finished(job); /* as job_run_ended would have said, had there been the time */
         job->announced = job->kept.state;
         /* what was cancelled may not have been cleaned up; to look costs little */
-        job->wants_cleaning = job->kept.state == FSOP_JOB_CANCELLED && job->kept.runs > 0 &&
-                              sys_realtime().sec - job->kept.finished.sec < DAY_S;
+        job->forgetting = job_has_ended(job) && job->kept.finished.sec == 0;
+        job->wants_cleaning = job->forgetting || (job->kept.state == FSOP_JOB_CANCELLED && job->kept.runs > 0 &&
+                                                  sys_realtime().sec - job->kept.finished.sec < DAY_S);
         return 0;
 }
 
@@ -593,6 +635,7 @@ struct jobs *jobs_free(struct jobs *jobs) {
                 job_free(jobs->first);
         if (jobs->journal)
                 journal_free(jobs->journal);
+        free(jobs->targets);
         free(jobs);
         return NULL;
 }

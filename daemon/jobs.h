@@ -7,6 +7,7 @@
  *      job_submit.c    cp: from operations to a job that is on the disk
  *      job_verbs.c     list, show, watch, pause, resume, cancel, retry, forget
  *      job_events.c    what happened to a job, numbered, and who waits for it
+ *      job_targets.c   which of them writes to which name
  *      job_kept.c      what is kept of a job: copied, measured, freed
  *      job_open.c      a place of a job authorized and opened, by walking the steps of a request anew
  *      copy*.c         the copying of one job (copy.h)
@@ -27,36 +28,41 @@
 struct server;
 struct run;
 struct job_events;
+struct job_target;
 struct watcher;
 
 /* Why a run is to stop, the strongest wish last. */
 enum job_stop {
         STOP_NOT = 0,
         STOP_YIELD,    /* for a job of higher priority, or to be authorized anew: back to the queue */
-        STOP_PAUSE,
         STOP_SHUTDOWN, /* of the daemon */
+        STOP_PAUSE,
         STOP_CANCEL,
 };
 
 struct job {
         struct job *next; /* in the table, ascending by id */
         struct jobs *jobs;
-        struct store_job kept; /* what the store holds, or will hold when the changes under way are made */
+        /* what the store holds, or will hold when the changes under way are made; of one that runs also that it is to be paused or cancelled */
+        struct store_job kept;
         struct store_counters live; /* counters, with what is not recorded yet */
+        struct store_counters recording; /* what is in kept.counters of a batch that is on its way into the store */
         struct run *run;
         enum job_stop stop;
-        enum fsop_job_state announced; /* what is told: kept.state, when it is so on the disk that the job has come to its end */
+        enum fsop_job_state announced; /* what is told: kept.state, when it is so on the disk that the job has come to its end, and its run is over */
         bool draft;             /* held: not in the store; belongs to a session */
         uint64_t session_id;
         uint64_t bytes;         /* of memory, about: what its user is charged */
         uint64_t devices[JOB_DEVICES_MAX]; /* that it reads from or writes to */
         uint32_t n_devices;     /* more than JOB_DEVICES_MAX: counts as all of them */
+        struct job_target *targets; /* of its places, in the table of all */
         bool adding;            /* on its way into the store */
         struct task_op *adder;  /* … for this operation */
         bool reloaded;          /* it was there when the daemon started */
         bool cleaning;          /* its run only removes temporary files */
         bool wants_cleaning;    /* … and that is still to be done */
-        bool forgetting;        /* to be removed when that is done */
+        bool forgetting;        /* to be removed when that is done; not seen any more */
+        struct task_op *remover; /* … for this operation; or NULL */
         uint64_t retry_ms;      /* waiting: when; monotonic */
         struct fsop_time retry; /* the same for people */
         uint32_t backoff;       /* how often it waited without anything done in between */
@@ -75,6 +81,9 @@ struct jobs {
         struct job *first, *last;
         uint32_t n, n_drafts, n_running;
         struct job *running[JOBS_RUNNING_MAX];
+        struct job_target **targets; /* of all places: chains by hash */
+        uint32_t n_targets, targets_room;
+        uint8_t targets_key[16];
         uint64_t next_id;
         uint64_t event_base;     /* the number of the last event of any job */
         uint64_t now_ms;
@@ -112,8 +121,6 @@ void jobs_insert(struct jobs *jobs, struct job *job);
 /* Takes it out of the table and frees it. Nothing of it may run. */
 void job_free(struct job *job);
 bool job_has_ended(const struct job *job);
-/* A job of this user's that has not ended and writes to this name, or NULL. */
-struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id parent, const char *name);
 
 /* Puts the job into a state, records that with the counters, tells watchers. error (may be NULL) is copied. done may be NULL. */
 void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error);
@@ -122,13 +129,19 @@ struct store_change job_update(const struct job *job);
 /* Copies an error into what is kept of the job. */
 void job_set_error(struct job *job, const struct error *error);
 
-/* Asks its run to stop; what follows depends on the wish (run_ended). Without a run it is carried out at once. */
+/* Asks its run, if there is one, to stop; what follows depends on the wish (run_ended). */
 void job_stop(struct job *job, enum job_stop stop);
+/*
+ * What users ask for. ASKER (may be NULL) is parked until it is on the disk, and fails if it does not get there; what it is answered
+ * with otherwise is its caller's.
+ */
+void job_pause(struct job *job, struct task_op *asker);
+void job_cancel(struct job *job, struct task_op *asker);
 /* Queues again what is paused or waits; what has failed, for what failed. */
-void job_resume(struct job *job);
-void job_retry(struct job *job);
+void job_resume(struct job *job, struct task_op *asker);
+void job_retry(struct job *job, struct task_op *asker);
 /* Removes a job that has ended, when what it may have left is removed. */
-void job_forget(struct job *job);
+void job_forget(struct job *job, struct task_op *asker);
 /*
  * From the run: it is over and freed. ERROR: why it could not go on (code 0: it came to its end, or was stopped); TRANSIENT: it may
  * be able to later.
@@ -143,10 +156,20 @@ struct job_info job_describe(const struct job *job);
 /* ---- job_schedule.c ---- */
 /* Starts what may run now; jobs of lower priority that are in the way of others are asked to step aside. */
 void jobs_schedule(struct jobs *jobs);
-/* Its places have changed. */
-void job_note_devices(struct job *job);
+/* It has this place, too. */
+void job_note_devices(struct job *job, const struct store_place *place);
 /* Begins a run (jobs.c). */
 void job_start(struct job *job, bool clean);
+
+/* ---- job_targets.c ---- */
+#define TARGET_BYTES 64 /* what one takes, about */
+/* Its place of that index has a target from now on; the job is never moved, and removes its targets before it goes. 0 or -FSOP_ENOMEM. */
+int job_add_target(struct job *job, uint32_t place);
+void job_remove_targets(struct job *job);
+/* A job of this user's that has not ended and writes to this target (a path, of which the last name counts), or NULL. */
+struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id parent, struct bytes target);
+/* Of a job that has ended: one that writes to a target of it by now, or NULL. */
+struct job *job_in_the_way(const struct job *job);
 
 /* ---- job_kept.c ---- */
 #define KEPT_LIST_BYTES (sizeof(struct bytes) + 32) /* what a text of a list takes beside itself: an allocation costs, too */
@@ -162,6 +185,8 @@ void error_fini(struct error *error);
 
 /* ---- job_submit.c ---- */
 void job_submit(struct task_op *o);
+/* Says that this other job writes to a target. */
+void job_refuse_target(struct task_op *o, const struct job *other);
 
 /* ---- job_verbs.c ---- */
 void job_answer(struct task_op *o);

@@ -99,6 +99,13 @@ struct store_failure {
         struct error error;
 };
 
+/* What one STORE_FILES appended; DATA is valid while EACH runs. */
+struct store_files {
+        uint64_t number; /* above 0, its own for as long as the job is there */
+        uint32_t place;
+        struct bytes data;
+};
+
 struct store_part {
         struct bytes path;
         struct copy_part_record record;
@@ -131,6 +138,10 @@ struct store_ops {
          * the next open finds out which. */
         int (*read_files)(struct store *store, uint64_t id, uint32_t place,
                           int (*each)(void *context, struct bytes data), void *context);
+        /* The same of all places, one after the other: from the append of this number on, itself included; 0: from the first. What is
+         * before it costs nothing. */
+        int (*read_all_files)(struct store *store, uint64_t id, uint64_t from,
+                              int (*each)(void *context, const struct store_files *files), void *context);
         int (*read_parts)(struct store *store, uint64_t id, uint32_t place,
                           int (*each)(void *context, const struct store_part *part), void *context);
         /* Failures with cookies beyond AFTER, ascending, at most MAX. */

@@ -59,6 +59,12 @@ static const char *const statements[STATEMENTS] = {
                 "SELECT " JOB_COLUMNS ", " STATE_COLUMNS " FROM jobs LEFT JOIN states ON job = id ORDER BY id",
         [STATEMENT_LOAD_PLACES] = "SELECT place, " PLACE_COLUMNS " FROM places WHERE job = ? ORDER BY place",
         [STATEMENT_READ_FILES] = "SELECT data FROM files WHERE job = ? AND place = ? ORDER BY number",
+        /* two searches of the index, merged: one alone would begin at the place's first */
+        [STATEMENT_READ_ALL_FILES] =
+                "SELECT place, number, data FROM files WHERE job = ?1 AND number >= ?2 "
+                "  AND place = (SELECT place FROM files WHERE number = ?2 AND job = ?1) "
+                "UNION ALL SELECT place, number, data FROM files WHERE job = ?1 "
+                "  AND place > coalesce((SELECT place FROM files WHERE number = ?2 AND job = ?1), -1) ORDER BY 1, 2",
         [STATEMENT_READ_PARTS] = "SELECT path, temporary, offset, ino, size, mtime_s, mtime_ns, ctime_s, ctime_ns, target_ino "
                                  "FROM parts WHERE job = ? AND place = ? ORDER BY path",
         [STATEMENT_READ_FAILURES] =
@@ -531,6 +537,29 @@ static int sqlite_read_files(struct store *base, uint64_t id, uint32_t place,
         return code;
 }
 
+static int sqlite_read_all_files(struct store *base, uint64_t id, uint64_t from,
+                                 int (*each)(void *context, const struct store_files *files), void *context) {
+        struct store_sqlite *store = sqlite_of(base);
+        struct binding b = begin(store, STATEMENT_READ_ALL_FILES);
+        struct row row = {.statement = b.statement};
+        int code;
+
+        bind_u64(&b, id);
+        bind_u64(&b, from);
+        while ((code = next_row(store, &row)) > 0) {
+                struct store_files files = {0};
+
+                files.place = row_u32(&row);
+                files.number = row_u64(&row);
+                files.data = row_peek(&row);
+                code = row.code == 0 ? each(context, &files) : row.code;
+                if (code < 0)
+                        break;
+        }
+        sqlite3_reset(b.statement);
+        return code;
+}
+
 static void read_part(struct row *row, struct store_part *part) {
         struct copy_part_record *record = &part->record;
 
@@ -626,6 +655,7 @@ const struct store_ops store_sqlite = {
         .commit = sqlite_commit,
         .load = sqlite_load,
         .read_files = sqlite_read_files,
+        .read_all_files = sqlite_read_all_files,
         .read_parts = sqlite_read_parts,
         .read_failures = sqlite_read_failures,
         .generation = sqlite_generation,

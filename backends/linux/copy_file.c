@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GROUP 16u
+#define GROUP 64u
 #define TRIES 3
 
 /* ---- one file ----------------------------------------------------------------------------------------------------- */

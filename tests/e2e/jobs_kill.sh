@@ -167,7 +167,43 @@ echo "a large file: $((copied / mib)) MiB copied, $((flushed / mib)) flushed, th
 equal "a large file: the same inode" "$inode" "$(stat -c %i "$data/to/big")"
 exits 0 "a large file: its contents" cmp "$data/from/tree/big" "$data/to/big"
 no_leftovers "a large file" "$data/to"
-rm "$data/to/big" "$data/from/tree/big"
+rm "$data/to/big"
+
+# ---- what was said is kept --------------------------------------------------------------------------------------------------
+
+# Killed as soon as the answer is there.
+slow() {
+        submitted --clone never --bwlimit 4M "$data/from/tree/big" "$data/to/slow"
+        until_field "$job" '.bytes_copied > 0' || fail "the slow job is under way" "$(job_state "$job")"
+}
+again() {
+        crash_daemon
+        start_daemon
+}
+slow
+exits 0 "pause" job_do pause "$job"
+again
+ends_as "paused, killed: it stays paused" "$job" paused 10
+exits 0 "resume" job_do resume "$job"
+again
+ends_as "resumed, killed: it runs" "$job" running 10
+exits 0 "cancel" job_do cancel "$job"
+again
+ends_as "cancelled, killed: it stays cancelled" "$job" cancelled 10
+no_leftovers "cancelled, killed" "$data/to"
+[ ! -e "$data/to/slow" ] && ok "cancelled, killed: nothing is there" || fail "cancelled, killed: nothing is there"
+exits 0 "forget" job_do forget "$job"
+again
+exits 1 "forgotten, killed: it stays forgotten" job_do show "$job"
+mkdir "$data/to/dir"
+submitted -r -T --update=none-fail "$data/from" "$data/to/dir"
+job_reaches "$job" running 5 >/dev/null
+exits 0 "cancel a tree" job_do cancel "$job"
+again
+ends_as "a tree, cancelled, killed: it stays cancelled" "$job" cancelled 20
+no_leftovers "a tree, cancelled, killed" "$data/to"
+rm -rf "$data/to/dir"
+rm "$data/from/tree/big"
 
 # ---- as the caller --------------------------------------------------------------------------------------------------------
 

@@ -74,9 +74,21 @@ cut() {
         rm -rf "$target"
 }
 
+# How long a job takes when nothing happens: within that the power goes.
+declare -A takes_ms
+start_daemon
+for clone in never auto; do
+        begin=${EPOCHREALTIME/./}
+        exits 0 "without a cut, clone $clone" as_nobody fsop cp -a -T --clone $clone "$data/new" "$data/to/timed"
+        takes_ms[$clone]=$(((${EPOCHREALTIME/./} - begin) / 1000))
+        rm -rf "$data/to/timed"
+done
+stop_daemon
+echo "a job takes ${takes_ms[never]} ms, with clones ${takes_ms[auto]} ms"
+
 for ((i = 1; i <= cuts; i++)); do
         for clone in never auto; do
-                ms=$([ $clone = never ] && echo 900 || echo 500)
+                ms=${takes_ms[$clone]}
                 cut "cut $i, a new target, clone $clone, state beside it" "$data/to/new" "$data/state" $ms --clone $clone
                 cut "cut $i, a new target, clone $clone, state elsewhere" "$data/to/new" "$scratch/state" $ms --clone $clone
                 for place in "$data/state" "$scratch/state"; do
@@ -87,7 +99,7 @@ for ((i = 1; i <= cuts; i++)); do
         done
         cp -r "$data/old" "$data/to/existing"
         sync -f "$data"
-        cut "cut $i, --sync file" "$data/to/existing" "$scratch/state" 900 --sync file
+        cut "cut $i, --sync file" "$data/to/existing" "$scratch/state" "${takes_ms[never]}" --sync file
 done
 
 # Called done, and the power goes at once.

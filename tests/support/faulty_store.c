@@ -15,6 +15,7 @@ struct faulty {
         uint64_t until;   /* commits before the planned one; counts down */
         uint64_t commits; /* atomic */
         int crashed;      /* atomic */
+        uint64_t appends_read;
 };
 
 static struct faulty *faulty_of(const struct store *store) {
@@ -40,6 +41,10 @@ void faulty_store_plan(struct store *store, const struct faulty_plan *plan) {
 
 uint64_t faulty_store_commits(const struct store *store) {
         return __atomic_load_n(&faulty_of(store)->commits, __ATOMIC_ACQUIRE);
+}
+
+uint64_t faulty_store_appends_read(const struct store *store) {
+        return faulty_of(store)->appends_read;
 }
 
 bool faulty_store_crashed(const struct store *store) {
@@ -96,11 +101,43 @@ static int faulty_load(struct store *store, int (*each)(void *context, const str
         return faulty_store_crashed(store) ? -FSOP_EIO : inner->ops->load(inner, each, context, ret_next_id);
 }
 
+/* Appends are counted on their way to EACH. */
+struct counting {
+        struct faulty *faulty;
+        int (*each)(void *context, struct bytes data);
+        int (*each_of_all)(void *context, const struct store_files *files);
+        void *context;
+};
+
+static int count_append(void *context, struct bytes data) {
+        struct counting *counting = context;
+
+        counting->faulty->appends_read++;
+        return counting->each(counting->context, data);
+}
+
+static int count_append_of_all(void *context, const struct store_files *files) {
+        struct counting *counting = context;
+
+        counting->faulty->appends_read++;
+        return counting->each_of_all(counting->context, files);
+}
+
 static int faulty_read_files(struct store *store, uint64_t id, uint32_t place,
                              int (*each)(void *context, struct bytes data), void *context) {
-        struct store *inner = faulty_of(store)->inner;
+        struct counting counting = {.faulty = faulty_of(store), .each = each, .context = context};
+        struct store *inner = counting.faulty->inner;
 
-        return faulty_store_crashed(store) ? -FSOP_EIO : inner->ops->read_files(inner, id, place, each, context);
+        return faulty_store_crashed(store) ? -FSOP_EIO : inner->ops->read_files(inner, id, place, count_append, &counting);
+}
+
+static int faulty_read_all_files(struct store *store, uint64_t id, uint64_t from,
+                                 int (*each)(void *context, const struct store_files *files), void *context) {
+        struct counting counting = {.faulty = faulty_of(store), .each_of_all = each, .context = context};
+        struct store *inner = counting.faulty->inner;
+
+        return faulty_store_crashed(store) ? -FSOP_EIO
+                                           : inner->ops->read_all_files(inner, id, from, count_append_of_all, &counting);
 }
 
 static int faulty_read_parts(struct store *store, uint64_t id, uint32_t place,
@@ -149,6 +186,7 @@ const struct store_ops store_faulty = {
         .commit = faulty_commit,
         .load = faulty_load,
         .read_files = faulty_read_files,
+        .read_all_files = faulty_read_all_files,
         .read_parts = faulty_read_parts,
         .read_failures = faulty_read_failures,
         .generation = faulty_generation,

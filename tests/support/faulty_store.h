@@ -35,6 +35,8 @@ void faulty_store_plan(struct store *store, const struct faulty_plan *plan);
 
 /* Commits so far, those that failed among them. Any thread. */
 uint64_t faulty_store_commits(const struct store *store);
+/* What STORE_FILES appended and was read so far, in appends. Not while a call is under way. */
+uint64_t faulty_store_appends_read(const struct store *store);
 /* It crashed, and lives on by a crash function. Any thread. */
 bool faulty_store_crashed(const struct store *store);
 

@@ -139,10 +139,12 @@ same() {
         exits 0 "$what" "$bin/alike" "$@" "$source" "$copy"
 }
 
-# no_leftovers WHAT DIRECTORY…: nothing there has a temporary name
+# no_leftovers WHAT DIRECTORY…: nothing there has a temporary name, soon at least: a job may end before all is removed
 no_leftovers() {
         local what=$1
         shift
+        has_no_leftovers() { [ -z "$(find "$@" -name '.fsop-*' 2>/dev/null)" ]; }
+        wait_until "$what: temporary names go" has_no_leftovers "$@"
         equal "$what: no temporary name is left" "" "$(find "$@" -name '.fsop-*' | head -n 5)"
 }
 

@@ -252,6 +252,12 @@ static int forgetful_read_files(struct store *store, uint64_t id, uint32_t place
         return may_fail();
 }
 
+static int forgetful_read_all_files(struct store *store, uint64_t id, uint64_t from,
+                                    int (*each)(void *context, const struct store_files *files), void *context) {
+        (void)store, (void)id, (void)from, (void)each, (void)context;
+        return may_fail();
+}
+
 static int forgetful_read_parts(struct store *store, uint64_t id, uint32_t place,
                                 int (*each)(void *context, const struct store_part *part), void *context) {
         (void)store, (void)id, (void)place, (void)each, (void)context;
@@ -281,6 +287,7 @@ const struct store_ops store_sqlite = {
         .commit = forgetful_commit,
         .load = forgetful_load,
         .read_files = forgetful_read_files,
+        .read_all_files = forgetful_read_all_files,
         .read_parts = forgetful_read_parts,
         .read_failures = forgetful_read_failures,
         .generation = forgetful_generation,

@@ -393,6 +393,83 @@ START_TEST(killed_again_and_again) {
 }
 END_TEST
 
+/* ---- what a user was told
+ * ---------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+        const char *name;
+        enum fsop_verb before, verb;     /* the first is answered, and what follows from it done, before the other is asked for */
+        enum fsop_job_state left;        /* what the next daemon finds; or DONE, if it came too late */
+} wishes[] = {
+        {"pause", FSOP_VERB_NONE, FSOP_VERB_JOB_PAUSE, FSOP_JOB_PAUSED},
+        {"cancel", FSOP_VERB_NONE, FSOP_VERB_JOB_CANCEL, FSOP_JOB_CANCELLED},
+        {"resume", FSOP_VERB_JOB_PAUSE, FSOP_VERB_JOB_RESUME, FSOP_JOB_QUEUED},
+        {"cancel what is paused", FSOP_VERB_JOB_PAUSE, FSOP_VERB_JOB_CANCEL, FSOP_JOB_CANCELLED},
+        {"forget", FSOP_VERB_JOB_CANCEL, FSOP_VERB_JOB_FORGET, FSOP_JOB_UNKNOWN},
+};
+#define WISHES ((int)(sizeof(wishes) / sizeof(wishes[0])))
+
+static unsigned wish; /* of these */
+
+/* Is killed as soon as the wish is answered; comes to its end if the job did before. */
+static void wishing_life(unsigned what, const struct faulty_plan *plan, uint64_t steps) {
+        (void)plan;
+        begin(what);
+        submit_scene(what);
+        for (uint64_t i = 0; i < steps; i++)
+                if (!step())
+                        pass(1000);
+        if (wishes[wish].before && !job_has_ended(job_of(shared->job)))
+                info_of(ask(job_op(wishes[wish].before, shared->job)));
+        if (wishes[wish].before)
+                settle();
+        if (state_of(shared->job) == FSOP_JOB_DONE && wishes[wish].verb != FSOP_VERB_JOB_FORGET) {
+                stop();
+                return;
+        }
+        ck_assert_int_eq(ask(job_op(wishes[wish].verb, shared->job))->error.code, 0);
+        kill(getpid(), SIGKILL);
+}
+
+/* It is as was answered, and what may be left of it goes. */
+static void obeying_life(unsigned what, const struct faulty_plan *plan, uint64_t steps) {
+        struct job *job;
+
+        (void)plan, (void)steps;
+        begin(what);
+        job = job_of(shared->job);
+        if (wishes[wish].left == FSOP_JOB_UNKNOWN)
+                ck_assert(!job || job->forgetting);
+        else if (!job || job->kept.state != FSOP_JOB_DONE)
+                is_in_state(shared->job, wishes[wish].left);
+        else
+                is_copy_of("/home/dst", "/home/src"); /* it came too late */
+        settle();
+        if (wishes[wish].left == FSOP_JOB_UNKNOWN)
+                ck_assert_ptr_null(job_of(shared->job));
+        if (wishes[wish].left == FSOP_JOB_CANCELLED || wishes[wish].left == FSOP_JOB_UNKNOWN)
+                ck_assert_uint_eq(fake_count_names(".fsop-"), 0);
+        stop();
+}
+
+START_TEST(killed_after_an_answer) {
+        unsigned what = _i % 2 ? LARGE | SMALL : FRESH | LARGE | SMALL;
+
+        wish = (unsigned)_i / 2;
+        for (uint64_t n = 0;; n++) {
+                bool ended;
+
+                make_scene(what);
+                ended = in_child(wishing_life, what, NULL, n);
+                if (!ended)
+                        ck_assert(in_child(obeying_life, what, NULL, 0));
+                kit_empty_directory();
+                if (ended || n == 100)
+                        break;
+        }
+}
+END_TEST
+
 /* ---- a store that fails, and lives
  * ------------------------------------------------------------------------------------------ */
 
@@ -401,10 +478,13 @@ static const struct faulty_plan no_plan;
 /* Until the job is done; what it says on the way has a reason. */
 static void run_with_retries(unsigned what, bool lasting) {
         unsigned stops = 0;
+        uint64_t told = 0;
 
         for (unsigned i = 0; i < 20000; i++) {
                 struct job *job = job_of(shared->job);
 
+                ck_assert_msg(job_describe(job).files_done >= told, "files were done, and are no more");
+                told = job_describe(job).files_done;
                 if (job->kept.state == FSOP_JOB_DONE && !job->run)
                         break;
                 if (job->kept.state == FSOP_JOB_WAITING || (job->kept.state == FSOP_JOB_FAILED && !job->run)) {
@@ -415,7 +495,7 @@ static void run_with_retries(unsigned what, bool lasting) {
                                 faulty_store_plan(kit_store, &no_plan);
                 }
                 if (job->kept.state == FSOP_JOB_FAILED && !job->run)
-                        info_of(ask(job_op(FSOP_VERB_JOB_RETRY, shared->job)));
+                        ask(job_op(FSOP_VERB_JOB_RETRY, shared->job)); /* done, whether or not it could be recorded */
                 if (!step())
                         pass(1000);
         }
@@ -462,6 +542,37 @@ START_TEST(a_commit_fails_once) {
 }
 END_TEST
 
+/* Who asks is told, and it is so all the same; but a job whose removal failed is still there. */
+START_TEST(what_is_wanted_cannot_be_recorded) {
+        static const struct {
+                enum fsop_verb verb;
+                enum fsop_job_state then;
+        } wanted[] = {
+                {FSOP_VERB_JOB_PAUSE, FSOP_JOB_PAUSED},
+                {FSOP_VERB_JOB_CANCEL, FSOP_JOB_CANCELLED},
+                {FSOP_VERB_JOB_FORGET, FSOP_JOB_CANCELLED},
+        };
+        struct faulty_plan plan = {.kind = FAULTY_ERROR, .nth = 1, .code = -FSOP_ENOSPC};
+
+        make_scene(LARGE | SMALL);
+        begin(LARGE | SMALL);
+        submit_scene(LARGE | SMALL);
+        run_until(shared->job, FSOP_JOB_RUNNING);
+        for (unsigned i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+                while (!journal_is_idle(server.jobs->journal))
+                        ck_assert(step());
+                faulty_store_plan(kit_store, &plan);
+                refused(ask(job_op(wanted[i].verb, shared->job)), FSOP_ENOSPC, FSOP_CLASS_OS);
+                settle();
+                is_in_state(shared->job, wanted[i].then);
+                ck_assert_int_eq(info_of(ask(job_op(FSOP_VERB_JOB_SHOW, shared->job)))->state, wanted[i].then);
+        }
+        ck_assert_int_eq(ask(job_op(FSOP_VERB_JOB_FORGET, shared->job))->error.code, 0);
+        ck_assert_ptr_null(job_of(shared->job));
+        stop();
+}
+END_TEST
+
 START_TEST(commits_fail_for_a_while) {
         commit_fails(scenes[_i / 2].what & ~(unsigned)TWO, _i % 2 ? -FSOP_ENOSPC : -FSOP_EIO, true);
 }
@@ -482,6 +593,8 @@ int main(void) {
         tcase_add_loop_test(tcase, killed_at_every_step, 0, 2 * SCENES);
         tcase_add_loop_test(tcase, killed_again_and_again, 0, SCENES);
         tcase_add_loop_test(tcase, a_commit_fails_once, 0, 2 * SCENES);
+        tcase_add_loop_test(tcase, killed_after_an_answer, 0, 2 * WISHES);
+        tcase_add_test(tcase, what_is_wanted_cannot_be_recorded);
         tcase_add_loop_test(tcase, commits_fail_for_a_while, 0, 2 * SCENES);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);

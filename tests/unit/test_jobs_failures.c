@@ -113,8 +113,7 @@ static void whole_visit(void) {
         say_cp(cp_op("/home/one", "/home/another"));
         say(job_op(FSOP_VERB_JOB_CANCEL, 3));
         go_on(3);
-        say(job_op(FSOP_VERB_JOB_FORGET, 3));
-        go_on(3);
+        wait_for(say(job_op(FSOP_VERB_JOB_FORGET, 3)));
         say(job_op(FSOP_VERB_JOB_WATCH, job ? job : 99));
 }
 
@@ -152,13 +151,13 @@ static void jobs_end(unsigned n) {
                         continue;
                 ck_assert_msg(!job->run, "at %u: job %d does not end", n, (int)job->kept.id);
                 if (job->kept.state == FSOP_JOB_PAUSED) {
-                        job_resume(job);
+                        job_resume(job, NULL);
                         go_on(job->kept.id);
                 }
                 if (job->kept.state == FSOP_JOB_FAILED) {
                         ck_assert_msg(job->kept.error.code != 0 || job->kept.counters.files_failed > 0,
                                       "at %u: job %d failed for no reason", n, (int)job->kept.id);
-                        job_retry(job);
+                        job_retry(job, NULL);
                         go_on(job->kept.id);
                 }
                 ck_assert_msg(job_has_ended(job) && job->kept.state != FSOP_JOB_FAILED,

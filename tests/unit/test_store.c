@@ -111,6 +111,57 @@ START_TEST(files_are_appended_in_order) {
 }
 END_TEST
 
+struct appends {
+        uint32_t n, enough;
+        struct store_files files[16];
+};
+
+static int take_append(void *context, const struct store_files *files) {
+        struct appends *appends = context;
+
+        ck_assert_uint_lt(appends->n, 16);
+        appends->files[appends->n] = *files;
+        appends->files[appends->n].data.data = NULL;
+        return ++appends->n == appends->enough ? -FSOP_ECANCELED : 0;
+}
+
+/* By place, however they came; from any of them on. */
+START_TEST(files_of_all_places_are_read_on) {
+        static const struct {
+                uint64_t id;
+                uint32_t place;
+        } added[] = {{5, 1}, {5, 0}, {6, 0}, {5, 1}, {5, 0}, {6, 0}, {5, 0}, {5, 1}};
+        static const size_t order[] = {1, 4, 6, 0, 3, 7}; /* those of job 5 */
+        struct store *store = kit_open();
+        struct appends all = {0}, other = {0};
+
+        kit_add(store, kit_largest_job(5));
+        kit_add(store, kit_plain_job(6));
+        for (size_t i = 0; i < sizeof(added) / sizeof(added[0]); i++)
+                ck_assert_int_eq(kit_append(store, added[i].id, added[i].place, 1, 100 + i), 0);
+        ck_assert_int_eq(store->ops->read_all_files(store, 5, 0, take_append, &all), 0);
+        ck_assert_uint_eq(all.n, 6);
+        for (uint32_t i = 0; i < all.n; i++) {
+                struct appends rest = {0}, first = {.enough = 1};
+
+                ck_assert_uint_gt(all.files[i].number, 0);
+                ck_assert_uint_eq(all.files[i].place, added[order[i]].place);
+                ck_assert_uint_eq(all.files[i].data.len, 100 + order[i]);
+                ck_assert_int_eq(store->ops->read_all_files(store, 5, all.files[i].number, take_append, &rest), 0);
+                ck_assert_uint_eq(rest.n, all.n - i);
+                ck_assert_mem_eq(rest.files, all.files + i, rest.n * sizeof(rest.files[0]));
+                ck_assert_int_eq(store->ops->read_all_files(store, 5, all.files[i].number, take_append, &first), -FSOP_ECANCELED);
+                ck_assert_uint_eq(first.n, 1);
+        }
+        ck_assert_int_eq(store->ops->read_all_files(store, 6, 0, take_append, &other), 0);
+        ck_assert_uint_eq(other.n, 2);
+        other.n = 0;
+        ck_assert_int_eq(store->ops->read_all_files(store, 77, all.files[2].number, take_append, &other), 0);
+        ck_assert_uint_eq(other.n, 0);
+        store->ops->close(store);
+}
+END_TEST
+
 struct parts {
         uint32_t n;
         struct copy_part_record records[8];
@@ -438,6 +489,7 @@ int main(void) {
         const TTest *const tests[] = {every_field_comes_back,
                                       update_changes_what_may_change,
                                       files_are_appended_in_order,
+                                      files_of_all_places_are_read_on,
                                       parts_are_replaced_and_forgotten,
                                       failures_are_read_page_by_page,
                                       nothing_of_a_removed_job_stays,
