@@ -57,6 +57,12 @@ struct copy_reach {
         const char *(*target)(void *context, struct bytes path);
 };
 
+/* A directory that a job has made, over restarts, when devices may have other numbers. ino 0: not known. */
+struct copy_made {
+        uint64_t ino;
+        struct fsop_time btime; /* sec 0: its filesystem does not say */
+};
+
 /* One source and what it becomes. Filled by the daemon; what is below the line by copy_open. */
 struct copy_tree {
         const struct copy_options *options;
@@ -68,6 +74,7 @@ struct copy_tree {
         struct copy_reach reach;
         char temporary[COPY_TEMPORARY_BYTES]; /* ".fsop-JOB-RANDOM": the top's temporary name, and how those of files begin */
         bool resumed; /* an earlier run may have left things under temporary names */
+        struct copy_made top; /* fresh: what has the temporary name, if an earlier run has made it; copy_top says which one this made */
         const char *const *parts; /* resumed: temporary names of parts to be gone on with, ascending by strcmp */
         uint32_t n_parts;
         int stop; /* atomic, set by the daemon: calls return -FSOP_ECANCELED as soon as nothing is left half done */

@@ -103,6 +103,8 @@ struct directory {
         uint64_t dev, ino, mnt_id;
 };
 int directory_open(const char *absolute_path, struct directory *ret_directory);
+/* The same of whatever stands there: what rules keep out may be a file. The other calls about directories take it, too. */
+int directory_open_any(const char *absolute_path, struct directory *ret_directory);
 void directory_close(struct directory *directory);
 
 /* A directory whatever its path becomes, without holding it open. */
@@ -138,6 +140,8 @@ int sys_list_trusted_directory(const char *path, char ***ret_names, size_t *ret_
 int sys_open_append(const char *path, os_fd *ret_fd);
 /* Appends all of it; -FSOP_E… on failure. [any] */
 int sys_write_all(os_fd fd, const void *data, size_t len);
+/* Whether a directory of the daemon's own is trusted as such files are: 0, or -FSOP_E... and why (a static string, or NULL). */
+int sys_check_trusted_directory(const char *path, const char **ret_why);
 /* mkdir -p with MODE for a directory of the daemon's own. */
 int sys_make_directory(const char *path, uint32_t mode);
 
@@ -168,9 +172,9 @@ struct object_id {
 };
 struct guard {
         const struct directory *root;      /* the rule's directory; everything stays beneath it */
-        const struct object_id *excluded;  /* directories that may not be, hold or lie above what is touched: the rule's */
-        uint32_t n_excluded;               /* exclude list and the daemon's own files */
-        const os_fd *excluded_fds;         /* held open, same order; OS_FD_NONE where the directory does not exist */
+        const struct object_id *excluded;  /* what may not be, hold or lie above what is touched: the rule's exclude list, */
+        uint32_t n_excluded;               /* what others deny, and the daemon's own files; mostly directories */
+        const os_fd *excluded_fds;         /* held open, same order; OS_FD_NONE where it does not exist */
         bool one_filesystem;
         bool links_any;      /* non-directories with several links may be changed */
         bool set_id;         /* set-id bits may be set and may survive */
@@ -240,6 +244,10 @@ struct sys_op {
         struct identity *identity; /* as whom it runs: of `at`, or of `to` where only that changes */
         struct place at, to;
         struct parent_cache *cache; /* or NULL */
+        /* Asked by walks about each name that they meet, BELOW `at`, before it is looked at: NULL: it may be touched; else a static
+         * sentence why not: that name then fails, guarded. The function is NULL where rules say nothing of what is below. */
+        const char *(*excluded)(void *context, struct bytes below);
+        void *excluded_context;
         uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
         size_t out_bytes;
         /* filled by sys_resolve and sys_run */

@@ -28,13 +28,13 @@ static struct bytes join_below(struct task_op *o, struct bytes directory, struct
         return path;
 }
 
-static bool describe_end(struct task_op *o, const struct task_end *end, const struct location *location, struct end *ret) {
+static bool describe_end(struct task_op *o, struct task_end *end, const struct location *location, struct end *ret) {
         memset(ret, 0, sizeof(*ret));
         if (location->kind == LOCATION_NONE)
                 return true;
         ret->present = true;
         if (location->kind == LOCATION_PATH) {
-                ret->path = location->path;
+                ret->path = end->path = location->path;
                 return true;
         }
         if (end->n_ancestors > 0) {
@@ -45,7 +45,7 @@ static bool describe_end(struct task_op *o, const struct task_end *end, const st
                 ret->held_name = end->handle->rule;
                 if (end->handle->path.len == 0)
                         return true;
-                ret->path = join_below(o, end->handle->path, location->path);
+                ret->path = end->path = join_below(o, end->handle->path, location->path);
                 return ret->path.data != NULL;
         }
         ret->caller_only = ret->n_ancestors == 0;

@@ -364,6 +364,7 @@ static struct tree *tree_new(struct run *run, uint32_t place) {
         tree->t.source = tree->t.target_parent = OS_FD_NONE;
         tree->t.resumed = run->clean || has_earlier_run(run->job);
         temporary_name(kept, place, tree->t.temporary);
+        tree->t.top = kept->places[place].top;
         return tree;
 }
 

@@ -433,6 +433,22 @@ static void single_file(struct dir *dir) {
         files_queue(dir, &name, &type, 1, is_done(dir, name) ? BUNDLE_KNOWN : BUNDLE_FILES_OF_DIR, false);
 }
 
+/*
+ * Which directory it is that a later run goes on with, or removes. What is in it by then may be there without this: it is then told by
+ * its owner alone, after a crash in these milliseconds.
+ */
+static void keep_top(struct tree *tree) {
+        struct store_job *kept = &tree->run->job->kept;
+        struct store_place *place = &kept->places[tree->place];
+        struct store_change change = {.kind = STORE_TOP, .id = kept->id, .place = tree->place, .top = &place->top};
+
+        if (place->top.ino == tree->t.top.ino && place->top.btime.sec == tree->t.top.btime.sec &&
+            place->top.btime.nsec == tree->t.top.btime.nsec)
+                return;
+        place->top = tree->t.top;
+        journal_change(tree->run->job->jobs->journal, &change, 1, NULL, NULL);
+}
+
 static void top_done(struct io *io) {
         struct unit *unit = io->owner;
         struct run *run = unit->run;
@@ -443,6 +459,7 @@ static void top_done(struct io *io) {
         struct dir *dir = handle && (names || place->n_names == 0) ? dir_new(tree, NULL, handle, names) : NULL;
 
         unit_back(unit);
+        keep_top(tree);
         if (dir) {
                 tree->top = dir;
                 tree->has_top = true;

@@ -93,24 +93,6 @@ static void find_peer_call(struct io *io) {
 
 /* ---- what may be set with a rule's rights ----------------------------------------------------------------------------- */
 
-static const char too_long[] = "its path is too long for rules to speak about";
-
-static bool join_below(struct bytes top, struct bytes below, uint8_t path[WIRE_PATH_BYTES_MAX + 1], struct bytes *ret_path) {
-        size_t len = top.len;
-
-        if (len + 1 + below.len > WIRE_PATH_BYTES_MAX)
-                return false;
-        memcpy(path, top.data, len);
-        if (below.len > 0) {
-                path[len++] = '/';
-                memcpy(path + len, below.data, below.len);
-                len += below.len;
-        }
-        path[len] = 0;
-        *ret_path = (struct bytes){path, len};
-        return true;
-}
-
 /*
  * Workers ask; all that is looked at stays as it is while the run lives. Only the rule that lends the target is asked, as for a
  * handle: the guards say that everything lies in its directory. By the text of a path alone another rule's could be meant, with links
@@ -121,11 +103,13 @@ static const char *permit(struct tree *tree, struct operation *op, struct bytes 
         uint8_t path[WIRE_PATH_BYTES_MAX + 1];
         struct question question = {.peer = &tree->run->peer, .op = op};
         struct verdict verdict;
+        const char *why;
 
         op->as = FSOP_AS_ELEVATED;
         op->at = (struct location){.kind = LOCATION_PATH};
-        if (!join_below(place->target, below, path, &op->at.path))
-                return too_long;
+        why = policy_join_path(place->target, below, path, &op->at.path);
+        if (why)
+                return why;
         question.at = (struct end){.present = true, .path = op->at.path, .held_name = rule_name(tree->to_rule)};
         policy_decide(tree->run->policy, &question, &verdict);
         if (verdict.kind == VERDICT_ELEVATED)
@@ -154,25 +138,18 @@ static const char *permit_node(void *context, struct bytes below, enum fsop_file
 
 /* ---- what may be met ------------------------------------------------------------------------------------------------- */
 
-static const char *excluded(const struct tree *tree, const struct rule *rule, op_set permission, struct bytes top, struct bytes below) {
-        uint8_t text[WIRE_PATH_BYTES_MAX + 1];
-        struct bytes path;
-
-        if (!join_below(top, below, text, &path))
-                return too_long;
-        return policy_excludes(tree->run->policy, &tree->run->peer, rule, &tree->op, permission, path);
-}
-
 static const char *source_excluded(void *context, struct bytes below) {
         const struct tree *tree = context;
 
-        return excluded(tree, tree->from_rule, op_permission_at(&tree->op), tree->op.at.path, below);
+        return policy_excludes(tree->run->policy, &tree->run->peer, tree->from_rule, &tree->op, op_permission_at(&tree->op),
+                               tree->op.at.path, below);
 }
 
 static const char *target_excluded(void *context, struct bytes below) {
         const struct tree *tree = context;
 
-        return excluded(tree, tree->to_rule, op_permission_to(&tree->op), tree->op.to.path, below);
+        return policy_excludes(tree->run->policy, &tree->run->peer, tree->to_rule, &tree->op, op_permission_to(&tree->op),
+                               tree->op.to.path, below);
 }
 
 /* Mostly nothing is excluded in a tree: then no name need be looked at. */

@@ -560,6 +560,7 @@ static void say_unavailable(struct jobs *jobs, const char *why, int code) {
 int jobs_need_store(struct jobs *jobs) {
         struct server *server = jobs->server;
         struct store *store = NULL;
+        const char *why = NULL;
         char *note = NULL;
         int code;
 
@@ -570,6 +571,13 @@ int jobs_need_store(struct jobs *jobs) {
         code = sys_make_directory(server->config->state_dir, 0700);
         if (code < 0) {
                 say_unavailable(jobs, "the state directory cannot be made", code);
+                return code;
+        }
+        /* Whoever can put files there could write jobs for anybody. */
+        code = sys_check_trusted_directory(server->config->state_dir, &why);
+        if (code < 0) {
+                log_line(LOG_LEVEL_ERROR, "the state directory %s is not used: %s", server->config->state_dir, why ? why : error_text(-code));
+                say_unavailable(jobs, "the state directory is not the daemon's own", code);
                 return code;
         }
         code = store_sqlite.open(server->config->state_dir, &store, &note);

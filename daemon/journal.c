@@ -144,6 +144,9 @@ static struct store_change pack_change(struct packer *packer, const struct store
                 change.path = pack_bytes(packer, original->path);
                 change.part = pack(packer, original->part, sizeof(*original->part), _Alignof(struct copy_part_record));
                 break;
+        case STORE_TOP:
+                change.top = pack(packer, original->top, sizeof(*original->top), _Alignof(struct copy_made));
+                break;
         case STORE_PART_GONE:
                 change.path = pack_bytes(packer, original->path);
                 break;

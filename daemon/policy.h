@@ -123,11 +123,13 @@ uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, o
 /*
  * For operations that meet names of their own below a PATH that was decided on: whether anything there is kept out by its name,
  * and whether PATH is. RULE grants the end, PERMISSION is the end's. The guards keep directories out by what they are; this holds for
- * files, and for what is made or put in another's place later.
+ * files, and for what is made or put in another's place later. TOP is PATH again, BELOW what is met in it. Thread-safe.
  */
 bool policy_excludes_below(const struct policy *policy, const struct peer *peer, const struct rule *rule, struct bytes path);
 const char *policy_excludes(const struct policy *policy, const struct peer *peer, const struct rule *rule,
-                            const struct operation *op, op_set permission, struct bytes path);
+                            const struct operation *op, op_set permission, struct bytes top, struct bytes below);
+/* TOP and what is BELOW it (empty: TOP itself) as one path, or why rules cannot speak about it. */
+const char *policy_join_path(struct bytes top, struct bytes below, uint8_t buffer[WIRE_PATH_BYTES_MAX + 1], struct bytes *ret_path);
 uint32_t rule_path_count(const struct rule *rule);
 
 const char *rule_name(const struct rule *rule);

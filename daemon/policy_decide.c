@@ -458,11 +458,34 @@ bool policy_excludes_below(const struct policy *policy, const struct peer *peer,
         return any;
 }
 
-const char *policy_excludes(const struct policy *policy, const struct peer *peer, const struct rule *rule,
-                            const struct operation *op, op_set permission, struct bytes path) {
-        struct question question = {.peer = peer, .op = op, .at = {.present = true, .path = path}};
-        struct ask ask = {.policy = policy, .question = &question, .row = op_row(op->verb)};
+const char *policy_join_path(struct bytes top, struct bytes below, uint8_t buffer[WIRE_PATH_BYTES_MAX + 1], struct bytes *ret_path) {
+        size_t len = top.len > 1 || below.len == 0 ? top.len : 0; /* "/" is no component */
 
+        if (len + 1 + below.len > WIRE_PATH_BYTES_MAX)
+                return "its path is too long for rules to speak about";
+        memcpy(buffer, top.data, len);
+        if (below.len > 0) {
+                buffer[len++] = '/';
+                memcpy(buffer + len, below.data, below.len);
+                len += below.len;
+        }
+        buffer[len] = 0;
+        *ret_path = (struct bytes){buffer, len};
+        return NULL;
+}
+
+const char *policy_excludes(const struct policy *policy, const struct peer *peer, const struct rule *rule,
+                            const struct operation *op, op_set permission, struct bytes top, struct bytes below) {
+        struct question question = {.peer = peer, .op = op, .at = {.present = true}};
+        struct ask ask = {.policy = policy, .question = &question, .row = op_row(op->verb)};
+        uint8_t buffer[WIRE_PATH_BYTES_MAX + 1];
+        const char *why;
+        struct bytes path;
+
+        why = policy_join_path(top, below, buffer, &path);
+        if (why)
+                return why;
+        question.at.path = path;
         if (path_is_own(&ask, path))
                 return "the daemon's own files are out of reach of every rule";
         if (path_is_excluded(&ask, rule, path))

@@ -238,7 +238,7 @@ static void examine_directory(struct draft *draft, struct yaml_reader *reader, c
         else if (code == -FSOP_ENOENT)
                 yaml_warning(reader, node, "directory '%s' does not exist (yet): this path is inert", path->text);
         else if (code == -FSOP_ENOTDIR)
-                yaml_warning(reader, node, "'%s' is not a directory: this path is inert", path->text);
+                yaml_warning(reader, node, "'%s' is not a directory: only in a deny this path means anything", path->text);
 }
 
 static bool read_path_item(struct yaml_reader *reader, const struct yaml_node *node, void *target) {

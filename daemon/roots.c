@@ -23,7 +23,7 @@
 
 enum spec_kind { SPEC_EXCLUDED, SPEC_OWN, SPEC_DENY };
 
-/* A directory that is to be kept out of a root, by its path. */
+/* A directory, or a file, that is to be kept out of a root, by its path. */
 struct spec {
         enum spec_kind kind;
         char *path;
@@ -45,7 +45,7 @@ struct opened {
         const struct rule **above; /* denies whose directory is the root or holds it */
         uint32_t n_above;
         bool forbidden;  /* the root is one of the daemon's own directories, or excluded itself */
-        bool incomplete; /* a directory to exclude does not exist */
+        bool incomplete; /* something to exclude does not exist */
         uint64_t opened_ms;
 };
 
@@ -181,7 +181,7 @@ static void hold_marked(struct opened *opened, const struct spec *spec) {
 static int open_spec(struct opened *opened, const struct spec *spec) {
         struct directory directory;
         struct directory_mark mark;
-        int code = directory_open(spec->path, &directory);
+        int code = directory_open_any(spec->path, &directory);
 
         if (code == -FSOP_ENOENT || code == -FSOP_ENOTDIR) {
                 opened->incomplete = true;

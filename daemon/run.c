@@ -21,6 +21,22 @@ static bool is_walk(const struct operation *op) {
         }
 }
 
+static const char *excluded(void *context, struct bytes below) {
+        const struct task_op *o = context;
+
+        return policy_excludes(o->task->policy, &o->task->session->peer, o->verdict.at.rule, o->op, op_permission_at(o->op), o->at.path,
+                               below);
+}
+
+/* A walk meets names that nobody was asked about. Mostly nothing is excluded in a tree: then none need be looked at. */
+static void set_excluded(struct task_op *o) {
+        if (!is_walk(o->op) || o->verdict.at.kind != VERDICT_ELEVATED || o->at.path.len == 0 ||
+            !policy_excludes_below(o->task->policy, &o->task->session->peer, o->verdict.at.rule, o->at.path))
+                return;
+        o->sys.excluded = excluded;
+        o->sys.excluded_context = o;
+}
+
 static bool is_long(const struct operation *op) {
         return is_walk(op) || op->verb == FSOP_VERB_COPY_RANGE;
 }
@@ -59,6 +75,7 @@ static enum flow run_all(struct task *task) {
                 return FLOW_NEXT;
         }
         for_each_op (task, o) {
+                set_excluded(o);
                 switch (route_of(o)) {
                 case ROUTE_SERVICE:
                         answer(o);

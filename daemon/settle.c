@@ -48,21 +48,6 @@ static void explain_failure(struct task_op *o) {
         }
 }
 
-/* Where it is as policy sees it: absolute, or empty where a passed descriptor came first and only the rule is known. */
-static struct bytes path_for_policy(struct task_op *o) {
-        const struct location *at = &o->op->at;
-        const struct handle *base = o->at.handle;
-
-        if (at->kind == LOCATION_PATH)
-                return at->path;
-        if (at->kind != LOCATION_HANDLE || !base || base->path.len == 0)
-                return (struct bytes){NULL, 0};
-        if (at->path.len == 0)
-                return base->path;
-        return arena_printf(&o->task->out, "%.*s/%.*s", (int)base->path.len, (const char *)base->path.data, (int)at->path.len,
-                            (const char *)at->path.data);
-}
-
 /* What was opened becomes a handle; open-fd's descriptor goes out with the answer. */
 static void keep_opened(struct task_op *o) {
         struct session *session = o->task->session;
@@ -75,7 +60,7 @@ static void keep_opened(struct task_op *o) {
         if (o->verdict.at.kind == VERDICT_ELEVATED) {
                 like.elevated = true;
                 like.rule = (char *)(uintptr_t)rule_name(o->verdict.at.rule);
-                like.path = path_for_policy(o);
+                like.path = o->at.path;
         }
         if (session->state != SESSION_OPEN)
                 code = -FSOP_ECANCELED;

@@ -22,6 +22,7 @@ struct store_place {
         struct fsop_time source_btime;         /* tells an inode number that is used again; sec 0: not known */
         struct bytes *names; /* only these below the source; none: all */
         uint32_t n_names;
+        struct copy_made top; /* of a target that is built under a temporary name, from STORE_TOP on */
         bool finished; /* all of it is recorded, published and on the disk */
 };
 
@@ -69,6 +70,7 @@ struct store_job {
 enum store_change_kind {
         STORE_ADD,           /* job */
         STORE_UPDATE,        /* job: id and what STORE_UPDATE changes */
+        STORE_TOP,           /* id, place, top */
         STORE_PLACE_FINISHED, /* id, place */
         STORE_FILES,         /* id, place, data: files that are done; opaque (done.h), appended */
         STORE_PART,          /* id, place, path, part: how far a large file has come; replaces what was known */
@@ -86,6 +88,7 @@ struct store_change {
         struct bytes data, path;
         const struct copy_part_record *part;
         const struct error *error;
+        const struct copy_made *top;
 };
 
 /* A failure, as it is read back; texts are valid while EACH runs. */

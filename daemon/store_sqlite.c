@@ -24,7 +24,7 @@
         "created_s, created_ns, n_places"
 #define PLACE_COLUMNS                                                                                                  \
         "source, target, follow, elevated, source_dev, source_ino, parent_dev, parent_ino, source_btime_s, source_btime_ns, "    \
-        "names, finished"
+        "names, top_ino, top_btime_s, top_btime_ns, finished"
 
 static const char *const statements[STATEMENTS] = {
         [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -36,8 +36,9 @@ static const char *const statements[STATEMENTS] = {
                               "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_ADD_STATE] = "INSERT INTO states (" STATE_COLUMNS ", job) VALUES (" STATE_VALUES ", ?)",
         [STATEMENT_ADD_PLACE] = "INSERT INTO places (job, place, " PLACE_COLUMNS ") "
-                                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_UPDATE] = "UPDATE states SET (" STATE_COLUMNS ") = (" STATE_VALUES ") WHERE job = ?",
+        [STATEMENT_TOP] = "UPDATE places SET (top_ino, top_btime_s, top_btime_ns) = (?, ?, ?) WHERE job = ? AND place = ?",
         [STATEMENT_PLACE_FINISHED] = "UPDATE places SET finished = 1 WHERE job = ? AND place = ?",
         [STATEMENT_FILES] = "INSERT INTO files (job, place, data) VALUES (?, ?, ?)",
         [STATEMENT_PART] = "INSERT OR REPLACE INTO parts (job, place, path, temporary, offset, ino, size, mtime_s, "
@@ -160,6 +161,11 @@ static int write_state(struct store_sqlite *store, enum store_statement which, u
         return run_on_one(store, &b);
 }
 
+static void bind_made(struct binding *b, const struct copy_made *made) {
+        bind_u64(b, made->ino);
+        bind_time(b, made->btime);
+}
+
 static int write_place(struct store_sqlite *store, uint64_t id, uint32_t number, const struct store_place *place) {
         struct binding b = begin(store, STATEMENT_ADD_PLACE);
 
@@ -175,6 +181,7 @@ static int write_place(struct store_sqlite *store, uint64_t id, uint32_t number,
         bind_u64(&b, place->parent_id.ino);
         bind_time(&b, place->source_btime);
         bind_bytes_list(&b, place->names, place->n_names);
+        bind_made(&b, &place->top);
         bind_i64(&b, place->finished);
         return run(store, &b);
 }
@@ -241,6 +248,15 @@ static int write_part(struct store_sqlite *store, const struct store_change *cha
         return run(store, &b);
 }
 
+static int write_top(struct store_sqlite *store, const struct store_change *change) {
+        struct binding b = begin(store, STATEMENT_TOP);
+
+        bind_made(&b, change->top);
+        bind_u64(&b, change->id);
+        bind_i64(&b, change->place);
+        return run_on_one(store, &b);
+}
+
 /* Statements about a job, or one of its places. */
 static int write_about(struct store_sqlite *store, enum store_statement which, const struct store_change *change) {
         struct binding b = begin(store, which);
@@ -265,6 +281,8 @@ static int write_change(struct store_sqlite *store, const struct store_change *c
                 return add_job(store, change->job, next_id);
         case STORE_UPDATE:
                 return write_state(store, STATEMENT_UPDATE, change->id, change->job);
+        case STORE_TOP:
+                return write_top(store, change);
         case STORE_PLACE_FINISHED:
                 return write_about(store, STATEMENT_PLACE_FINISHED, change);
         case STORE_FILES:
@@ -409,6 +427,8 @@ static void read_place(struct row *row, struct store_place *place) {
         place->parent_id.ino = row_u64(row);
         place->source_btime = row_time(row);
         place->names = row_bytes_list(row, &place->n_names);
+        place->top.ino = row_u64(row);
+        place->top.btime = row_time(row);
         place->finished = row_bool(row);
 }
 

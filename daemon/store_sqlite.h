@@ -23,6 +23,7 @@ enum store_statement {
         STATEMENT_ADD_STATE,
         STATEMENT_ADD_PLACE,
         STATEMENT_UPDATE,
+        STATEMENT_TOP,
         STATEMENT_PLACE_FINISHED,
         STATEMENT_FILES,
         STATEMENT_PART,

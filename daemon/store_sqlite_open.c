@@ -52,6 +52,7 @@ const char *const store_sqlite_steps[] = {
         "  source BLOB NOT NULL, target BLOB NOT NULL, follow INTEGER NOT NULL, elevated INTEGER NOT NULL, source_dev INTEGER NOT NULL, "
         "  source_ino INTEGER NOT NULL, parent_dev INTEGER NOT NULL, parent_ino INTEGER NOT NULL, "
         "  source_btime_s INTEGER NOT NULL, source_btime_ns INTEGER NOT NULL, names BLOB NOT NULL, "
+        "  top_ino INTEGER NOT NULL, top_btime_s INTEGER NOT NULL, top_btime_ns INTEGER NOT NULL, "
         "  finished INTEGER NOT NULL, PRIMARY KEY (job, place));"
         "CREATE TABLE files (number INTEGER PRIMARY KEY NOT NULL, job INTEGER NOT NULL, place INTEGER NOT NULL, "
         "  data BLOB NOT NULL, FOREIGN KEY (job, place) REFERENCES places (job, place) ON DELETE CASCADE);"

@@ -37,6 +37,7 @@ struct task_end {
         struct root *root;           /* counted, or NULL */
         struct object_id *ancestors; /* of a directory that was passed or opened before */
         int n_ancestors;             /* or -FSOP_E… */
+        struct bytes path;           /* as rules see it: absolute, or empty where a passed descriptor came first */
 };
 
 struct task_op {

@@ -312,8 +312,12 @@ static int top_made(struct copy_tree *tree, struct copy_dir *dir, struct copy_er
         }
         if (r >= 0)
                 r = look_at_target(tree, dir, &place.to, ret);
-        if (r >= 0 && dir->found)
+        if (r >= 0 && dir->found) {
                 dir->inherits_acl = has_default_acl(dir->target);
+                r = copy_check_made(tree, &dir->to, ret);
+        } else if (r >= 0) {
+                tree->top = (struct copy_made){dir->to.ino, dir->to.btime};
+        }
         if (r >= 0)
                 r = settle_made(tree, dir, ret);
         if (place.target >= 0)

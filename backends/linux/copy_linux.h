@@ -89,6 +89,8 @@ int copy_guard_directory(const struct guard *guard, bool client, int fd, const s
 const char *copy_guard_creating(const struct guard *guard, const struct fsop_stat *parent);
 /* What rules say of the names of NAME in DIRECTORY (below the top) at both ends. */
 int copy_check_reach(const struct copy_tree *tree, const char *directory, const char *name, struct copy_error *ret);
+/* -FSOP_ESTALE where the top's temporary name leads to something else than what an earlier run has made, as far as that is known. */
+int copy_check_made(const struct copy_tree *tree, const struct fsop_stat *stat, struct copy_error *ret);
 /* -FSOP_EPERM where the rule does not let a file become that large. */
 int copy_guard_size(const struct guard *guard, uint64_t size, struct copy_error *ret);
 

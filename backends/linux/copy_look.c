@@ -135,6 +135,15 @@ const char *copy_guard_creating(const struct guard *guard, const struct fsop_sta
         return guard == NULL || guard_check_parent_owner(&op, &op.at, parent) == 0 ? NULL : op.why;
 }
 
+int copy_check_made(const struct copy_tree *tree, const struct fsop_stat *stat, struct copy_error *ret) {
+        const struct copy_made *made = &tree->top;
+
+        if (made->ino == 0 || (stat->ino == made->ino && (made->btime.sec == 0 || (stat->btime.sec == made->btime.sec &&
+                                                                                 stat->btime.nsec == made->btime.nsec))))
+                return 0;
+        return copy_refused(ret, -FSOP_ESTALE, "something else has the temporary name of the directory that was made");
+}
+
 int copy_guard_size(const struct guard *guard, uint64_t size, struct copy_error *ret) {
         struct sys_op op = {.opened = OS_FD_NONE};
 

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SWEEPS_MAX 16
+
 void copy_next_temporary(struct copy_tree *tree, char temporary[COPY_TEMPORARY_BYTES]) {
         uint32_t serial = __atomic_fetch_add(&tree->serial, 1, __ATOMIC_RELAXED);
 
@@ -88,11 +90,30 @@ static bool is_part(const struct copy_tree *tree, const char *name) {
         return false;
 }
 
-/* The same names again where a filesystem skips some while others are removed: until a pass finds none. */
+/* One pass. A resumed run leaves what it cannot remove: anybody who can make names here can make such ones. */
+static int sweep_once(struct copy_tree *tree, DIR *dir, bool all, bool *ret_removed) {
+        struct dirent *entry;
+        int error = 0;
+
+        *ret_removed = false;
+        rewinddir(dir);
+        for (errno = 0; (entry = readdir(dir)) != NULL; errno = 0) {
+                if (!all && copy_stopped(tree))
+                        return ECANCELED;
+                if (!copy_is_temporary(tree, entry->d_name) || (!all && is_part(tree, entry->d_name)))
+                        continue;
+                if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
+                        *ret_removed = true;
+                else if (errno != ENOENT && all)
+                        error = errno;
+        }
+        return errno != 0 ? errno : error;
+}
+
+/* The same names again where a filesystem skips some while others are removed; not for ever, where somebody adds more. */
 int copy_sweep(struct copy_tree *tree, int dir_fd, bool all, struct copy_error *ret) {
         int fd = lookup_reopen(dir_fd, O_RDONLY | O_DIRECTORY), error = 0;
-        struct dirent *entry;
-        bool removed;
+        bool removed = true;
         DIR *dir;
 
         if (fd < 0)
@@ -103,20 +124,8 @@ int copy_sweep(struct copy_tree *tree, int dir_fd, bool all, struct copy_error *
                 close(fd);
                 return copy_failed(ret, error);
         }
-        do {
-                removed = false;
-                rewinddir(dir);
-                for (errno = 0; (entry = readdir(dir)) != NULL; errno = 0) {
-                        if (!copy_is_temporary(tree, entry->d_name) || (!all && is_part(tree, entry->d_name)))
-                                continue;
-                        if (unlinkat(fd, entry->d_name, 0) == 0)
-                                removed = true;
-                        else if (errno != ENOENT)
-                                error = errno;
-                }
-                if (errno != 0)
-                        error = errno;
-        } while (removed && error == 0);
+        for (int pass = 0; removed && pass < SWEEPS_MAX && error != ECANCELED; pass++)
+                error = sweep_once(tree, dir, all, &removed);
         closedir(dir);
         return error != 0 ? copy_failed(ret, error) : 0;
 }

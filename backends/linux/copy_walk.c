@@ -210,7 +210,9 @@ static int check_top(const struct copy_tree *tree, int object, const struct fsop
 
         if (!stat_is_directory(stat) || (stat->uid != tree->writer->uid && !finished && tree->to_fs == FS_LOCAL))
                 return copy_refused(ret, -FSOP_ESTALE, "something else has the temporary name of the directory that was made");
-        r = copy_guard_object(tree->to_guard, stat, ret);
+        r = copy_check_made(tree, stat, ret);
+        if (r >= 0)
+                r = copy_guard_object(tree->to_guard, stat, ret);
         return r < 0 ? r : copy_guard_directory(tree->to_guard, tree->state->to_client, object, stat, ret);
 }
 

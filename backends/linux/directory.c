@@ -78,7 +78,7 @@ static int take_component(char done[PATH_MAX], char rest[PATH_MAX], const char *
         parent = lookup_open(service.root_fd, done_len > 0 ? done : "/", O_PATH | O_DIRECTORY, 0, FROM_ROOT, 0);
         if (parent < 0)
                 return parent;
-        fd = lookup_open(parent, component, O_PATH | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, 0);
+        fd = lookup_open(parent, component, O_PATH, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS, 0);
         if (fd >= 0) {
                 done[done_len] = '/';
                 memcpy(done + done_len + 1, component, len + 1);
@@ -124,26 +124,26 @@ static int expand_links(const char *path, char done[PATH_MAX]) {
         return r < 0 ? r : -ELOOP;
 }
 
-static int open_without_links(const char *absolute_path) {
+static int open_without_links(const char *absolute_path, uint64_t flags) {
         char expanded[PATH_MAX];
-        int fd = lookup_open(service.root_fd, absolute_path, O_PATH | O_DIRECTORY, 0, FROM_ROOT, 0), r;
+        int fd = lookup_open(service.root_fd, absolute_path, flags, 0, FROM_ROOT, 0), r;
 
         if (fd != -ELOOP)
                 return fd;
         r = expand_links(absolute_path, expanded);
         if (r < 0)
                 return r;
-        return lookup_open(service.root_fd, expanded[0] != 0 ? expanded : "/", O_PATH | O_DIRECTORY, 0, FROM_ROOT, 0);
+        return lookup_open(service.root_fd, expanded[0] != 0 ? expanded : "/", flags, 0, FROM_ROOT, 0);
 }
 
-int directory_open(const char *absolute_path, struct directory *ret_directory) {
+static int open_pinned(const char *absolute_path, uint64_t flags, struct directory *ret_directory) {
         struct fsop_stat stat;
         int fd, r;
 
         if (absolute_path[0] != '/')
                 return -FSOP_EINVAL;
         identity_wear_service();
-        fd = open_without_links(absolute_path);
+        fd = open_without_links(absolute_path, flags);
         if (fd < 0)
                 return error_from_errno(-fd);
         r = lookup_stat(fd, "", false, &stat);
@@ -155,6 +155,14 @@ int directory_open(const char *absolute_path, struct directory *ret_directory) {
         }
         *ret_directory = (struct directory){.fd = fd, .dev = stat_dev(&stat), .ino = stat.ino, .mnt_id = stat.mnt_id};
         return 0;
+}
+
+int directory_open(const char *absolute_path, struct directory *ret_directory) {
+        return open_pinned(absolute_path, O_PATH | O_DIRECTORY, ret_directory);
+}
+
+int directory_open_any(const char *absolute_path, struct directory *ret_directory) {
+        return open_pinned(absolute_path, O_PATH, ret_directory);
 }
 
 void directory_close(struct directory *directory) {
@@ -194,7 +202,7 @@ int directory_open_marked(const struct directory *beside, const struct directory
         mount_fd = lookup_reopen(beside->fd, O_RDONLY | O_DIRECTORY);
         if (mount_fd < 0)
                 return -FSOP_EOPNOTSUPP;
-        fd = open_by_handle_at(mount_fd, &handle.header, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        fd = open_by_handle_at(mount_fd, &handle.header, O_PATH | O_CLOEXEC);
         r = fd < 0 ? -errno : lookup_stat(fd, "", false, &stat);
         sys_close(mount_fd);
         if (r >= 0 && (stat.nlink == 0 || !same_object(&stat, mark->dev, mark->ino)))

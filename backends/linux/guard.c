@@ -89,8 +89,8 @@ int guard_check_parent_owner(struct sys_op *op, const struct place *place, const
 }
 
 const char *guard_object_fault(const struct guard *guard, const struct fsop_stat *stat, bool changes) {
-        if (stat_is_directory(stat) && is_excluded(guard, stat))
-                return "the rule excludes this directory";
+        if (is_excluded(guard, stat))
+                return "the rule excludes it";
         if (guard->owned_by_caller && stat->uid != guard->caller_uid)
                 return "the rule is for objects that belong to the caller";
 #ifndef FSOP_TEST_WEAK_RESOLVER
@@ -164,7 +164,8 @@ int guard_check_holds_none(struct sys_op *op, const struct place *place) {
                 struct fsop_stat here, above;
                 int fd = (int)guard->excluded_fds[i];
 
-                if (guard->excluded_fds[i] == OS_FD_NONE || lookup_stat(fd, "", false, &here) < 0)
+                if (guard->excluded_fds[i] == OS_FD_NONE || lookup_stat(fd, "", false, &here) < 0 ||
+                    !stat_is_directory(&here)) /* above a file nothing can be looked at; it stays kept out wherever it is carried */
                         continue;
                 for (unsigned level = 1;; level++) {
                         if (same_object(&here, stat_dev(&place->stat), place->stat.ino))

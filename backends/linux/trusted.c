@@ -298,17 +298,32 @@ static int collect_names(DIR *dir, char ***ret_names, size_t *ret_n) {
         return 0;
 }
 
+/* Pins a directory and looks at it. 0 or a negative errno; walk->fd is to be closed either way. */
+static int walk_to_directory(struct trusted_walk *walk, const char *path) {
+        int r;
+
+        identity_wear_service();
+        r = walk_trusted(walk, path);
+        if (r < 0)
+                return r;
+        walk->why = directory_fault(&walk->st, false);
+        return walk->why != NULL ? -EPERM : 0;
+}
+
+int sys_check_trusted_directory(const char *path, const char **ret_why) {
+        struct trusted_walk walk;
+        int r = walk_to_directory(&walk, path);
+
+        *ret_why = walk.why;
+        sys_close(walk.fd);
+        return r < 0 ? error_from_errno(-r) : 0;
+}
+
 int sys_list_trusted_directory(const char *path, char ***ret_names, size_t *ret_n, const char **ret_why) {
         struct trusted_walk walk;
         DIR *dir;
-        int fd, r;
+        int fd, r = walk_to_directory(&walk, path);
 
-        identity_wear_service();
-        r = walk_trusted(&walk, path);
-        if (r >= 0) {
-                walk.why = directory_fault(&walk.st, false);
-                r = walk.why != NULL ? -EPERM : 0;
-        }
         *ret_why = walk.why;
         if (r < 0) {
                 sys_close(walk.fd);

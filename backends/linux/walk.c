@@ -220,6 +220,15 @@ static const char *object_fault(const struct walk *walk, const struct fsop_stat 
         return fault;
 }
 
+/* What rules say of the name that the trail leads to: guards know only what was there when they were made. */
+static const char *name_fault(const struct walk *walk) {
+        const struct sys_op *op = walk->op;
+
+        if (op->excluded == NULL)
+                return NULL;
+        return op->excluded(op->excluded_context, (struct bytes){(const uint8_t *)walk->trail, walk->trail_len});
+}
+
 /* chmod or chown of something pinned. Links that are met keep their mode, as in chmod(1). */
 static void change(struct walk *walk, int fd, const struct fsop_stat *stat) {
         bool changed = false;
@@ -491,6 +500,7 @@ static void visit_pinned(struct walk *walk, struct frame *parent, const char *na
 static void visit(struct walk *walk, const char *entry_name) {
         struct frame *parent = top(walk);
         char name[NAME_MAX + 1];
+        const char *fault;
         int fd;
 
         strncpy(name, entry_name, sizeof(name) - 1); /* the buffer goes when its frame is closed */
@@ -498,6 +508,11 @@ static void visit(struct walk *walk, const char *entry_name) {
         walk->result.visited++;
         if (!trail_push(walk, name)) {
                 note_errno(walk, ENAMETOOLONG);
+                return;
+        }
+        fault = name_fault(walk);
+        if (fault != NULL) {
+                note_guarded(walk, fault);
                 return;
         }
         fd = lookup_open(parent->fd, name, CHILD_FLAGS, 0, walk->child_resolve, 0);

@@ -88,4 +88,12 @@ for own in "$scratch/audit/log" "$scratch/etc/fsopd.yaml" "$scratch/etc/policy.d
 done
 contains "the audit tells of it" '"denied"' "$(cat "$scratch/audit/log")"
 exits 3 "a directory that holds them is moved" as_nobody fsop --as elevated mv "$scratch" "$scratch.moved"
+# ---- a state directory that others can write to
+stop_daemon
+chmod 777 "$scratch/state"
+start_daemon
+exits 1 "no jobs with a state directory that others can write to" fsop cp "$scratch/etc/fsopd.yaml" "$scratch/copied"
+contains "… as the log says" "can be written to by others" "$(cat "$daemon_log")"
+chmod 700 "$scratch/state"
+
 finish

@@ -116,6 +116,37 @@ cmp -s "$tree/large" "$tree/to/part" && ok "a part that was replaced is begun an
 equal "… and root's file that had its name is as it was" "104857600 0" \
         "$(stat -L -c %s /proc/self/fd/9) $(tr -d '\0' <&9 | wc -c)"
 exec 9<&-
+rm -f "$tree/to/was"
+
+# ---- where what is made is root's, owners do not tell what the job has made -------------------------------------------------
+write_policy as-root <<POLICY
+rules:
+  - {name: as-root, effect: allow, user: [nobody], path: $tree/to, ops: [copy-to], create-as: service}
+  - {name: from, effect: allow, user: [nobody], path: $tree/from, ops: [copy-from]}
+POLICY
+fsop policy reload >/dev/null
+gives_up "root's directory, where the job makes root's" "$tree/to/inside"
+goes_on() {
+        local job temporary
+        job=$(submit n --json cp -r --bwlimit 10 --detach "$tree/from" "$tree/to/new")
+        wait_until "job $job makes its directory" compgen -G "$tree/to/.fsop-$job-*" >/dev/null
+        temporary=$(compgen -G "$tree/to/.fsop-$job-*")
+        n job pause "$job" >/dev/null
+        wait_until "job $job is paused" is_state "$job" paused
+        as_nobody mv -T "$temporary" "$tree/to/was"
+        as_nobody mv -T "$tree/to/inside" "$temporary"
+        kill -KILL "$(serving_pid)" "$daemon_pid" 2>/dev/null
+        wait "$daemon_pid" 2>/dev/null
+        daemon_pid=
+        start_daemon
+        n job resume "$job"
+        wait_until "job $job has failed" is_state "$job" failed
+        equal "a job that goes on after a crash does not in root's directory" "file SECRET 700" \
+                "$(ls "$temporary") $(cat "$temporary/file") $(stat -c %a "$temporary")"
+        as_nobody mv -T "$temporary" "$tree/to/inside"
+        rm -rf "$tree/to/was"
+}
+goes_on
 rm -f "$tree/to/"{part,was} "$tree/large" "$scratch/etc/policy.d/as-root.yaml"
 mv "$scratch/etc/rules.was" "$scratch/etc/policy.d/rules.yaml"
 fsop policy reload >/dev/null

@@ -17,8 +17,9 @@ chmod 600 "$data"/all/file "$data"/all/*/file "$data"/{from,to}/file
 echo contents >"$data/from/file"
 write_policy rules <<POLICY
 rules:
-  - {name: all, effect: allow, user: nobody, path: $data/all, exclude: $data/all/later, ops: all, chown-to: "*:*"}
+  - {name: all, effect: allow, user: nobody, path: $data/all, exclude: [$data/all/later, $data/all/walked/excluded, $data/all/walked/below/excluded], ops: all, chown-to: "*:*"}
   - {name: keep, effect: deny, user: nobody, path: $data/all/keep, ops: [chown]}
+  - {name: denied, effect: deny, user: nobody, path: $data/all/walked/denied, ops: all}
   - {name: no-root, effect: deny, user: nobody, path: $data/all/open, ops: [chown], chown-to: "root:*"}
   - {name: quota, effect: allow, user: nobody, path: $data/quota, ops: [truncate, fallocate, copy-to, files], max-bytes: 1M, total-bytes: 2M}
   - {name: caller, effect: allow, user: nobody, path: $data/caller, ops: all, owned-by: caller}
@@ -54,6 +55,35 @@ equal "but did the others" 9:9 "$(owner "$data/all/open/file")"
 may_not "an owner that a deny lists" chown root "$data/all/open/file"
 may "its group alone" chown :5 "$data/all/open/file"
 may "another owner" chown 6 "$data/all/open/file"
+
+# ---- files that are kept out, met by a walk
+for walk in "chown -R 7:7" "chmod -R 600" "rm -r"; do
+        rm -rf "$data/all/walked"
+        mkdir -p "$data"/all/walked/below
+        touch "$data"/all/walked/{excluded,denied,other} "$data"/all/walked/below/{excluded,other}
+        chmod 640 "$data"/all/walked/{excluded,denied,below/excluded}
+        # shellcheck disable=SC2086
+        exits 5 "$walk of what holds files that are kept out" as_nobody fsop $walk "$data/all/walked"
+        equal "$walk leaves the excluded and the denied file alone" "0:0 640 0:0 640 0:0 640" \
+                "$(stat -c '%u:%g %a' "$data"/all/walked/{excluded,denied,below/excluded} | xargs)"
+        case $walk in
+        chown*) equal "$walk does the others" "7:7 7:7" "$(stat -c %u:%g "$data"/all/walked/other "$data"/all/walked/below/other | xargs)" ;;
+        rm*) equal "$walk removes the others" "below denied excluded excluded" "$(find "$data/all/walked" -mindepth 1 -printf '%f\n' | sort | xargs)" ;;
+        esac
+done
+
+# ---- … and by other names
+rm -rf "$data/all/walked"
+mkdir -p "$data/all/walked"
+touch "$data"/all/walked/{excluded,denied}
+ln -s walked "$data/all/way"
+exits 0 "a reload, to find the files" fsop policy reload
+may_not "an excluded file through a link to its directory" chown 7:7 "$data/all/way/excluded"
+may_not "a denied file through a link to its directory" chown 7:7 "$data/all/way/denied"
+exits 5 "both, walked over with links followed" as_nobody fsop chown -R -H 7:7 "$data/all/way"
+equal "both stay as they are" "0:0 0:0" "$(stat -c %u:%g "$data"/all/walked/{excluded,denied} | xargs)"
+mkdir "$data/service/old"
+may "directories are renamed nevertheless" mv -T "$data/service/old" "$data/service/renamed"
 
 # ---- an exclusion that did not exist when the rule's directory was opened
 mkdir "$data/all/later"

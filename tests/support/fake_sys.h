@@ -122,6 +122,10 @@ int directory_open(const char *absolute_path, struct directory *ret_directory) {
         return 0;
 }
 
+int directory_open_any(const char *absolute_path, struct directory *ret_directory) {
+        return directory_open(absolute_path, ret_directory);
+}
+
 void directory_close(struct directory *directory) {
         if (directory->fd != OS_FD_NONE)
                 fake_open_directories--;

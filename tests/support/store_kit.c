@@ -134,6 +134,8 @@ static void same_place(const struct store_place *a, const struct store_place *b)
         KIT_SAME(a, b, parent_id.dev);
         KIT_SAME(a, b, parent_id.ino);
         kit_same_time(a->source_btime, b->source_btime);
+        KIT_SAME(a, b, top.ino);
+        kit_same_time(a->top.btime, b->top.btime);
         same_list(a->names, a->n_names, b->names, b->n_names);
         KIT_SAME(a, b, finished);
 }
@@ -220,6 +222,7 @@ struct store_job *kit_largest_job(uint64_t id) {
                         .source_btime = {i == 0 ? INT64_MIN : INT64_MAX, 999999999},
                         .names = i == 2 ? NULL : names,
                         .n_names = i == 2 ? 0 : 4,
+                        .top = {i == 1 ? 0 : UINT64_MAX - i, {i == 0 ? INT64_MIN : 0, i}},
                         .finished = i == 2,
                 };
         job = (struct store_job){

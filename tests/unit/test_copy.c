@@ -1025,6 +1025,32 @@ START_TEST(stopped) {
 }
 END_TEST
 
+/* A resumed run passes by what has a temporary name of its job and cannot be removed, removes the rest, and can be stopped. */
+START_TEST(sweeps_what_it_can) {
+        static const char stuck[] = "tree/dst/.fsop-7-0123456789abcdef-00000001", gone[] = "tree/dst/.fsop-7-0123456789abcdef-00000002";
+        struct copy_job *job;
+        struct copy_dir *top;
+
+        build();
+        scene_mkdir("tree/dst", 0, 0755);
+        scene_mkdir(stuck, 0, 0755);
+        scene_file(gone, 0, 0600, "x");
+        job = copy_job_new("tree/src", "tree/dst");
+        job->tree.resumed = true;
+        ck_assert_int_eq(copy_job_open(job), 0);
+        job->tree.stop = 1;
+        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), -FSOP_ECANCELED);
+        ck_assert(scene_exists(gone));
+        job->tree.stop = 0;
+        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), 0);
+        ck_assert(scene_exists(stuck));
+        ck_assert(!scene_exists(gone));
+        copy_dir_free(top);
+        ck_assert_int_lt(copy_remove_temporaries(&job->tree, &job->error), 0); /* who gives up is told */
+        copy_job_free(job);
+}
+END_TEST
+
 static int removed(const char *to, struct identity *identity) {
         struct copy_job *job = copy_job_new("tree/src", to);
         struct copy_dir *top, *sub;
@@ -1046,6 +1072,50 @@ static int removed(const char *to, struct identity *identity) {
         copy_job_free(job);
         return r;
 }
+
+/* Another directory of the writer's has the temporary name when the job goes on. */
+START_TEST(another_top_is_found) {
+        struct copy_job *job;
+        struct copy_dir *top;
+        struct copy_made made;
+        char name[128];
+
+        build();
+        job = copy_job_new("tree/src", "tree/dst");
+        ck_assert_int_eq(copy_job_open(job), 0);
+        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), 0);
+        copy_dir_free(top);
+        made = job->tree.top;
+        snprintf(name, sizeof(name), "tree/%s", job->tree.temporary);
+        ck_assert_uint_eq(made.ino, scene_stat(name).ino);
+        copy_job_free(job);
+        ck_assert_int_eq(rename(scene_path(name), scene_path("tree/was")), 0);
+        scene_mkdir(name, 0, 0700);
+        for (int i = 0; i < 3; i++) { /* another one; the same number, born at another time; it itself */
+                job = copy_job_new("tree/src", "tree/dst");
+                job->tree.resumed = true;
+                job->tree.top = made;
+                if (i == 1)
+                        job->tree.top = (struct copy_made){scene_stat(name).ino, {made.btime.sec + 1, made.btime.nsec}};
+                if (i == 2) {
+                        scene_remove(name);
+                        ck_assert_int_eq(rename(scene_path("tree/was"), scene_path(name)), 0);
+                }
+                ck_assert_int_eq(copy_job_open(job), 0);
+                if (i < 2 && (i == 0 || made.btime.sec != 0)) {
+                        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), -FSOP_ESTALE);
+                        ck_assert_int_eq(copy_remove_temporaries(&job->tree, &job->error), -FSOP_ESTALE);
+                        ck_assert(scene_exists(name));
+                } else if (i == 2) {
+                        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), 0);
+                        copy_dir_free(top);
+                        ck_assert_int_eq(copy_remove_temporaries(&job->tree, &job->error), 0);
+                        ck_assert(!scene_exists(name));
+                }
+                copy_job_free(job);
+        }
+}
+END_TEST
 
 /* Of a tree that is half made, however its directories may look by then. */
 START_TEST(given_up) {
@@ -1451,6 +1521,8 @@ static Suite *copy_suite(void) {
         tcase_add_test(tcase, files_become_something_else_at_home);
         tcase_add_test(tcase, directories_become_something_else);
         tcase_add_test(tcase, the_top_is_swapped);
+        tcase_add_test(tcase, another_top_is_found);
+        tcase_add_test(tcase, sweeps_what_it_can);
         tcase_add_test(tcase, updates);
         tcase_add_test(tcase, updates_when_somebody_is_faster);
         tcase_add_test(tcase, excludes);

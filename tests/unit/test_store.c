@@ -73,6 +73,8 @@ START_TEST(update_changes_what_may_change) {
         ck_assert_int_eq(
                 kit_commit_one(store, (struct store_change){.kind = STORE_PLACE_FINISHED, .id = 2, .place = 1}), 0);
         jobs[1].places[1].finished = true;
+        jobs[1].places[0].top = (struct copy_made){77, {1700000000, 5}};
+        ck_assert_int_eq(kit_commit_one(store, (struct store_change){.kind = STORE_TOP, .id = 2, .top = &jobs[1].places[0].top}), 0);
         kit_has_jobs(store, jobs, 2, 3);
         store->ops->close(store);
         store = kit_open();
@@ -348,6 +350,7 @@ START_TEST(all_of_a_commit_or_nothing) {
                          huge = *kit_smallest_job(INT64_MAX);
         struct error error = {.code = FSOP_EIO};
         struct copy_part_record part = {.offset = 1};
+        struct copy_made top = {.ino = 1};
         struct {
                 struct store_change bad;
                 int code;
@@ -359,6 +362,8 @@ START_TEST(all_of_a_commit_or_nothing) {
                 {{.kind = STORE_UPDATE, .id = 3, .job = &one}, -FSOP_ENOENT},
                 {{.kind = STORE_PLACE_FINISHED, .id = 1, .place = 1}, -FSOP_ENOENT},
                 {{.kind = STORE_PLACE_FINISHED, .id = 3}, -FSOP_ENOENT},
+                {{.kind = STORE_TOP, .id = 3, .top = &top}, -FSOP_ENOENT},
+                {{.kind = STORE_TOP, .id = 1, .place = 1, .top = &top}, -FSOP_ENOENT},
                 {{.kind = STORE_FILES, .id = 3, .data = text("x")}, -FSOP_ENOENT},
                 {{.kind = STORE_FILES, .id = 1, .place = 1, .data = text("x")}, -FSOP_ENOENT},
                 {{.kind = STORE_PART, .id = 3, .path = text("x"), .part = &part}, -FSOP_ENOENT},

@@ -178,11 +178,67 @@ static void exclude(const char *name) {
         struct fsop_stat stat = scene_stat(name);
 
         excluded_id = (struct object_id){stat_dev(&stat), stat.ino};
-        excluded_fd = open(scene_path(name), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        excluded_fd = open(scene_path(name), O_PATH | O_NOFOLLOW | O_CLOEXEC);
         scene.guard.excluded = &excluded_id;
         scene.guard.excluded_fds = &excluded_fd;
         scene.guard.n_excluded = 1;
 }
+
+static const char *names_excluded(void *context, struct bytes below) {
+        const char *name = context;
+
+        return below.len == strlen(name) && memcmp(below.data, name, below.len) == 0 ? "the rule for this place excludes it" : NULL;
+}
+
+/* Files, and what came after the guard was made. */
+START_TEST(asks_about_names) {
+        static const enum fsop_verb verbs[] = {FSOP_VERB_CHOWN, FSOP_VERB_CHMOD, FSOP_VERB_UNLINK};
+
+        furnish();
+        for (size_t i = 0; i < 3; i++) {
+                struct request *request = walk(verbs[i], "t", FSOP_FOLLOW_NEVER);
+
+                request->sys.excluded = names_excluded;
+                request->sys.excluded_context = (void *)(uintptr_t) "a/f";
+                ck_assert_int_eq(request_run(request), -FSOP_EPERM);
+                ck_assert(request->sys.guarded);
+                ck_assert_str_eq(request->sys.why, "the rule for this place excludes it");
+                ck_assert_uint_eq(result(request)->failed, 1);
+                ck_assert(has_failure(request, "a/f", FSOP_EPERM));
+                ck_assert_uint_eq(scene_stat("tree/t/a/f").uid, NOBODY);
+                ck_assert_uint_eq(scene_stat("tree/t/a/f").mode & 07777, 0700);
+                if (verbs[i] != FSOP_VERB_UNLINK)
+                        ck_assert_uint_eq(scene_stat("tree/t/f").uid, 777);
+                request_free(request);
+        }
+        ck_assert(!scene_exists("tree/t/f"));
+        ck_assert(!scene_exists("tree/t/a/b"));
+}
+END_TEST
+
+/* By what it is, whatever its name is by now, and whichever link leads to it. */
+START_TEST(passes_by_excluded_files) {
+        static const enum fsop_verb verbs[] = {FSOP_VERB_CHOWN, FSOP_VERB_CHMOD, FSOP_VERB_UNLINK};
+
+        furnish();
+        exclude("tree/t/a/f");
+        assert_ok(rename(scene_path("tree/t/a/f"), scene_path("tree/t/a/moved")));
+        scene_symlink("a/moved", "tree/t/way");
+        for (size_t i = 0; i < 3; i++) {
+                struct request *request = walk(verbs[i], "t", i == 0 ? FSOP_FOLLOW_ALWAYS : FSOP_FOLLOW_NEVER);
+
+                ck_assert_int_eq(request_run(request), -FSOP_EPERM);
+                ck_assert(request->sys.guarded);
+                /* with links followed, its directory may be met as dirlink first */
+                ck_assert(has_failure(request, "a/moved", FSOP_EPERM) || has_failure(request, "dirlink/moved", FSOP_EPERM));
+                ck_assert_uint_eq(result(request)->failed, verbs[i] == FSOP_VERB_CHOWN ? 2 : 1);
+                ck_assert_uint_eq(scene_stat("tree/t/a/moved").uid, NOBODY);
+                ck_assert_uint_eq(scene_stat("tree/t/a/moved").mode & 07777, 0700);
+                request_free(request);
+        }
+        close((int)excluded_fd);
+}
+END_TEST
 
 START_TEST(passes_by_what_is_excluded) {
         static const enum fsop_verb verbs[] = {FSOP_VERB_CHOWN, FSOP_VERB_CHMOD, FSOP_VERB_UNLINK};
@@ -521,6 +577,8 @@ int main(void) {
         tcase_add_test(cases, changes_everything);
         tcase_add_test(cases, changes_single_things);
         tcase_add_test(cases, follows_as_told);
+        tcase_add_test(cases, asks_about_names);
+        tcase_add_test(cases, passes_by_excluded_files);
         tcase_add_test(cases, passes_by_what_is_excluded);
         tcase_add_test(cases, passes_by_what_the_rule_refuses);
         tcase_add_test(cases, stays_on_one_filesystem);
