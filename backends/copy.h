@@ -135,7 +135,6 @@ void copy_dir_close(struct copy_dir *dir);
 struct copy_dir *copy_dir_free(struct copy_dir *dir);
 /* Its path below the top; empty: the top itself. Lives as long as it. [any] */
 const char *copy_dir_path(const struct copy_dir *dir);
-uint32_t copy_dir_depth(const struct copy_dir *dir);
 
 struct copy_name {
         enum fsop_file_type type; /* UNKNOWN where the filesystem does not say */

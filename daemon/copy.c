@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy.c: a run from its beginning to its end: places opened a few at a time, units given out while there is room, and when nothing
- * is left or the run must stop, everything given back.
+ * copy.c: a run from its beginning to its end: places opened a few at a time, units given out while there is room, and
+ * when nothing is left or the run must stop, everything given back.
  */
 #include "daemon/copy.h"
 
@@ -66,7 +66,8 @@ bool run_may_spend(const struct run *run) {
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
 
-/* Whether it may pass: space that is freed, a server that comes back. What a local disk cannot read stays unreadable. */
+/* Whether it may pass: space that is freed, a server that comes back. What a local disk cannot read stays unreadable.
+ */
 bool error_is_transient(const struct tree *tree, const struct copy_error *error) {
         if (error->denied)
                 return false;
@@ -99,7 +100,7 @@ static struct error error_of(const struct copy_error *error, const char *what, e
         const char *text = what ? what : error->why ? error->why : error_text(-error->code);
 
         return (struct error){
-                .code = (enum fsop_errno)-error->code,
+                .code = (enum fsop_errno) - error->code,
                 .class_ = error->denied || (permission && as == FSOP_AS_AUTO) ? FSOP_CLASS_DENIED
                           : permission                                        ? FSOP_CLASS_OS
                                                                               : error_class_of(-error->code),
@@ -216,7 +217,8 @@ static void close_done(struct io *io) {
                 copy_close(&unit->tree->t);
         if (unit->error.code < 0)
                 log_line(LOG_LEVEL_WARNING, "job %llu: temporary files could not all be removed: %s",
-                         (unsigned long long)run->job->kept.id, unit->error.why ? unit->error.why : error_text(-unit->error.code));
+                         (unsigned long long)run->job->kept.id,
+                         unit->error.why ? unit->error.why : error_text(-unit->error.code));
         tree_remove(unit->tree);
         free(unit);
         run_pump(run);
@@ -230,7 +232,8 @@ static void tree_close(struct tree *tree) {
                 return;
         tree->closing = true;
         tree->removing = tree->open && (run->clean || (run->job->stop == STOP_CANCEL && tree->phase != TREE_FINISHED));
-        run->left_something = run->left_something || (!tree->removing && tree->phase != TREE_FINISHED && (tree->open || tree->t.resumed));
+        run->left_something = run->left_something ||
+                              (!tree->removing && tree->phase != TREE_FINISHED && (tree->open || tree->t.resumed));
         if (!tree->open) {
                 tree_remove(tree);
                 return;
@@ -409,7 +412,8 @@ static void open_places(struct run *run) {
 static void link_on(struct tree *tree) {
         if (!tree->linked) {
                 tree->phase = TREE_SETTLING;
-                tree->run->record_wanted = tree->run->record_wanted || tree->n_unrecorded > 0; /* directories wait for their files */
+                tree->run->record_wanted =
+                        tree->run->record_wanted || tree->n_unrecorded > 0; /* directories wait for their files */
                 walk_finish_top(tree);
         } else if (tree->n_unrecorded > 0)
                 tree->run->record_wanted = true;
@@ -516,7 +520,8 @@ static bool all_are_counted(const struct run *run) {
 
 /* One tree after the other, beside the copying. */
 static void count_trees(struct run *run, uint64_t now_ms) {
-        if (run->job->live.totals_known || run->counting || run->stopping || run->clean || now_ms - run->started_ms < COUNT_AFTER_MS)
+        if (run->job->live.totals_known || run->counting || run->stopping || run->clean ||
+            now_ms - run->started_ms < COUNT_AFTER_MS)
                 return;
         for (struct tree *tree = run->trees; tree; tree = tree->next) {
                 struct unit *unit;
@@ -562,7 +567,8 @@ static void run_end(struct run *run) {
         struct error error = run->error; /* moved out: the run is gone when the job hears of it */
 
         if (job->stop == STOP_CANCEL && !run->clean)
-                job->wants_cleaning = run->left_something || (run->next_place < job->kept.n_places && has_earlier_run(job));
+                job->wants_cleaning =
+                        run->left_something || (run->next_place < job->kept.n_places && has_earlier_run(job));
         run->ended = true;
         job->run = NULL;
         job->live = job->kept.counters;
@@ -601,15 +607,16 @@ void run_pump(struct run *run) {
                 advance_trees(run);
         issue(run);
         record_pump(run);
-        if (run->stopping && run->n_units == 0 && run->n_recording == 0 && run->stage == BATCH_IDLE && !large_is_busy(run) &&
-            (record_is_idle(run) || run->job->stop == STOP_CANCEL || run->batch_failed))
+        if (run->stopping && run->n_units == 0 && run->n_recording == 0 && run->stage == BATCH_IDLE &&
+            !large_is_busy(run) && (record_is_idle(run) || run->job->stop == STOP_CANCEL || run->batch_failed))
                 wind_up(run);
         run->pumping = false;
         if (is_over(run))
                 run_end(run);
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------------------------ */
+/* ---- the beginning ------------------------------------------------------------------------------------------------
+ */
 
 void temporary_name(const struct store_job *kept, uint32_t place, char name[COPY_TEMPORARY_BYTES]) {
         char number[16] = "";

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* copy_files.c: files in bundles: queued, given to workers that copy them, and each one's outcome brought to where it belongs. */
+/* copy_files.c: files in bundles: queued, given to workers that copy them, and each one's outcome brought to where it
+ * belongs. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/copy_internal.h"
 
-/* ---- bundles ------------------------------------------------------------------------------------------------------ */
+/* ---- bundles ------------------------------------------------------------------------------------------------------
+ */
 
 struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n) {
         struct bundle *bundle = calloc(1, sizeof(*bundle));
@@ -70,8 +72,8 @@ void bundle_queue(struct bundle *bundle) {
         run->bundles_end = &bundle->next;
 }
 
-void files_queue(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n, enum bundle_kind kind,
-                        bool again) {
+void files_queue(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n,
+                 enum bundle_kind kind, bool again) {
         struct bundle *bundle = n > 0 ? bundle_new(dir, names, types, n) : NULL;
 
         if (n == 0)
@@ -129,8 +131,8 @@ static bool file_stays(struct bundle *bundle, uint32_t index) {
         case COPY_FAILED:
                 break;
         }
-        run_file_failed(tree, bundle->dir->is_place ? "" : copy_dir_path(bundle->dir->handle), bundle->dir->is_place ? "" : file->name,
-                        &file->error);
+        run_file_failed(tree, bundle->dir->is_place ? "" : copy_dir_path(bundle->dir->handle),
+                        bundle->dir->is_place ? "" : file->name, &file->error);
         return false;
 }
 
@@ -192,9 +194,11 @@ static bool charge_bundle(struct bundle *bundle) {
                 struct copy_file *file = &bundle->files[i];
                 uint64_t bytes = file->bytes + file->cloned_bytes;
 
-                if (file->outcome != COPY_COPIED || bytes == 0 || policy_account_charge(tree->to_rule, tree->run->peer.uid, bytes) == 0)
+                if (file->outcome != COPY_COPIED || bytes == 0 ||
+                    policy_account_charge(tree->to_rule, tree->run->peer.uid, bytes) == 0)
                         continue;
-                file->error = (struct copy_error){.code = -FSOP_EDQUOT, .denied = true, .why = "the rule's total-bytes would be exceeded"};
+                file->error = (struct copy_error){
+                        .code = -FSOP_EDQUOT, .denied = true, .why = "the rule's total-bytes would be exceeded"};
                 refused = true;
         }
         return refused;
@@ -254,7 +258,9 @@ static void known_call(struct io *io) {
         struct bundle *bundle = unit->bundle;
 
         for (uint32_t i = 0; i < bundle->n; i++)
-                bundle->files[i].outcome = copy_is_there(&unit->tree->t, bundle->dir->handle, bundle->files[i].name) ? COPY_COPIED : COPY_PENDING;
+                bundle->files[i].outcome = copy_is_there(&unit->tree->t, bundle->dir->handle, bundle->files[i].name)
+                                                   ? COPY_COPIED
+                                                   : COPY_PENDING;
         io->result = 0;
 }
 
@@ -269,7 +275,8 @@ static void known_done(struct io *io) {
                 run_fail(run, &unit->error, NULL);
         for (uint32_t i = 0; i < bundle->n && !run->stopping; i++)
                 if (bundle->files[i].outcome == COPY_PENDING)
-                        files_queue(bundle->dir, &bundle->files[i].name, &bundle->files[i].type, 1, BUNDLE_FILES_OF_DIR, true);
+                        files_queue(bundle->dir, &bundle->files[i].name, &bundle->files[i].type, 1, BUNDLE_FILES_OF_DIR,
+                                    true);
         bundle_free(bundle);
         free(unit);
         run_pump(run);

@@ -9,8 +9,8 @@
  *      copy_large.c   large files, part by part
  *      copy_record.c  what is copied is flushed, verified, published and recorded, many files at a time
  *
- * A unit is one call of backends/copy.h on a worker. When it is back, what it brought is put where it belongs and run_pump
- * looks what can be begun now; nothing else begins anything.
+ * A unit is one call of backends/copy.h on a worker. When it is back, what it brought is put where it belongs and
+ * run_pump looks what can be begun now; nothing else begins anything.
  */
 #ifndef FSOP_COPY_INTERNAL_H
 #define FSOP_COPY_INTERNAL_H
@@ -19,26 +19,27 @@
 #include "daemon/done.h"
 #include "daemon/session.h"
 
-#define RUN_TREES_MAX 64u         /* places that are open at a time: so many single files share a flush */
-#define BUNDLE_FILES 64u           /* files of one unit: 2 to 3 ms */
-#define BUNDLE_FILES_SLOW 4u       /* … under a bandwidth limit */
-#define RECORD_BYTES (UINT64_C(24) << 20)     /* so much unrecorded data is worth a flush */
-#define UNRECORDED_BYTES (UINT64_C(52) << 20) /* beyond, nothing is begun: so much at most is copied again after a crash */
+#define RUN_TREES_MAX 64u                 /* places that are open at a time: so many single files share a flush */
+#define BUNDLE_FILES 64u                  /* files of one unit: 2 to 3 ms */
+#define BUNDLE_FILES_SLOW 4u              /* … under a bandwidth limit */
+#define RECORD_BYTES (UINT64_C(24) << 20) /* so much unrecorded data is worth a flush */
+#define UNRECORDED_BYTES                                                                                               \
+        (UINT64_C(52) << 20) /* beyond, nothing is begun: so much at most is copied again after a crash */
 #define RECORD_FILES 8192u
-#define RECORD_MS 5000u           /* … or what has waited so long */
+#define RECORD_MS 5000u                /* … or what has waited so long */
 #define STEP_BYTES (UINT64_C(8) << 20) /* of a large file in one unit */
 #define FAILURES_KEPT_MAX 100000u
-#define DIRS_OPEN_MAX 256u        /* directories that wait for their files to be recorded */
+#define DIRS_OPEN_MAX 256u /* directories that wait for their files to be recorded */
 
 /* ---- a place being copied ---------------------------------------------------------------------------------------- */
 
 enum tree_phase {
-        TREE_LOADING,   /* what the store knows of it is read */
-        TREE_OPENING,   /* authorized, resolved, opened */
+        TREE_LOADING, /* what the store knows of it is read */
+        TREE_OPENING, /* authorized, resolved, opened */
         TREE_WALKING,
-        TREE_LINKING,   /* further links to files that are copied */
-        TREE_SETTLING,  /* everything is copied; directories get their metadata */
-        TREE_COMPLETE,  /* the next batch ends it */
+        TREE_LINKING,  /* further links to files that are copied */
+        TREE_SETTLING, /* everything is copied; directories get their metadata */
+        TREE_COMPLETE, /* the next batch ends it */
         TREE_FINISHED,
 };
 
@@ -65,18 +66,18 @@ struct tree {
         struct copy_tree t;
         bool open, counted, has_top, top_released, closing, removing;
         struct copy_permits permits;
-        struct root *from_root, *to_root;  /* counted: the guards are theirs */
-        const struct rule *from_rule;      /* elevated: that lends each end its rights */
-        const struct rule *to_rule;        /* … whose total-bytes is charged, too */
-        uint64_t files, bytes;             /* of this run, done, skipped or failed: its total, if it ends before it is counted */
-        struct done_set *done;             /* of earlier runs; and the links of this one */
+        struct root *from_root, *to_root; /* counted: the guards are theirs */
+        const struct rule *from_rule;     /* elevated: that lends each end its rights */
+        const struct rule *to_rule;       /* … whose total-bytes is charged, too */
+        uint64_t files, bytes; /* of this run, done, skipped or failed: its total, if it ends before it is counted */
+        struct done_set *done; /* of earlier runs; and the links of this one */
         bool has_done;
         struct known_part *parts;
         const char **part_names;
         struct dir *top;
-        uint32_t n_units;                  /* out */
-        uint32_t n_waiting;                /* bundles, directories, listings, large files that wait for a unit */
-        uint32_t n_unrecorded;             /* bundles that are copied and not recorded */
+        uint32_t n_units;      /* out */
+        uint32_t n_waiting;    /* bundles, directories, listings, large files that wait for a unit */
+        uint32_t n_unrecorded; /* bundles that are copied and not recorded */
         struct linked *linked;
         /* the opening, job_open.c's */
         struct session session;
@@ -117,7 +118,7 @@ enum bundle_kind {
         BUNDLE_FILES_OF_DIR,
         BUNDLE_KNOWN, /* an earlier run has copied them: whether they are still there */
         BUNDLE_LINKS,
-        BUNDLE_PART,  /* one large file, done */
+        BUNDLE_PART, /* one large file, done */
 };
 
 /* Files of one directory. */
@@ -133,13 +134,13 @@ struct bundle {
         char *dir_path;          /* once it is copied: of its directory below the top; NULL: it is a place of its own */
         uint8_t (*digests)[WIRE_DIGEST_BYTES];
         bool *verified;
-        uint64_t bytes;          /* copied data that is not recorded */
-        uint64_t counted_bytes;  /* PART: of its file, in the store's counters already */
-        bool has_data;           /* not all of it is cloned: it must be flushed before it gets its names */
+        uint64_t bytes;         /* copied data that is not recorded */
+        uint64_t counted_bytes; /* PART: of its file, in the store's counters already */
+        bool has_data;          /* not all of it is cloned: it must be flushed before it gets its names */
         bool needs_publish;
-        bool again;              /* counted already: what an earlier run has copied was gone */
+        bool again; /* counted already: what an earlier run has copied was gone */
         bool holds_dir;
-        bool had_part;           /* the store has a record of how far it had come, which goes */
+        bool had_part; /* the store has a record of how far it had come, which goes */
 };
 
 struct large {
@@ -149,9 +150,9 @@ struct large {
         struct bundle *bundle; /* its one file, for the end */
         struct copy_part *part;
         struct copy_part_record record; /* what is recorded, or on its way there */
-        uint64_t recording_bytes; /* that a record on its way there counts for */
-        bool has_record;        /* the store has one, of this try or an earlier one */
-        char *path;             /* below the top */
+        uint64_t recording_bytes;       /* that a record on its way there counts for */
+        bool has_record;                /* the store has one, of this try or an earlier one */
+        char *path;                     /* below the top */
         uint64_t unrecorded;
         bool begun, stepping, flushing, recording, all_copied, finishing, copied_by_parts;
         struct copy_error error;
@@ -168,12 +169,12 @@ struct failure {
 
 enum unit_kind {
         UNIT_TOP,
-        UNIT_ENTER,   /* and the first listing */
+        UNIT_ENTER, /* and the first listing */
         UNIT_LIST,
         UNIT_FILES,
         UNIT_KNOWN,
         UNIT_DISCARD,
-        UNIT_FINISH,  /* a directory */
+        UNIT_FINISH, /* a directory */
         UNIT_COUNT,
         UNIT_CLOSE, /* a tree; of a job that is cancelled its temporary files are removed first */
         UNIT_PART_BEGIN,
@@ -211,8 +212,8 @@ struct run {
         bool clean;
         bool stopping, ended, kicked, pumping;
         bool left_something; /* places were closed with what may be there under temporary names */
-        struct error error; /* what it stops for; its own copy */
-        bool transient;     /* … and may be able to go on later */
+        struct error error;  /* what it stops for; its own copy */
+        bool transient;      /* … and may be able to go on later */
         struct copy_options options;
         char *excludes_texts;
         struct policy *policy; /* counted: what workers ask */
@@ -222,14 +223,14 @@ struct run {
 
         struct tree *trees;
         uint32_t n_trees, next_place;
-        struct bundle *bundles;     /* to be copied, first in first out */
+        struct bundle *bundles; /* to be copied, first in first out */
         struct bundle **bundles_end;
-        struct todo *todos;       /* to be entered, last in first out: depth first */
+        struct todo *todos; /* to be entered, last in first out: depth first */
         uint32_t n_todos;
-        struct dir *listing;      /* being listed, last in first out */
-        struct dir *finishing;    /* to be finished */
+        struct dir *listing;                /* being listed, last in first out */
+        struct dir *finishing;              /* to be finished */
         struct large *larges, **larges_end; /* one at a time */
-        uint32_t n_units, n_copying; /* out; of those that copy */
+        uint32_t n_units, n_copying;        /* out; of those that copy */
         uint32_t n_open_dirs;
 
         /* what waits to be recorded */
@@ -240,7 +241,7 @@ struct run {
         struct failure *failures; /* to be recorded */
         uint32_t n_failures;
         bool record_wanted;
-        uint32_t n_recording;     /* on their way into the store: a part, the batch */
+        uint32_t n_recording; /* on their way into the store: a part, the batch */
 
         enum batch_stage stage;
         struct bundle *batch;
@@ -278,30 +279,31 @@ bool run_may_spend(const struct run *run);
 bool tree_is_idle(const struct tree *tree);
 
 /* copy_walk.c */
-void walk_begin(struct tree *tree);        /* TREE_WALKING: the top */
-bool walk_issue(struct run *run);          /* begins one unit; false: there is nothing to begin */
+void walk_begin(struct tree *tree);                           /* TREE_WALKING: the top */
+bool walk_issue(struct run *run);                             /* begins one unit; false: there is nothing to begin */
 void walk_found_directory(struct dir *dir, const char *name); /* what was taken for a file */
-void walk_finish_top(struct tree *tree);   /* TREE_SETTLING: nothing more comes into it */
-void walk_drop(struct run *run);           /* everything that waits, at the end of a run */
+void walk_finish_top(struct tree *tree);                      /* TREE_SETTLING: nothing more comes into it */
+void walk_drop(struct run *run);                              /* everything that waits, at the end of a run */
 void dir_hold(struct dir *dir);
-void dir_release(struct dir *dir);         /* of what was held with descriptors */
-void dir_release_closed(struct dir *dir);  /* of a child that was entered */
+void dir_release(struct dir *dir);                        /* of what was held with descriptors */
+void dir_release_closed(struct dir *dir);                 /* of a child that was entered */
 char *path_join(const char *directory, const char *name); /* malloc'd; either may be empty */
 
 /* copy_files.c */
 struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n);
-void bundle_free(struct bundle *bundle);      /* releases its directory */
-void bundle_queue(struct bundle *bundle);     /* to be copied */
-/* What a file adds to the bytes that users are told: all of its length, holes and clones too; a further link nothing. */
+void bundle_free(struct bundle *bundle);  /* releases its directory */
+void bundle_queue(struct bundle *bundle); /* to be copied */
+/* What a file adds to the bytes that users are told: all of its length, holes and clones too; a further link nothing.
+ */
 uint64_t bundle_counted(const struct bundle *bundle, uint32_t index);
-void files_queue(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n, enum bundle_kind kind,
-                 bool again);
-bool files_issue(struct run *run);            /* begins the first bundle that waits */
-void files_copied(struct bundle *bundle);     /* outcomes to where they belong; takes over the bundle */
+void files_queue(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n,
+                 enum bundle_kind kind, bool again);
+bool files_issue(struct run *run);        /* begins the first bundle that waits */
+void files_copied(struct bundle *bundle); /* outcomes to where they belong; takes over the bundle */
 
 /* copy_links.c */
 void links_add(struct bundle *bundle, uint32_t index); /* one file of a bundle has several links */
-void links_queue(struct tree *tree);          /* TREE_LINKING: queues those that can be copied now */
+void links_queue(struct tree *tree);                   /* TREE_LINKING: queues those that can be copied now */
 void links_drop(struct tree *tree);
 
 /* copy_large.c */
@@ -311,7 +313,7 @@ bool large_is_busy(const struct run *run); /* parts that must still be put down 
 void large_drop(struct run *run);
 
 /* copy_record.c */
-void record_add(struct bundle *bundle);      /* takes it over */
+void record_add(struct bundle *bundle); /* takes it over */
 void record_failure(struct run *run, uint32_t place, const char *path, const struct error *error);
 void record_pump(struct run *run);
 bool record_is_idle(const struct run *run);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_large.c: large files, one at a time for each job: begun, copied in steps, put on the disk while the next step runs, and how
- * far that has come recorded; at the end they are files like others.
+ * copy_large.c: large files, one at a time for each job: begun, copied in steps, put on the disk while the next step
+ * runs, and how far that has come recorded; at the end they are files like others.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +31,11 @@ void large_add(struct bundle *bundle, uint32_t index) {
         if (run->stopping)
                 return;
         if (tree->to_rule && policy_account_charge(tree->to_rule, run->peer.uid, file->size) < 0) {
-                struct copy_error error = {.code = -FSOP_EDQUOT, .denied = true, .why = "the rule's total-bytes would be exceeded"};
+                struct copy_error error = {
+                        .code = -FSOP_EDQUOT, .denied = true, .why = "the rule's total-bytes would be exceeded"};
 
-                run_file_failed(tree, dir->is_place ? "" : copy_dir_path(dir->handle), dir->is_place ? "" : name, &error);
+                run_file_failed(tree, dir->is_place ? "" : copy_dir_path(dir->handle), dir->is_place ? "" : name,
+                                &error);
                 return;
         }
         large = calloc(1, sizeof(*large));
@@ -73,7 +75,9 @@ static void large_end(struct large *large) {
 
 static void forget_part(struct large *large) {
         struct run *run = large->tree->run;
-        struct store_change change = {.kind = STORE_PART_GONE, .id = run->job->kept.id, .place = large->tree->place,
+        struct store_change change = {.kind = STORE_PART_GONE,
+                                      .id = run->job->kept.id,
+                                      .place = large->tree->place,
                                       .path = {(const uint8_t *)large->path, strlen(large->path)}};
 
         journal_change(run->job->jobs->journal, &change, 1, NULL, NULL);
@@ -196,8 +200,11 @@ static void record(struct large *large, const struct copy_part_record *record) {
         struct run *run = large->tree->run;
         struct job *job = run->job;
         uint64_t more = record->offset > large->record.offset ? record->offset - large->record.offset : 0;
-        struct store_change changes[2] = {{.kind = STORE_PART, .id = job->kept.id, .place = large->tree->place,
-                                           .path = {(const uint8_t *)large->path, strlen(large->path)}, .part = record}};
+        struct store_change changes[2] = {{.kind = STORE_PART,
+                                           .id = job->kept.id,
+                                           .place = large->tree->place,
+                                           .path = {(const uint8_t *)large->path, strlen(large->path)},
+                                           .part = record}};
 
         large->recording_bytes = more;
         count_flushed(large, (int64_t)more);
@@ -274,7 +281,8 @@ static void begin_call(struct io *io) {
         struct large *large = unit->large;
         struct known_part *known = find_known(unit->tree, large->path);
 
-        copy_part_begin(&unit->tree->t, large->dir->handle, &large->bundle->files[0], known ? &known->record : NULL, &large->part);
+        copy_part_begin(&unit->tree->t, large->dir->handle, &large->bundle->files[0], known ? &known->record : NULL,
+                        &large->part);
         io->result = 0;
 }
 
@@ -314,7 +322,8 @@ static void begin_done(struct io *io) {
 
 /* ---- giving out -------------------------------------------------------------------------------------------------- */
 
-static bool issue(struct large *large, enum unit_kind kind, uint64_t bytes, void (*call)(struct io *io), void (*done)(struct io *io)) {
+static bool issue(struct large *large, enum unit_kind kind, uint64_t bytes, void (*call)(struct io *io),
+                  void (*done)(struct io *io)) {
         struct unit *unit = unit_new(large->tree->run, large->tree, kind);
 
         if (!unit) {

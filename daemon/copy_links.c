@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* copy_links.c: files with several links: kept aside until everything else is copied, then one of each is copied, the others linked. */
+/* copy_links.c: files with several links: kept aside until everything else is copied, then one of each is copied, the
+ * others linked. */
 #include <stdlib.h>
 #include <string.h>
 

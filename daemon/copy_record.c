@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_record.c: from copied to done. Files that were copied wait here; together they are flushed, read back where that was asked
- * for, given their final names, and when these are on the disk too, recorded. One batch is under way at a time; what is copied
- * meanwhile is the next one.
+ * copy_record.c: from copied to done. Files that were copied wait here; together they are flushed, read back where that
+ * was asked for, given their final names, and when these are on the disk too, recorded. One batch is under way at a
+ * time; what is copied meanwhile is the next one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -78,19 +78,21 @@ static bool is_due(const struct run *run) {
         if (run->stopping || run->record_wanted || n_complete(run) >= RUN_TREES_MAX / 2 ||
             (n_complete(run) > 0 && n_complete(run) == run->n_trees)) /* nothing else can go on */
                 return true;
-        return run->unrecorded >= RECORD_BYTES || run->n_pending_files >= RECORD_FILES || run->n_failures >= BUNDLE_FILES ||
-               run->job->jobs->now_ms - run->pending_ms >= RECORD_MS;
+        return run->unrecorded >= RECORD_BYTES || run->n_pending_files >= RECORD_FILES ||
+               run->n_failures >= BUNDLE_FILES || run->job->jobs->now_ms - run->pending_ms >= RECORD_MS;
 }
 
 bool record_is_idle(const struct run *run) {
-        return run->stage == BATCH_IDLE && !run->pending && !run->failures && run->n_recording == 0 && n_complete(run) == 0;
+        return run->stage == BATCH_IDLE && !run->pending && !run->failures && run->n_recording == 0 &&
+               n_complete(run) == 0;
 }
 
 /* ---- the stages -------------------------------------------------------------------------------------------------- */
 
 static void next_stage(struct run *run);
 
-/* Without this stage nothing of the batch is done, and nothing after it: what a flush could not write may be of files that wait. */
+/* Without this stage nothing of the batch is done, and nothing after it: what a flush could not write may be of files
+ * that wait. */
 static void stage_failed(struct run *run, const struct copy_error *error, const char *what) {
         run->batch_failed = true;
         run_fail(run, error, what);
@@ -103,14 +105,16 @@ static void stage_done(struct io *io) {
 
         unit_back(unit);
         if (unit->error.code < 0)
-                stage_failed(run, &unit->error, unit->kind == UNIT_FLUSH ? "what was copied could not be flushed to the disk" : NULL);
+                stage_failed(run, &unit->error,
+                             unit->kind == UNIT_FLUSH ? "what was copied could not be flushed to the disk" : NULL);
         free(unit);
         if (--run->n_batch_units == 0)
                 next_stage(run);
         run_pump(run);
 }
 
-static bool stage_unit(struct run *run, struct tree *tree, enum unit_kind kind, struct bundle *bundle, void (*call)(struct io *io)) {
+static bool stage_unit(struct run *run, struct tree *tree, enum unit_kind kind, struct bundle *bundle,
+                       void (*call)(struct io *io)) {
         struct unit *unit = unit_new(run, tree, kind);
 
         if (!unit) {
@@ -179,7 +183,8 @@ static void verify_call(struct io *io) {
         for (uint32_t i = 0; i < bundle->n; i++) {
                 struct copy_file *file = &bundle->files[i];
 
-                if (file->outcome != COPY_COPIED || copy_verify(&unit->tree->t, bundle->dir->handle, file, bundle->digests[i], &file->error) == 0) {
+                if (file->outcome != COPY_COPIED ||
+                    copy_verify(&unit->tree->t, bundle->dir->handle, file, bundle->digests[i], &file->error) == 0) {
                         bundle->verified[i] = file->outcome == COPY_COPIED && file->size > 0;
                         continue;
                 }
@@ -245,7 +250,8 @@ struct changes {
         bool failed;
 };
 
-static struct store_change *change_add(struct changes *changes, enum store_change_kind kind, const struct run *run, uint32_t place) {
+static struct store_change *change_add(struct changes *changes, enum store_change_kind kind, const struct run *run,
+                                       uint32_t place) {
         static struct store_change nowhere;
 
         if (changes->n == changes->room) {
@@ -323,7 +329,8 @@ static void sort_out_failed(struct changes *changes, struct bundle *bundle, uint
 
                 drop_part(changes, bundle, (struct bytes){(const uint8_t *)path, strlen(path)});
         }
-        run_file_failed(tree, bundle->dir_path ? bundle->dir_path : "", bundle->dir_path ? file->name : "", &file->error);
+        run_file_failed(tree, bundle->dir_path ? bundle->dir_path : "", bundle->dir_path ? file->name : "",
+                        &file->error);
 }
 
 static void count(struct bundle *bundle, uint32_t index) {
@@ -447,7 +454,8 @@ static void tree_recorded(struct tree *tree) {
 
 static void batch_recorded(struct run *run, int code) {
         if (code < 0) {
-                run->job->kept.counters = less(&run->job->kept.counters, &run->job->recording); /* parts of large files may have come since */
+                run->job->kept.counters = less(&run->job->kept.counters,
+                                               &run->job->recording); /* parts of large files may have come since */
                 if (run->ends_job) {
                         run->job->kept.state = run->job->announced;
                         run->job->kept.finished = (struct fsop_time){0};
@@ -503,7 +511,8 @@ static void record(struct run *run) {
                 run->n_recording++;
 }
 
-/* ---- from stage to stage ------------------------------------------------------------------------------------------- */
+/* ---- from stage to stage -------------------------------------------------------------------------------------------
+ */
 
 /* Begins a stage; without anything to wait for the next one follows at once. */
 static void begin_stage(struct run *run) {
@@ -524,7 +533,8 @@ static void begin_stage(struct run *run) {
         case BATCH_TOPS:
                 publish_tops(run);
                 break;
-        case BATCH_FLUSH_NAMES: /* a fresh top's own name is durable already; of other trees also what directories got */
+        case BATCH_FLUSH_NAMES: /* a fresh top's own name is durable already; of other trees also what directories got
+                                 */
                 for (uint32_t i = 0; i < run->n_batch_trees; i++)
                         run->batch_published = run->batch_published || !run->batch_trees[i]->t.fresh;
                 if (flushes && run->batch_published)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_walk.c: trees walked: directories entered depth first, listed name by name, their files sorted into bundles; and directories
- * finished when everything in them is.
+ * copy_walk.c: trees walked: directories entered depth first, listed name by name, their files sorted into bundles; and
+ * directories finished when everything in them is.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -87,7 +87,8 @@ static struct dir *dir_new(struct tree *tree, struct dir *parent, struct copy_di
         return dir;
 }
 
-/* Nobody needs its descriptors for now. On a filesystem that may hang they are kept until a worker ends the directory. */
+/* Nobody needs its descriptors for now. On a filesystem that may hang they are kept until a worker ends the directory.
+ */
 static void dir_put_away(struct dir *dir) {
         const struct copy_tree *t = &dir->tree->t;
 
@@ -151,7 +152,8 @@ static void finish_done(struct io *io) {
         run_pump(run);
 }
 
-/* ---- sorting ------------------------------------------------------------------------------------------------------ */
+/* ---- sorting ------------------------------------------------------------------------------------------------------
+ */
 
 static void queue_todo(struct dir *parent, const char *name, size_t len, struct names_list *names) {
         struct run *run = parent->tree->run;
@@ -209,7 +211,8 @@ static void sorter_add(struct sorter *sorter, const char *name, enum fsop_file_t
                 sorter_flush(sorter);
 }
 
-/* ---- lists instead of listings ------------------------------------------------------------------------------------- */
+/* ---- lists instead of listings -------------------------------------------------------------------------------------
+ */
 
 static struct names_list *names_of_place(const struct store_place *place) {
         struct names_list *list = calloc(1, sizeof(*list));
@@ -235,8 +238,8 @@ static bool begins_with(const char *path, const char *component, size_t len) {
 }
 
 /*
- * The paths of FROM, sorted, that begin with the component that AT begins with, without it. *ret_whole: one of them that is that
- * component itself, or NULL. NULL: out of memory.
+ * The paths of FROM, sorted, that begin with the component that AT begins with, without it. *ret_whole: one of them
+ * that is that component itself, or NULL. NULL: out of memory.
  */
 static struct names_list *names_below(const struct names_list *from, uint32_t *at, const char **ret_whole) {
         struct names_list *list = calloc(1, sizeof(*list));
@@ -434,8 +437,8 @@ static void single_file(struct dir *dir) {
 }
 
 /*
- * Which directory it is that a later run goes on with, or removes. What is in it by then may be there without this: it is then told by
- * its owner alone, after a crash in these milliseconds.
+ * Which directory it is that a later run goes on with, or removes. What is in it by then may be there without this: it
+ * is then told by its owner alone, after a crash in these milliseconds.
  */
 static void keep_top(struct tree *tree) {
         struct store_job *kept = &tree->run->job->kept;

@@ -101,7 +101,8 @@ static bool take_flags(struct bytes *data, struct done_entry *entry) {
                 return false;
         entry->linked = flags & FLAG_LINKED;
         entry->has_digest = flags & FLAG_DIGEST;
-        if (entry->linked && (!take(data, &entry->id.dev, sizeof(entry->id.dev)) || !take(data, &entry->id.ino, sizeof(entry->id.ino))))
+        if (entry->linked &&
+            (!take(data, &entry->id.dev, sizeof(entry->id.dev)) || !take(data, &entry->id.ino, sizeof(entry->id.ino))))
                 return false;
         return !entry->has_digest || take(data, entry->digest, sizeof(entry->digest));
 }
@@ -136,7 +137,7 @@ struct hash {
 
 struct link {
         struct object_id id; /* ino 0: a free slot */
-        char *path; /* NULL: forgotten */
+        char *path;          /* NULL: forgotten */
 };
 
 struct done_set {

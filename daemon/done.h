@@ -2,8 +2,8 @@
 /*
  * done.h: which files of a place are done: as bytes for the store, and as a set to ask when a job goes on.
  *
- * Bytes: entries one after the other, each: how many bytes the path shares with the one before it and how many follow (two
- * varints), these bytes, flags (a byte), then what the flags say. The first entry of an append shares nothing.
+ * Bytes: entries one after the other, each: how many bytes the path shares with the one before it and how many follow
+ * (two varints), these bytes, flags (a byte), then what the flags say. The first entry of an append shares nothing.
  */
 #ifndef FSOP_DONE_H
 #define FSOP_DONE_H
@@ -37,7 +37,8 @@ int done_read(struct bytes data, int (*each)(void *context, const struct done_en
 
 /* ---- the set ---- */
 
-/* Paths as 128-bit keyed hashes: 16 bytes a file, and no two paths of any job will ever meet by chance. Any thread, one at a time. */
+/* Paths as 128-bit keyed hashes: 16 bytes a file, and no two paths of any job will ever meet by chance. Any thread, one
+ * at a time. */
 struct done_set;
 int done_set_new(struct done_set **ret_set);
 int done_set_add(struct done_set *set, const struct done_entry *entry);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * job_events.c: what happened to a job, numbered, the last of it kept; and the operations that wait for more. Progress that nobody has
- * been told is replaced by what came after it.
+ * job_events.c: what happened to a job, numbered, the last of it kept; and the operations that wait for more. Progress
+ * that nobody has been told is replaced by what came after it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,8 @@ struct job_events {
         struct watcher *watchers;
 };
 
-/* ---- what happened --------------------------------------------------------------------------------------------------- */
+/* ---- what happened
+ * --------------------------------------------------------------------------------------------------- */
 
 static struct job_events *events_of(struct job *job) {
         if (!job->events)
@@ -72,7 +73,8 @@ static bool make_room(struct job_events *events) {
 static struct event *next_event(struct job_events *events, enum fsop_job_event_kind kind) {
         struct event *last = events->n > 0 ? &events->list[events->n - 1] : NULL;
 
-        if (last && last->kind == FSOP_JOB_EVENT_PROGRESS && kind == FSOP_JOB_EVENT_PROGRESS && last->number > events->told) {
+        if (last && last->kind == FSOP_JOB_EVENT_PROGRESS && kind == FSOP_JOB_EVENT_PROGRESS &&
+            last->number > events->told) {
                 event_fini(last);
                 return last;
         }
@@ -138,7 +140,8 @@ void job_event_failure(struct job *job, struct bytes path, const struct error *e
         tell(job, false);
 }
 
-/* ---- who waits ------------------------------------------------------------------------------------------------------- */
+/* ---- who waits
+ * ------------------------------------------------------------------------------------------------------- */
 
 static struct job_event describe(const struct job *job, const struct event *event) {
         struct job_event ret = {.number = event->number, .time = event->time, .kind = event->kind};
@@ -148,7 +151,8 @@ static struct job_event describe(const struct job *job, const struct event *even
                 if (event->path)
                         ret.failure.path = (struct bytes){(const uint8_t *)event->path, strlen(event->path)};
                 if (event->message)
-                        ret.failure.error.message = (struct bytes){(const uint8_t *)event->message, strlen(event->message)};
+                        ret.failure.error.message =
+                                (struct bytes){(const uint8_t *)event->message, strlen(event->message)};
                 return ret;
         }
         ret.job = job_describe(job);
@@ -165,8 +169,9 @@ static struct job_event describe(const struct job *job, const struct event *even
 
 /* Texts that belong to the job are copied: the answer lives longer. *bytes: more by as much. */
 static bool own_texts(struct arena *out, struct job_event *event, size_t *bytes) {
-        struct bytes *texts[] = {&event->job.user,          &event->job.source,        &event->job.target,           &event->job.error.message,
-                                 &event->job.error.rule,    &event->failure.path,      &event->failure.error.message};
+        struct bytes *texts[] = {
+                &event->job.user,       &event->job.source,   &event->job.target,           &event->job.error.message,
+                &event->job.error.rule, &event->failure.path, &event->failure.error.message};
 
         for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
                 if (texts[i]->len == 0)
@@ -181,7 +186,10 @@ static bool own_texts(struct arena *out, struct job_event *event, size_t *bytes)
 
 /* How things stand, for one who knows less than what is still kept. */
 static struct event event_now(const struct job *job) {
-        return (struct event){.number = job->last_event, .time = sys_realtime(), .kind = FSOP_JOB_EVENT_STATE, .state = job->announced,
+        return (struct event){.number = job->last_event,
+                              .time = sys_realtime(),
+                              .kind = FSOP_JOB_EVENT_STATE,
+                              .state = job->announced,
                               .counters = job_counters(job)};
 }
 
@@ -189,7 +197,8 @@ static bool is_over(const struct job *job) {
         return job_has_ended(job) && job->announced == job->kept.state;
 }
 
-/* Events beyond AFTER, the oldest first, as many as one answer holds: the next watch brings the others. -FSOP_ENOMEM. */
+/* Events beyond AFTER, the oldest first, as many as one answer holds: the next watch brings the others. -FSOP_ENOMEM.
+ */
 static int take_events(struct task_op *o, const struct job *job, struct job_answer *answer) {
         uint64_t after = o->op->args.job.after;
         uint32_t max = job_entries_max(o), kept = job->events ? job->events->n : 0, i = 0;
@@ -250,7 +259,8 @@ static void unwatch(struct task_op *o) {
 }
 
 static void fail_stopping(struct task_op *o) {
-        task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "the daemon is stopping; the job goes on when it is back");
+        task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED,
+                     "the daemon is stopping; the job goes on when it is back");
 }
 
 void job_watch(struct task_op *o, struct job *job) {

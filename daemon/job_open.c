@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * job_open.c: a place of a job opened: its owner looked up anew, then the steps of a request walked for it, so that what a job may do is
- * decided, guarded and recorded where everything else is. What the steps pinned becomes the tree's.
+ * job_open.c: a place of a job opened: its owner looked up anew, then the steps of a request walked for it, so that
+ * what a job may do is decided, guarded and recorded where everything else is. What the steps pinned becomes the
+ * tree's.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,11 @@ static struct bytes text(const char *string) {
 }
 
 static void refuse(struct tree *tree, int code, enum fsop_error_class class_, const char *why) {
-        tree->open_error = (struct error){.code = (enum fsop_errno)-code, .class_ = class_, .message = text(why)};
+        tree->open_error = (struct error){.code = (enum fsop_errno) - code, .class_ = class_, .message = text(why)};
 }
 
-/* ---- who it is ------------------------------------------------------------------------------------------------------- */
+/* ---- who it is
+ * ------------------------------------------------------------------------------------------------------- */
 
 static bool has_group(const uint32_t *groups, uint32_t n, uint32_t gid) {
         for (uint32_t i = 0; i < n; i++)
@@ -86,17 +88,19 @@ static void find_peer_call(struct io *io) {
         const struct store_job *kept = &tree->run->job->kept;
         const char *why = "the job's owner could not be looked up";
 
-        io->result = peer_of_job(kept, kept->user.len > 0 ? (const char *)kept->user.data : "", &tree->session.peer, &why);
+        io->result =
+                peer_of_job(kept, kept->user.len > 0 ? (const char *)kept->user.data : "", &tree->session.peer, &why);
         if (io->result < 0)
                 refuse(tree, (int)io->result, io->result == -FSOP_EPERM ? FSOP_CLASS_DENIED : FSOP_CLASS_BUSY, why);
 }
 
-/* ---- what may be set with a rule's rights ----------------------------------------------------------------------------- */
+/* ---- what may be set with a rule's rights
+ * ----------------------------------------------------------------------------- */
 
 /*
- * Workers ask; all that is looked at stays as it is while the run lives. Only the rule that lends the target is asked, as for a
- * handle: the guards say that everything lies in its directory. By the text of a path alone another rule's could be meant, with links
- * on the way that lead out of it.
+ * Workers ask; all that is looked at stays as it is while the run lives. Only the rule that lends the target is asked,
+ * as for a handle: the guards say that everything lies in its directory. By the text of a path alone another rule's
+ * could be meant, with links on the way that lead out of it.
  */
 static const char *permit(struct tree *tree, struct operation *op, struct bytes below) {
         const struct store_place *place = &tree->run->job->kept.places[tree->place];
@@ -118,7 +122,8 @@ static const char *permit(struct tree *tree, struct operation *op, struct bytes 
 }
 
 static const char *permit_owner(void *context, struct bytes below, uint32_t uid, uint32_t gid) {
-        struct operation op = {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .uid = uid, .has_gid = true, .gid = gid}};
+        struct operation op = {.verb = FSOP_VERB_CHOWN,
+                               .args.chown = {.has_uid = true, .uid = uid, .has_gid = true, .gid = gid}};
 
         return permit(context, &op, below);
 }
@@ -129,27 +134,30 @@ static const char *permit_xattr(void *context, struct bytes below, const char *n
         return permit(context, &op, below);
 }
 
-static const char *permit_node(void *context, struct bytes below, enum fsop_file_type type, uint32_t major, uint32_t minor) {
-        struct operation op = {.verb = FSOP_VERB_MKNOD, .args.mknod = {.type = type, .major = major, .minor = minor,
-                                                                       .create = {.create = true, .mode = 0600}}};
+static const char *permit_node(void *context, struct bytes below, enum fsop_file_type type, uint32_t major,
+                               uint32_t minor) {
+        struct operation op = {
+                .verb = FSOP_VERB_MKNOD,
+                .args.mknod = {.type = type, .major = major, .minor = minor, .create = {.create = true, .mode = 0600}}};
 
         return permit(context, &op, below);
 }
 
-/* ---- what may be met ------------------------------------------------------------------------------------------------- */
+/* ---- what may be met
+ * ------------------------------------------------------------------------------------------------- */
 
 static const char *source_excluded(void *context, struct bytes below) {
         const struct tree *tree = context;
 
-        return policy_excludes(tree->run->policy, &tree->run->peer, tree->from_rule, &tree->op, op_permission_at(&tree->op),
-                               tree->op.at.path, below);
+        return policy_excludes(tree->run->policy, &tree->run->peer, tree->from_rule, &tree->op,
+                               op_permission_at(&tree->op), tree->op.at.path, below);
 }
 
 static const char *target_excluded(void *context, struct bytes below) {
         const struct tree *tree = context;
 
-        return policy_excludes(tree->run->policy, &tree->run->peer, tree->to_rule, &tree->op, op_permission_to(&tree->op),
-                               tree->op.to.path, below);
+        return policy_excludes(tree->run->policy, &tree->run->peer, tree->to_rule, &tree->op,
+                               op_permission_to(&tree->op), tree->op.to.path, below);
 }
 
 /* Mostly nothing is excluded in a tree: then no name need be looked at. */
@@ -163,7 +171,8 @@ static void set_reach(struct tree *tree) {
                 tree->t.reach.target = target_excluded;
 }
 
-/* ---- from the steps to the tree --------------------------------------------------------------------------------------- */
+/* ---- from the steps to the tree
+ * --------------------------------------------------------------------------------------- */
 
 static void take_call(struct io *io) {
         struct task_op *o = io->owner;
@@ -178,7 +187,8 @@ static void take_call(struct io *io) {
         o->sys.guarded = error.denied;
         if (io->result < 0)
                 return;
-        /* Devices may have other numbers after a restart of the machine; an inode that was made again has another birth. */
+        /* Devices may have other numbers after a restart of the machine; an inode that was made again has another
+         * birth. */
         if (tree->t.source_stat.ino != place->source_id.ino ||
             (place->source_btime.sec != 0 && (tree->t.source_stat.btime.sec != place->source_btime.sec ||
                                               tree->t.source_stat.btime.nsec != place->source_btime.nsec))) {
@@ -207,13 +217,15 @@ void job_open_take(struct task_op *o) {
         bool to_elevated = o->verdict.to.kind == VERDICT_ELEVATED;
 
         if (place->elevated && !o->result.elevated) {
-                task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "the rule that lent the job its rights does not allow it any more: %s",
+                task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED,
+                             "the rule that lent the job its rights does not allow it any more: %s",
                              o->verdict.why ? o->verdict.why : "no rule allows it");
                 return;
         }
         tree->t.reader = identity_ref(o->sys.at.identity);
         tree->t.writer = identity_ref(o->sys.identity);
-        tree->t.keeper = identity_ref(to_elevated ? identity_of_service(rule_set_id(o->verdict.to.rule)) : o->sys.identity);
+        tree->t.keeper =
+                identity_ref(to_elevated ? identity_of_service(rule_set_id(o->verdict.to.rule)) : o->sys.identity);
         tree->t.from_guard = o->sys.at.guard;
         tree->t.to_guard = o->sys.to.guard;
         tree->from_root = o->at.root ? root_ref(o->at.root) : NULL;
@@ -241,7 +253,8 @@ static void opened(struct task *task) {
         else if (task->ops[0].result.error.code != 0) {
                 error = task->ops[0].result.error;
                 snprintf(message, sizeof(message), "%.*s", (int)error.message.len, (const char *)error.message.data);
-                snprintf(rule, sizeof(rule), "%.*s", (int)error.rule.len, error.rule.len > 0 ? (const char *)error.rule.data : "");
+                snprintf(rule, sizeof(rule), "%.*s", (int)error.rule.len,
+                         error.rule.len > 0 ? (const char *)error.rule.data : "");
                 error.message = text(message);
                 error.rule = text(rule);
         }
@@ -269,7 +282,10 @@ static void walk_steps(struct tree *tree) {
                 .as = kept->as,
                 .at = {.kind = LOCATION_PATH, .follow = place->follow, .path = place->source},
                 .to = {.kind = LOCATION_PATH, .path = place->target},
-                .args.cp = {.job = kept->id, .recursive = kept->recursive, .preserve = kept->preserve, .umask = kept->umask},
+                .args.cp = {.job = kept->id,
+                            .recursive = kept->recursive,
+                            .preserve = kept->preserve,
+                            .umask = kept->umask},
         };
         task->batch = (struct batch){.id = kept->id, .ops = &tree->op, .n_ops = 1};
         task->tree = tree;
@@ -305,7 +321,8 @@ void job_open_place(struct job *job, struct tree *tree, void (*done)(struct tree
         struct engine *engine = job->jobs->server->engine;
 
         tree->opened = done;
-        tree->open_io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = peer_found, .owner = tree, .whose = job->kept.uid};
+        tree->open_io = (struct io){
+                .kind = IO_CALL, .flags = IO_POOL, .done = peer_found, .owner = tree, .whose = job->kept.uid};
         tree->open_io.u.call = find_peer_call;
         engine->ops->submit(engine, &tree->open_io);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * job_schedule.c: which of the queued jobs may run: by priority, then whose user has the fewest running, then the oldest; not two of one
- * user on one device, and not more than the limit.
+ * job_schedule.c: which of the queued jobs may run: by priority, then whose user has the fewest running, then the
+ * oldest; not two of one user on one device, and not more than the limit.
  *
- * Nobody's job may keep another user's from running, however slow it is told to be or whatever filesystem it hangs on: on a device only
- * a user's own jobs wait for each other (and for a higher priority), and the last place of all is for whoever has none running.
+ * Nobody's job may keep another user's from running, however slow it is told to be or whatever filesystem it hangs on:
+ * on a device only a user's own jobs wait for each other (and for a higher priority), and the last place of all is for
+ * whoever has none running.
  */
 #include "daemon/jobs.h"
 #include "daemon/server.h"
@@ -75,8 +76,8 @@ static bool has_room(const struct job *job, struct job **ret_lowest) {
         return rivals < limits->jobs_per_device && jobs->n_running < places;
 }
 
-/* Of several of a user's that share a device, one that is refused speaks for those behind it: ten thousand jobs on one disk are looked at
- * once. */
+/* Of several of a user's that share a device, one that is refused speaks for those behind it: ten thousand jobs on one
+ * disk are looked at once. */
 static bool is_refused(const struct job *job, struct job *const refused[], uint32_t n_refused) {
         for (uint32_t i = 0; i < n_refused; i++)
                 if (refused[i] == job || (refused[i]->kept.uid == job->kept.uid && share_a_device(refused[i], job)))
@@ -91,7 +92,8 @@ static struct job *best_queued(struct jobs *jobs, struct job *const refused[], u
         for (struct job *job = jobs->first; job; job = job->next) {
                 uint32_t running;
 
-                if (job->kept.state != FSOP_JOB_QUEUED || job->draft || job->run || (best && job->kept.priority < best->kept.priority))
+                if (job->kept.state != FSOP_JOB_QUEUED || job->draft || job->run ||
+                    (best && job->kept.priority < best->kept.priority))
                         continue;
                 if (best && job->kept.priority == best->kept.priority && best_running == 0)
                         continue; /* it is older */
@@ -107,7 +109,8 @@ static struct job *best_queued(struct jobs *jobs, struct job *const refused[], u
 }
 
 static void clean_up(struct jobs *jobs) {
-        for (struct job *job = jobs->first; job && jobs->n_running < jobs->server->config->limits.jobs_running; job = job->next)
+        for (struct job *job = jobs->first; job && jobs->n_running < jobs->server->config->limits.jobs_running;
+             job = job->next)
                 if (job->wants_cleaning && !job->run) {
                         job->wants_cleaning = false;
                         job_start(job, true);
@@ -129,6 +132,7 @@ void jobs_schedule(struct jobs *jobs) {
                         job_stop(lowest, STOP_YIELD);
                 if (room)
                         job_start(job, false);
-                refused[n_refused++] = job; /* what shares its devices has none free now; with jobs-per-device above 1 it is seen again */
+                refused[n_refused++] = job; /* what shares its devices has none free now; with jobs-per-device above 1
+                                               it is seen again */
         }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * job_submit.c: cp operations become a job. Each brings one place: what the steps have authorized and pinned is looked at by a worker,
- * then the place is added to the job; the one that does not hold it any longer puts the job on the disk, and is answered when it is there.
+ * job_submit.c: cp operations become a job. Each brings one place: what the steps have authorized and pinned is looked
+ * at by a worker, then the place is added to the job; the one that does not hold it any longer puts the job on the
+ * disk, and is answered when it is there.
  */
 #include <sodium.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@ struct submission {
         struct copy_error error;
         uint64_t from_dev, to_dev;
         char user[256];
-        struct job *job; /* on its way into the store */
+        struct job *job;       /* on its way into the store */
         struct task_op *twins; /* submissions with the same key that wait for it, linked by waits_for */
 };
 
@@ -28,13 +29,14 @@ static void no_memory(struct task_op *o) {
         task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
 }
 
-/* ---- what it is added to --------------------------------------------------------------------------------------------- */
+/* ---- what it is added to
+ * --------------------------------------------------------------------------------------------- */
 
 /* What was submitted with a key, or is on its way into the store. */
 static struct job *find_by_key(struct jobs *jobs, uint32_t uid, struct bytes key) {
         for (struct job *job = key.len > 0 ? jobs->first : NULL; job; job = job->next)
-                if ((!job->draft || job->adding) && !job->forgetting && job->kept.uid == uid && job->kept.key.len == key.len &&
-                    memcmp(job->kept.key.data, key.data, key.len) == 0)
+                if ((!job->draft || job->adding) && !job->forgetting && job->kept.uid == uid &&
+                    job->kept.key.len == key.len && memcmp(job->kept.key.data, key.data, key.len) == 0)
                         return job;
         return NULL;
 }
@@ -48,7 +50,8 @@ static struct job *find_draft(struct jobs *jobs, uint64_t id, const struct sessi
 /* What an operation adds to the memory that its user's jobs take. */
 static uint64_t bytes_of(const struct operation *op) {
         const struct cp_args *args = &op->args.cp;
-        uint64_t bytes = sizeof(struct job) + sizeof(struct store_place) + TARGET_BYTES + op->at.path.len + op->to.path.len + args->key.len;
+        uint64_t bytes = sizeof(struct job) + sizeof(struct store_place) + TARGET_BYTES + op->at.path.len +
+                         op->to.path.len + args->key.len;
 
         for (uint32_t i = 0; i < args->n_names; i++)
                 bytes += KEPT_LIST_BYTES + args->names[i].len;
@@ -64,7 +67,8 @@ static bool user_has_memory(struct task_op *o, struct jobs *jobs, uint32_t uid) 
                 bytes += job->kept.uid == uid ? job->bytes : 0;
         if (bytes <= max)
                 return true;
-        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "the paths of this user's jobs would take more memory than its limit allows (%llu bytes)",
+        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY,
+                     "the paths of this user's jobs would take more memory than its limit allows (%llu bytes)",
                      (unsigned long long)max);
         return false;
 }
@@ -84,19 +88,21 @@ static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
         uint32_t n = 0;
 
         if (jobs->n >= limits->jobs && !forget_oldest(jobs, NULL)) {
-                task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "the daemon has as many jobs as its limit allows (%u)", limits->jobs);
+                task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "the daemon has as many jobs as its limit allows (%u)",
+                             limits->jobs);
                 return false;
         }
         for (const struct job *job = jobs->first; job; job = job->next)
                 n += job->kept.uid == uid;
         if (n < limits->jobs_per_uid || forget_oldest(jobs, &uid))
                 return true;
-        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "this user has as many jobs that have not ended as its limit allows (%u)",
-                     limits->jobs_per_uid);
+        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY,
+                     "this user has as many jobs that have not ended as its limit allows (%u)", limits->jobs_per_uid);
         return false;
 }
 
-/* ---- a job made ------------------------------------------------------------------------------------------------------ */
+/* ---- a job made
+ * ------------------------------------------------------------------------------------------------------ */
 
 static bool take_owner(struct job *job, const struct peer *peer, const char *user) {
         struct store_job *kept = &job->kept;
@@ -189,13 +195,16 @@ static bool add_place(struct job *job, const struct task_op *o, const struct sub
                 job->kept.counters.totals_known = false;
         else {
                 job->kept.counters.files_total++;
-                job->kept.counters.bytes_total += (tree->source_stat.mode & 0170000) == 0100000 ? tree->source_stat.size : 0;
+                job->kept.counters.bytes_total +=
+                        (tree->source_stat.mode & 0170000) == 0100000 ? tree->source_stat.size : 0;
         }
         return kept_text(o->op->at.path, &place->source) && kept_text(o->op->to.path, &place->target) &&
-               kept_list(args->names, args->n_names, &place->names, &place->n_names) && job_add_target(job, job->kept.n_places - 1) == 0;
+               kept_list(args->names, args->n_names, &place->names, &place->n_names) &&
+               job_add_target(job, job->kept.n_places - 1) == 0;
 }
 
-/* ---- on the disk ------------------------------------------------------------------------------------------------------ */
+/* ---- on the disk
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* It cannot be told from the one that it waits for. */
 static void no_cancel(struct task_op *o) {
@@ -224,7 +233,8 @@ static void answer_twins(struct submission *submission, const struct job *job, c
                 if (job)
                         job_answer_with(o, job);
                 else
-                        task_op_fail(o, -(int)error->code, error->class_, "%.*s", (int)error->message.len, (const char *)error->message.data);
+                        task_op_fail(o, -(int)error->code, error->class_, "%.*s", (int)error->message.len,
+                                     (const char *)error->message.data);
                 task_unpark(o);
         }
 }
@@ -239,7 +249,8 @@ static void added(void *owner, int code) {
         job->adder = NULL;
         if (code < 0) {
                 task_op_fail(o, code, FSOP_CLASS_BUSY, "the job could not be put on the daemon's disk: %s",
-                             code == -FSOP_ENOSPC || code == -FSOP_EDQUOT ? "its state directory is full" : "its state directory cannot be written to");
+                             code == -FSOP_ENOSPC || code == -FSOP_EDQUOT ? "its state directory is full"
+                                                                          : "its state directory cannot be written to");
                 job_free(job);
                 answer_twins(submission, NULL, &o->result.error);
         } else {
@@ -274,10 +285,12 @@ static bool commit(struct task_op *o, struct job *job) {
         return true;
 }
 
-/* ---- one submission --------------------------------------------------------------------------------------------------- */
+/* ---- one submission
+ * --------------------------------------------------------------------------------------------------- */
 
 void job_refuse_target(struct task_op *o, const struct job *other) {
-        task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target", (unsigned long long)other->kept.id);
+        task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target",
+                     (unsigned long long)other->kept.id);
 }
 
 static void refuse_conflict(struct task_op *o, const struct job *other, const struct job *job) {
@@ -316,7 +329,8 @@ static struct job *take_place(struct task_op *o, const struct submission *submis
                 return NULL;
         if (last)
                 return add_names(o, job, last) ? job : NULL;
-        other = jobs_writing_to(jobs, session->peer.uid, (struct object_id){submission->to_dev, submission->tree.target_parent_id.ino},
+        other = jobs_writing_to(jobs, session->peer.uid,
+                                (struct object_id){submission->to_dev, submission->tree.target_parent_id.ino},
                                 o->op->to.path);
         if (other) {
                 refuse_conflict(o, other, job);
@@ -353,7 +367,9 @@ static void looked(struct io *io) {
         o->sys.guarded = submission->error.denied;
         if (o->sys.code == 0 && (o->task->cancelled || o->task->session->state != SESSION_OPEN))
                 task_op_fail_cancelled(o);
-        twin = o->op->args.cp.job == 0 ? find_by_key(o->task->session->server->jobs, o->task->session->peer.uid, o->op->args.cp.key) : NULL;
+        twin = o->op->args.cp.job == 0
+                       ? find_by_key(o->task->session->server->jobs, o->task->session->peer.uid, o->op->args.cp.key)
+                       : NULL;
         if (o->sys.code == 0 && !o->failed && twin) { /* it came while the places were looked at */
                 answer_with_twin(o, twin);
                 task_io_done(io);
@@ -394,7 +410,8 @@ static bool answer_at_once(struct task_op *o) {
         struct job *known;
 
         if (jobs_need_store(jobs) < 0) {
-                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "this daemon takes no jobs: %s", jobs->unavailable);
+                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "this daemon takes no jobs: %s",
+                             jobs->unavailable);
                 return true;
         }
         if (session->server->draining) {
@@ -422,7 +439,8 @@ void job_submit(struct task_op *o) {
                 no_memory(o);
                 return;
         }
-        submission->options = (struct copy_options){.recursive = args->recursive || args->n_names > 0, .preserve = args->preserve, .umask = args->umask};
+        submission->options = (struct copy_options){
+                .recursive = args->recursive || args->n_names > 0, .preserve = args->preserve, .umask = args->umask};
         submission->tree.options = &submission->options;
         submission->tree.reader = o->sys.at.identity;
         submission->tree.writer = submission->tree.keeper = o->sys.identity;

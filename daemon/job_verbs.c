@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * job_verbs.c: what can be asked of jobs that are there. A job that belongs to somebody else is answered like one that does not exist.
+ * job_verbs.c: what can be asked of jobs that are there. A job that belongs to somebody else is answered like one that
+ * does not exist.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,8 +32,8 @@ static bool own(struct arena *out, struct bytes *text) {
 }
 
 static bool own_info(struct arena *out, struct job_info *info) {
-        return own(out, &info->user) && own(out, &info->source) && own(out, &info->target) && own(out, &info->error.message) &&
-               own(out, &info->error.rule);
+        return own(out, &info->user) && own(out, &info->source) && own(out, &info->target) &&
+               own(out, &info->error.message) && own(out, &info->error.rule);
 }
 
 void job_answer_with(struct task_op *o, const struct job *job) {
@@ -49,10 +50,12 @@ void job_answer_with(struct task_op *o, const struct job *job) {
         o->result.value.job.end = true;
 }
 
-/* ---- list ------------------------------------------------------------------------------------------------------------ */
+/* ---- list
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static size_t text_bytes(const struct job_info *info) {
-        return info->user.len + info->source.len + info->target.len + info->error.message.len + info->error.rule.len + 64;
+        return info->user.len + info->source.len + info->target.len + info->error.message.len + info->error.rule.len +
+               64;
 }
 
 static void answer_list(struct task_op *o, struct jobs *jobs) {
@@ -65,7 +68,8 @@ static void answer_list(struct task_op *o, struct jobs *jobs) {
         struct job *job;
 
         if (args->all_users && !server_is_admin(jobs->server, peer)) {
-                task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "the jobs of all users are for uid 0 and the admin group to see");
+                task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED,
+                             "the jobs of all users are for uid 0 and the admin group to see");
                 return;
         }
         if (!list) {
@@ -73,7 +77,8 @@ static void answer_list(struct task_op *o, struct jobs *jobs) {
                 return;
         }
         for (job = jobs->first; job; job = job->next) {
-                if (job->kept.id <= args->after || job->draft || job->forgetting || (!args->all_users && job->kept.uid != peer->uid))
+                if (job->kept.id <= args->after || job->draft || job->forgetting ||
+                    (!args->all_users && job->kept.uid != peer->uid))
                         continue;
                 list[n] = job_describe(job);
                 bytes += text_bytes(&list[n]);
@@ -94,7 +99,8 @@ static void answer_list(struct task_op *o, struct jobs *jobs) {
         answer->cookie = n > 0 ? list[n - 1].id : args->after;
 }
 
-/* ---- show: failures and digests come from the store ------------------------------------------------------------------- */
+/* ---- show: failures and digests come from the store
+ * ------------------------------------------------------------------- */
 
 struct reading {
         struct task_op *op;
@@ -104,10 +110,11 @@ struct reading {
         uint32_t max, n;
         struct bytes *targets; /* of the job's places; copied, as the job may go */
         uint32_t n_places, place;
-        uint64_t number, at;   /* the append that is read, and how many of its entries are */
+        uint64_t number, at; /* the append that is read, and how many of its entries are */
         size_t bytes;
         bool full, no_memory;
-        struct arena texts;    /* the worker's: the answer's own arena is the loop's, where other operations of the batch use it */
+        struct arena texts; /* the worker's: the answer's own arena is the loop's, where other operations of the batch
+                               use it */
         struct job_failure *failures;
         struct job_digest *digests;
         uint64_t cookie;
@@ -134,14 +141,16 @@ static int take_failure(void *context, const struct store_failure *failure) {
         return 0;
 }
 
-/* Of a digest: the number of its append, and its own in that. An append has far fewer entries: they all were in memory. */
+/* Of a digest: the number of its append, and its own in that. An append has far fewer entries: they all were in memory.
+ */
 #define COOKIE_BITS 24u
 #define COOKIE(number, at) ((number) << COOKIE_BITS | (at))
 #define COOKIE_NUMBER(cookie) ((cookie) >> COOKIE_BITS)
 
 /* By a page before. */
 static bool was_given(const struct reading *reading) {
-        return reading->number == COOKIE_NUMBER(reading->after) && COOKIE(reading->number, reading->at) <= reading->after;
+        return reading->number == COOKIE_NUMBER(reading->after) &&
+               COOKIE(reading->number, reading->at) <= reading->after;
 }
 
 static int take_digest(void *context, const struct done_entry *entry) {
@@ -157,9 +166,10 @@ static int take_digest(void *context, const struct done_entry *entry) {
                 reading->full = true;
                 return -FSOP_ECANCELED;
         }
-        digest->path = entry->path.len > 0 ? arena_printf(&reading->texts, "%.*s/%.*s", (int)top.len, (const char *)top.data,
-                                                          (int)entry->path.len, (const char *)entry->path.data)
-                                           : arena_copy(&reading->texts, top);
+        digest->path = entry->path.len > 0
+                               ? arena_printf(&reading->texts, "%.*s/%.*s", (int)top.len, (const char *)top.data,
+                                              (int)entry->path.len, (const char *)entry->path.data)
+                               : arena_copy(&reading->texts, top);
         if (!digest->path.data || digest->path.len == 0) {
                 reading->no_memory = true;
                 return -FSOP_ENOMEM;
@@ -186,9 +196,11 @@ static int read_pages(struct store *store, void *owner) {
         int code;
 
         if (reading->want == JOB_WANT_FAILURES)
-                code = store->ops->read_failures(store, reading->id, reading->after, reading->max + 1, take_failure, reading);
+                code = store->ops->read_failures(store, reading->id, reading->after, reading->max + 1, take_failure,
+                                                 reading);
         else
-                code = store->ops->read_all_files(store, reading->id, COOKIE_NUMBER(reading->after), take_files, reading);
+                code = store->ops->read_all_files(store, reading->id, COOKIE_NUMBER(reading->after), take_files,
+                                                  reading);
         return reading->full ? 0 : code;
 }
 
@@ -200,7 +212,8 @@ static bool own_pages(struct reading *reading) {
                 if (reading->want == JOB_WANT_FAILURES) {
                         struct job_failure *entry = &reading->failures[i];
 
-                        if (!own(out, &entry->path) || !own(out, &entry->error.message) || !own(out, &entry->error.rule))
+                        if (!own(out, &entry->path) || !own(out, &entry->error.message) ||
+                            !own(out, &entry->error.rule))
                                 return false;
                 } else if (!own(out, &reading->digests[i].path))
                         return false;
@@ -215,7 +228,8 @@ static void pages_read(void *owner, int code) {
         reading->no_memory = reading->no_memory || !own_pages(reading);
         arena_fini(&reading->texts);
         if (code < 0 || reading->no_memory)
-                task_op_fail(o, code < 0 ? code : -FSOP_ENOMEM, FSOP_CLASS_OS, "what is recorded of the job could not be read");
+                task_op_fail(o, code < 0 ? code : -FSOP_ENOMEM, FSOP_CLASS_OS,
+                             "what is recorded of the job could not be read");
         answer->failures = reading->failures;
         answer->n_failures = reading->want == JOB_WANT_FAILURES ? reading->n : 0;
         answer->digests = reading->digests;
@@ -253,13 +267,18 @@ static void answer_show(struct task_op *o, struct job *job) {
                 return;
         reading = arena_calloc(out, 1, sizeof(*reading));
         if (reading) {
-                *reading = (struct reading){.op = o, .id = job->kept.id, .want = args->want, .after = args->after, .cookie = args->after,
+                *reading = (struct reading){.op = o,
+                                            .id = job->kept.id,
+                                            .want = args->want,
+                                            .after = args->after,
+                                            .cookie = args->after,
                                             .max = job_entries_max(o)};
                 arena_init(&reading->texts, READING_BYTES_MAX);
                 reading->failures = arena_calloc(out, reading->max + 1, sizeof(*reading->failures));
                 reading->digests = arena_calloc(out, reading->max + 1, sizeof(*reading->digests));
         }
-        if (!reading || !reading->failures || !reading->digests || (args->want == JOB_WANT_DIGESTS && !copy_targets(reading, job)) ||
+        if (!reading || !reading->failures || !reading->digests ||
+            (args->want == JOB_WANT_DIGESTS && !copy_targets(reading, job)) ||
             journal_read(job->jobs->journal, read_pages, pages_read, reading) < 0) {
                 no_memory(o);
                 return;
@@ -267,10 +286,12 @@ static void answer_show(struct task_op *o, struct job *job) {
         task_park(o, no_cancel);
 }
 
-/* ---- changes ------------------------------------------------------------------------------------------------------------- */
+/* ---- changes
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static void not_now(struct task_op *o, const struct job *job) {
-        task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "job %llu is %s", (unsigned long long)job->kept.id, job_state_name(job->kept.state));
+        task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "job %llu is %s", (unsigned long long)job->kept.id,
+                     job_state_name(job->kept.state));
 }
 
 static void answer_pause(struct task_op *o, struct job *job) {
@@ -318,8 +339,8 @@ static void answer_retry(struct task_op *o, struct job *job) {
 
 static void answer_forget(struct task_op *o, struct job *job) {
         if (!job_has_ended(job) || job->announced != job->kept.state) {
-                task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "job %llu is %s; cancel it first", (unsigned long long)job->kept.id,
-                             job_state_name(job->announced));
+                task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "job %llu is %s; cancel it first",
+                             (unsigned long long)job->kept.id, job_state_name(job->announced));
                 return;
         }
         o->result.value.job.end = true;
@@ -333,7 +354,8 @@ void job_answer(struct task_op *o) {
         struct job *job;
 
         if (jobs->unavailable) {
-                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "this daemon has no jobs: %s", jobs->unavailable);
+                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "this daemon has no jobs: %s",
+                             jobs->unavailable);
                 return;
         }
         if (o->op->verb == FSOP_VERB_JOB_LIST) {
@@ -342,7 +364,8 @@ void job_answer(struct task_op *o) {
         }
         job = jobs_find_for(jobs, args->id, &session->peer);
         if (!job) {
-                task_op_fail(o, -FSOP_ENOENT, FSOP_CLASS_OS, "there is no job %llu of yours", (unsigned long long)args->id);
+                task_op_fail(o, -FSOP_ENOENT, FSOP_CLASS_OS, "there is no job %llu of yours",
+                             (unsigned long long)args->id);
                 return;
         }
         switch (o->op->verb) {

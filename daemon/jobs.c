@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * jobs.c: the table of jobs and what moves them from state to state: which may run, what follows when a run ends, what is due.
+ * jobs.c: the table of jobs and what moves them from state to state: which may run, what follows when a run ends, what
+ * is due.
  */
 #include "daemon/jobs.h"
 
@@ -21,7 +22,8 @@
 #define FAIL_AFTER_S (14 * DAY_S)
 #define HOUSEKEEPING_MS 60000u
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * ------------------------------------------------------------------------------------------------------- */
 
 struct job *jobs_find(struct jobs *jobs, uint64_t id) {
         struct job *job = jobs->first;
@@ -82,10 +84,12 @@ void job_free(struct job *job) {
 bool job_has_ended(const struct job *job) {
         if (job->stop == STOP_CANCEL)
                 return false; /* it will have when its run is over */
-        return job->kept.state == FSOP_JOB_DONE || job->kept.state == FSOP_JOB_FAILED || job->kept.state == FSOP_JOB_CANCELLED;
+        return job->kept.state == FSOP_JOB_DONE || job->kept.state == FSOP_JOB_FAILED ||
+               job->kept.state == FSOP_JOB_CANCELLED;
 }
 
-/* ---- what is kept of a job --------------------------------------------------------------------------------------------- */
+/* ---- what is kept of a job
+ * --------------------------------------------------------------------------------------------- */
 
 void job_set_error(struct job *job, const struct error *error) {
         struct error before = job->kept.error;
@@ -107,7 +111,8 @@ static void update_recorded(void *owner, int code) {
 }
 
 static void fail_asker(struct task_op *asker, int code) {
-        task_op_fail(asker, code, error_class_of(-code), "it is done, but could not be recorded, and may be undone when the daemon ends: %s",
+        task_op_fail(asker, code, error_class_of(-code),
+                     "it is done, but could not be recorded, and may be undone when the daemon ends: %s",
                      error_text(-code));
 }
 
@@ -125,7 +130,8 @@ static void no_cancel(struct task_op *asker) {
         (void)asker;
 }
 
-/* In one set with what goes before it, if anything does. Whoever asked for it (may be NULL) is answered when it is on the disk. */
+/* In one set with what goes before it, if anything does. Whoever asked for it (may be NULL) is answered when it is on
+ * the disk. */
 static void record_state(struct job *job, const struct store_change *first, struct task_op *asker) {
         struct store_change changes[2];
         uint32_t n = 0;
@@ -147,7 +153,8 @@ static void record_state(struct job *job, const struct store_change *first, stru
 static void audit_end(const struct job *job) {
         const struct store_counters *counters = &job->kept.counters;
         struct peer peer = {.uid = job->kept.uid, .gid = job->kept.gid, .pidfd = OS_FD_NONE};
-        struct audit_record record = {.event = AUDIT_JOB, .peer = &peer, .job = job->kept.id, .code = -(int32_t)job->kept.error.code};
+        struct audit_record record = {
+                .event = AUDIT_JOB, .peer = &peer, .job = job->kept.id, .code = -(int32_t)job->kept.error.code};
         char text[256];
 
         snprintf(text, sizeof(text), "%s: %llu done, %llu skipped, %llu failed", job_state_name(job->kept.state),
@@ -180,8 +187,8 @@ static void forget_running(const struct job *job) {
         jobs->running[i] = jobs->running[--jobs->n_running];
 }
 
-static void enter_state(struct job *job, enum fsop_job_state state, const struct error *error, const struct store_change *first,
-                        struct task_op *asker) {
+static void enter_state(struct job *job, enum fsop_job_state state, const struct error *error,
+                        const struct store_change *first, struct task_op *asker) {
         job->kept.state = state;
         job_set_error(job, error);
         if (job_has_ended(job))
@@ -205,7 +212,8 @@ struct store_counters job_counters(const struct job *job) {
         /* places that an earlier run finished uncounted are not in the totals; and sources grow */
         if (counters.totals_known && counters.bytes_total < counters.bytes_copied)
                 counters.bytes_total = counters.bytes_copied;
-        if (counters.totals_known && counters.files_total < counters.files_done + counters.files_skipped + counters.files_failed)
+        if (counters.totals_known &&
+            counters.files_total < counters.files_done + counters.files_skipped + counters.files_failed)
                 counters.files_total = counters.files_done + counters.files_skipped + counters.files_failed;
         return counters;
 }
@@ -249,7 +257,8 @@ struct job_info job_describe(const struct job *job) {
         };
 }
 
-/* ---- starting ---------------------------------------------------------------------------------------------------------- */
+/* ---- starting
+ * ---------------------------------------------------------------------------------------------------------- */
 
 void job_start(struct job *job, bool clean) {
         if (run_start(job, clean) < 0) {
@@ -272,7 +281,8 @@ void job_start(struct job *job, bool clean) {
         job_set_state(job, FSOP_JOB_RUNNING, NULL);
 }
 
-/* ---- stopping ---------------------------------------------------------------------------------------------------------- */
+/* ---- stopping
+ * ---------------------------------------------------------------------------------------------------------- */
 
 void job_stop(struct job *job, enum job_stop stop) {
         if (!job->run || stop <= job->stop)
@@ -281,7 +291,8 @@ void job_stop(struct job *job, enum job_stop stop) {
         run_stop(job->run);
 }
 
-/* What its user wants of it. While it runs that is recorded, so that nothing undoes it, and told when the run is over. */
+/* What its user wants of it. While it runs that is recorded, so that nothing undoes it, and told when the run is over.
+ */
 static void stop_for(struct job *job, enum job_stop stop, enum fsop_job_state state, struct task_op *asker) {
         if (!job->run) {
                 enter_state(job, state, NULL, NULL, asker);
@@ -332,7 +343,8 @@ static void not_removed(struct job *job, int code) {
         update_recorded(job->jobs, code);
         job->forgetting = false;
         if (job->remover)
-                task_op_fail(job->remover, code, error_class_of(-code), "that it is forgotten could not be recorded: %s", error_text(-code));
+                task_op_fail(job->remover, code, error_class_of(-code),
+                             "that it is forgotten could not be recorded: %s", error_text(-code));
 }
 
 static void removed(void *owner, int code) {
@@ -393,8 +405,9 @@ void job_run_ended(struct job *job, const struct error *error, bool transient) {
         if (job->cleaning) {
                 job->cleaning = false;
                 if (error->code != 0)
-                        log_line(LOG_LEVEL_WARNING, "job %llu: its temporary files could not be removed: %.*s", (unsigned long long)job->kept.id,
-                                 (int)error->message.len, error->message.len > 0 ? (const char *)error->message.data : "");
+                        log_line(LOG_LEVEL_WARNING, "job %llu: its temporary files could not be removed: %.*s",
+                                 (unsigned long long)job->kept.id, (int)error->message.len,
+                                 error->message.len > 0 ? (const char *)error->message.data : "");
                 if (job->forgetting)
                         remove_job(job, NULL);
                 return;
@@ -434,7 +447,8 @@ void jobs_session_closed(struct jobs *jobs, uint64_t session_id) {
         }
 }
 
-/* ---- timers ------------------------------------------------------------------------------------------------------------ */
+/* ---- timers
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void measure_rate(struct job *job) {
         uint64_t ms = job->jobs->now_ms - job->rate_ms, bytes = job->live.bytes_copied, now;
@@ -452,7 +466,8 @@ static void tick_running(struct job *job) {
         bool verifies = job->kept.verify && job->live.totals_known && job->live.bytes_copied >= job->live.bytes_total;
 
         measure_rate(job);
-        if (verifies && job->kept.state == FSOP_JOB_RUNNING && job->live.bytes_verified < job->live.bytes_total && !job->cleaning)
+        if (verifies && job->kept.state == FSOP_JOB_RUNNING && job->live.bytes_verified < job->live.bytes_total &&
+            !job->cleaning)
                 job_set_state(job, FSOP_JOB_VERIFYING, NULL);
         if (run_tick(job->run, job->jobs->now_ms, due) && due && !job->cleaning)
                 job_event_progress(job);
@@ -470,7 +485,8 @@ static void keep_house(struct jobs *jobs) {
                         continue;
                 if (job_has_ended(job) && now - job->kept.finished.sec > FORGET_AFTER_S)
                         job_forget(job, NULL);
-                else if (!job_has_ended(job) && job->kept.state != FSOP_JOB_PAUSED && !job->run && now - progressed > FAIL_AFTER_S) {
+                else if (!job_has_ended(job) && job->kept.state != FSOP_JOB_PAUSED && !job->run &&
+                         now - progressed > FAIL_AFTER_S) {
                         struct error error = {.code = FSOP_ETIMEDOUT, .class_ = FSOP_CLASS_CANCELLED};
                         static const char why[] = "nothing of it could be done for 14 days";
 
@@ -517,7 +533,8 @@ void jobs_end_round(struct jobs *jobs) {
         jobs_tell_watchers(jobs);
 }
 
-/* ---- the daemon's start and end ---------------------------------------------------------------------------------------- */
+/* ---- the daemon's start and end
+ * ---------------------------------------------------------------------------------------- */
 
 static int load_job(void *context, const struct store_job *from) {
         struct jobs *jobs = context;
@@ -539,10 +556,12 @@ static int load_job(void *context, const struct store_job *from) {
                         return -FSOP_ENOMEM; /* it is freed with all the others */
         }
         job->last_event = jobs->event_base;
-        if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING || job->kept.state == FSOP_JOB_WAITING)
+        if (job->kept.state == FSOP_JOB_RUNNING || job->kept.state == FSOP_JOB_VERIFYING ||
+            job->kept.state == FSOP_JOB_WAITING)
                 job->kept.state = FSOP_JOB_QUEUED;
         if (job->kept.state == FSOP_JOB_CANCELLED && is_all_finished(job))
-                job->kept.state = state_when_finished(job); /* as job_run_ended would have said, had there been the time */
+                job->kept.state =
+                        state_when_finished(job); /* as job_run_ended would have said, had there been the time */
         job->announced = job->kept.state;
         /* what was cancelled may not have been cleaned up; to look costs little */
         job->forgetting = job_has_ended(job) && job->kept.finished.sec == 0;
@@ -576,7 +595,8 @@ int jobs_need_store(struct jobs *jobs) {
         /* Whoever can put files there could write jobs for anybody. */
         code = sys_check_trusted_directory(server->config->state_dir, &why);
         if (code < 0) {
-                log_line(LOG_LEVEL_ERROR, "the state directory %s is not used: %s", server->config->state_dir, why ? why : error_text(-code));
+                log_line(LOG_LEVEL_ERROR, "the state directory %s is not used: %s", server->config->state_dir,
+                         why ? why : error_text(-code));
                 say_unavailable(jobs, "the state directory is not the daemon's own", code);
                 return code;
         }

@@ -12,8 +12,9 @@
  *      job_open.c      a place of a job authorized and opened, by walking the steps of a request anew
  *      copy*.c         the copying of one job (copy.h)
  *
- * A job's state is what the store holds. What copies it is its run, which is there in the states running and verifying; whatever
- * ends a run (a pause, a full disk, a reload of the rules, the end of the daemon), the next one goes on from what is recorded.
+ * A job's state is what the store holds. What copies it is its run, which is there in the states running and verifying;
+ * whatever ends a run (a pause, a full disk, a reload of the rules, the end of the daemon), the next one goes on from
+ * what is recorded.
  */
 #ifndef FSOP_JOBS_H
 #define FSOP_JOBS_H
@@ -43,29 +44,31 @@ enum job_stop {
 struct job {
         struct job *next; /* in the table, ascending by id */
         struct jobs *jobs;
-        /* what the store holds, or will hold when the changes under way are made; of one that runs also that it is to be paused or cancelled */
+        /* what the store holds, or will hold when the changes under way are made; of one that runs also that it is to
+         * be paused or cancelled */
         struct store_job kept;
-        struct store_counters live; /* counters, with what is not recorded yet */
+        struct store_counters live;      /* counters, with what is not recorded yet */
         struct store_counters recording; /* what is in kept.counters of a batch that is on its way into the store */
         struct run *run;
         enum job_stop stop;
-        enum fsop_job_state announced; /* what is told: kept.state, when it is so on the disk that the job has come to its end, and its run is over */
-        bool draft;             /* held: not in the store; belongs to a session */
+        enum fsop_job_state announced; /* what is told: kept.state, when it is so on the disk that the job has come to
+                                          its end, and its run is over */
+        bool draft;                    /* held: not in the store; belongs to a session */
         uint64_t session_id;
-        uint64_t bytes;         /* of memory, about: what its user is charged */
+        uint64_t bytes;                    /* of memory, about: what its user is charged */
         uint64_t devices[JOB_DEVICES_MAX]; /* that it reads from or writes to */
-        uint32_t n_devices;     /* more than JOB_DEVICES_MAX: counts as all of them */
-        struct job_target *targets; /* of its places, in the table of all */
-        bool adding;            /* on its way into the store */
-        struct task_op *adder;  /* … for this operation */
-        bool reloaded;          /* it was there when the daemon started */
-        bool cleaning;          /* its run only removes temporary files */
-        bool wants_cleaning;    /* … and that is still to be done */
-        bool forgetting;        /* to be removed when that is done; not seen any more */
-        struct task_op *remover; /* … for this operation; or NULL */
-        uint64_t retry_ms;      /* waiting: when; monotonic */
-        struct fsop_time retry; /* the same for people */
-        uint32_t backoff;       /* how often it waited without anything done in between */
+        uint32_t n_devices;                /* more than JOB_DEVICES_MAX: counts as all of them */
+        struct job_target *targets;        /* of its places, in the table of all */
+        bool adding;                       /* on its way into the store */
+        struct task_op *adder;             /* … for this operation */
+        bool reloaded;                     /* it was there when the daemon started */
+        bool cleaning;                     /* its run only removes temporary files */
+        bool wants_cleaning;               /* … and that is still to be done */
+        bool forgetting;                   /* to be removed when that is done; not seen any more */
+        struct task_op *remover;           /* … for this operation; or NULL */
+        uint64_t retry_ms;                 /* waiting: when; monotonic */
+        struct fsop_time retry;            /* the same for people */
+        uint32_t backoff;                  /* how often it waited without anything done in between */
         struct job_events *events;
         uint64_t last_event; /* its number */
         /* rate */
@@ -85,7 +88,7 @@ struct jobs {
         uint32_t n_targets, targets_room;
         uint8_t targets_key[16];
         uint64_t next_id;
-        uint64_t event_base;     /* the number of the last event of any job */
+        uint64_t event_base; /* the number of the last event of any job */
         uint64_t now_ms;
         uint64_t next_house_ms;
         bool schedule_wanted;
@@ -122,7 +125,8 @@ void jobs_insert(struct jobs *jobs, struct job *job);
 void job_free(struct job *job);
 bool job_has_ended(const struct job *job);
 
-/* Puts the job into a state, records that with the counters, tells watchers. error (may be NULL) is copied. done may be NULL. */
+/* Puts the job into a state, records that with the counters, tells watchers. error (may be NULL) is copied. done may be
+ * NULL. */
 void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error);
 /* The change to the store that says what STORE_UPDATE says. */
 struct store_change job_update(const struct job *job);
@@ -132,8 +136,8 @@ void job_set_error(struct job *job, const struct error *error);
 /* Asks its run, if there is one, to stop; what follows depends on the wish (run_ended). */
 void job_stop(struct job *job, enum job_stop stop);
 /*
- * What users ask for. ASKER (may be NULL) is parked until it is on the disk, and fails if it does not get there; what it is answered
- * with otherwise is its caller's.
+ * What users ask for. ASKER (may be NULL) is parked until it is on the disk, and fails if it does not get there; what
+ * it is answered with otherwise is its caller's.
  */
 void job_pause(struct job *job, struct task_op *asker);
 void job_cancel(struct job *job, struct task_op *asker);
@@ -143,8 +147,8 @@ void job_retry(struct job *job, struct task_op *asker);
 /* Removes a job that has ended, when what it may have left is removed. */
 void job_forget(struct job *job, struct task_op *asker);
 /*
- * From the run: it is over and freed. ERROR: why it could not go on (code 0: it came to its end, or was stopped); TRANSIENT: it may
- * be able to later.
+ * From the run: it is over and freed. ERROR: why it could not go on (code 0: it came to its end, or was stopped);
+ * TRANSIENT: it may be able to later.
  */
 void job_run_ended(struct job *job, const struct error *error, bool transient);
 
@@ -163,17 +167,21 @@ void job_start(struct job *job, bool clean);
 
 /* ---- job_targets.c ---- */
 #define TARGET_BYTES 64 /* what one takes, about */
-/* Its place of that index has a target from now on; the job is never moved, and removes its targets before it goes. 0 or -FSOP_ENOMEM. */
+/* Its place of that index has a target from now on; the job is never moved, and removes its targets before it goes. 0
+ * or -FSOP_ENOMEM. */
 int job_add_target(struct job *job, uint32_t place);
 void job_remove_targets(struct job *job);
-/* A job of this user's that has not ended and writes to this target (a path, of which the last name counts), or NULL. */
+/* A job of this user's that has not ended and writes to this target (a path, of which the last name counts), or NULL.
+ */
 struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id parent, struct bytes target);
 /* Of a job that has ended: one that writes to a target of it by now, or NULL. */
 struct job *job_in_the_way(const struct job *job);
 
 /* ---- job_kept.c ---- */
-#define KEPT_LIST_BYTES (sizeof(struct bytes) + 32) /* what a text of a list takes beside itself: an allocation costs, too */
-/* Copies for the job, with a NUL behind texts. False: out of memory; what there is of the copy is to be freed with the others. */
+#define KEPT_LIST_BYTES                                                                                                \
+        (sizeof(struct bytes) + 32) /* what a text of a list takes beside itself: an allocation costs, too */
+/* Copies for the job, with a NUL behind texts. False: out of memory; what there is of the copy is to be freed with the
+ * others. */
 bool kept_text(struct bytes from, struct bytes *ret);
 bool kept_list(const struct bytes *from, uint32_t n, struct bytes **list, uint32_t *n_list); /* appends */
 bool kept_copy(const struct store_job *from, struct store_job *to);

@@ -67,10 +67,6 @@ const char *copy_dir_path(const struct copy_dir *dir) {
         return dir->path;
 }
 
-uint32_t copy_dir_depth(const struct copy_dir *dir) {
-        return dir->depth;
-}
-
 /* ---- the source's side -------------------------------------------------------------------------------------------- */
 
 /*

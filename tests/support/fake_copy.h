@@ -478,10 +478,6 @@ const char *copy_dir_path(const struct copy_dir *dir) {
         return dir->path;
 }
 
-uint32_t copy_dir_depth(const struct copy_dir *dir) {
-        return dir->depth;
-}
-
 /* NAME in a directory of the target, made or opened. */
 static int fake_make_dir(struct copy_tree *tree, uint32_t parent, const char *name, struct copy_dir *dir,
                          struct copy_error *ret) {

@@ -5,7 +5,8 @@
  */
 #include "tests/support/jobs_kit.h"
 
-/* ---- whole jobs --------------------------------------------------------------------------------------------------------------- */
+/* ---- whole jobs
+ * --------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_tree_is_copied) {
         const struct job_info *info;
@@ -239,9 +240,11 @@ START_TEST(a_large_file_fails) {
 }
 END_TEST
 
-/* Whichever of several links somebody removed meanwhile: it is there again, and is one file with those that were not there either. */
+/* Whichever of several links somebody removed meanwhile: it is there again, and is one file with those that were not
+ * there either. */
 START_TEST(links_that_were_removed) {
-        static const char *const links[] = {"/home/dst/dir-0/linked-a", "/home/dst/dir-1/linked-b", "/home/dst/linked-c"};
+        static const char *const links[] = {"/home/dst/dir-0/linked-a", "/home/dst/dir-1/linked-b",
+                                            "/home/dst/linked-c"};
         uint64_t id, bytes;
 
         for (unsigned removed = 1; removed < 8; removed++) {
@@ -273,8 +276,8 @@ END_TEST
 
 /* A list instead of a listing: sorted, merged, directories of it whole. */
 START_TEST(only_these_names) {
-        static const char *const list[] = {"top-1", "dir-1/in-2/file-3", "dir-0-", "dir-1/in-2/file-5", "dir-0/file-1", "top-1", "missing",
-                                           "dir-0", "dir-1/file-2"};
+        static const char *const list[] = {"top-1", "dir-1/in-2/file-3", "dir-0-", "dir-1/in-2/file-5", "dir-0/file-1",
+                                           "top-1", "missing",           "dir-0",  "dir-1/file-2"};
         struct operation op = cp_op("/home/src", "/home/dst");
         struct bytes names[sizeof(list) / sizeof(list[0])];
         uint64_t id;
@@ -301,7 +304,8 @@ START_TEST(only_these_names) {
 }
 END_TEST
 
-/* ---- every verb in every state ------------------------------------------------------------------------------------------------ */
+/* ---- every verb in every state
+ * ------------------------------------------------------------------------------------------------ */
 
 static uint64_t blocker; /* a job that keeps another one waiting */
 
@@ -439,7 +443,8 @@ START_TEST(every_verb_in_every_state) {
 }
 END_TEST
 
-/* ---- at any moment ------------------------------------------------------------------------------------------------------------ */
+/* ---- at any moment
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void at_any_moment(enum fsop_verb verb, enum fsop_verb then, bool fresh, bool verify) {
         bool happened = true;
@@ -533,7 +538,8 @@ START_TEST(resumed_and_cancelled_at_any_moment) {
 }
 END_TEST
 
-/* ---- jobs that are put together ----------------------------------------------------------------------------------------------- */
+/* ---- jobs that are put together
+ * ----------------------------------------------------------------------------------------------- */
 
 /* Another connection, of this user. */
 static struct session *connect_as(uint32_t uid) {
@@ -779,7 +785,8 @@ START_TEST(limits_are_kept) {
 }
 END_TEST
 
-/* ---- which one runs ----------------------------------------------------------------------------------------------------------- */
+/* ---- which one runs
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static uint64_t submit_large(const char *disk, unsigned number, int32_t priority) {
         char from[64], to[64];
@@ -857,7 +864,8 @@ START_TEST(a_high_priority_is_for_administrators) {
 }
 END_TEST
 
-/* ---- waiting ------------------------------------------------------------------------------------------------------------------ */
+/* ---- waiting
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 START_TEST(a_full_disk_is_waited_for) {
         const struct job_info *info;
@@ -930,7 +938,9 @@ START_TEST(time_ends_jobs_and_their_memory) {
 }
 END_TEST
 
-/* ---- rules -------------------------------------------------------------------------------------------------------------------- */
+/* ---- rules
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static void reload(void) {
         struct policy_report report;
@@ -1025,7 +1035,8 @@ START_TEST(the_bytes_of_a_rule_are_counted) {
 }
 END_TEST
 
-/* ---- watching ----------------------------------------------------------------------------------------------------------------- */
+/* ---- watching
+ * ----------------------------------------------------------------------------------------------------------------- */
 
 static struct operation watch_op(uint64_t id, uint64_t after) {
         struct operation op = job_op(FSOP_VERB_JOB_WATCH, id);
@@ -1161,7 +1172,8 @@ START_TEST(a_watch_is_joined_again_after_a_restart) {
 }
 END_TEST
 
-/* ---- the daemon ends, and begins ---------------------------------------------------------------------------------------------- */
+/* ---- the daemon ends, and begins
+ * ---------------------------------------------------------------------------------------------- */
 
 START_TEST(the_daemon_is_stopped_at_any_moment) {
         bool happened = true;

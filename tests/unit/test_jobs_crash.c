@@ -398,8 +398,9 @@ END_TEST
 
 static const struct {
         const char *name;
-        enum fsop_verb before, verb;     /* the first is answered, and what follows from it done, before the other is asked for */
-        enum fsop_job_state left;        /* what the next daemon finds; or DONE, if it came too late */
+        enum fsop_verb before,
+                verb; /* the first is answered, and what follows from it done, before the other is asked for */
+        enum fsop_job_state left; /* what the next daemon finds; or DONE, if it came too late */
 } wishes[] = {
         {"pause", FSOP_VERB_NONE, FSOP_VERB_JOB_PAUSE, FSOP_JOB_PAUSED},
         {"cancel", FSOP_VERB_NONE, FSOP_VERB_JOB_CANCEL, FSOP_JOB_CANCELLED},
