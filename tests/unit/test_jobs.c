@@ -5,8 +5,7 @@
  */
 #include "tests/support/jobs_kit.h"
 
-/* ---- whole jobs
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- whole jobs -------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_tree_is_copied) {
         const struct job_info *info;
@@ -304,8 +303,7 @@ START_TEST(only_these_names) {
 }
 END_TEST
 
-/* ---- every verb in every state
- * ------------------------------------------------------------------------------------------------ */
+/* ---- every verb in every state ----------------------------------------------------------------------------------- */
 
 static uint64_t blocker; /* a job that keeps another one waiting */
 
@@ -443,8 +441,7 @@ START_TEST(every_verb_in_every_state) {
 }
 END_TEST
 
-/* ---- at any moment
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- at any moment ----------------------------------------------------------------------------------------------- */
 
 static void at_any_moment(enum fsop_verb verb, enum fsop_verb then, bool fresh, bool verify) {
         bool happened = true;
@@ -538,8 +535,7 @@ START_TEST(resumed_and_cancelled_at_any_moment) {
 }
 END_TEST
 
-/* ---- jobs that are put together
- * ----------------------------------------------------------------------------------------------- */
+/* ---- jobs that are put together ---------------------------------------------------------------------------------- */
 
 /* Another connection, of this user. */
 static struct session *connect_as(uint32_t uid) {
@@ -785,8 +781,7 @@ START_TEST(limits_are_kept) {
 }
 END_TEST
 
-/* ---- which one runs
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- which one runs ---------------------------------------------------------------------------------------------- */
 
 static uint64_t submit_large(const char *disk, unsigned number, int32_t priority) {
         char from[64], to[64];
@@ -864,8 +859,7 @@ START_TEST(a_high_priority_is_for_administrators) {
 }
 END_TEST
 
-/* ---- waiting
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(a_full_disk_is_waited_for) {
         const struct job_info *info;
@@ -1035,8 +1029,7 @@ START_TEST(the_bytes_of_a_rule_are_counted) {
 }
 END_TEST
 
-/* ---- watching
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- watching ---------------------------------------------------------------------------------------------------- */
 
 static struct operation watch_op(uint64_t id, uint64_t after) {
         struct operation op = job_op(FSOP_VERB_JOB_WATCH, id);
@@ -1172,8 +1165,7 @@ START_TEST(a_watch_is_joined_again_after_a_restart) {
 }
 END_TEST
 
-/* ---- the daemon ends, and begins
- * ---------------------------------------------------------------------------------------------- */
+/* ---- the daemon ends, and begins --------------------------------------------------------------------------------- */
 
 START_TEST(the_daemon_is_stopped_at_any_moment) {
         bool happened = true;

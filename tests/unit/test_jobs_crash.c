@@ -12,8 +12,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-/* ---- what is copied
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- what is copied ---------------------------------------------------------------------------------------------- */
 
 enum { FRESH = 1, VERIFY = 2, LARGE = 4, SYNC_FILE = 8, SINGLE = 16, SMALL = 32, TWO = 64, CLONES = 128 };
 
@@ -74,8 +73,7 @@ static struct operation scene_op(unsigned what) {
         return op;
 }
 
-/* ---- daemons
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- daemons ----------------------------------------------------------------------------------------------------- */
 
 /* Calls take their time, so that not all is recorded at once. */
 static void take_time(enum fake_copy_call call, const char *name) {
@@ -197,8 +195,7 @@ static void second_life(unsigned what, const struct faulty_plan *plan, uint64_t 
         stop();
 }
 
-/* ---- what the store calls done
- * --------------------------------------------------------------------------------------------- */
+/* ---- what the store calls done ----------------------------------------------------------------------------------- */
 
 #define KNOWN_MAX 256u
 
@@ -289,8 +286,7 @@ static void all_is_well(unsigned what, uint64_t again_max) {
                       (unsigned long long)((fake_fs->bytes_written - size) / MIB));
 }
 
-/* ---- the tests
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the tests --------------------------------------------------------------------------------------------------- */
 
 static void setup(void) {
         kit_setup();
@@ -393,8 +389,7 @@ START_TEST(killed_again_and_again) {
 }
 END_TEST
 
-/* ---- what a user was told
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- what a user was told ---------------------------------------------------------------------------------------- */
 
 static const struct {
         const char *name;
@@ -471,8 +466,7 @@ START_TEST(killed_after_an_answer) {
 }
 END_TEST
 
-/* ---- a store that fails, and lives
- * ------------------------------------------------------------------------------------------ */
+/* ---- a store that fails, and lives ------------------------------------------------------------------------------- */
 
 static const struct faulty_plan no_plan;
 
