@@ -282,7 +282,7 @@ exits 0 "a plain line every five seconds" n cp --clone never --bwlimit 3M big pl
 contains "… has the figures" "of 24.0 MiB" "$output"
 equal "… whole lines" "" "$(grep -v '^fsop: cp: job [0-9]*: ' <<<"$output")"
 lacks "… and no escapes" $'\e' "$output"
-if command -v script >/dev/null; then
+if script -qec true /dev/null >/dev/null 2>&1; then
         terminal() { # TERM COMMAND: what a terminal gets
                 TERM=$1 script -qec "setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups -- $2" /dev/null
         }
@@ -291,6 +291,8 @@ if command -v script >/dev/null; then
         contains "… is redrawn" $'\r' "$bar"
         lacks "… not on a dumb one" $'\e' "$(terminal dumb "fsop cp --clone never big bar")"
         lacks "… not with --json" "[====" "$(terminal xterm "fsop --json cp --clone never big bar")"
+else
+        skip "what a terminal gets: script is not installed, or there are no pseudo-terminals here"
 fi
 
 # ---- a daemon that dies and comes back -------------------------------------------------------------------------------------------------------
