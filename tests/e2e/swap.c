@@ -8,22 +8,25 @@
 #include <signal.h>
 #include <stdio.h>
 
-static volatile sig_atomic_t told_to_end;
+/* Looked for, not caught: a sanitizer holds back what comes between its own calls. */
+static int told_to_end(void) {
+        sigset_t pending;
 
-static void on_term(int signal) {
-        (void)signal;
-        told_to_end = 1;
+        return sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1;
 }
 
 int main(int argc, char **argv) {
-        struct sigaction action = {.sa_handler = on_term};
         unsigned long n = 0;
+        sigset_t end;
 
         if (argc != 3)
                 return 2;
-        sigaction(SIGTERM, &action, NULL);
-        while (!told_to_end)
-                n += renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2], RENAME_EXCHANGE) == 0;
+        sigemptyset(&end);
+        sigaddset(&end, SIGTERM);
+        sigprocmask(SIG_BLOCK, &end, NULL);
+        while (!told_to_end())
+                for (int i = 0; i < 100; i++)
+                        n += renameat2(AT_FDCWD, argv[1], AT_FDCWD, argv[2], RENAME_EXCHANGE) == 0;
         printf("%lu\n", n);
         return n == 0;
 }
