@@ -158,9 +158,9 @@ ln "$tree/linked/first" "$tree/linked/second"
 chown -R nobody "$tree/linked"
 chown nobody "$tree/to/linked"
 links=
-command -v perl >/dev/null || skip "the race for a further link: needs perl"
-for ((i = 0; i < 20 && ${#links} == 0; i++)); do
-        command -v perl >/dev/null || break
+tries=20
+command -v perl >/dev/null || { skip "the race for a further link: needs perl"; tries=0; }
+for ((i = 0; i < tries && ${#links} == 0; i++)); do
         echo root >"$tree/to/linked/theirs"
         "${nobody[@]}" perl -e 'chdir shift; for (;;) { for ("first", "second") { exit !rename("theirs", $_) if -e } }' "$tree/to/linked" &
         mover=$!
@@ -170,7 +170,7 @@ for ((i = 0; i < 20 && ${#links} == 0; i++)); do
         links=$(find "$tree/to/linked" -user 0 -links +1)
         rm -f "$tree/to/linked/"*
 done
-equal "root's file is not linked in the place of the first link" "" "$links"
+[ "$tries" = 0 ] || equal "root's file is not linked in the place of the first link" "" "$links"
 rm -rf "$tree/linked" "$tree/to/linked"
 
 # ---- exchanged for what is kept out, again and again ------------------------------------------------------------------------
