@@ -322,6 +322,10 @@ uint64_t sys_monotonic_ms(void) {
         return fake_now_ms;
 }
 
+void sys_sleep_ms(uint32_t ms) {
+        fake_now_ms += ms;
+}
+
 struct fsop_time sys_realtime(void) {
         return fake_realtime;
 }
