@@ -322,6 +322,10 @@ uint64_t sys_monotonic_ms(void) {
         return fake_now_ms;
 }
 
+uint64_t sys_monotonic_ns(void) {
+        return fake_now_ms * 1000000u;
+}
+
 struct fsop_time sys_realtime(void) {
         return fake_realtime;
 }
