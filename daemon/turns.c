@@ -103,6 +103,7 @@ void turn_charge_audit(struct session *session, uint32_t lines) {
 
         if (!account || lines == 0)
                 return;
+        account->audit_lines += lines;
         now_ns = session->server->turns.began_ns;
         if (account->audit_paid_ns < now_ns)
                 account->audit_paid_ns = now_ns;

@@ -22,9 +22,9 @@
 #define CLOSE_GRACE_MS 1000
 #define TICK_MS 1000u
 #define STACK_BYTES ((size_t)1 << 20)
-#define LANE_TURN_IOS 64
+#define LANE_TURN_IOS 8
 #define GIVE_WAY_IOS 32u /* a chain gives way after so many ios or so much time */
-#define GIVE_WAY_MS 2u
+#define GIVE_WAY_MS 1u
 
 /* engine_word[WORD_STATE]: where the pool has it. */
 enum { POOL_QUEUED = 1, POOL_RUNNING, POOL_FINISHED };
