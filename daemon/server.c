@@ -354,7 +354,7 @@ void server_end_round(struct server *server) {
         struct session *session;
 
         jobs_end_round(server->jobs);
-
+        turns_run(server);
         while ((session = server->dirty)) {
                 server->dirty = session->dirty_next;
                 session->dirty = false;
@@ -362,6 +362,7 @@ void server_end_round(struct server *server) {
         }
         graveyard_flush();
         audit_flush(server->audit);
+        server->turns.round++;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -370,7 +371,10 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 
 static int wait_ms(const struct server *server) {
         uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
+        int turns_ms = turns_wait_ms(server);
 
+        if (turns_ms >= 0)
+                until = earlier(until, server->now_ms + (uint64_t)turns_ms);
         if (server->accept_again_ms > 0)
                 until = earlier(until, server->accept_again_ms);
         if (server->hello_first)

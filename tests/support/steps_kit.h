@@ -425,7 +425,7 @@ static void rounds(void) {
                 end_cancelled();
                 if (client_reads && read_send())
                         continue;
-                if (n == 0 && !server.dirty)
+                if (n == 0 && !server.dirty && turns_wait_ms(&server) != 0)
                         break;
         }
 }
