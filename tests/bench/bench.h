@@ -15,6 +15,7 @@
  *      plain.c    the plain system calls; the loop over them and the echo server around them
  *      sftp.c     the side of OpenSSH's sftp-server, whose protocol it speaks
  *      memory.c   what the daemon holds
+ *      fair.c     what one user's client costs another's
  */
 #ifndef FSOP_BENCH_H
 #define FSOP_BENCH_H
@@ -305,6 +306,11 @@ struct memory {
         double idle_kib, anonymous_kib, connection_kib;
 };
 int memory_measure(struct bench *bench, struct memory *ret_memory);
+
+/* ---- fair.c ---- */
+
+/* fsop-bench fair, with what follows that word. The exit status. */
+int fair_main(int argc, char **argv);
 
 /* ---- report.c ---- */
 

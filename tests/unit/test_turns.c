@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_turns.c: no user takes more than its turn on the loop, with however many connections and however large batches; and what is
- * over a budget waits, and goes on when there is room. The clock stands still unless a test moves it, so that turns are counted in
- * operations here.
+ * test_turns.c: no user takes more than its turn on the loop, with however many connections and however large batches;
+ * and what is over a budget waits, and goes on when there is room. The clock stands still unless a test moves it, so
+ * that turns are counted in operations here.
  */
 #include <stdlib.h>
 
