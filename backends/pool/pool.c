@@ -76,8 +76,22 @@ static void unlock(struct pool *pool) {
 static void finish_with(struct io *io, int code) {
         io->result = code;
         io->os_error = 0;
-        if (io->kind != IO_CALL)
-                io->u.op->code = code;
+        if (io->kind == IO_CALL)
+                return;
+        for (struct sys_op *op = io->u.op; op; op = op->next)
+                op->code = code;
+}
+
+/* Several operations of one io. */
+static void run_each(struct io *io, int (*do_one)(struct sys_op *op)) {
+        for (struct sys_op *op = io->u.op; op; op = op->next)
+                do_one(op);
+        io->result = 0;
+        io->os_error = 0;
+}
+
+static int resolve_one(struct sys_op *op) {
+        return sys_resolve(op, 0);
 }
 
 /* BEFORE is the io that this worker ran just before it, or NULL. */
@@ -92,10 +106,18 @@ static void run_one(struct io *io, const struct io *before) {
                 io->u.call(io);
                 return;
         case IO_RESOLVE:
+                if (op->next) {
+                        run_each(io, resolve_one);
+                        return;
+                }
                 io->result = sys_resolve(op, 0);
                 io->os_error = op->os_error;
                 return;
         case IO_RUN:
+                if (op->next) {
+                        run_each(io, sys_run);
+                        return;
+                }
                 if (before && before->kind == IO_RESOLVE && before->u.op == op && before->result < 0)
                         io->result = before->result;
                 else
@@ -504,7 +526,8 @@ void pool_submit(struct pool *pool, struct io *first) {
 void pool_cancel(struct pool *pool, struct io *io) {
         lock(pool);
         if (io->engine_word[WORD_STATE] == POOL_RUNNING && io->kind != IO_CALL) {
-                __atomic_store_n(&io->u.op->cancelled, 1, __ATOMIC_RELAXED);
+                for (struct sys_op *op = io->u.op; op; op = op->next)
+                        __atomic_store_n(&op->cancelled, 1, __ATOMIC_RELAXED);
         } else if (io->engine_word[WORD_STATE] == POOL_QUEUED) {
                 struct io *after = io->chain;
                 bool pair = io->kind == IO_RESOLVE && after && after->kind == IO_RUN && after->u.op == io->u.op;
