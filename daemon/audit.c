@@ -30,6 +30,7 @@ struct audit {
         int failed;         /* of a flush in the middle of a step, for the one at its end */
         uint64_t lost;      /* records since the last line that could be written */
         uint32_t n_records; /* in the buffer */
+        bool more;          /* not only outcomes */
         int64_t prefix_sec; /* second that prefix is the text of */
         char prefix[21];    /* "2024-01-31T23:59:59." */
         size_t len;
@@ -520,6 +521,7 @@ static int write_buffer(struct audit *audit) {
                 audit->lost += audit->n_records;
         audit->len = 0;
         audit->n_records = 0;
+        audit->more = false;
         return code;
 }
 
@@ -547,6 +549,7 @@ void audit_record(struct audit *audit, const struct audit_record *record) {
         put_result(audit, record);
         put_literal(audit, "}\n");
         audit->n_records++;
+        audit->more |= record->event != AUDIT_OUTCOME;
 }
 
 int audit_flush(struct audit *audit) {
@@ -556,8 +559,10 @@ int audit_flush(struct audit *audit) {
         return failed < 0 ? failed : code;
 }
 
-bool audit_is_pending(const struct audit *audit) {
-        return audit->len > 0;
+enum audit_owed audit_owed(const struct audit *audit) {
+        if (audit->len == 0)
+                return AUDIT_OWES_NOTHING;
+        return audit->more ? AUDIT_OWES_MORE : AUDIT_OWES_OUTCOMES;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */

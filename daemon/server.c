@@ -352,19 +352,22 @@ static void end_idle_sessions(struct server *server) {
 }
 
 /*
- * Outcomes, denials and the like. While there is more to do they wait, for a short time: the next intent, which must be written
- * before its operation, takes them along in the same call.
+ * Outcomes wait a little: the next intent, which must be written before its operation, takes them along in the same call. Everything
+ * else is written at once. So a crash can lose outcomes of the last moment, and nothing else: their intents are there.
  */
-static void write_audit(struct server *server, bool idle) {
-        if (!audit_is_pending(server->audit))
-                server->audit_due_ms = 0;
-        else if (server->audit_due_ms == 0 && !idle)
+static void write_audit(struct server *server) {
+        enum audit_owed owed = audit_owed(server->audit);
+
+        if (owed == AUDIT_OWES_OUTCOMES && server->audit_due_ms == UINT64_MAX)
                 server->audit_due_ms = server->now_ms + AUDIT_DELAY_MS;
-        else if (idle || server->audit_due_ms <= server->now_ms)
+        if (owed == AUDIT_OWES_OUTCOMES && server->now_ms < server->audit_due_ms)
+                return;
+        if (owed != AUDIT_OWES_NOTHING)
                 audit_flush(server->audit);
+        server->audit_due_ms = UINT64_MAX;
 }
 
-void server_end_round(struct server *server, bool idle) {
+void server_end_round(struct server *server) {
         struct session *session;
 
         jobs_end_round(server->jobs);
@@ -375,7 +378,7 @@ void server_end_round(struct server *server, bool idle) {
                 session_end_round(session);
         }
         graveyard_flush();
-        write_audit(server, idle);
+        write_audit(server);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -385,6 +388,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 static int wait_ms(const struct server *server) {
         uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
 
+        until = earlier(until, server->audit_due_ms);
         if (server->accept_again_ms > 0)
                 until = earlier(until, server->accept_again_ms);
         if (server->hello_first)
@@ -426,7 +430,7 @@ static bool is_over(const struct server *server) {
 
 static int serve(struct server *server) {
         while (!is_over(server)) {
-                int code = server->engine->ops->wait(server->engine, audit_is_pending(server->audit) ? 0 : wait_ms(server));
+                int code = server->engine->ops->wait(server->engine, wait_ms(server));
 
                 server->now_ms = sys_monotonic_ms();
                 if (code < 0) {
@@ -440,7 +444,7 @@ static int serve(struct server *server) {
                 tick(server);
                 if (server->draining)
                         end_idle_sessions(server);
-                server_end_round(server, code == 0);
+                server_end_round(server);
         }
         return 0;
 }
@@ -562,7 +566,7 @@ int server_main(const struct config *config, bool private_service) {
         server.config = config;
         server.private_service = private_service;
         server.now_ms = sys_monotonic_ms();
-        server.next_deadline_ms = UINT64_MAX;
+        server.next_deadline_ms = server.audit_due_ms = UINT64_MAX;
         server.socket_lock = OS_FD_NONE;
         if (server_open(&server) == 0) {
                 audit_daemon(&server, AUDIT_START);
