@@ -367,18 +367,24 @@ static void write_audit(struct server *server) {
         server->audit_due_ms = UINT64_MAX;
 }
 
-void server_end_round(struct server *server) {
+static void end_round_of_sessions(struct server *server) {
         struct session *session;
-
-        jobs_end_round(server->jobs);
 
         while ((session = server->dirty)) {
                 server->dirty = session->dirty_next;
                 session->dirty = false;
                 session_end_round(session);
         }
+}
+
+void server_end_round(struct server *server) {
+        jobs_end_round(server->jobs);
+        end_round_of_sessions(server); /* answers that are there do not wait for others' turns */
+        turns_run(server);
+        end_round_of_sessions(server);
         graveyard_flush();
         write_audit(server);
+        server->turns.round++;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -387,8 +393,11 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 
 static int wait_ms(const struct server *server) {
         uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
+        int turns_ms = turns_wait_ms(server);
 
         until = earlier(until, server->audit_due_ms);
+        if (turns_ms >= 0)
+                until = earlier(until, server->now_ms + (uint64_t)turns_ms);
         if (server->accept_again_ms > 0)
                 until = earlier(until, server->accept_again_ms);
         if (server->hello_first)
@@ -563,11 +572,14 @@ int server_main(const struct config *config, bool private_service) {
         static struct server server;
         int status = 1;
 
-        server.config = config;
-        server.private_service = private_service;
-        server.now_ms = sys_monotonic_ms();
-        server.next_deadline_ms = server.audit_due_ms = UINT64_MAX;
-        server.socket_lock = OS_FD_NONE;
+        server = (struct server){
+                .config = config,
+                .private_service = private_service,
+                .now_ms = sys_monotonic_ms(),
+                .next_deadline_ms = UINT64_MAX,
+                .audit_due_ms = UINT64_MAX,
+                .socket_lock = OS_FD_NONE,
+        };
         if (server_open(&server) == 0) {
                 audit_daemon(&server, AUDIT_START);
                 log_line(LOG_LEVEL_NOTICE, "fsopd %s serves on %s (engine %s%s)", FSOPD_VERSION, config->socket,

@@ -11,6 +11,7 @@
 #include "daemon/config.h"
 #include "daemon/policy.h"
 #include "daemon/session.h"
+#include "daemon/turns.h"
 
 #define SERVER_LISTENERS_MAX 4u
 
@@ -43,6 +44,7 @@ struct server {
         uint32_t n_sessions, connections_max;
         struct session *hello_first, *hello_last;
         struct session *dirty;
+        struct turns turns;
         uint64_t next_session_id;
 
         uint64_t now_ms;            /* of this round */
