@@ -352,16 +352,19 @@ static void end_idle_sessions(struct server *server) {
 }
 
 /*
- * Outcomes, denials and the like. While there is more to do they wait, for a short time: the next intent, which must be written
- * before its operation, takes them along in the same call.
+ * Outcomes wait a little: the next intent, which must be written before its operation, takes them along in the same call. Everything
+ * else is written at once. So a crash can lose outcomes of the last moment, and nothing else: their intents are there.
  */
-static void write_audit(struct server *server, bool idle) {
-        if (!audit_is_pending(server->audit))
-                server->audit_due_ms = 0;
-        else if (server->audit_due_ms == 0 && !idle)
+static void write_audit(struct server *server) {
+        enum audit_owed owed = audit_owed(server->audit);
+
+        if (owed == AUDIT_OWES_OUTCOMES && server->audit_due_ms == UINT64_MAX)
                 server->audit_due_ms = server->now_ms + AUDIT_DELAY_MS;
-        else if (idle || server->audit_due_ms <= server->now_ms)
+        if (owed == AUDIT_OWES_OUTCOMES && server->now_ms < server->audit_due_ms)
+                return;
+        if (owed != AUDIT_OWES_NOTHING)
                 audit_flush(server->audit);
+        server->audit_due_ms = UINT64_MAX;
 }
 
 static void end_round_of_sessions(struct server *server) {
@@ -374,13 +377,13 @@ static void end_round_of_sessions(struct server *server) {
         }
 }
 
-void server_end_round(struct server *server, bool idle) {
+void server_end_round(struct server *server) {
         jobs_end_round(server->jobs);
         end_round_of_sessions(server); /* answers that are there do not wait for others' turns */
         turns_run(server);
         end_round_of_sessions(server);
         graveyard_flush();
-        write_audit(server, idle);
+        write_audit(server);
         server->turns.round++;
 }
 
@@ -392,6 +395,7 @@ static int wait_ms(const struct server *server) {
         uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
         int turns_ms = turns_wait_ms(server);
 
+        until = earlier(until, server->audit_due_ms);
         if (turns_ms >= 0)
                 until = earlier(until, server->now_ms + (uint64_t)turns_ms);
         if (server->accept_again_ms > 0)
@@ -435,7 +439,7 @@ static bool is_over(const struct server *server) {
 
 static int serve(struct server *server) {
         while (!is_over(server)) {
-                int code = server->engine->ops->wait(server->engine, audit_is_pending(server->audit) ? 0 : wait_ms(server));
+                int code = server->engine->ops->wait(server->engine, wait_ms(server));
 
                 server->now_ms = sys_monotonic_ms();
                 if (code < 0) {
@@ -449,7 +453,7 @@ static int serve(struct server *server) {
                 tick(server);
                 if (server->draining)
                         end_idle_sessions(server);
-                server_end_round(server, code == 0);
+                server_end_round(server);
         }
         return 0;
 }
@@ -573,6 +577,7 @@ int server_main(const struct config *config, bool private_service) {
                 .private_service = private_service,
                 .now_ms = sys_monotonic_ms(),
                 .next_deadline_ms = UINT64_MAX,
+                .audit_due_ms = UINT64_MAX,
                 .socket_lock = OS_FD_NONE,
         };
         if (server_open(&server) == 0) {

@@ -178,6 +178,7 @@ void session_close(struct session *session) {
         if (session->state == SESSION_CLOSED)
                 return;
         session->state = SESSION_CLOSED;
+        session->server->audit_due_ms = 0; /* who has gone may look at what the audit says */
         hello_unlink(session);
         if (session->receiving && !session->pausing)
                 engine->ops->cancel(engine, &session->receive);

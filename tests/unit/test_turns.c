@@ -56,7 +56,7 @@ static void send_stats(struct session *from, uint64_t id, uint32_t n) {
 
 static void one_round(void) {
         server.engine->ops->wait(server.engine, 0);
-        server_end_round(&server, true);
+        server_end_round(&server);
         while (read_send())
                 server.engine->ops->wait(server.engine, 0);
 }
@@ -230,7 +230,7 @@ END_TEST
 
 static void receive_some(struct session *to, const struct buffer *frame, size_t from, size_t len) {
         fake_engine_receive(&to->receive, frame->data + frame->start + from, len, NULL, 0);
-        server_end_round(&server, true);
+        server_end_round(&server);
 }
 
 /* A large frame of which a part is there is charged as a whole; one for which there is no room is not read on. */
