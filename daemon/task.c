@@ -74,6 +74,8 @@ void task_free(struct task *task) {
                 root_release(task->roots_kept->root);
         for (uint32_t i = 0; i < task->n_fds; i++)
                 graveyard_bury(task->fds[i]);
+        if (task->n_fds > 0)
+                task->session->account->fds -= task->n_fds;
         task->n_fds = 0;
         if (n_spare_tasks == SPARE_TASKS) {
                 task_destroy(task);
