@@ -545,11 +545,13 @@ int server_main(const struct config *config, bool private_service) {
         static struct server server;
         int status = 1;
 
-        server.config = config;
-        server.private_service = private_service;
-        server.now_ms = sys_monotonic_ms();
-        server.next_deadline_ms = UINT64_MAX;
-        server.socket_lock = OS_FD_NONE;
+        server = (struct server){
+                .config = config,
+                .private_service = private_service,
+                .now_ms = sys_monotonic_ms(),
+                .next_deadline_ms = UINT64_MAX,
+                .socket_lock = OS_FD_NONE,
+        };
         if (server_open(&server) == 0) {
                 audit_daemon(&server, AUDIT_START);
                 log_line(LOG_LEVEL_NOTICE, "fsopd %s serves on %s (engine %s%s)", FSOPD_VERSION, config->socket,

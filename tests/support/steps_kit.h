@@ -3,7 +3,7 @@
  * steps_kit.h: a daemon with one client, over a fake engine, a fake system and a fake backend of copying in which every call can be
  * made to fail. Its jobs are kept by a store that forgets them (KIT_STORE: by the real one, below kit_state_dir).
  * Included by one test program, which thereby defines these functions itself, before the backend can. What stop()
- * demands: everything that was taken for an operation is given back, whatever failed.
+ * demands: everything that was taken for an operation is given back, whatever failed. KIT_SYSTEM_ONLY: without the daemon.
  */
 #ifndef FSOP_STEPS_KIT_H
 #define FSOP_STEPS_KIT_H
@@ -295,18 +295,30 @@ const struct store_ops store_sqlite = {
 };
 #endif
 
+/* For server_main, where a program runs that: its engine, and what the service manager asks for next. */
+static struct engine *(*kit_new_engine)(void);
+static unsigned kit_requests;
+
 int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock, const char **ret_why) {
-        (void)path, (void)mode, (void)gid, (void)ret_listener, (void)ret_lock, (void)ret_why;
-        return -FSOP_EBUSY;
+        (void)path, (void)mode, (void)gid, (void)ret_why;
+        if (!kit_new_engine)
+                return -FSOP_EBUSY;
+        *ret_listener = fake_fd_open(NULL);
+        *ret_lock = OS_FD_NONE;
+        return 0;
 }
 
 void sys_unlisten(const char *path, os_fd listener, os_fd lock) {
-        (void)path, (void)listener, (void)lock;
+        (void)path, (void)lock;
+        sys_close(listener);
 }
 
 int engine_open(const char *name, const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
-        (void)name, (void)config, (void)ret_engine, (void)ret_why;
-        return -FSOP_EINVAL;
+        (void)name, (void)config, (void)ret_why;
+        if (!kit_new_engine)
+                return -FSOP_EINVAL;
+        *ret_engine = kit_new_engine();
+        return 0;
 }
 
 int service_start(void (*wake)(void *userdata), void *userdata) {
@@ -315,7 +327,10 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
 }
 
 unsigned service_take_requests(void) {
-        return 0;
+        unsigned requests = kit_requests;
+
+        kit_requests = 0;
+        return requests;
 }
 
 int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
@@ -331,8 +346,16 @@ void service_end(int status) {
         (void)status;
 }
 
+static const char rules[] = "rules:\n"
+                            "  - name: tree\n    effect: allow\n    user: [builder]\n    path: /srv/build\n"
+                            "    ops: [all, open-fd]\n    chown-to: [\"builder:*\"]\n"
+                            "  - name: service\n    effect: allow\n    user: [builder]\n    path: /srv/service\n"
+                            "    ops: all\n    create-as: service\n    total-bytes: 1K\n"
+                            "  - name: watch\n    effect: audit\n    user: [builder]\n    path: /srv/watched\n    ops: all\n";
+
 /* ---- a daemon with one client ------------------------------------------------------------------------------------------ */
 
+#ifndef KIT_SYSTEM_ONLY
 #define RESULTS_MAX 2048u
 #define BATCHES_MAX 1024u
 #define CALLER_UID 1000u
@@ -352,13 +375,6 @@ static struct {
 static struct arena got_arena;
 static bool client_reads;
 static unsigned in_client; /* what runs now is the client's doing, not the daemon's */
-
-static const char rules[] = "rules:\n"
-                            "  - name: tree\n    effect: allow\n    user: [builder]\n    path: /srv/build\n"
-                            "    ops: [all, open-fd]\n    chown-to: [\"builder:*\"]\n"
-                            "  - name: service\n    effect: allow\n    user: [builder]\n    path: /srv/service\n"
-                            "    ops: all\n    create-as: service\n    total-bytes: 1K\n"
-                            "  - name: watch\n    effect: audit\n    user: [builder]\n    path: /srv/watched\n    ops: all\n";
 
 static void take_frame(const uint8_t *body, size_t len, uint32_t n_fds) {
         struct message message;
@@ -576,5 +592,7 @@ __attribute__((unused)) static void answered_once(uint32_t n) {
                 ck_assert_msg(got.answers[i] == 1, "operation %u was answered %u times", i, got.answers[i]);
         ck_assert_uint_eq(got.last_frames, 1);
 }
+
+#endif /* KIT_SYSTEM_ONLY */
 
 #endif

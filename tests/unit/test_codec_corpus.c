@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_codec_corpus.c: the messages in tests/fuzz/corpus, whose names give the verdict: SIDE-VERDICT-WHAT, where the
- * side is request or reply and the verdict ok or the error's name. They are version 1 as it was when they were written,
- * so what is ok there must stay ok. Fuzzers begin from them. --write DIRECTORY writes the samples of today.
+ * test_codec_corpus.c: the messages in tests/fuzz/corpus/codec, whose names give the verdict: y_SIDE-WHAT is decoded,
+ * n_SIDE-ERROR-WHAT is refused with the error of that name; the side is request or reply. They are version 1 as it was
+ * when they were written, so what is decoded there must stay so. Fuzzers begin from them. --write DIRECTORY writes the
+ * samples of today.
  */
 #include <check.h>
 #include <dirent.h>
@@ -46,9 +47,10 @@ static const char *verdict_on(struct bytes body, bool request) {
 }
 
 static void check_file(const char *name) {
-        bool request = strncmp(name, "request-", 8) == 0;
-        ck_assert_msg(request || strncmp(name, "reply-", 6) == 0, "%s: of which side?", name);
-        const char *wanted = strchr(name, '-') + 1;
+        bool good = strncmp(name, "y_", 2) == 0, request = strncmp(name + 2, "request-", 8) == 0;
+        ck_assert_msg(good || strncmp(name, "n_", 2) == 0, "%s: what is to become of it?", name);
+        ck_assert_msg(request || strncmp(name + 2, "reply-", 6) == 0, "%s: of which side?", name);
+        const char *wanted = good ? "ok" : strchr(name, '-') + 1;
         size_t len = strcspn(wanted, "-");
         struct bytes body = read_file(name);
         const char *verdict = verdict_on(body, request);
@@ -66,7 +68,7 @@ START_TEST(names_give_the_verdict) {
                 if (entry->d_name[0] == '.')
                         continue;
                 check_file(entry->d_name);
-                if (strstr(entry->d_name, "-ok-"))
+                if (entry->d_name[0] == 'y')
                         ok++;
                 else
                         refused++;
@@ -82,7 +84,7 @@ END_TEST
 static int write_sample(const char *side, uint32_t i, const char *what, struct bytes bytes) {
         char path[4096];
         int r = 0;
-        snprintf(path, sizeof(path), "%s/%s-ok-%02u-%s", directory, side, i, what);
+        snprintf(path, sizeof(path), "%s/y_%s-%02u-%s", directory, side, i, what);
         if (bytes.len <= FILE_BYTES_MAX) {
                 FILE *file = fopen(path, "wb");
                 r = file && fwrite(bytes.data, 1, bytes.len, file) == bytes.len ? 0 : -1;
@@ -120,7 +122,7 @@ int main(int argc, char **argv) {
                 snprintf(directory, sizeof(directory), "%s", argv[2]);
                 return write_corpus();
         }
-        snprintf(directory, sizeof(directory), "%s/tests/fuzz/corpus", source ? source : ".");
+        snprintf(directory, sizeof(directory), "%s/tests/fuzz/corpus/codec", source ? source : ".");
         Suite *suite = suite_create("codec_corpus");
         TCase *tcase = tcase_create("corpus");
         tcase_add_test(tcase, names_give_the_verdict);
