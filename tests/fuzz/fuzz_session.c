@@ -20,6 +20,8 @@
 
 #define CONNECTIONS 4u
 #define BATCHES 192u /* of one connection */
+#define FRAME_BYTES_MAX 8192u
+#define SAMPLE_BYTES_MAX 300u
 #define WAITS_MAX 200000u
 #define PATIENCE_MS 8000u /* of a daemon that is told to stop, less than it has */
 
@@ -37,6 +39,9 @@ struct connection {
         bool used, owed; /* owed: nothing has happened for which the daemon may leave batches unanswered */
         bool confused; /* it used an id twice: nobody can tell the answers apart */
         bool greeted, welcome;
+        uint32_t frame_bytes_max, batch_ops_max; /* agreed on */
+        bool may_pass_fds;
+        uint32_t n_fds; /* sent and not yet declared by a frame */
         struct buffer sent;
         struct seen_batch batches[BATCHES];
         uint32_t n_batches;
@@ -96,15 +101,30 @@ static void note_batch(struct connection *connection, const struct batch *batch)
                 seen->verbs[i] = (uint8_t)batch->ops[i].verb;
 }
 
+static void note_hello(struct connection *connection, const struct hello *hello) {
+        connection->greeted = true;
+        connection->owed = hello->version_min <= WIRE_VERSION && hello->version_max >= WIRE_VERSION;
+        if (hello->frame_bytes_max > 0 && hello->frame_bytes_max < FRAME_BYTES_MAX)
+                connection->frame_bytes_max = hello->frame_bytes_max < 4096 ? 4096 : hello->frame_bytes_max;
+        if (hello->batch_ops_max > 0 && hello->batch_ops_max < WIRE_BATCH_OPS_MAX)
+                connection->batch_ops_max = hello->batch_ops_max;
+        connection->may_pass_fds = hello->features & WIRE_FEATURE_FDS;
+}
+
 static void note_frame(struct connection *connection, struct bytes body, uint32_t n_fds) {
-        const struct codec_limits limits = {.batch_ops_max = WIRE_BATCH_OPS_MAX, .fds = n_fds};
+        const struct codec_limits limits = {.batch_ops_max = connection->batch_ops_max, .fds = n_fds};
         struct message message;
         struct error error;
 
+        if (n_fds > connection->n_fds || (n_fds > 0 && !connection->may_pass_fds)) {
+                connection->owed = false;
+                return;
+        }
+        connection->n_fds -= n_fds;
         if (codec_decode_request(&scratch, body, &limits, &message, &error) < 0)
                 connection->owed = false;
         else if (message.kind == MESSAGE_HELLO && !connection->greeted)
-                connection->greeted = true;
+                note_hello(connection, &message.body.hello);
         else if (message.kind == MESSAGE_BATCH && connection->greeted)
                 note_batch(connection, &message.body.batch);
         else if (message.kind != MESSAGE_CANCEL)
@@ -113,16 +133,18 @@ static void note_frame(struct connection *connection, struct bytes body, uint32_
 }
 
 /* Cuts what was sent; after the first frame that is none, nothing more is owed. */
-static void note_sent(struct connection *connection, const uint8_t *data, size_t len) {
+static void note_sent(struct connection *connection, const uint8_t *data, size_t len, unsigned n_fds) {
         struct buffer *sent = &connection->sent;
         struct frame_header header;
         int r;
 
+        connection->n_fds += n_fds;
+        connection->owed &= connection->n_fds <= SESSION_FDS_MAX;
         if (!connection->owed)
                 return;
         must(buffer_append(sent, data, len) == 0);
         while (connection->owed &&
-               (r = frame_read_header(sent->data + sent->start, buffer_len(sent), WIRE_FRAME_BYTES_MAX, &header)) != 0) {
+               (r = frame_read_header(sent->data + sent->start, buffer_len(sent), connection->frame_bytes_max, &header)) != 0) {
                 if (r < 0)
                         connection->owed = false;
                 if (r < 0 || buffer_len(sent) - FRAME_HEADER_BYTES < header.body_bytes)
@@ -131,6 +153,8 @@ static void note_sent(struct connection *connection, const uint8_t *data, size_t
                            header.n_fds);
                 buffer_consume(sent, FRAME_HEADER_BYTES + header.body_bytes, SIZE_MAX);
         }
+        if (buffer_len(sent) == 0 && connection->n_fds > 0)
+                connection->owed = false;
 }
 
 static void note_results(struct connection *connection, const struct results *results) {
@@ -286,7 +310,7 @@ static void deliver(struct connection *connection, const uint8_t *data, size_t l
                 return;
         for (unsigned i = 0; i < n_fds; i++)
                 fds[i] = fake_fd_open(i % 2 ? NULL : "/srv/build");
-        note_sent(connection, data, len);
+        note_sent(connection, data, len, n_fds);
         fake_engine_receive(io, data, len, fds, n_fds);
 }
 
@@ -343,14 +367,29 @@ static struct location some_place(enum location_kind kind) {
         return location;
 }
 
+/* A sample operation that is not as long as it could be. */
+static struct operation some_operation(void) {
+        static const struct operation *samples[256];
+        static uint32_t n;
+        uint32_t n_all;
+        const struct operation *all = sample_operations(&n_all);
+
+        for (uint32_t i = n > 0 ? n_all : 0; i < n_all; i++) {
+                struct bytes body = sample_encode_operation(&all[i]);
+
+                if (body.len <= SAMPLE_BYTES_MAX && n < sizeof(samples) / sizeof(samples[0]))
+                        samples[n++] = &all[i];
+                free((void *)(uintptr_t)body.data);
+        }
+        return *samples[input_byte(&visit.input) % n];
+}
+
 /* A batch of sample operations in places where rules say something: what random bytes would take long to find. */
 static void script_batch(unsigned detail) {
         static struct operation ops[16];
         struct message message = {.kind = MESSAGE_BATCH};
         struct batch *batch = &message.body.batch;
         uint8_t shape = input_byte(&visit.input);
-        uint32_t n_samples;
-        const struct operation *samples = sample_operations(&n_samples);
 
         batch->id = input_byte(&visit.input);
         batch->mode = (enum fsop_batch_mode)(shape % 3);
@@ -358,7 +397,7 @@ static void script_batch(unsigned detail) {
         batch->ops = ops;
         batch->n_ops = 1u + shape / 16;
         for (uint32_t i = 0; i < batch->n_ops; i++) {
-                ops[i] = samples[input_byte(&visit.input) % n_samples];
+                ops[i] = some_operation();
                 ops[i].as = (enum fsop_as)(FSOP_AS_AUTO + input_byte(&visit.input) % 3);
                 if (ops[i].at.kind == LOCATION_PATH)
                         ops[i].at = some_place(LOCATION_PATH);
@@ -413,7 +452,9 @@ static void script_accept(unsigned detail) {
         connection->fd = fake_fd_open(NULL);
         connection->used = connection->owed = true;
         connection->greeted = connection->welcome = connection->confused = false;
-        connection->n_batches = 0;
+        connection->frame_bytes_max = FRAME_BYTES_MAX;
+        connection->batch_ops_max = WIRE_BATCH_OPS_MAX;
+        connection->n_fds = connection->n_batches = 0;
         buffer_consume(&connection->sent, buffer_len(&connection->sent), SIZE_MAX);
         fake_engine_accept(io, connection->fd);
         if (!of_connection(IO_RECEIVE, connection))
@@ -651,7 +692,7 @@ static struct config *small_config(void) {
         config->limits.connections = 4;
         config->limits.connections_per_uid = 3;
         config->limits.batches_in_flight = 4;
-        config->limits.frame_bytes = 8192;
+        config->limits.frame_bytes = FRAME_BYTES_MAX;
         config->limits.bytes_in_flight = 65536;
         config->limits.bytes_per_uid = 262144;
         config->limits.handles = 3;
@@ -691,7 +732,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
         set_scene();
         if (!config) {
-                log_setup(0, false);
+                log_setup(getenv("FUZZ_LOG") ? LOG_LEVEL_DEBUG : 0, false);
                 arena_init(&arena, 64u << 20);
                 arena_init(&scratch, 64u << 20);
                 config = small_config();

@@ -509,7 +509,7 @@ static void start_daemon(uint32_t uid) {
         ck_assert_int_eq(jobs_start(&server, &server.jobs), 0);
 }
 
-static void start(uint32_t uid) {
+__attribute__((unused)) static void start(uint32_t uid) {
         start_daemon(uid);
         session_start(&server, fake_fd_open(NULL));
         session = server.sessions;
@@ -521,7 +521,7 @@ static void start(uint32_t uid) {
 }
 
 /* The client goes away; whatever was taken must be back. */
-static void stop(void) {
+__attribute__((unused)) static void stop(void) {
         struct io *io;
 
         fake_engine_run_inline(server.engine, true);
