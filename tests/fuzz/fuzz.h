@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Whether the last input was what its reader takes for good: true for files of the corpus named y_*, false for n_*. */
 extern bool fuzz_accepted;
 
-#define must(holds) ((holds) ? (void)0 : fuzz_failed(#holds, __FILE__, __LINE__))
+#define must(holds, ...) ((holds) ? (void)0 : fuzz_failed(#holds, __FILE__, __LINE__))
 _Noreturn void fuzz_failed(const char *what, const char *file, int line);
 
 /* An input that is used up from its front; behind its end there are zeros. */

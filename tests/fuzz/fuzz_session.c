@@ -663,14 +663,13 @@ static int script_wait(struct engine *it, int timeout_ms) {
 
 static struct engine_ops script_ops;
 
-static struct engine *new_engine(void) {
-        engine = fake_engine_new();
+static void new_engine(void) {
+        engine = kit_engine = fake_engine_new();
         fake_ops = engine->ops;
         script_ops = *fake_ops;
         script_ops.wait = script_wait;
         script_ops.cancel = cancel;
         engine->ops = &script_ops;
-        return engine;
 }
 
 static void nothing_is_left(void) {
@@ -736,7 +735,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 arena_init(&arena, 64u << 20);
                 arena_init(&scratch, 64u << 20);
                 config = small_config();
-                kit_new_engine = new_engine;
         }
         visit.input = (struct input){data, size};
         visit.settling = visit.told = visit.asked = visit.checked = false;
@@ -746,6 +744,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         flags = input_byte(&visit.input);
         visit.late_cancels = flags & 1;
         sys.slow = flags & 2;
+        new_engine();
         must(server_main(config, false) == 0);
         nothing_is_left();
         return 0;

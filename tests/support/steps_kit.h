@@ -19,6 +19,15 @@
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_sys.h"
 
+/* As ck_assert_msg, which writes to a file each time that all is well: for what is asked very often. Fuzzers have their own. */
+#ifndef must
+#define must(condition, ...)                                                                                           \
+        do {                                                                                                           \
+                if (!(condition))                                                                                      \
+                        ck_abort_msg(__VA_ARGS__);                                                                     \
+        } while (0)
+#endif
+
 /* ---- the rest of the system: everything succeeds, unless it is told not to ------------------------------------------- */
 
 static struct {
@@ -31,6 +40,7 @@ static struct {
         uint32_t uid;
         bool foreign;
         unsigned ran_as_service, ran_as_caller;
+        void (*ran)(const struct sys_op *op, int code); /* told of each sys_run; NULL: nobody is */
 } sys;
 
 struct identity {
@@ -38,6 +48,7 @@ struct identity {
         bool service;
 };
 static struct identity service_identity = {.refs = 1, .service = true}, caller_identity = {.refs = 1};
+static struct identity creator_identity = {.refs = 1, .service = true}; /* of what is created as somebody */
 
 static int may_fail(void) {
         sys.calls++;
@@ -80,7 +91,7 @@ int identity_to_create_as(uint32_t uid, uint32_t gid, const uint32_t *groups, ui
 
         (void)uid, (void)gid, (void)groups, (void)n_groups, (void)mknod, (void)set_id;
         if (code == 0)
-                *ret_identity = identity_ref(&service_identity);
+                *ret_identity = identity_ref(&creator_identity);
         return code;
 }
 
@@ -108,20 +119,28 @@ void parent_cache_clear(struct parent_cache *cache) {
         (void)cache;
 }
 
+#define PINNED_FD ((os_fd)8000) /* the object of every operation that is pinned */
+
 int sys_resolve(struct sys_op *op, unsigned flags) {
+        must(op->at.object != PINNED_FD, "resolved twice");
         op->code = sys.slow && (flags & SYS_CACHED_ONLY) ? -FSOP_EAGAIN : may_fail();
         op->at.fs = op->to.fs = sys.slow ? FS_SLOW : FS_LOCAL;
-        if (op->code == 0)
+        if (op->code == 0) {
+                op->at.object = PINNED_FD;
                 sys.pinned++;
+        }
         return op->code;
 }
 
 int sys_run(struct sys_op *op) {
+        must(op->at.object == PINNED_FD, "run without being pinned");
         op->code = may_fail();
+        if (sys.ran)
+                sys.ran(op, op->code);
         if (op->code < 0)
                 return op->code;
         sys.runs++;
-        if (op->identity == &service_identity)
+        if (op->identity->service)
                 sys.ran_as_service++;
         else
                 sys.ran_as_caller++;
@@ -135,7 +154,8 @@ int sys_run(struct sys_op *op) {
 }
 
 void sys_release(struct sys_op *op) {
-        (void)op;
+        must(op->at.object == PINNED_FD, "released twice, or never pinned");
+        op->at.object = OS_FD_NONE;
         sys.pinned--;
 }
 
@@ -295,14 +315,12 @@ const struct store_ops store_sqlite = {
 };
 #endif
 
-/* For server_main, where a program runs that: its engine, and what the service manager asks for next. */
-static struct engine *(*kit_new_engine)(void);
+/* For programs that run server_main: its engine, and what its service manager asks of it. */
+static struct engine *kit_engine;
 static unsigned kit_requests;
 
 int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock, const char **ret_why) {
         (void)path, (void)mode, (void)gid, (void)ret_why;
-        if (!kit_new_engine)
-                return -FSOP_EBUSY;
         *ret_listener = fake_fd_open(NULL);
         *ret_lock = OS_FD_NONE;
         return 0;
@@ -315,10 +333,8 @@ void sys_unlisten(const char *path, os_fd listener, os_fd lock) {
 
 int engine_open(const char *name, const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
         (void)name, (void)config, (void)ret_why;
-        if (!kit_new_engine)
-                return -FSOP_EINVAL;
-        *ret_engine = kit_new_engine();
-        return 0;
+        *ret_engine = kit_engine;
+        return kit_engine ? 0 : -FSOP_EINVAL;
 }
 
 int service_start(void (*wake)(void *userdata), void *userdata) {
@@ -435,13 +451,13 @@ static void rounds(void) {
         for (int i = 0; i < 400; i++) {
                 int n = server.engine->ops->wait(server.engine, 0);
 
-                server_end_round(&server);
+                server_end_round(&server, n == 0);
                 if (!server.sessions)
                         session = NULL;
                 end_cancelled();
                 if (client_reads && read_send())
                         continue;
-                if (n == 0 && !server.dirty)
+                if (n == 0 && !server.dirty && turns_wait_ms(&server) != 0)
                         break;
         }
 }
