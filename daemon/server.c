@@ -364,16 +364,21 @@ static void write_audit(struct server *server, bool idle) {
                 audit_flush(server->audit);
 }
 
-void server_end_round(struct server *server, bool idle) {
+static void end_round_of_sessions(struct server *server) {
         struct session *session;
 
-        jobs_end_round(server->jobs);
-        turns_run(server);
         while ((session = server->dirty)) {
                 server->dirty = session->dirty_next;
                 session->dirty = false;
                 session_end_round(session);
         }
+}
+
+void server_end_round(struct server *server, bool idle) {
+        jobs_end_round(server->jobs);
+        end_round_of_sessions(server); /* answers that are there do not wait for others' turns */
+        turns_run(server);
+        end_round_of_sessions(server);
         graveyard_flush();
         write_audit(server, idle);
         server->turns.round++;

@@ -339,7 +339,7 @@ static int uring_wait(struct engine *engine, int timeout_ms) {
         int done = deliver(e);
 
         e->woken = false;
-        e->looked = !(done > 0 && e->looked); /* every second time at the latest */
+        e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
         start_ms = now_ms = sys_monotonic_ms();
