@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 4096
@@ -113,7 +112,6 @@ static int remove_dead(const struct spot *spot, const struct sockaddr_un *addres
 
 /* The one before may be dying still: its descriptors go a moment after those who wait for it know that it is gone. */
 static int take_over(const struct spot *spot, const struct sockaddr_un *address, int *ret_lock, const char **ret_why) {
-        const struct timespec moment = {.tv_nsec = 10000000};
         int r;
 
         for (int i = 0;; i++) {
@@ -127,7 +125,7 @@ static int take_over(const struct spot *spot, const struct sockaddr_un *address,
                 }
                 if (r != -FSOP_EBUSY || i == 100)
                         return r;
-                nanosleep(&moment, NULL);
+                sys_sleep_ms(10);
         }
 }
 

@@ -322,6 +322,14 @@ uint64_t sys_monotonic_ms(void) {
         return fake_now_ms;
 }
 
+uint64_t sys_monotonic_ns(void) {
+        return fake_now_ms * 1000000u;
+}
+
+void sys_sleep_ms(uint32_t ms) {
+        fake_now_ms += ms;
+}
+
 struct fsop_time sys_realtime(void) {
         return fake_realtime;
 }
