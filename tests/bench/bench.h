@@ -175,6 +175,8 @@ enum pin {
         PIN_APART,
 };
 extern enum pin process_pin;
+/* Moves a process that runs, with its threads and its children, to where `pin` says. */
+void process_move(pid_t pid, bool is_server, enum pin pin);
 
 /* Becomes an unprivileged user for good. */
 int process_become(uid_t uid, gid_t gid);
@@ -346,6 +348,7 @@ struct contest {
         uint32_t turns;           /* of each side in a round */
         uint32_t n_files, passes; /* of a turn */
         double rate;
+        enum pin pin; /* where it is held, unless process_pin says it for all */
 };
 
 struct outcome {

@@ -221,11 +221,11 @@ static int check_words(const struct options *options) {
 
 static void list(void) {
         for (uint32_t i = 0; i < n_rows; i++)
-                printf("%-18s %s\n", rows[i].name, rows[i].says);
+                printf("%-20s %s\n", rows[i].name, rows[i].says);
         for (uint32_t i = 0; i < n_curves; i++)
-                printf("%-18s %s\n", curves[i].name, curves[i].says);
+                printf("%-20s %s\n", curves[i].name, curves[i].says);
         for (size_t i = 0; i < N_SUBJECTS; i++)
-                printf("%-18s %s\n", subjects[i].name, subjects[i].says);
+                printf("%-20s %s\n", subjects[i].name, subjects[i].says);
 }
 
 /* 0: go on, 1: done, -1: usage */

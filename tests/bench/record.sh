@@ -16,7 +16,10 @@ quick=()
 [ -z "${QUICK:-}" ] || quick=(--quick)
 [ "$(id -u)" = 0 ] || { echo "record.sh: needs root" >&2; exit 1; }
 [ -x "$bench" ] || { echo "record.sh: $bench is not there: build it first" >&2; exit 1; }
-command -v gnuplot >/dev/null || { echo "record.sh: needs gnuplot" >&2; exit 1; }
+# shellcheck source=packaging/deps.sh
+. packaging/deps.sh
+deps_ensure bench
+[ -z "$(deps_list 3 peer)" ] || echo "record.sh: not installed, their rows will say so: $(deps_list 3 peer)" >&2
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 figures=${FIGURES:-$temporary/figures}
@@ -43,8 +46,6 @@ write() {
 }
 
 measure rows "$rounds" rtt sftp batch- many memory- diod proxy engine
-measure together "$rounds" --pin together rtt
-measure apart "$rounds" --pin apart rtt
 measure curves "$rounds_curves" batches clients latency memory
 measure xfs "$rounds_copies" --fs xfs copy
 measure ext4 "$rounds_copies" --fs ext4 copy
@@ -56,8 +57,6 @@ tests/bench/plot.sh "$figures/curves" "$pictures"
 
 page=docs/performance.md
 { about rows; busy; echo; cat "$temporary/rows.md"; } | write $page rows
-{ about together; echo; cat "$temporary/together.md"; } | write $page together
-{ about apart; echo; cat "$temporary/apart.md"; } | write $page apart
 for curve in batches clients latency; do
         awk -v curve="$curve" '/^rate of .* operations of a request/ { of = "batches" } /^rate of .* over clients/ { of = "clients" }
                 /^latency of/ { of = "latency" } /^resident/ { of = "memory" } of == curve' "$temporary/curves.md" | write $page $curve
@@ -66,11 +65,11 @@ awk '/^resident/ { on = 1 } on' "$temporary/curves.md" | write $page memory
 { about xfs; echo; cat "$temporary/xfs.md"; } | write $page xfs
 { about ext4; echo; cat "$temporary/ext4.md"; } | write $page ext4
 
-# The rows that have an aim.
+# The rows that have an aim, where the kernel chooses the processors.
 {
         about rows
         busy
         echo
-        cat "$temporary/rows.md" <(tail -n +3 "$temporary/xfs.md") | grep -v '| – | – |$'
+        cat "$temporary/rows.md" <(tail -n +3 "$temporary/xfs.md") | grep -v -e '| – | – |$' -e 'both on one processor' -e 'each on its own'
 } | write README.md bench
 echo "written: README.md, $page, $pictures/*.svg" >&2
