@@ -25,6 +25,7 @@
  *      proxy.c    the protocol of QEMU's virtfs-proxy-helper
  *      copy.c     a turn of copying: a job of fsopd, cp, rsync
  *      tree.c     what is copied
+ *      fair.c     what one user's client costs another's
  */
 #ifndef FSOP_BENCH_H
 #define FSOP_BENCH_H
@@ -446,6 +447,11 @@ char *copy_source(const struct place *place, const struct copying *copying);
 char *copy_target(const struct place *place);
 /* How many files are copied. */
 uint32_t copy_files(const struct place *place, const struct copying *copying);
+
+/* ---- fair.c ---- */
+
+/* fsop-bench fair, with what follows that word. The exit status. */
+int fair_main(int argc, char **argv);
 
 /* ---- report.c ---- */
 

@@ -401,8 +401,13 @@ int main(int argc, char **argv) {
         struct bench bench = {.peers = {.fds = {-1, -1, -1, -1}}};
         struct place_options place = {0};
         char *found = NULL;
-        int ret = parse(&options, argc, argv);
+        int ret;
 
+        if (argc > 1 && strcmp(argv[1], "fair") == 0) {
+                catch_signals();
+                return fair_main(argc - 1, argv + 1);
+        }
+        ret = parse(&options, argc, argv);
         if (ret != 0)
                 return ret < 0 ? 2 : 0;
         if (geteuid() != 0)

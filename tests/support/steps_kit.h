@@ -448,7 +448,7 @@ static void rounds(void) {
         for (int i = 0; i < 400; i++) {
                 int n = server.engine->ops->wait(server.engine, 0);
 
-                server_end_round(&server);
+                server_end_round(&server, n == 0);
                 if (!server.sessions)
                         session = NULL;
                 end_cancelled();
