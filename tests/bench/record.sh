@@ -47,6 +47,8 @@ write() {
 
 measure rows "$rounds" rtt sftp batch- many memory- diod proxy engine
 measure curves "$rounds_curves" batches clients latency memory
+echo "== fair" >&2
+"$bench" fair --fsopd "$build/fsopd" --dir "$dir" --rounds "$rounds_curves" >"$temporary/fair.txt"
 measure xfs "$rounds_copies" --fs xfs copy
 measure ext4 "$rounds_copies" --fs ext4 copy
 
@@ -62,6 +64,7 @@ for curve in batches clients latency; do
                 /^latency of/ { of = "latency" } /^resident/ { of = "memory" } of == curve' "$temporary/curves.md" | write $page $curve
 done
 awk '/^resident/ { on = 1 } on' "$temporary/curves.md" | write $page memory
+{ echo '```'; cat "$temporary/fair.txt"; echo '```'; } | write $page fair
 { about xfs; echo; cat "$temporary/xfs.md"; } | write $page xfs
 { about ext4; echo; cat "$temporary/ext4.md"; } | write $page ext4
 
