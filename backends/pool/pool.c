@@ -186,6 +186,7 @@ static void enqueue(struct pool *pool, struct io *first) {
                 io->engine_word[WORD_BEFORE] = before;
                 before = (uint64_t)(uintptr_t)io;
         }
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a chain has a first link */
         first->engine_word[WORD_STAMP] = ++pool->stamp << 1 | (first->flags & IO_LONG ? 1 : 0);
         io_list_append(queue_of(pool, first), first);
         pool->n_queued++;
