@@ -17,7 +17,7 @@
 #define TICK_MS 500u
 #define TICK_SLOWED_MS 50u /* while a bandwidth limit counts out its bytes */
 #define BACKOFF_MS_MAX 60000u
-#define DAY_S 86400
+#define DAY_S INT64_C(86400)
 #define FORGET_AFTER_S (7 * DAY_S)
 #define FAIL_AFTER_S (14 * DAY_S)
 #define HOUSEKEEPING_MS 60000u
@@ -629,6 +629,7 @@ static int open_store(struct jobs *jobs) {
                 code = journal_new(store, server->engine, &jobs->journal);
         if (code < 0) {
                 while (jobs->first)
+                        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): job_free takes it off the list */
                         job_free(jobs->first);
                 say_unavailable(jobs, note, code);
                 if (store)
@@ -692,6 +693,7 @@ struct jobs *jobs_free(struct jobs *jobs) {
         if (!jobs)
                 return NULL;
         while (jobs->first)
+                /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): job_free takes it off the list */
                 job_free(jobs->first);
         if (jobs->journal)
                 journal_free(jobs->journal);

@@ -7,7 +7,6 @@
 # cmd:X a command, pkg:X a pkg-config module, hdr:X a header, file:X a program that is in no PATH,
 # rt:X a library of clang's runtime.
 # Kinds: build, run, test; bench for tests/bench/record.sh; peer what it compares with where it is there.
-# cmd:X a command, pkg:X a pkg-config module, hdr:X a header, file:X a program that is in no PATH.
 deps_table() {
         cat <<'TABLE'
 build cmd:gcc                          gcc                   gcc                 gcc
