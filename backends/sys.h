@@ -305,8 +305,14 @@ int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_pat
 /* ---- odds and ends ---------------------------------------------------------------------------------------------- */
 
 uint64_t sys_monotonic_ms(void);         /* [any] */
+uint64_t sys_monotonic_ns(void);         /* [any] */
+void sys_sleep_ms(uint32_t ms);          /* at a start: nothing that serves may sleep. [any] */
 struct fsop_time sys_realtime(void);     /* [any] */
-uint32_t sys_descriptors_max(void);       /* that this process may have open; raises it as far as it may */
+/* How many descriptors this process may have open; raises it as far as it may, and tries to get NEEDED. */
+uint32_t sys_descriptors_max(uint32_t needed);
+/* Whether this one is among the last N that there are: so many are free at most. */
+bool sys_is_last_descriptor(os_fd fd, uint32_t n);
+void sys_trim_memory(void);              /* gives free memory back to the system */
 uint64_t sys_resident_bytes(void);       /* of this process, for status */
 uint32_t sys_processors(void);           /* that this process may run on; at least 1 */
 

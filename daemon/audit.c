@@ -39,6 +39,7 @@ struct audit {
         int failed;         /* of a flush in the middle of a step, for the one at its end */
         uint64_t lost;      /* records since the last line that could be written */
         uint32_t n_records; /* in the buffer */
+        bool more;          /* not only outcomes */
         int64_t prefix_sec; /* second that prefix is the text of */
         char prefix[30];    /* "2024-01-31T23:59:59.123456789" */
         struct known id, peer; /* of the record before: mostly the next one has the same */
@@ -598,6 +599,7 @@ static int write_buffer(struct audit *audit) {
                 audit->lost += audit->n_records;
         audit->len = 0;
         audit->n_records = 0;
+        audit->more = false;
         return code;
 }
 
@@ -625,6 +627,7 @@ void audit_record(struct audit *audit, const struct audit_record *record) {
         put_result(audit, record);
         put_literal(audit, "}\n");
         audit->n_records++;
+        audit->more |= record->event != AUDIT_OUTCOME;
 }
 
 int audit_flush(struct audit *audit) {
@@ -632,6 +635,12 @@ int audit_flush(struct audit *audit) {
 
         audit->failed = 0;
         return failed < 0 ? failed : code;
+}
+
+enum audit_owed audit_owed(const struct audit *audit) {
+        if (audit->len == 0)
+                return AUDIT_OWES_NOTHING;
+        return audit->more ? AUDIT_OWES_MORE : AUDIT_OWES_OUTCOMES;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */

@@ -154,12 +154,13 @@ static enum flow pin(struct task *task) {
                 }
                 if (o->row->route == ROUTE_SERVICE && o->op->verb != FSOP_VERB_INFO && o->op->verb != FSOP_VERB_CP)
                         continue;
+                if (task->batch.n_ops > 1 || o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
+                        o->sys.cache = &task->parents;
                 if (!o->sys.at.base_is_client_fd && !o->sys.to.base_is_client_fd) {
                         if (shared && quick) {
                                 share_add(o, IO_RESOLVE);
                                 continue;
                         }
-                        o->sys.cache = &task->parents;
                         if (sys_resolve(&o->sys, SYS_CACHED_ONLY) == 0) {
                                 o->pinned = quick = true;
                                 continue;
@@ -169,7 +170,6 @@ static enum flow pin(struct task *task) {
                                 continue;
                         }
                 }
-                o->sys.cache = &task->parents;
                 link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});
         }
         if (first)

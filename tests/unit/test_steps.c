@@ -302,6 +302,50 @@ START_TEST(without_audit_nothing_is_elevated) {
 }
 END_TEST
 
+static unsigned events_written(const char *event) {
+        unsigned n = 0;
+
+        for (const char *at = fake_written; (at = strstr(at, event)); at++)
+                n++;
+        return n;
+}
+
+/* The intent is there before anything is done; the outcome comes with the next line, after a while, or when the client goes. */
+START_TEST(outcomes_wait_for_the_next_line) {
+        struct operation op = chown_op("/srv/build/f", 1000), denied = chown_op("/srv/build/f", 0);
+
+        start(CALLER_UID);
+        server.audit_due_ms = UINT64_MAX;
+        send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        answered_once(1);
+        ck_assert_uint_eq(events_written("\"event\":\"intent\""), 1);
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 0);
+        send_batch(2, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        ck_assert_uint_eq(events_written("\"event\":\"intent\""), 2);
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 1);
+
+        server.now_ms += 1000;
+        server_end_round(&server);
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 2);
+
+        denied.as = FSOP_AS_ELEVATED;
+        send_batch(3, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        send_batch(4, FSOP_BATCH_PARALLEL, &denied, 1);
+        rounds();
+        ck_assert_uint_eq(events_written("\"event\":\"denied\""), 1); /* at once, and what waited before it */
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 3);
+
+        send_batch(5, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 3);
+        stop();
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 4);
+}
+END_TEST
+
 /* Cancel while it waits for a worker: one answer, and nothing ran. */
 START_TEST(cancel_answers_once) {
         struct operation op = stat_op("/net/f");
@@ -533,6 +577,7 @@ int main(void) {
         tcase_add_test(tcase, every_failure_is_answered_once);
         tcase_add_test(tcase, every_engine_failure_is_answered_once);
         tcase_add_test(tcase, without_audit_nothing_is_elevated);
+        tcase_add_test(tcase, outcomes_wait_for_the_next_line);
         tcase_add_test(tcase, cancel_answers_once);
         tcase_add_test(tcase, a_deadline_answers_once);
         tcase_add_test(tcase, death_gives_everything_back);
