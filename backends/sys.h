@@ -221,6 +221,7 @@ struct parent_cache {
                 os_fd base, fd;
                 uint32_t users; /* places that borrow fd; a slot in use is not given away */
                 bool stale;     /* not to be found any more; closed with its last user */
+                bool is_base;   /* fd is base, which is not ours to close: what was found out about it is remembered */
                 bool may_leave_base;
                 struct identity *identity;
                 const struct guard *guard;
@@ -241,6 +242,7 @@ void parent_cache_clear(struct parent_cache *cache);
 struct sys_op {
         /* filled by the daemon */
         const struct operation *op;
+        struct sys_op *next;       /* of the same io: resolved or run right behind this one */
         struct identity *identity; /* as whom it runs: of `at`, or of `to` where only that changes */
         struct place at, to;
         struct parent_cache *cache; /* or NULL */
@@ -303,6 +305,7 @@ int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_pat
 
 uint64_t sys_monotonic_ms(void);         /* [any] */
 uint64_t sys_monotonic_ns(void);         /* [any] */
+void sys_sleep_ms(uint32_t ms);          /* at a start: nothing that serves may sleep. [any] */
 struct fsop_time sys_realtime(void);     /* [any] */
 /* How many descriptors this process may have open; raises it as far as it may, and tries to get NEEDED. */
 uint32_t sys_descriptors_max(uint32_t needed);

@@ -17,10 +17,14 @@
 #define TICK_MS 500u
 #define TICK_SLOWED_MS 50u /* while a bandwidth limit counts out its bytes */
 #define BACKOFF_MS_MAX 60000u
-#define DAY_S 86400
+#define DAY_S INT64_C(86400)
 #define FORGET_AFTER_S (7 * DAY_S)
 #define FAIL_AFTER_S (14 * DAY_S)
 #define HOUSEKEEPING_MS 60000u
+/* for a store that another daemon has */
+#define STORE_WAIT_MS 5000u /* at the start */
+#define STORE_PAUSE_MS 20u
+#define STORE_RETRY_MS 1000 /* later */
 
 /* ---- the table
  * ------------------------------------------------------------------------------------------------------- */
@@ -514,6 +518,8 @@ int jobs_tick(struct jobs *jobs, uint64_t now_ms) {
         uint64_t next = UINT64_MAX;
 
         jobs->now_ms = now_ms;
+        if (jobs->store_retry_ms > 0 && jobs_need_store(jobs) == -FSOP_EBUSY)
+                return STORE_RETRY_MS;
         if (!jobs->first)
                 return -1;
         if (now_ms >= jobs->next_house_ms)
@@ -584,22 +590,22 @@ static int load_job(void *context, const struct store_job *from) {
 }
 
 static void say_unavailable(struct jobs *jobs, const char *why, int code) {
+        bool again = jobs->store_retry_ms > 0;
+
         snprintf(jobs->unavailable_text, sizeof(jobs->unavailable_text), "%s", why ? why : error_text(-code));
         jobs->unavailable = jobs->unavailable_text;
-        log_line(LOG_LEVEL_ERROR, "no copy jobs: %s", jobs->unavailable);
+        jobs->store_retry_ms = code == -FSOP_EBUSY ? jobs->now_ms + STORE_RETRY_MS : 0;
+        if (!again || code != -FSOP_EBUSY)
+                log_line(LOG_LEVEL_ERROR, "no copy jobs: %s", jobs->unavailable);
 }
 
-int jobs_need_store(struct jobs *jobs) {
+static int open_store(struct jobs *jobs) {
         struct server *server = jobs->server;
         struct store *store = NULL;
         const char *why = NULL;
         char *note = NULL;
         int code;
 
-        if (jobs->journal)
-                return 0;
-        if (jobs->unavailable)
-                return -FSOP_EOPNOTSUPP;
         code = sys_make_directory(server->config->state_dir, 0700);
         if (code < 0) {
                 say_unavailable(jobs, "the state directory cannot be made", code);
@@ -623,14 +629,36 @@ int jobs_need_store(struct jobs *jobs) {
                 code = journal_new(store, server->engine, &jobs->journal);
         if (code < 0) {
                 while (jobs->first)
+                        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): job_free takes it off the list */
                         job_free(jobs->first);
                 say_unavailable(jobs, note, code);
                 if (store)
                         store->ops->close(store);
         }
         free(note);
+        if (code == 0) {
+                if (jobs->unavailable)
+                        log_line(LOG_LEVEL_NOTICE, "there are copy jobs again");
+                jobs->unavailable = NULL;
+                jobs->store_retry_ms = 0;
+        }
         jobs->schedule_wanted = true;
         return code;
+}
+
+int jobs_need_store(struct jobs *jobs) {
+        if (jobs->journal)
+                return 0;
+        if (!jobs->unavailable || (jobs->store_retry_ms > 0 && jobs->now_ms >= jobs->store_retry_ms))
+                return open_store(jobs);
+        return jobs->store_retry_ms > 0 ? -FSOP_EBUSY : -FSOP_EOPNOTSUPP;
+}
+
+/* The daemon before may be dying still: its files go a moment after those who wait for it know that it is gone. */
+static void take_store_over(struct jobs *jobs) {
+        for (uint32_t waited_ms = 0; open_store(jobs) == -FSOP_EBUSY && waited_ms < STORE_WAIT_MS;
+             waited_ms += STORE_PAUSE_MS)
+                sys_sleep_ms(STORE_PAUSE_MS);
 }
 
 int jobs_start(struct server *server, struct jobs **ret_jobs) {
@@ -643,7 +671,7 @@ int jobs_start(struct server *server, struct jobs **ret_jobs) {
         jobs->now_ms = server->now_ms;
         *ret_jobs = jobs;
         if (store_sqlite.exists(server->config->state_dir))
-                jobs_need_store(jobs);
+                take_store_over(jobs);
         if (jobs->n > 0)
                 log_line(LOG_LEVEL_INFO, "jobs: %u", jobs->n);
         return 0;
@@ -665,6 +693,7 @@ struct jobs *jobs_free(struct jobs *jobs) {
         if (!jobs)
                 return NULL;
         while (jobs->first)
+                /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): job_free takes it off the list */
                 job_free(jobs->first);
         if (jobs->journal)
                 journal_free(jobs->journal);

@@ -80,6 +80,7 @@ struct jobs {
         struct journal *journal; /* NULL: not opened yet, or not to be had */
         const char *unavailable; /* why there are no jobs here; NULL: there are */
         char unavailable_text[512];
+        uint64_t store_retry_ms; /* another daemon has the store: when to look again; 0: nothing to wait for */
         bool update_failed;
         struct job *first, *last;
         uint32_t n, n_drafts, n_running;
@@ -96,9 +97,11 @@ struct jobs {
         bool draining;
 };
 
-/* Opens the store if there is one; a store that cannot be used leaves the daemon without jobs, and the log says why. */
+/* Opens the store if there is one, waiting for one that the daemon before has still; a store that cannot be used leaves the
+ * daemon without jobs, and the log says why. */
 int jobs_start(struct server *server, struct jobs **ret_jobs);
-/* Makes the store where there is none yet. 0, or negative with jobs->unavailable. */
+/* Makes the store where there is none yet. 0, or negative with jobs->unavailable; -FSOP_EBUSY: another daemon has it, and
+ * jobs_tick looks again. */
 int jobs_need_store(struct jobs *jobs);
 /* Begins to stop what runs; jobs_is_idle then says when it has. */
 void jobs_drain(struct jobs *jobs);

@@ -56,8 +56,8 @@ static size_t out_jobs(const struct operation *op) {
         if (entries == 0 || entries > WIRE_JOB_ENTRIES_MAX)
                 entries = WIRE_JOB_ENTRIES_MAX;
         return op->verb == FSOP_VERB_JOB_LIST || op->verb == FSOP_VERB_JOB_SHOW || op->verb == FSOP_VERB_JOB_WATCH
-                       ? (size_t)entries * (sizeof(struct job_event) + 256) + 4 * WIRE_PATH_BYTES_MAX
-                       : 4 * WIRE_PATH_BYTES_MAX;
+                       ? (size_t)entries * (sizeof(struct job_event) + 256) + (size_t)4 * WIRE_PATH_BYTES_MAX
+                       : (size_t)4 * WIRE_PATH_BYTES_MAX;
 }
 
 /* Some 40 counters, and 10 for each of so many users; those that do not fit are left out. */

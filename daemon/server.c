@@ -13,6 +13,7 @@
 #include "daemon/log.h"
 #include "proto/names.h"
 
+#define AUDIT_DELAY_MS 20u
 #define ACCEPT_PAUSE_MS 50u /* the first time; then twice as long each time */
 #define ACCEPT_PAUSE_MAX_MS 800u
 #define TICK_MAX_MS 30000
@@ -360,6 +361,22 @@ static void end_idle_sessions(struct server *server) {
         }
 }
 
+/*
+ * Outcomes wait a little: the next intent, which must be written before its operation, takes them along in the same call. Everything
+ * else is written at once. So a crash can lose outcomes of the last moment, and nothing else: their intents are there.
+ */
+static void write_audit(struct server *server) {
+        enum audit_owed owed = audit_owed(server->audit);
+
+        if (owed == AUDIT_OWES_OUTCOMES && server->audit_due_ms == UINT64_MAX)
+                server->audit_due_ms = server->now_ms + AUDIT_DELAY_MS;
+        if (owed == AUDIT_OWES_OUTCOMES && server->now_ms < server->audit_due_ms)
+                return;
+        if (owed != AUDIT_OWES_NOTHING)
+                audit_flush(server->audit);
+        server->audit_due_ms = UINT64_MAX;
+}
+
 static void end_round_of_sessions(struct server *server) {
         struct session *session;
 
@@ -376,7 +393,7 @@ void server_end_round(struct server *server) {
         turns_run(server);
         end_round_of_sessions(server);
         graveyard_flush();
-        audit_flush(server->audit);
+        write_audit(server);
         server->turns.round++;
 }
 
@@ -388,6 +405,7 @@ static int wait_ms(const struct server *server) {
         uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
         int turns_ms = turns_wait_ms(server);
 
+        until = earlier(until, server->audit_due_ms);
         if (turns_ms >= 0)
                 until = earlier(until, server->now_ms + (uint64_t)turns_ms);
         if (server->accept_again_ms > 0)
@@ -585,11 +603,14 @@ int server_main(const struct config *config, bool private_service) {
         static struct server server;
         int status = 1;
 
-        server.config = config;
-        server.private_service = private_service;
-        server.now_ms = sys_monotonic_ms();
-        server.next_deadline_ms = UINT64_MAX;
-        server.socket_lock = OS_FD_NONE;
+        server = (struct server){
+                .config = config,
+                .private_service = private_service,
+                .now_ms = sys_monotonic_ms(),
+                .next_deadline_ms = UINT64_MAX,
+                .audit_due_ms = UINT64_MAX,
+                .socket_lock = OS_FD_NONE,
+        };
         if (server_open(&server) == 0) {
                 audit_daemon(&server, AUDIT_START);
                 log_line(LOG_LEVEL_NOTICE, "fsopd %s serves on %s (engine %s%s)", FSOPD_VERSION, config->socket,

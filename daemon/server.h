@@ -53,6 +53,7 @@ struct server {
         uint64_t now_ms;            /* of this round */
         uint64_t next_deadline_ms;  /* earliest deadline of a task; UINT64_MAX: none */
         uint64_t next_tick_ms;
+        uint64_t audit_due_ms;      /* when outcomes that wait in the audit are written at the latest; UINT64_MAX: none do */
         uint64_t next_jobs_ms;      /* UINT64_MAX: nothing of theirs is due */
 
         uint64_t bytes, bytes_most; /* that clients make it hold, about: now, and at most since memory was given back */

@@ -42,11 +42,12 @@ bool turn_begin(struct session *session) {
 }
 
 void turn_end(struct session *session, bool began) {
-        struct turns *turns = &session->server->turns;
+        struct turns *turns;
         uint64_t took_ns;
 
-        if (!began)
+        if (!began) /* then the session may be gone */
                 return;
+        turns = &session->server->turns;
         took_ns = sys_monotonic_ns() - turns->began_ns;
         session->account->ns_left -= (int64_t)took_ns;
         if (turns->ops >= WINDOW_OPS_MIN) { /* a moving average, so that one odd window does not count for much */

@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BACKLOG 4096
@@ -40,7 +39,7 @@ static int spot_open(const char *path, struct spot *spot) {
                 return -FSOP_ENAMETOOLONG;
         memcpy(directory, slash == NULL ? "." : path, len);
         directory[len] = 0;
-        strcpy(spot->name, name);
+        memcpy(spot->name, name, strlen(name) + 1);
         spot->dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return spot->dir_fd < 0 ? error_from_errno(errno) : 0;
 }
@@ -113,7 +112,6 @@ static int remove_dead(const struct spot *spot, const struct sockaddr_un *addres
 
 /* The one before may be dying still: its descriptors go a moment after those who wait for it know that it is gone. */
 static int take_over(const struct spot *spot, const struct sockaddr_un *address, int *ret_lock, const char **ret_why) {
-        const struct timespec moment = {.tv_nsec = 10000000};
         int r;
 
         for (int i = 0;; i++) {
@@ -127,7 +125,7 @@ static int take_over(const struct spot *spot, const struct sockaddr_un *address,
                 }
                 if (r != -FSOP_EBUSY || i == 100)
                         return r;
-                nanosleep(&moment, NULL);
+                sys_sleep_ms(10);
         }
 }
 

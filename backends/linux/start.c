@@ -98,8 +98,8 @@ static bool same_id(const struct object_id *a, const struct object_id *b) {
  * means. But its own where PID 1's cannot be read, and in a plain chroot: who was put there was set up there, with what lives there.
  */
 static int take_reference_root(void) {
-        struct object_id own_namespace;
-        struct fsop_stat own, reference;
+        struct object_id own_namespace = {0};
+        struct fsop_stat own = {0}, reference = {0};
         int own_fd = open_root_of("self", &own_namespace);
         int fd, r;
 
@@ -163,6 +163,7 @@ int sys_start(const struct sys_config *config, bool *ret_own_root) {
         service.proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (service.proc_fd < 0) {
                 r = error_from_errno(errno);
+                /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
                 service_log(LOG_ERR, "/proc is needed and cannot be read: %s", strerror(errno));
                 goto fail;
         }

@@ -2,6 +2,7 @@
 /*
  * clock.c: time.
  */
+#include <errno.h>
 #include <time.h>
 
 #include "backends/posix/posix.h"
@@ -18,6 +19,13 @@ uint64_t sys_monotonic_ns(void) {
 
         clock_gettime(CLOCK_MONOTONIC, &now);
         return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void sys_sleep_ms(uint32_t ms) {
+        struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+        while (nanosleep(&left, &left) < 0 && errno == EINTR)
+                ;
 }
 
 struct fsop_time sys_realtime(void) {

@@ -19,6 +19,8 @@
 #define SMALL_FILES 64u
 #define SMALL_PASSES 60u
 #define GREEDY_UID 64999u
+#define GREEDY_BATCHES 4u
+#define GREEDY_OPS 256u
 #define GREEDY_MAX 64u
 #define OTHERS_PRIORITY 10
 #define OUR_PRIORITY 20
@@ -26,7 +28,7 @@
 enum company {
         COMPANY_NONE,
         COMPANY_BUSY,   /* processes that only compute */
-        COMPANY_GREEDY, /* another user's client with BENCH_BATCHES batches of BENCH_BATCH_OPS in flight */
+        COMPANY_GREEDY, /* another user's client with GREEDY_BATCHES batches of GREEDY_OPS in flight */
         N_COMPANIES,
 };
 
@@ -63,13 +65,17 @@ static void be_busy(void) {
 }
 
 static void be_greedy(const struct fair *fair) {
-        struct job job = {
-                .side = SIDE_OURS_BATCH, .what = WHAT_STAT, .as = FSOP_AS_CALLER, .n_files = BENCH_FILES, .passes = 1};
-        struct ours *ours;
+        struct work work = {.way = {.side = SIDE_OURS, .in_flight = GREEDY_BATCHES, .ops = GREEDY_OPS},
+                            .what = WHAT_STAT,
+                            .as = FSOP_AS_CALLER,
+                            .n_files = BENCH_FILES,
+                            .passes = 1};
+        uint32_t *samples = bench_alloc(BENCH_FILES, sizeof(*samples)), n;
+        struct crowd *crowd;
 
-        if (process_become(GREEDY_UID, GREEDY_UID) < 0 || !(ours = ours_open(fair->place.socket)))
+        if (process_become(GREEDY_UID, GREEDY_UID) < 0 || !(crowd = crowd_new(SIDE_OURS, fair->place.socket[0])))
                 _exit(1);
-        while (ours_run(ours, &fair->place.files, &job, NULL) > 0)
+        while (crowd_run(crowd, &fair->place.files, &work, samples, &n) > 0)
                 __atomic_add_fetch(fair->greedy_ops, BENCH_FILES, __ATOMIC_RELAXED);
         _exit(1);
 }
@@ -99,17 +105,17 @@ static void end_others(struct fair *fair) {
 
 /* The small client's process: samples to the pipe. */
 static void be_small(const struct fair *fair, int fd) {
-        struct job job = {.side = SIDE_OURS_ONE,
-                          .what = WHAT_STAT,
-                          .as = FSOP_AS_CALLER,
-                          .n_files = SMALL_FILES,
-                          .passes = SMALL_PASSES};
+        struct work work = {.way = {.side = SIDE_OURS},
+                            .what = WHAT_STAT,
+                            .as = FSOP_AS_CALLER,
+                            .n_files = SMALL_FILES,
+                            .passes = SMALL_PASSES};
         uint32_t *samples = bench_alloc(SMALL_FILES * SMALL_PASSES, sizeof(*samples));
         struct ours *ours;
 
         set_priority(0, OUR_PRIORITY);
         if (process_become(fair->place.client_uid, fair->place.client_gid) < 0 ||
-            !(ours = ours_open(fair->place.socket)) || ours_run(ours, &fair->place.files, &job, samples) == 0)
+            !(ours = ours_open(fair->place.socket[0])) || ours_run(ours, &fair->place.files, &work, samples) == 0)
                 _exit(1);
         _exit(bench_write_all(fd, samples, SMALL_FILES * SMALL_PASSES * sizeof(*samples)) < 0);
 }
@@ -159,7 +165,7 @@ static void report(const struct fair *fair) {
 
         printf("one stat in flight beside %u greedy client%s of another user, %u in flight each; medians of %u "
                "rounds\n",
-               fair->clients, fair->clients == 1 ? "" : "s", BENCH_BATCHES * BENCH_BATCH_OPS, fair->rounds);
+               fair->clients, fair->clients == 1 ? "" : "s", GREEDY_BATCHES * GREEDY_OPS, fair->rounds);
         printf("%-16s %10s %10s %12s %12s\n", "beside", "p50 us", "p99 us", "p99/alone", "p99/busy");
         for (enum company company = 0; company < N_COMPANIES; company++) {
                 double p99_us = bench_median(fair->p99_us[company], fair->rounds);
@@ -219,7 +225,7 @@ int fair_main(int argc, char **argv) {
         ret = place_init(&fair->place, &place);
         set_priority(0, OUR_PRIORITY); /* the daemon inherits it, with its child */
         if (ret == 0)
-                ret = daemon_start(&fair->place, fair->fsopd, fair->engine, &fair->daemon);
+                ret = daemon_start(&fair->place, 0, fair->fsopd, fair->engine, &fair->daemon);
         if (ret == 0)
                 ret = measure_all(fair);
         if (ret == 0)

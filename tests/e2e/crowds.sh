@@ -41,7 +41,7 @@ fds_before=$(daemon_fds) rss_before=$(daemon_rss_kb)
 
 # ---- idle ------------------------------------------------------------------------------------------------------------
 room=$(sed -n 's/^Max open files *\([0-9]*\) .*/\1/p' "/proc/$(serving_pid)/limits")
-if [ "$room" -lt $((many * 2 + 64)) ]; then
+if [ "$room" -lt $((many + 200)) ]; then
         skip "$many idle connections: the daemon may have only $room descriptors here"
 else
         ok "the daemon raised its limit of descriptors to $room"

@@ -162,7 +162,7 @@ tries=20
 command -v perl >/dev/null || { skip "the race for a further link: needs perl"; tries=0; }
 for ((i = 0; i < tries && ${#links} == 0; i++)); do
         echo root >"$tree/to/linked/theirs"
-        "${nobody[@]}" perl -e 'chdir shift; for (;;) { for ("first", "second") { exit !rename("theirs", $_) if -e } }' "$tree/to/linked" &
+        "${nobody[@]}" perl -e 'chdir shift; my $end = time + 10; while (time < $end) { for ("first", "second") { exit !rename("theirs", $_) if -e } }' "$tree/to/linked" &
         mover=$!
         children+=("$mover")
         n cp -r --preserve=links -T "$tree/linked" "$tree/to/linked" >/dev/null 2>&1

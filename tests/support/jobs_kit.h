@@ -25,6 +25,7 @@ extern const struct store_ops __wrap_store_sqlite;
 static struct store *kit_store; /* the daemon's; its plan is kit_plan where that says something */
 static struct faulty_plan kit_plan;
 static char kit_directory[128];
+static unsigned kit_busy; /* so many times another daemon has it */
 
 static bool kit_exists(const char *directory) {
         return __real_store_sqlite.exists(directory);
@@ -32,8 +33,14 @@ static bool kit_exists(const char *directory) {
 
 static int kit_open(const char *directory, struct store **ret_store, char **ret_note) {
         struct store *inner;
-        int code = __real_store_sqlite.open(directory, &inner, ret_note);
+        int code;
 
+        if (kit_busy > 0) {
+                kit_busy--;
+                *ret_note = NULL;
+                return -FSOP_EBUSY;
+        }
+        code = __real_store_sqlite.open(directory, &inner, ret_note);
         if (code < 0)
                 return code;
         inner->ops = &__real_store_sqlite; /* its own files see the other one, too */
@@ -56,6 +63,7 @@ static void kit_setup(void) {
         ck_assert_ptr_nonnull(mkdtemp(kit_directory));
         kit_state_dir = kit_directory;
         kit_keeps_tree = false;
+        kit_busy = 0;
         memset(&kit_plan, 0, sizeof(kit_plan));
 }
 

@@ -1201,6 +1201,37 @@ START_TEST(the_daemon_is_stopped_at_any_moment) {
 }
 END_TEST
 
+/* The daemon before holds the store for a moment, or for longer than a start waits. */
+START_TEST(the_store_is_another_daemons_at_first) {
+        uint64_t id;
+
+        jobs_begin(CALLER_UID);
+        make_source("/home/src");
+        id = submit(cp_op("/home/src", "/home/dst"));
+        kit_busy = 3;
+        jobs_restart(CALLER_UID);
+        ck_assert_uint_eq(kit_busy, 0);
+        ck_assert_ptr_nonnull(job_of(id));
+
+        kit_busy = 100000;
+        jobs_restart(CALLER_UID);
+        ck_assert_ptr_nonnull(server.jobs->unavailable);
+        ck_assert_int_eq(jobs_need_store(server.jobs), -FSOP_EBUSY);
+        pass(1000);
+        ck_assert_ptr_nonnull(server.jobs->unavailable);
+        kit_busy = 1;
+        ck_assert_int_eq(jobs_need_store(server.jobs), -FSOP_EBUSY); /* not asked for at every request */
+        ck_assert_uint_eq(kit_busy, 1);
+        pass(1000);
+        pass(1000);
+        ck_assert_ptr_null(server.jobs->unavailable);
+        run_to_end(id);
+        is_in_state(id, FSOP_JOB_DONE);
+        is_copy_of("/home/dst", "/home/src");
+        stop();
+}
+END_TEST
+
 START_TEST(a_uid_that_is_somebody_else) {
         uint64_t id;
 
@@ -1265,6 +1296,7 @@ int main(void) {
         tcase_add_test(tcase, who_watches_goes_away);
         tcase_add_test(tcase, a_watch_is_joined_again_after_a_restart);
         tcase_add_loop_test(tcase, the_daemon_is_stopped_at_any_moment, 0, 4);
+        tcase_add_test(tcase, the_store_is_another_daemons_at_first);
         tcase_add_test(tcase, a_uid_that_is_somebody_else);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
