@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * crowd: many connections at once, that do little or nothing. Says what became of them in one line, then keeps what is open until
- * standard input ends.
+ * crowd: many connections at once, that do little or nothing. Says what became of them in one line, then keeps what is
+ * open until standard input ends.
  *
  *      crowd idle SOCKET N         connects N times and says Hello: "N welcome, M refused"
- *      crowd stall SOCKET N        connects N times, says nothing, and waits until the daemon has closed them: "N closed, the last after S s"
- *      crowd slow SOCKET N         connects N times, asks for more than a socket holds, and does not read: "N asked"; then, when a line comes
- *                                  from standard input, reads it all: "N answered"
- *      crowd share SOCKET UID UID  as root: the first user keeps 8 connections busy with failing stats in batches of 1024, the second asks for
- *                                  `status` again and again: how many operations failed between two of its answers: "least L, median M"
+ *      crowd stall SOCKET N        connects N times, says nothing, and waits until the daemon has closed them: "N
+ * closed, the last after S s" crowd slow SOCKET N         connects N times, asks for more than a socket holds, and does
+ * not read: "N asked"; then, when a line comes from standard input, reads it all: "N answered" crowd share SOCKET UID
+ * UID  as root: the first user keeps 8 connections busy with failing stats in batches of 1024, the second asks for
+ *                                  `status` again and again: how many operations failed between two of its answers:
+ * "least L, median M"
  */
 #include <errno.h>
 #include <poll.h>
@@ -27,7 +28,15 @@
 #include "proto/codec.h"
 #include "proto/frame.h"
 
-enum { SLOW_OPS = 1000, SLOW_BATCHES = 3, GREEDY = 8, GREEDY_OPS = 1024, GREEDY_BATCHES = 3, ASKED = 200, WAIT_MS = 60000 };
+enum {
+        SLOW_OPS = 1000,
+        SLOW_BATCHES = 3,
+        GREEDY = 8,
+        GREEDY_OPS = 1024,
+        GREEDY_BATCHES = 3,
+        ASKED = 200,
+        WAIT_MS = 60000
+};
 
 static struct bytes text(const char *string) {
         return (struct bytes){(const uint8_t *)string, strlen(string)};
@@ -68,7 +77,9 @@ static struct buffer encode_stats(uint64_t id, const char *path, uint32_t n) {
         struct buffer buffer;
 
         for (uint32_t i = 0; ops && i < n; i++)
-                ops[i] = (struct operation){.verb = FSOP_VERB_STAT, .as = FSOP_AS_CALLER, .at = {.kind = LOCATION_PATH, .path = text(path)}};
+                ops[i] = (struct operation){.verb = FSOP_VERB_STAT,
+                                            .as = FSOP_AS_CALLER,
+                                            .at = {.kind = LOCATION_PATH, .path = text(path)}};
         message.body.batch = (struct batch){.id = id, .ops = ops, .n_ops = n};
         buffer = encode(&message);
         free(ops);
@@ -121,7 +132,8 @@ static bool get_message(int fd, struct arena *arena, struct message *ret) {
         struct frame_header header;
         struct error error;
 
-        if (!get(fd, start, sizeof(start)) || frame_read_header(start, sizeof(start), WIRE_FRAME_BYTES_MAX, &header) != 1)
+        if (!get(fd, start, sizeof(start)) ||
+            frame_read_header(start, sizeof(start), WIRE_FRAME_BYTES_MAX, &header) != 1)
                 return false;
         body = arena_alloc(arena, header.body_bytes);
         return body && get(fd, body, header.body_bytes) &&
@@ -224,8 +236,8 @@ static unsigned take_frames(struct buffer *in) {
                 struct error error;
 
                 arena_init(&arena, 1 << 22);
-                n_last += codec_decode_reply(&arena, body, 0, &message, &error) == 0 && message.kind == MESSAGE_RESULTS &&
-                          message.body.results.last;
+                n_last += codec_decode_reply(&arena, body, 0, &message, &error) == 0 &&
+                          message.kind == MESSAGE_RESULTS && message.body.results.last;
                 arena_fini(&arena);
                 buffer_consume(in, FRAME_HEADER_BYTES + header.body_bytes, 0);
         }
