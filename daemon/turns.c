@@ -120,6 +120,14 @@ void turn_charge_audit(struct session *session, uint32_t lines) {
         account->audit_paid_ns += (uint64_t)lines * NS_PER_S / session->server->config->limits.audit_lines_per_uid;
 }
 
+uint64_t turns_audit_lines(const struct server *server, const struct account *account) {
+        uint64_t now_ns = sys_monotonic_ns();
+
+        if (account->audit_paid_ns <= now_ns)
+                return 0;
+        return (account->audit_paid_ns - now_ns) / 1000u * server->config->limits.audit_lines_per_uid / (NS_PER_S / 1000u);
+}
+
 /* ---- queues ------------------------------------------------------------------------------------------------------ */
 
 static void ring_add(struct turns *turns, struct account *account) {
