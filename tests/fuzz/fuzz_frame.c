@@ -121,7 +121,7 @@ static void end_session(void) {
                 while ((io = fake_engine_pending(server.engine, IO_SEND, 0)))
                         fake_engine_complete(server.engine, io, -FSOP_ECANCELED, 0);
                 server.engine->ops->wait(server.engine, 0);
-                server_end_round(&server, true);
+                server_end_round(&server);
         }
         must(!server.sessions);
         server.engine->ops->wait(server.engine, 0);
@@ -141,7 +141,7 @@ static void cut_by_daemon(void) {
         it->frame_bytes_max = FRAME_BYTES_MAX;
         for (uint32_t i = 0; i < n_pieces && it->state == SESSION_OPEN; i++) {
                 deliver_to(it, &pieces[i]);
-                server_end_round(&server, true);
+                server_end_round(&server);
         }
         by_daemon.refused = it->state != SESSION_OPEN;
         end_session();
