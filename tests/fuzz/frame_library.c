@@ -54,7 +54,7 @@ void cut_by_library(struct taking *ret_taking) {
         taking = ret_taking;
         next_piece = taking->n = 0;
         fds_open = 0;
-        while (next_piece < n_pieces && stream_receive(&it, true) >= 0)
+        while (next_piece < n_pieces && stream_receive(&it) >= 0)
                 ;
         taking->refused = it.state == CLIENT_BROKEN;
         stream_fini(&it);
