@@ -34,6 +34,8 @@ test  cmd:rsync                        rsync                 rsync              
 test  cmd:jq                           jq                    jq                  jq
 test  cmd:sqlite3                      sqlite3               sqlite              sqlite
 test  cmd:x86_64-w64-mingw32-gcc       gcc-mingw-w64-x86-64-win32 mingw64-gcc    mingw-w64-gcc
+lint  cmd:clang-tidy-14                clang-tidy-14         clang-tools-extra   clang
+lint  cmd:cppcheck                     cppcheck              cppcheck            cppcheck
 TABLE
 }
 
