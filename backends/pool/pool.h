@@ -31,7 +31,7 @@ int pool_new(const struct pool_config *config, struct pool **ret_pool);
  * Queues an io with its chain. In a chain an IO_RUN straight behind the IO_RESOLVE of the same operation does not run when
  * that failed: it comes back with the same error.
  */
-void pool_submit(struct pool *pool, struct io *io);
+void pool_submit(struct pool *pool, struct io *first);
 
 /*
  * Asks for an early end. What has not begun is finished with ECANCELED at once (with the IO_RUN that would follow an
