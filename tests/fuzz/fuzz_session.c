@@ -628,6 +628,39 @@ static bool is_answered(const struct connection *connection) {
         return true;
 }
 
+/* A client that kept to the protocol, and has nothing half sent. */
+static bool is_at_rest(const struct connection *connection) {
+        return connection->owed && buffer_len(&connection->sent) == 0;
+}
+
+/* Everything was answered, and what was charged for it is back. */
+static void check(const struct connection *connection, bool all_at_rest) {
+        const struct io *receive = of_connection(IO_RECEIVE, connection);
+        const struct session *session = receive ? receive->owner : NULL;
+        const struct account *account = session ? session->account : NULL;
+
+        must(is_answered(connection) && (connection->welcome || !connection->greeted));
+        must(session || !connection->greeted);
+        if (!session)
+                return;
+        must(session->n_tasks == 0 && session->bytes_in_flight == 0 && session->out_bytes == 0);
+        must(!all_at_rest || (account->tasks == 0 && account->bytes == 0 && account->fds == 0));
+        must(account->handles >= session->handles.used);
+}
+
+static void check_all(void) {
+        bool all_at_rest = true;
+
+        fuzz_accepted = visit.n_connections > 0;
+        for (uint32_t i = 0; i < visit.n_connections; i++) {
+                all_at_rest &= is_at_rest(&visit.connections[i]);
+                fuzz_accepted &= visit.connections[i].owed && visit.connections[i].n_batches > 0;
+        }
+        for (uint32_t i = 0; i < visit.n_connections; i++)
+                if (is_at_rest(&visit.connections[i]))
+                        check(&visit.connections[i], all_at_rest);
+}
+
 static void settle(int timeout_ms) {
         bool busy = count_work() > 0;
 
@@ -642,14 +675,7 @@ static void settle(int timeout_ms) {
                 cancel_the_rest();
         } else if (!visit.checked) {
                 visit.checked = true;
-                fuzz_accepted = visit.n_connections > 0;
-                for (uint32_t i = 0; i < visit.n_connections; i++) {
-                        const struct connection *connection = &visit.connections[i];
-
-                        if (connection->owed && buffer_len(&connection->sent) == 0)
-                                must(is_answered(connection) && (connection->welcome || !connection->greeted));
-                        fuzz_accepted &= connection->owed && connection->n_batches > 0;
-                }
+                check_all();
                 kit_requests |= SERVICE_TERMINATE;
                 visit.told = true;
         } else
