@@ -65,17 +65,18 @@ static bool is_open(enum fsop_verb verb) {
         return verb == FSOP_VERB_OPEN || verb == FSOP_VERB_OPEN_FD;
 }
 
-struct shape shape_of(const struct operation *op) {
-        struct shape shape = {0};
+const struct shape *shape_of(const struct operation *op) {
+        static const struct shape nothing = {0}, open_to_change = {.at = PIN_EITHER, .at_changes = true};
+        static const struct shape exchange = {.at = PIN_NAME, .to = PIN_NAME, .at_removes = true, .at_creates = true,
+                                              .to_creates = true, .to_removes = true};
 
         if ((unsigned)op->verb >= FSOP_VERB_LIMIT)
-                return shape;
-        shape = shapes[op->verb];
-        if (is_open(op->verb))
-                shape.at_changes = op->args.open.write || op->args.open.append || op->args.open.truncate;
-        if (op->verb == FSOP_VERB_RENAME)
-                shape.at_creates = op->args.rename.exchange;
-        return shape;
+                return &nothing;
+        if (is_open(op->verb) && (op->args.open.write || op->args.open.append || op->args.open.truncate))
+                return &open_to_change;
+        if (op->verb == FSOP_VERB_RENAME && op->args.rename.exchange)
+                return &exchange;
+        return &shapes[op->verb];
 }
 
 static bool may_create(const struct sys_op *op) {
@@ -498,9 +499,9 @@ static int guarded_pin_leaf(struct sys_op *op, struct place *place, const char *
 }
 
 static int guarded_creates(struct sys_op *op, const struct place *place, enum pin pin) {
-        struct shape shape = shape_of(op->op);
+        const struct shape *shape = shape_of(op->op);
 
-        return pin == PIN_EITHER || (place == &op->at ? shape.at_creates : shape.to_creates);
+        return pin == PIN_EITHER || (place == &op->at ? shape->at_creates : shape->to_creates);
 }
 
 /* Everything about the end that was found. */
@@ -521,9 +522,9 @@ static int guarded_check(struct sys_op *op, struct place *place, enum pin pin, c
 
 /* Whatever has the name already is in the way, and the kernel says so. */
 static bool only_creates(const struct sys_op *op, const struct place *place, enum pin pin) {
-        struct shape shape = shape_of(op->op);
+        const struct shape *shape = shape_of(op->op);
 
-        return pin == PIN_NAME && !(place == &op->at ? shape.at_removes : shape.to_removes);
+        return pin == PIN_NAME && !(place == &op->at ? shape->at_removes : shape->to_removes);
 }
 
 static int guarded_pin(struct sys_op *op, struct place *place, enum pin pin, bool follow, char *path, unsigned flags) {
@@ -685,16 +686,16 @@ static int check_together(struct sys_op *op) {
 }
 
 int sys_resolve(struct sys_op *op, unsigned flags) {
-        struct shape shape = shape_of(op->op);
+        const struct shape *shape = shape_of(op->op);
         int r;
 
         place_reset(&op->at);
         place_reset(&op->to);
         op->opened = OS_FD_NONE;
         forget_failure(op);
-        r = resolve_place(op, &op->at, shape.at, flags);
+        r = resolve_place(op, &op->at, shape->at, flags);
         if (r >= 0)
-                r = resolve_place(op, &op->to, shape.to, flags);
+                r = resolve_place(op, &op->to, shape->to, flags);
         if (r >= 0)
                 r = check_together(op);
         if (r < 0)
