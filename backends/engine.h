@@ -63,7 +63,9 @@ struct io {
                         const os_fd *fds; /* stay the submitter's */
                         uint32_t n_fds;
                 } send;
-                struct sys_op *op; /* RESOLVE, RUN */
+                struct sys_op *op; /* RESOLVE, RUN. One that has others behind it (op->next) goes to a worker, and all of them
+                                      are done in one go: result is then 0, and each one's own code says what became of
+                                      it. A negative result: none was begun, and it is each one's code */
                 void (*call)(struct io *io); /* CALL: sets io->result */
         } u;
         /* the engine's own */
@@ -96,8 +98,8 @@ struct engine_ops {
          * through done. */
         void (*submit)(struct engine *engine, struct io *io);
 
-        /* Runs the done of everything that is ready; blocks up to timeout_ms (-1: for ever) if nothing is, until
-         * something is or wake is called. Returns the number of done calls or -FSOP_E…. */
+        /* Runs the done of everything that is ready. If nothing is, blocks until something is or wake is called, up to
+         * timeout_ms (-1: for ever), perhaps for less. Returns the number of done calls or -FSOP_E…. */
         int (*wait)(struct engine *engine, int timeout_ms);
 
         /* Asks for an early end of a submitted io. Its done still runs: with ECANCELED if it came in time. */

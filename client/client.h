@@ -116,7 +116,7 @@ enum location_role {
 
 /* Turns a public location into one of the wire, in the batch's arena and among its descriptors. 0, or negative with the
  * client's error set. */
-int locate(struct fsop_batch *batch, enum fsop_verb verb, enum location_role role, const struct fsop_at *at,
+int locate(struct fsop_batch *batch, enum fsop_verb verb, enum location_role role, const struct fsop_at *given,
            struct location *ret_location);
 
 /* Fills in an operation from public arguments. 0, or negative with the client's error set. */
@@ -248,7 +248,7 @@ int stream_flush(struct fsop_client *client);
  */
 int stream_keep_descriptors(struct fsop_client *client, uint64_t message_start);
 /* Receives once, and hands on every whole message. 1: something came; 0: nothing; negative after client_break(). */
-int stream_receive(struct fsop_client *client, bool block);
+int stream_receive(struct fsop_client *client);
 void stream_fini(struct fsop_client *client);
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */

@@ -120,6 +120,8 @@ void jobs_session_closed(struct jobs *jobs, uint64_t session_id);
 /* ---- for the files named above ---- */
 
 struct job *jobs_find(struct jobs *jobs, uint64_t id);
+/* How many jobs a user has, and what memory is charged for them. */
+uint32_t jobs_of(const struct jobs *jobs, uint32_t uid, uint64_t *ret_bytes);
 /* The job of that number if the peer may see it. */
 struct job *jobs_find_for(struct jobs *jobs, uint64_t id, const struct peer *peer);
 struct job *job_new(struct jobs *jobs); /* unnumbered, not in the table */
@@ -172,7 +174,7 @@ void job_start(struct job *job, bool clean);
 #define TARGET_BYTES 64 /* what one takes, about */
 /* Its place of that index has a target from now on; the job is never moved, and removes its targets before it goes. 0
  * or -FSOP_ENOMEM. */
-int job_add_target(struct job *job, uint32_t place);
+int job_add_target(struct job *job, uint32_t at);
 void job_remove_targets(struct job *job);
 /* A job of this user's that has not ended and writes to this target (a path, of which the last name counts), or NULL.
  */
