@@ -501,9 +501,8 @@ static struct record judge_answer(const struct record *asked, const struct fsop_
         record.code = (uint16_t)error->code;
         if (error->code == 0)
                 record.note = DONE;
-        else if (error->code == FSOP_EPERM || error->code == FSOP_EACCES || error->code == FSOP_ESTALE ||
-                 (result->outcome == FSOP_OUTCOME_NOT_STARTED &&
-                  (error->class_ == FSOP_CLASS_BUSY || error->class_ == FSOP_CLASS_CANCELLED)))
+        else if (error->code == FSOP_EPERM || error->code == FSOP_EACCES || error->class_ == FSOP_CLASS_BUSY ||
+                 error->class_ == FSOP_CLASS_CANCELLED)
                 record.note = REFUSED;
         return record;
 }
