@@ -30,6 +30,7 @@ struct copy_options {
         uint32_t umask;
         enum fsop_clone clone;
         enum fsop_update update;
+        bool verify;     /* copy_verify will be asked of each file */
         bool flush_each; /* --sync file: each file is flushed before it is published, and its name after */
         const char *const *excludes; /* glob patterns as fnmatch(3) takes them */
         uint32_t n_excludes;
@@ -185,6 +186,7 @@ struct copy_file {
         uint64_t size;              /* of the source */
         uint64_t bytes;             /* that were copied, holes among them; 0 where it was cloned */
         uint64_t cloned_bytes;
+        uint64_t target_ino;        /* `verify`: of what was made of a regular file */
         bool needs_publish;         /* it has a temporary name, and copy_publish is owed */
         char temporary[COPY_TEMPORARY_BYTES];
 };
@@ -211,7 +213,7 @@ void copy_link(struct copy_tree *tree, const char *path, struct copy_dir *dir, s
 bool copy_is_there(struct copy_tree *tree, struct copy_dir *dir, const char *name);
 
 /* Reads the source and what was copied from it, both from the disk where that can be, and compares. EIO with a why
- * where they differ. Files without data have nothing to verify. ret_digest: of the contents. */
+ * where they differ, ESTALE where something else has its name. Files without data have nothing to verify. ret_digest: of the contents. */
 int copy_verify(struct copy_tree *tree, struct copy_dir *dir, const struct copy_file *file,
                 uint8_t ret_digest[COPY_DIGEST_BYTES], struct copy_error *ret_error);
 

@@ -4,7 +4,8 @@
  *
  * An `io` is given to an engine with submit and comes back through its `done`, exactly once (multishot kinds: once per
  * event, the last time without IO_MORE), on the loop thread, from inside wait. done never runs inside submit or
- * cancel. The io belongs to the submitter, who keeps it and everything it points to alive until that last call.
+ * cancel. The io belongs to the submitter, who keeps it and everything it points to alive until that last call. Nothing
+ * of this happens to an IO_SEND that asked to end at once and did (IO_AT_ONCE, IO_ENDED).
  */
 #ifndef FSOP_ENGINE_H
 #define FSOP_ENGINE_H
@@ -29,6 +30,8 @@ enum {
         IO_FDS_LOST = 1 << 1,    /* set by the engine: descriptors were cut off (MSG_CTRUNC) */
         IO_POOL = 1 << 2,        /* set by the submitter: straight to a worker */
         IO_LONG = 1 << 3,        /* set by the submitter: may take very long (walks, copies); never takes every worker */
+        IO_AT_ONCE = 1 << 4,     /* set by the submitter of an IO_SEND: when all of it goes at once, submit says so with IO_ENDED */
+        IO_ENDED = 1 << 5,       /* set by the engine: it is over, with this result, and done does not run */
 };
 
 struct io {
@@ -60,7 +63,9 @@ struct io {
                         const os_fd *fds; /* stay the submitter's */
                         uint32_t n_fds;
                 } send;
-                struct sys_op *op; /* RESOLVE, RUN */
+                struct sys_op *op; /* RESOLVE, RUN. One that has others behind it (op->next) goes to a worker, and all of them
+                                      are done in one go: result is then 0, and each one's own code says what became of
+                                      it. A negative result: none was begun, and it is each one's code */
                 void (*call)(struct io *io); /* CALL: sets io->result */
         } u;
         /* the engine's own */
@@ -93,8 +98,8 @@ struct engine_ops {
          * through done. */
         void (*submit)(struct engine *engine, struct io *io);
 
-        /* Runs the done of everything that is ready; blocks up to timeout_ms (-1: for ever) if nothing is, until
-         * something is or wake is called. Returns the number of done calls or -FSOP_E…. */
+        /* Runs the done of everything that is ready. If nothing is, blocks until something is or wake is called, up to
+         * timeout_ms (-1: for ever), perhaps for less. Returns the number of done calls or -FSOP_E…. */
         int (*wait)(struct engine *engine, int timeout_ms);
 
         /* Asks for an early end of a submitted io. Its done still runs: with ECANCELED if it came in time. */

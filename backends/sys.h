@@ -221,6 +221,7 @@ struct parent_cache {
                 os_fd base, fd;
                 uint32_t users; /* places that borrow fd; a slot in use is not given away */
                 bool stale;     /* not to be found any more; closed with its last user */
+                bool is_base;   /* fd is base, which is not ours to close: what was found out about it is remembered */
                 bool may_leave_base;
                 struct identity *identity;
                 const struct guard *guard;
@@ -241,6 +242,7 @@ void parent_cache_clear(struct parent_cache *cache);
 struct sys_op {
         /* filled by the daemon */
         const struct operation *op;
+        struct sys_op *next;       /* of the same io: resolved or run right behind this one */
         struct identity *identity; /* as whom it runs: of `at`, or of `to` where only that changes */
         struct place at, to;
         struct parent_cache *cache; /* or NULL */
@@ -248,6 +250,7 @@ struct sys_op {
          * sentence why not: that name then fails, guarded. The function is NULL where rules say nothing of what is below. */
         const char *(*excluded)(void *context, struct bytes below);
         void *excluded_context;
+        bool last_use;              /* run closes the objects that were pinned for it: on a worker, not on the loop afterwards */
         uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
         size_t out_bytes;
         /* filled by sys_resolve and sys_run */
@@ -302,9 +305,14 @@ int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_pat
 /* ---- odds and ends ---------------------------------------------------------------------------------------------- */
 
 uint64_t sys_monotonic_ms(void);         /* [any] */
+uint64_t sys_monotonic_ns(void);         /* [any] */
 void sys_sleep_ms(uint32_t ms);          /* at a start: nothing that serves may sleep. [any] */
 struct fsop_time sys_realtime(void);     /* [any] */
-uint32_t sys_descriptors_max(void);       /* that this process may have open; raises it as far as it may */
+/* How many descriptors this process may have open; raises it as far as it may, and tries to get NEEDED. */
+uint32_t sys_descriptors_max(uint32_t needed);
+/* Whether this one is among the last N that there are: so many are free at most. */
+bool sys_is_last_descriptor(os_fd fd, uint32_t n);
+void sys_trim_memory(void);              /* gives free memory back to the system */
 uint64_t sys_resident_bytes(void);       /* of this process, for status */
 uint32_t sys_processors(void);           /* that this process may run on; at least 1 */
 

@@ -219,8 +219,11 @@ LIMIT(connections, 1000000)
 LIMIT(connections_per_uid, 1000000)
 LIMIT(batches_in_flight, WIRE_BATCHES_MAX)
 LIMIT(batch_ops, WIRE_BATCH_OPS_MAX)
+LIMIT(batches_per_uid, 1000000)
+LIMIT(audit_lines_per_uid, 1000000000)
 LIMIT(handles, 1000000)
 LIMIT(handles_per_uid, 1000000)
+LIMIT(descriptors_per_uid, 1000000)
 LIMIT(descriptors_reserved, 100000)
 LIMIT(jobs_per_uid, 1000000)
 LIMIT(jobs, 1000000)
@@ -261,6 +264,8 @@ static bool read_limits(struct yaml_reader *reader, const struct yaml_node *node
                 {"frame-bytes", read_frame_bytes, false},
                 {"bytes-in-flight-per-connection", read_bytes_in_flight, false},
                 {"bytes-per-uid", read_bytes_per_uid, false},
+                {"batches-per-uid", read_batches_per_uid, false},
+                {"audit-lines-per-uid", read_audit_lines_per_uid, false},
                 {"handles-per-connection", read_handles, false},
                 {"handles-per-uid", read_handles_per_uid, false},
                 {"jobs-per-uid", read_jobs_per_uid, false},
@@ -269,6 +274,7 @@ static bool read_limits(struct yaml_reader *reader, const struct yaml_node *node
                 {"jobs-running", read_jobs_running, false},
                 {"jobs-per-device", read_jobs_per_device, false},
                 {"hello-timeout", read_hello_timeout, false},
+                {"descriptors-per-uid", read_descriptors_per_uid, false},
                 {"descriptors-reserved", read_descriptors_reserved, false},
         };
 
@@ -299,6 +305,8 @@ static const struct config_limits default_limits = {
         .frame_bytes = WIRE_FRAME_BYTES_MAX,
         .bytes_in_flight = 1u << 20,
         .bytes_per_uid = 64u << 20,
+        .batches_per_uid = 4096,
+        .audit_lines_per_uid = 1000000,
         .handles = 256,
         .handles_per_uid = 1024,
         .jobs_per_uid = 10000,
@@ -307,6 +315,7 @@ static const struct config_limits default_limits = {
         .jobs_running = 4,
         .jobs_per_device = 1,
         .hello_timeout_ms = 5000,
+        .descriptors_per_uid = 4096,
         .descriptors_reserved = 64,
 };
 

@@ -19,6 +19,8 @@ struct config_limits {
         uint64_t bytes_in_flight;  /* bytes-in-flight-per-connection: requests held and answers unread; 1M. At least one
                                       task is always let in, or a large frame would wait for ever */
         uint64_t bytes_per_uid;    /* bytes-per-uid: the same over all connections of a user; 64M */
+        uint32_t batches_per_uid;      /* batches-per-uid: in flight, over all connections of a user; 4096 */
+        uint32_t audit_lines_per_uid;  /* audit-lines-per-uid: a second, on the average; a user with more is slowed down; 1000000 */
         uint32_t handles;          /* handles-per-connection: open and opendir; 256 */
         uint32_t handles_per_uid;  /* handles-per-uid: 1024 */
         uint32_t jobs_per_uid;         /* jobs-per-uid: of one user; at the limit the oldest that has ended gives way; 10000 */
@@ -27,6 +29,7 @@ struct config_limits {
         uint32_t jobs_running;         /* jobs-running: at a time; 4 */
         uint32_t jobs_per_device;      /* jobs-per-device: a user's running ones that read from or write to it; 1 */
         uint32_t hello_timeout_ms; /* hello-timeout: until Hello must be complete: 5s (seconds, or with s or ms) */
+        uint32_t descriptors_per_uid;  /* descriptors-per-uid: passed with requests of one user that are not done; 4096 */
         uint32_t descriptors_reserved; /* descriptors-reserved: kept free of the process's RLIMIT_NOFILE, for work in
                                           hand; 64 */
 };

@@ -670,6 +670,7 @@ int run_start(struct job *job, bool clean) {
                 .umask = kept->umask,
                 .clone = kept->clone,
                 .update = kept->update,
+                .verify = kept->verify,
                 .flush_each = kept->sync == FSOP_SYNC_FILE,
         };
         if (take_excludes(run) < 0) {

@@ -62,6 +62,19 @@ void jobs_insert(struct jobs *jobs, struct job *job) {
         jobs->n++;
 }
 
+uint32_t jobs_of(const struct jobs *jobs, uint32_t uid, uint64_t *ret_bytes) {
+        uint64_t bytes = 0;
+        uint32_t n = 0;
+
+        for (const struct job *job = jobs->first; job; job = job->next) {
+                n += job->kept.uid == uid;
+                bytes += job->kept.uid == uid ? job->bytes : 0;
+        }
+        if (ret_bytes)
+                *ret_bytes = bytes;
+        return n;
+}
+
 static void unlink_job(struct job *job) {
         struct jobs *jobs = job->jobs;
         struct job *before = NULL;

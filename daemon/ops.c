@@ -60,6 +60,14 @@ static size_t out_jobs(const struct operation *op) {
                        : (size_t)4 * WIRE_PATH_BYTES_MAX;
 }
 
+/* Some 40 counters, and 10 for each of so many users; those that do not fit are left out. */
+static size_t out_status(const struct operation *op) {
+        enum { USERS_MAX = 100 };
+
+        (void)op;
+        return (40 + 10 * USERS_MAX) * sizeof(struct counter);
+}
+
 static size_t out_info(const struct operation *op) {
         (void)op;
         return 64 * sizeof(struct support);
@@ -84,7 +92,7 @@ static size_t out_info(const struct operation *op) {
 static const struct op_row rows[FSOP_VERB_LIMIT] = {
         SERVICE(FSOP_VERB_PING, LOCATE_NONE, false, out_none),
         SERVICE(FSOP_VERB_INFO, LOCATE_OPTIONAL, false, out_info),
-        SERVICE(FSOP_VERB_STATUS, LOCATE_NONE, false, out_none),
+        SERVICE(FSOP_VERB_STATUS, LOCATE_NONE, false, out_status),
         SERVICE(FSOP_VERB_EXPLAIN, LOCATE_NONE, false, out_none),
         SERVICE(FSOP_VERB_POLICY_RELOAD, LOCATE_NONE, true, out_none),
         SERVICE(FSOP_VERB_JOB_LIST, LOCATE_NONE, false, out_jobs),

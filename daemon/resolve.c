@@ -7,6 +7,7 @@
 
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
 
 static void no_root(struct task_op *o) {
@@ -135,8 +136,13 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
         return true;
 }
 
+/*
+ * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over. A large window is shared between workers
+ * once its first operation has shown that its filesystem answers at once: a slow one must not get them all.
+ */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
+        bool shared = share_begin(task), quick = false;
 
         for_each_op (task, o) {
                 if (o->row->at == LOCATE_NONE || o->op->at.kind == LOCATION_NONE)
@@ -148,10 +154,15 @@ static enum flow pin(struct task *task) {
                 }
                 if (o->row->route == ROUTE_SERVICE && o->op->verb != FSOP_VERB_INFO && o->op->verb != FSOP_VERB_CP)
                         continue;
-                o->sys.cache = &task->parents;
+                if (task->batch.n_ops > 1 || o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
+                        o->sys.cache = &task->parents;
                 if (!o->sys.at.base_is_client_fd && !o->sys.to.base_is_client_fd) {
+                        if (shared && quick) {
+                                share_add(o, IO_RESOLVE);
+                                continue;
+                        }
                         if (sys_resolve(&o->sys, SYS_CACHED_ONLY) == 0) {
-                                o->pinned = true;
+                                o->pinned = quick = true;
                                 continue;
                         }
                         if (o->sys.code != -FSOP_EAGAIN) {
@@ -161,10 +172,11 @@ static enum flow pin(struct task *task) {
                 }
                 link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});
         }
-        if (!first)
-                return FLOW_NEXT;
-        task_submit(task, first);
-        return FLOW_WAIT;
+        if (first)
+                task_submit(task, first);
+        if (shared)
+                share_submit(task);
+        return task->pending > 0 ? FLOW_WAIT : FLOW_NEXT;
 }
 
 static void collect(struct task *task) {

@@ -6,6 +6,7 @@
 #include "daemon/answers.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
 
 static bool is_walk(const struct operation *op) {
@@ -66,8 +67,14 @@ static void mark_in_flight(struct task_op *o, unsigned flags) {
         o->in_flight = true;
 }
 
+/* A stat was answered when it was looked up. */
+static bool is_done_already(const struct task_op *o) {
+        return o->op->verb == FSOP_VERB_STAT;
+}
+
 static enum flow run_all(struct task *task) {
         struct io *first = NULL, **link = &first;
+        bool shared = share_begin(task);
 
         if (task->cancelled) {
                 for_each_op (task, o)
@@ -81,7 +88,10 @@ static enum flow run_all(struct task *task) {
                         answer(o);
                         break;
                 case ROUTE_INLINE:
-                        sys_run(&o->sys);
+                        if (shared && !is_done_already(o))
+                                share_add(o, IO_RUN);
+                        else
+                                sys_run(&o->sys);
                         break;
                 case ROUTE_ENGINE:
                         if (is_local(o)) {
@@ -91,11 +101,16 @@ static enum flow run_all(struct task *task) {
                         }
                         /* fall through */
                 case ROUTE_POOL:
-                        mark_in_flight(o, IO_POOL | (is_long(o->op) || !is_local(o) ? IO_LONG : 0));
                         if (is_long(o->op) || !is_local(o)) {
+                                mark_in_flight(o, IO_POOL | IO_LONG);
                                 task_submit(task, &o->io);
                                 break;
                         }
+                        if (shared) {
+                                share_add(o, IO_RUN);
+                                break;
+                        }
+                        mark_in_flight(o, IO_POOL);
                         *link = &o->io;
                         link = &o->io.chain;
                         break;
@@ -103,6 +118,8 @@ static enum flow run_all(struct task *task) {
         }
         if (first)
                 task_submit(task, first);
+        if (shared)
+                share_submit(task);
         return task->pending > 0 ? FLOW_WAIT : FLOW_NEXT;
 }
 

@@ -13,8 +13,11 @@
 #include "daemon/log.h"
 #include "proto/names.h"
 
-#define DESCRIPTORS_PER_CONNECTION 2u
-#define ACCEPT_PAUSE_MS 100u
+#define AUDIT_DELAY_MS 20u
+#define ACCEPT_PAUSE_MS 50u /* the first time; then twice as long each time */
+#define ACCEPT_PAUSE_MAX_MS 800u
+#define TICK_MAX_MS 30000
+#define TRIM_BYTES (4u << 20) /* a burst of less leaves nothing worth giving back */
 #define DRAIN_CANCEL_MS 7000u /* after this, what is still in flight is asked to stop */
 #define DRAIN_END_MS 9000u    /* after this, the daemon goes without it */
 
@@ -176,10 +179,16 @@ static void accept_on(struct server *server, struct io *io) {
 
 /* Who cannot be accepted stays in the queue: asking again at once would only spin. */
 static void accept_failed(struct server *server, int code) {
-        if (server->accept_again_ms == 0)
-                log_line(LOG_LEVEL_WARNING, "a connection could not be accepted (%s); trying again in %u ms", error_name(-code),
-                         ACCEPT_PAUSE_MS);
-        server->accept_again_ms = server->now_ms + ACCEPT_PAUSE_MS;
+        if (server->accept_again_ms == 0) {
+                uint32_t pause_ms = server->accept_pause_ms > 0 ? server->accept_pause_ms * 2 : ACCEPT_PAUSE_MS;
+
+                server->accept_pause_ms = pause_ms < ACCEPT_PAUSE_MAX_MS ? pause_ms : ACCEPT_PAUSE_MAX_MS;
+                server->totals.refused++;
+                if (refusals_add(&server->refusals, REFUSAL_ACCEPT, server->now_ms))
+                        log_line(LOG_LEVEL_WARNING, "a connection could not be accepted (%s); trying again in %u ms",
+                                 error_name(-code), server->accept_pause_ms);
+        }
+        server->accept_again_ms = server->now_ms + server->accept_pause_ms;
 }
 
 static void accepted(struct io *io) {
@@ -190,8 +199,10 @@ static void accepted(struct io *io) {
                 server->accepting--;
         if (io->result >= 0 && server->draining)
                 graveyard_bury((os_fd)io->result);
-        else if (io->result >= 0)
+        else if (io->result >= 0) {
+                server->accept_pause_ms = 0;
                 session_start(server, (os_fd)io->result);
+        }
         else if (io->result != -FSOP_ECANCELED)
                 accept_failed(server, (int)io->result);
         if (!(io->flags & IO_MORE) && !server->draining && server->accept_again_ms == 0)
@@ -350,18 +361,40 @@ static void end_idle_sessions(struct server *server) {
         }
 }
 
-void server_end_round(struct server *server) {
-        struct session *session;
+/*
+ * Outcomes wait a little: the next intent, which must be written before its operation, takes them along in the same call. Everything
+ * else is written at once. So a crash can lose outcomes of the last moment, and nothing else: their intents are there.
+ */
+static void write_audit(struct server *server) {
+        enum audit_owed owed = audit_owed(server->audit);
 
-        jobs_end_round(server->jobs);
+        if (owed == AUDIT_OWES_OUTCOMES && server->audit_due_ms == UINT64_MAX)
+                server->audit_due_ms = server->now_ms + AUDIT_DELAY_MS;
+        if (owed == AUDIT_OWES_OUTCOMES && server->now_ms < server->audit_due_ms)
+                return;
+        if (owed != AUDIT_OWES_NOTHING)
+                audit_flush(server->audit);
+        server->audit_due_ms = UINT64_MAX;
+}
+
+static void end_round_of_sessions(struct server *server) {
+        struct session *session;
 
         while ((session = server->dirty)) {
                 server->dirty = session->dirty_next;
                 session->dirty = false;
                 session_end_round(session);
         }
+}
+
+void server_end_round(struct server *server) {
+        jobs_end_round(server->jobs);
+        end_round_of_sessions(server); /* answers that are there do not wait for others' turns */
+        turns_run(server);
+        end_round_of_sessions(server);
         graveyard_flush();
-        audit_flush(server->audit);
+        write_audit(server);
+        server->turns.round++;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -370,11 +403,17 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 
 static int wait_ms(const struct server *server) {
         uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
+        int turns_ms = turns_wait_ms(server);
 
+        until = earlier(until, server->audit_due_ms);
+        if (turns_ms >= 0)
+                until = earlier(until, server->now_ms + (uint64_t)turns_ms);
         if (server->accept_again_ms > 0)
                 until = earlier(until, server->accept_again_ms);
         if (server->hello_first)
                 until = earlier(until, server->hello_first->hello_deadline_ms);
+        if (server->refusals.end_ms > 0)
+                until = earlier(until, server->refusals.end_ms);
         if (server->draining)
                 until = earlier(until, earlier(server->now_ms < server->drain_cancel_ms ? server->drain_cancel_ms : UINT64_MAX,
                                                server->drain_end_ms));
@@ -391,14 +430,31 @@ static void tick_jobs(struct server *server) {
         server->next_jobs_ms = again < 0 ? UINT64_MAX : server->now_ms + (uint64_t)again;
 }
 
+void server_charge(struct server *server, int64_t bytes) {
+        server->bytes += (uint64_t)bytes;
+        if (server->bytes > server->bytes_most)
+                server->bytes_most = server->bytes;
+}
+
+/* What a burst took is still the allocator's when the burst is over: it keeps what was freed in between what was not. */
+static void give_memory_back(struct server *server) {
+        if (server->bytes_most < TRIM_BYTES || server->bytes > server->bytes_most / 4)
+                return;
+        server->bytes_most = server->bytes;
+        sys_trim_memory();
+}
+
 static void tick(struct server *server) {
         int again;
 
         tick_jobs(server);
         if (server->now_ms < server->next_tick_ms)
                 return;
+        give_memory_back(server);
         again = roots_tick(server->roots, server->now_ms, false);
-        server->next_tick_ms = server->now_ms + (again < 0 || again > 30000 ? 30000 : (uint64_t)again + 1);
+        if (again < 0 || again > TICK_MAX_MS)
+                again = TICK_MAX_MS;
+        server->next_tick_ms = server->now_ms + (uint64_t)again + 1;
 }
 
 static bool is_over(const struct server *server) {
@@ -423,6 +479,7 @@ static int serve(struct server *server) {
                 expire_deadlines(server);
                 expire_hellos(server);
                 accept_again(server);
+                refusals_tick(&server->refusals, server->now_ms);
                 tick(server);
                 if (server->draining)
                         end_idle_sessions(server);
@@ -488,11 +545,12 @@ static int open_policy(struct server *server) {
         return code;
 }
 
-/* A connection costs its socket and a descriptor of its process; the reserve is for work in hand. */
+/* A connection costs its socket; the reserve is for work in hand. */
 static void limit_connections(struct server *server) {
         const struct config_limits *limits = &server->config->limits;
-        uint32_t descriptors = sys_descriptors_max(), reserved = limits->descriptors_reserved;
-        uint32_t fit = descriptors > reserved ? (descriptors - reserved) / DESCRIPTORS_PER_CONNECTION : 1;
+        uint32_t reserved = limits->descriptors_reserved;
+        uint32_t descriptors = sys_descriptors_max(limits->connections + limits->descriptors_per_uid + reserved);
+        uint32_t fit = descriptors > reserved ? descriptors - reserved : 1;
 
         server->connections_max = limits->connections < fit ? limits->connections : fit;
         if (server->connections_max < limits->connections)
@@ -545,11 +603,14 @@ int server_main(const struct config *config, bool private_service) {
         static struct server server;
         int status = 1;
 
-        server.config = config;
-        server.private_service = private_service;
-        server.now_ms = sys_monotonic_ms();
-        server.next_deadline_ms = UINT64_MAX;
-        server.socket_lock = OS_FD_NONE;
+        server = (struct server){
+                .config = config,
+                .private_service = private_service,
+                .now_ms = sys_monotonic_ms(),
+                .next_deadline_ms = UINT64_MAX,
+                .audit_due_ms = UINT64_MAX,
+                .socket_lock = OS_FD_NONE,
+        };
         if (server_open(&server) == 0) {
                 audit_daemon(&server, AUDIT_START);
                 log_line(LOG_LEVEL_NOTICE, "fsopd %s serves on %s (engine %s%s)", FSOPD_VERSION, config->socket,

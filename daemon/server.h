@@ -10,7 +10,9 @@
 #include "daemon/audit.h"
 #include "daemon/config.h"
 #include "daemon/policy.h"
+#include "daemon/refusals.h"
 #include "daemon/session.h"
+#include "daemon/turns.h"
 
 #define SERVER_LISTENERS_MAX 4u
 
@@ -32,6 +34,8 @@ struct server {
         uint32_t n_listeners;
         uint32_t accepting;
         uint64_t accept_again_ms; /* out of descriptors: not before; 0: accepting as usual */
+        uint32_t accept_pause_ms; /* how long was waited last; 0: accepting works */
+        struct refusals refusals;
         bool own_socket; /* made by us, not inherited */
         os_fd socket_lock;
 
@@ -43,12 +47,16 @@ struct server {
         uint32_t n_sessions, connections_max;
         struct session *hello_first, *hello_last;
         struct session *dirty;
+        struct turns turns;
         uint64_t next_session_id;
 
         uint64_t now_ms;            /* of this round */
         uint64_t next_deadline_ms;  /* earliest deadline of a task; UINT64_MAX: none */
         uint64_t next_tick_ms;
+        uint64_t audit_due_ms;      /* when outcomes that wait in the audit are written at the latest; UINT64_MAX: none do */
         uint64_t next_jobs_ms;      /* UINT64_MAX: nothing of theirs is due */
+
+        uint64_t bytes, bytes_most; /* that clients make it hold, about: now, and at most since memory was given back */
 
         bool draining;
         uint64_t drain_cancel_ms, drain_end_ms;
@@ -63,6 +71,9 @@ int server_main(const struct config *config, bool private_service);
 
 /* Reads the policy anew; on failure the old one stays. Fills ret_report (to be freed) either way. */
 int server_reload_policy(struct server *server, struct policy_report *ret_report);
+
+/* Clients make it hold so much more, or less. */
+void server_charge(struct server *server, int64_t bytes);
 
 /* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit lines. */
 void server_end_round(struct server *server);

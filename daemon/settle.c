@@ -64,7 +64,8 @@ static void keep_opened(struct task_op *o) {
         }
         if (session->state != SESSION_OPEN)
                 code = -FSOP_ECANCELED;
-        else if (session->account->handles >= limits->handles_per_uid)
+        else if (session->account->handles >= limits->handles_per_uid ||
+                 sys_is_last_descriptor(o->sys.opened, limits->descriptors_reserved))
                 code = -FSOP_EMFILE;
         else
                 code = handles_add(&session->handles, limits->handles, &like, &o->result.value.handle);
@@ -86,14 +87,17 @@ static void record_outcome(struct task_op *o) {
         record.code = -(int32_t)o->result.error.code;
         record.os_error = o->result.error.os_error;
         record.outcome = o->result.outcome;
-        audit_record(server->audit, &record);
+        record_line(o, &record);
         server->totals.elevated++;
 }
 
-static void give_back_end(struct task_end *end) {
+/* A base that is closed may come again as another directory's descriptor: what is known below it is forgotten first. */
+static void give_back_end(struct task *task, struct task_end *end) {
         if (end->root)
                 root_release(end->root);
         end->root = NULL;
+        if (end->handle && end->handle->refs == 1)
+                task->parents.stale = 1;
         if (end->handle)
                 handle_unref(end->handle);
         end->handle = NULL;
@@ -122,8 +126,8 @@ static void settle_op(struct task_op *o) {
         if (o->pinned)
                 sys_release(&o->sys);
         o->pinned = false;
-        give_back_end(&o->at);
-        give_back_end(&o->to);
+        give_back_end(o->task, &o->at);
+        give_back_end(o->task, &o->to);
         identity_unref(o->identity);
         o->identity = NULL;
 }

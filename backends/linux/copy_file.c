@@ -26,7 +26,7 @@ void copy_work_init(const struct copy_tree *tree, const struct copy_dir *dir, st
                     struct copy_work *work) {
         file->outcome = COPY_PENDING;
         file->error = (struct copy_error){0};
-        file->bytes = file->cloned_bytes = 0;
+        file->bytes = file->cloned_bytes = file->target_ino = 0;
         file->needs_publish = false;
         file->temporary[0] = 0;
         work->file = file;
@@ -230,16 +230,17 @@ static uint32_t creation_mode(const struct copy_tree *tree, const struct copy_di
 }
 
 /* All files that one identity makes in one directory belong to the same owner and group: the first is asked. */
-static int learn_owner(struct copy_dir *dir, struct copy_work *work) {
+static int learn_owner(const struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
         struct fsop_stat stat;
         int r;
 
         work->owner = __atomic_load_n(&dir->made_owner, __ATOMIC_RELAXED);
-        if (work->owner != UINT64_MAX)
+        if (work->owner != UINT64_MAX && !tree->options->verify)
                 return 0;
         r = lookup_stat(work->target, "", false, &stat);
         if (r < 0)
                 return r;
+        work->file->target_ino = stat.ino;
         work->owner = owner_of(&stat);
         __atomic_store_n(&dir->made_owner, work->owner, __ATOMIC_RELAXED);
         return 0;
@@ -285,7 +286,7 @@ bool copy_work_create(struct copy_tree *tree, struct copy_dir *dir, struct copy_
         work->is_made = true;
         if (!dir->inherits_acl)
                 work->mode = mode;
-        r = learn_owner(dir, work);
+        r = learn_owner(tree, dir, work);
         if (r < 0)
                 copy_work_failed(work, -r);
         return r >= 0;

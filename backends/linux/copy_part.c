@@ -99,12 +99,14 @@ static bool resume(struct copy_part *part, const struct copy_part_record *record
         if (is_the_source(record, &work->from) && open_begun(part, name, record)) {
                 memcpy(part->file.temporary, record->temporary, sizeof(record->temporary));
                 work->made_name = part->dir->finals ? work->target_name : part->file.temporary;
+                part->file.target_ino = record->target_ino;
                 part->offset = record->offset;
                 return true;
         }
         if (!part->dir->finals && unlinkat(part->dir->target, name, 0) < 0 /* of no use any more */ && errno == ENOENT &&
             is_the_source(record, &work->from) && is_published(part, record)) {
                 part->file.size = work->from.size;
+                part->file.target_ino = record->target_ino;
                 part->file.outcome = COPY_COPIED;
                 return true;
         }

@@ -49,7 +49,8 @@ static int open_source(struct copy_tree *tree, struct copy_dir *dir, const struc
         return r < 0 ? copy_failed(ret, -r) : r;
 }
 
-/* As the keeper: its owner may be somebody else by now, who alone may read it. */
+/* As the keeper: its owner may be somebody else by now, who alone may read it. Only what was made: whoever could have
+ * another file of that owner's compared would learn what is in it. */
 static int open_target(struct copy_tree *tree, struct copy_dir *dir, const struct copy_file *file, struct pair *pair,
                        struct copy_error *ret) {
         const char *name = dir->place ? tree->target_name : file->name;
@@ -58,7 +59,11 @@ static int open_target(struct copy_tree *tree, struct copy_dir *dir, const struc
         if (r < 0)
                 return r;
         r = open_file(tree, dir->target, file->needs_publish ? file->temporary : name, false, &pair->to, &pair->to_fd);
-        return r < 0 ? copy_failed(ret, -r) : r;
+        if (r < 0)
+                return copy_failed(ret, -r);
+        if (r > 0 || pair->to.ino != file->target_ino)
+                return copy_refused(ret, -FSOP_ESTALE, "what was copied is no longer there");
+        return 0;
 }
 
 /* Whether the source is no longer what was copied: a failure of another kind than a target that differs. */

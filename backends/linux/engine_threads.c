@@ -3,8 +3,8 @@
  * engine_threads.c: the engine where io_uring is not to be had. Sockets through epoll, level-triggered, with calls that
  * never block; everything else on the pool.
  *
- * What a cancel finds unread stays in its socket. A send is tried at once, inside submit, and its done comes with the next
- * wait. A socket has at most one reader (accept or receive) and one IO_SEND at a time.
+ * What a cancel finds unread stays in its socket. A send is tried at once, inside submit; where that was not asked for, its
+ * done comes with the next wait. A socket has at most one reader (accept or receive) and one IO_SEND at a time.
  *
  * IO_POLL goes through poll(2) beside epoll: reading the state of a mount table forgets it, and epoll reads it twice.
  */
@@ -38,7 +38,7 @@ struct threads_engine {
         struct pool *pool;
         int epoll_fd, wake_fd;
         int wake_pending; /* atomic: wake_fd was written and not read yet */
-        bool woken, looked;
+        bool looked;
         struct watch *watches; /* by descriptor */
         size_t n_watches;
         struct io_list ready;
@@ -206,7 +206,10 @@ static void submit_send(struct threads_engine *e, struct io *io) {
                 return;
         }
         if (socket_send_some(io, &io->engine_word[0], &result, &error)) {
-                make_ready(e, io, result, error);
+                if (socket_end_at_once(io, result, error))
+                        e->completed++;
+                else
+                        make_ready(e, io, result, error);
                 return;
         }
         watch->out = io;
@@ -313,7 +316,6 @@ static void take_wake(struct threads_engine *e) {
 
         if (read(e->wake_fd, &count, sizeof(count)) > 0)
                 __atomic_store_n(&e->wake_pending, 0, __ATOMIC_SEQ_CST);
-        e->woken = true;
 }
 
 static void threads_submit(struct engine *engine, struct io *first) {
@@ -395,27 +397,18 @@ static int gather(struct threads_engine *e, int timeout_ms) {
 
 static int threads_wait(struct engine *engine, int timeout_ms) {
         struct threads_engine *e = threads_engine(engine);
-        uint64_t start_ms, now_ms;
         int done = deliver(e);
 
-        e->woken = false;
-        e->looked = !(done > 0 && e->looked); /* every second time at the latest */
+        e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
-        start_ms = now_ms = sys_monotonic_ms();
-        for (;;) {
-                int slice = done > 0 || e->ready.first ? 0 : pool_slice_ms(e->pool, timeout_ms, start_ms, now_ms);
-                int n = gather(e, slice);
-
-                if (n < 0)
-                        return n;
-                done += n + deliver(e);
-                now_ms = sys_monotonic_ms();
-                if (pool_outstanding(e->pool) > 0)
-                        pool_tick(e->pool, now_ms);
-                if (done > 0 || e->woken || (timeout_ms >= 0 && now_ms - start_ms >= (uint64_t)timeout_ms))
-                        return done;
-        }
+        int n = gather(e, done > 0 || e->ready.first ? 0 : pool_slice_ms(e->pool, timeout_ms));
+        if (n < 0)
+                return n;
+        done += n + deliver(e);
+        if (pool_outstanding(e->pool) > 0)
+                pool_tick(e->pool, sys_monotonic_ms());
+        return done;
 }
 
 static void threads_stats(struct engine *engine, struct engine_stats *ret_stats) {

@@ -192,10 +192,12 @@ static void submit_send(struct uring *e, struct io *io) {
         int64_t result;
         int error;
 
-        if (io->u.send.n_fds <= SOCKET_FDS_MAX && socket_send_some(io, &io->engine_word[WORD_PROGRESS], &result, &error))
-                make_ready(e, io, result, error);
-        else
+        if (io->u.send.n_fds > SOCKET_FDS_MAX || !socket_send_some(io, &io->engine_word[WORD_PROGRESS], &result, &error))
                 uring_arm(e, io);
+        else if (socket_end_at_once(io, result, error))
+                e->completed++;
+        else
+                make_ready(e, io, result, error);
 }
 
 static void uring_submit(struct engine *engine, struct io *first) {
@@ -276,7 +278,6 @@ static int complete(struct uring *e, const struct io_uring_cqe *cqe) {
         case TAG_WAKE:
                 e->wake_armed = false;
                 __atomic_store_n(&e->wake_pending, 0, __ATOMIC_SEQ_CST);
-                e->woken = true;
                 arm_wake(e);
                 return 0;
         case TAG_CANCEL:
@@ -305,12 +306,20 @@ static int reap(struct uring *e) {
         return n;
 }
 
+/* Whether the kernel has anything to do for us: what is queued is to be taken, or completions are to be made. */
+static bool is_worth_entering(const struct uring *e) {
+        return io_uring_sq_ready(&e->ring) > 0 ||
+               (__atomic_load_n(e->ring.sq.kflags, __ATOMIC_RELAXED) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
 /* Hands over what is queued and waits up to timeout_ms (-1: for ever) for a completion. */
 static int enter(struct uring *e, int timeout_ms) {
         struct __kernel_timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000ll};
         struct io_uring_cqe *cqe;
         int r;
 
+        if (timeout_ms == 0 && !is_worth_entering(e))
+                return 0;
         if (timeout_ms == 0)
                 r = io_uring_submit_and_get_events(&e->ring);
         else if (timeout_ms < 0)
@@ -325,29 +334,21 @@ static int enter(struct uring *e, int timeout_ms) {
 
 static int uring_wait(struct engine *engine, int timeout_ms) {
         struct uring *e = uring_of(engine);
-        uint64_t start_ms, now_ms;
         int done = deliver(e);
 
-        e->woken = false;
-        e->looked = !(done > 0 && e->looked); /* every second time at the latest */
+        e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
-        start_ms = now_ms = sys_monotonic_ms();
-        for (;;) {
-                submit_waiting(e);
-                bool idle = done == 0 && !e->ready.first && io_uring_cq_ready(&e->ring) == 0;
-                int r = enter(e, idle ? pool_slice_ms(e->pool, timeout_ms, start_ms, now_ms) : 0);
-
-                if (r < 0)
-                        return r;
-                done += reap(e);
-                done += deliver(e);
-                now_ms = sys_monotonic_ms();
-                if (pool_outstanding(e->pool) > 0)
-                        pool_tick(e->pool, now_ms);
-                if (done > 0 || e->woken || (timeout_ms >= 0 && now_ms - start_ms >= (uint64_t)timeout_ms))
-                        return done;
-        }
+        submit_waiting(e);
+        bool idle = done == 0 && !e->ready.first && io_uring_cq_ready(&e->ring) == 0;
+        int r = enter(e, idle ? pool_slice_ms(e->pool, timeout_ms) : 0);
+        if (r < 0)
+                return r;
+        done += reap(e);
+        done += deliver(e);
+        if (pool_outstanding(e->pool) > 0)
+                pool_tick(e->pool, sys_monotonic_ms());
+        return done;
 }
 
 static void uring_stats(struct engine *engine, struct engine_stats *ret_stats) {
@@ -379,7 +380,7 @@ static const char *why_not(int os_error) {
 static int open_ring(struct uring *e, const char **ret_why) {
         struct io_uring_params params = {
                 .flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED |
-                         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+                         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
                 .cq_entries = COMPLETIONS,
         };
         unsigned workers[2] = {KERNEL_WORKERS, KERNEL_WORKERS};

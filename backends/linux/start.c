@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -213,11 +216,30 @@ const char *sys_platform(void) {
         return text;
 }
 
-uint32_t sys_descriptors_max(void) {
+/* The kernel gives out the lowest number that is free. */
+bool sys_is_last_descriptor(os_fd fd, uint32_t n) {
+        struct rlimit limit;
+
+        return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd + n >= limit.rlim_cur;
+}
+
+void sys_trim_memory(void) {
+#ifdef __GLIBC__
+        malloc_trim(0);
+#endif
+}
+
+uint32_t sys_descriptors_max(uint32_t needed) {
         struct rlimit limit;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
                 return 0;
+        if (limit.rlim_max < needed) { /* allowed with CAP_SYS_RESOURCE */
+                struct rlimit raised = {.rlim_cur = needed, .rlim_max = needed};
+
+                if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+                        limit = raised;
+        }
         if (limit.rlim_cur < limit.rlim_max) {
                 struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
 

@@ -112,7 +112,7 @@ int op_refused(struct sys_op *op, int code, const char *why);        /* fsopd wi
 int op_guarded(struct sys_op *op, int code, const char *why);        /* the rule will not */
 
 /* What stands around every run, on whichever way: op as if nothing had been done (its code when it is cancelled already); and what
- * is to be known once something may have been. */
+ * is to be known, and not to be held any longer, once something may have been. */
 int op_begin(struct sys_op *op);
 void op_end(struct sys_op *op);
 
@@ -130,7 +130,7 @@ struct shape {
         bool at_creates, to_creates;   /* a name is made in the parent */
         bool at_removes, to_removes;   /* a name may vanish from the parent */
 };
-struct shape shape_of(const struct operation *op);
+const struct shape *shape_of(const struct operation *op);
 
 /* What appeared at place's leaf since it was looked up is pinned and checked as if it had been there. */
 int resolve_leaf_again(struct sys_op *op, struct place *place);
@@ -140,6 +140,17 @@ int resolve_create_through_link(struct place *place, int open_flags, uint32_t mo
  * and for elevated operations checked. 0 or op's code. */
 int resolve_link_met(struct sys_op *op, int dir_fd, const char *name, const char *trail, os_fd *ret_object,
                      struct fsop_stat *ret_stat);
+
+/* ---- parents that a batch shares (parents.c); CACHE may be NULL ---------------------------------------------------- */
+
+/* The directory that the first LEN bytes of PATH name for this place, if the batch has it open. */
+struct parent_slot *parents_find(struct parent_cache *cache, const struct place *place, const char *path, size_t len);
+/* Keeps a parent that was just opened; false if there is no room, and then it stays the place's own. */
+bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat,
+                  enum fs_class fs);
+void parents_give_back(struct parent_cache *cache, os_fd fd);
+/* Closes it some time before the cache is cleared; at once without one. */
+void parents_close_later(struct parent_cache *cache, os_fd fd);
 
 /* ---- what a rule demands (guard.c) ------------------------------------------------------------------------------- */
 

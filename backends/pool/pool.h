@@ -45,9 +45,8 @@ void pool_take(struct pool *pool, struct io_list *list);
 /* Ios that are queued, running or finished and not taken. */
 uint32_t pool_outstanding(const struct pool *pool);
 
-/* How long an engine may sleep now, in a wait that began at start_ms with timeout_ms (-1: for ever): not so long that a stuck worker
- * goes unseen. */
-int pool_slice_ms(const struct pool *pool, int timeout_ms, uint64_t start_ms, uint64_t now_ms);
+/* How long an engine that may wait timeout_ms (-1: for ever) shall sleep: not so long that a stuck worker goes unseen. */
+int pool_slice_ms(const struct pool *pool, int timeout_ms);
 
 /* Looks for stuck workers, no more often than is useful. To be called about once a second while anything is outstanding. */
 void pool_tick(struct pool *pool, uint64_t now_ms);

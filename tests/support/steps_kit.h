@@ -3,7 +3,7 @@
  * steps_kit.h: a daemon with one client, over a fake engine, a fake system and a fake backend of copying in which every call can be
  * made to fail. Its jobs are kept by a store that forgets them (KIT_STORE: by the real one, below kit_state_dir).
  * Included by one test program, which thereby defines these functions itself, before the backend can. What stop()
- * demands: everything that was taken for an operation is given back, whatever failed.
+ * demands: everything that was taken for an operation is given back, whatever failed. KIT_SYSTEM_ONLY: without the daemon.
  */
 #ifndef FSOP_STEPS_KIT_H
 #define FSOP_STEPS_KIT_H
@@ -19,6 +19,15 @@
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_sys.h"
 
+/* As ck_assert_msg, which writes to a file each time that all is well: for what is asked very often. Fuzzers have their own. */
+#ifndef must
+#define must(condition, ...)                                                                                           \
+        do {                                                                                                           \
+                if (!(condition))                                                                                      \
+                        ck_abort_msg(__VA_ARGS__);                                                                     \
+        } while (0)
+#endif
+
 /* ---- the rest of the system: everything succeeds, unless it is told not to ------------------------------------------- */
 
 static struct {
@@ -31,6 +40,7 @@ static struct {
         uint32_t uid;
         bool foreign;
         unsigned ran_as_service, ran_as_caller;
+        void (*ran)(const struct sys_op *op, int code); /* told of each sys_run; NULL: nobody is */
 } sys;
 
 struct identity {
@@ -38,6 +48,7 @@ struct identity {
         bool service;
 };
 static struct identity service_identity = {.refs = 1, .service = true}, caller_identity = {.refs = 1};
+static struct identity creator_identity = {.refs = 1, .service = true}; /* of what is created as somebody */
 
 static int may_fail(void) {
         sys.calls++;
@@ -80,7 +91,7 @@ int identity_to_create_as(uint32_t uid, uint32_t gid, const uint32_t *groups, ui
 
         (void)uid, (void)gid, (void)groups, (void)n_groups, (void)mknod, (void)set_id;
         if (code == 0)
-                *ret_identity = identity_ref(&service_identity);
+                *ret_identity = identity_ref(&creator_identity);
         return code;
 }
 
@@ -108,20 +119,28 @@ void parent_cache_clear(struct parent_cache *cache) {
         (void)cache;
 }
 
+#define PINNED_FD ((os_fd)8000) /* the object of every operation that is pinned */
+
 int sys_resolve(struct sys_op *op, unsigned flags) {
+        must(op->at.object != PINNED_FD, "resolved twice");
         op->code = sys.slow && (flags & SYS_CACHED_ONLY) ? -FSOP_EAGAIN : may_fail();
         op->at.fs = op->to.fs = sys.slow ? FS_SLOW : FS_LOCAL;
-        if (op->code == 0)
+        if (op->code == 0) {
+                op->at.object = PINNED_FD;
                 sys.pinned++;
+        }
         return op->code;
 }
 
 int sys_run(struct sys_op *op) {
+        must(op->at.object == PINNED_FD, "run without being pinned");
         op->code = may_fail();
+        if (sys.ran)
+                sys.ran(op, op->code);
         if (op->code < 0)
                 return op->code;
         sys.runs++;
-        if (op->identity == &service_identity)
+        if (op->identity->service)
                 sys.ran_as_service++;
         else
                 sys.ran_as_caller++;
@@ -135,7 +154,8 @@ int sys_run(struct sys_op *op) {
 }
 
 void sys_release(struct sys_op *op) {
-        (void)op;
+        must(op->at.object == PINNED_FD, "released twice, or never pinned");
+        op->at.object = OS_FD_NONE;
         sys.pinned--;
 }
 
@@ -161,8 +181,19 @@ const char *sys_platform(void) {
         return "Fake 1";
 }
 
-uint32_t sys_descriptors_max(void) {
+uint32_t sys_descriptors_max(uint32_t needed) {
+        (void)needed;
         return 1024;
+}
+
+static bool kit_descriptors_are_short;
+
+bool sys_is_last_descriptor(os_fd fd, uint32_t n) {
+        (void)fd, (void)n;
+        return kit_descriptors_are_short;
+}
+
+void sys_trim_memory(void) {
 }
 
 uint32_t sys_processors(void) {
@@ -295,18 +326,26 @@ const struct store_ops store_sqlite = {
 };
 #endif
 
+/* For programs that run server_main: its engine, and what its service manager asks of it. */
+static struct engine *kit_engine;
+static unsigned kit_requests;
+
 int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock, const char **ret_why) {
-        (void)path, (void)mode, (void)gid, (void)ret_listener, (void)ret_lock, (void)ret_why;
-        return -FSOP_EBUSY;
+        (void)path, (void)mode, (void)gid, (void)ret_why;
+        *ret_listener = fake_fd_open(NULL);
+        *ret_lock = OS_FD_NONE;
+        return 0;
 }
 
 void sys_unlisten(const char *path, os_fd listener, os_fd lock) {
-        (void)path, (void)listener, (void)lock;
+        (void)path, (void)lock;
+        sys_close(listener);
 }
 
 int engine_open(const char *name, const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
-        (void)name, (void)config, (void)ret_engine, (void)ret_why;
-        return -FSOP_EINVAL;
+        (void)name, (void)config, (void)ret_why;
+        *ret_engine = kit_engine;
+        return kit_engine ? 0 : -FSOP_EINVAL;
 }
 
 int service_start(void (*wake)(void *userdata), void *userdata) {
@@ -315,7 +354,10 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
 }
 
 unsigned service_take_requests(void) {
-        return 0;
+        unsigned requests = kit_requests;
+
+        kit_requests = 0;
+        return requests;
 }
 
 int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
@@ -331,8 +373,16 @@ void service_end(int status) {
         (void)status;
 }
 
+static const char rules[] = "rules:\n"
+                            "  - name: tree\n    effect: allow\n    user: [builder]\n    path: /srv/build\n"
+                            "    ops: [all, open-fd]\n    chown-to: [\"builder:*\"]\n"
+                            "  - name: service\n    effect: allow\n    user: [builder]\n    path: /srv/service\n"
+                            "    ops: all\n    create-as: service\n    total-bytes: 1K\n"
+                            "  - name: watch\n    effect: audit\n    user: [builder]\n    path: /srv/watched\n    ops: all\n";
+
 /* ---- a daemon with one client ------------------------------------------------------------------------------------------ */
 
+#ifndef KIT_SYSTEM_ONLY
 #define RESULTS_MAX 2048u
 #define BATCHES_MAX 1024u
 #define CALLER_UID 1000u
@@ -352,13 +402,6 @@ static struct {
 static struct arena got_arena;
 static bool client_reads;
 static unsigned in_client; /* what runs now is the client's doing, not the daemon's */
-
-static const char rules[] = "rules:\n"
-                            "  - name: tree\n    effect: allow\n    user: [builder]\n    path: /srv/build\n"
-                            "    ops: [all, open-fd]\n    chown-to: [\"builder:*\"]\n"
-                            "  - name: service\n    effect: allow\n    user: [builder]\n    path: /srv/service\n"
-                            "    ops: all\n    create-as: service\n    total-bytes: 1K\n"
-                            "  - name: watch\n    effect: audit\n    user: [builder]\n    path: /srv/watched\n    ops: all\n";
 
 static void take_frame(const uint8_t *body, size_t len, uint32_t n_fds) {
         struct message message;
@@ -425,7 +468,7 @@ static void rounds(void) {
                 end_cancelled();
                 if (client_reads && read_send())
                         continue;
-                if (n == 0 && !server.dirty)
+                if (n == 0 && !server.dirty && turns_wait_ms(&server) != 0)
                         break;
         }
 }
@@ -493,7 +536,7 @@ static void start_daemon(uint32_t uid) {
         ck_assert_int_eq(jobs_start(&server, &server.jobs), 0);
 }
 
-static void start(uint32_t uid) {
+__attribute__((unused)) static void start(uint32_t uid) {
         start_daemon(uid);
         session_start(&server, fake_fd_open(NULL));
         session = server.sessions;
@@ -505,7 +548,7 @@ static void start(uint32_t uid) {
 }
 
 /* The client goes away; whatever was taken must be back. */
-static void stop(void) {
+__attribute__((unused)) static void stop(void) {
         struct io *io;
 
         fake_engine_run_inline(server.engine, true);
@@ -576,5 +619,7 @@ __attribute__((unused)) static void answered_once(uint32_t n) {
                 ck_assert_msg(got.answers[i] == 1, "operation %u was answered %u times", i, got.answers[i]);
         ck_assert_uint_eq(got.last_frames, 1);
 }
+
+#endif /* KIT_SYSTEM_ONLY */
 
 #endif

@@ -397,6 +397,10 @@ static void damage(const char *name, uint64_t offset) {
         close(fd);
 }
 
+static void move(const char *from, const char *to) {
+        ck_assert_int_eq(rename(scene_path(from), scene_path(to)), 0);
+}
+
 START_TEST(verified) {
         struct copy_file files[] = {{.name = "small"}, {.name = "link"}, {.name = "empty"}};
         uint8_t digest[COPY_DIGEST_BYTES], expected[COPY_DIGEST_BYTES];
@@ -408,6 +412,7 @@ START_TEST(verified) {
         scene_file("tree/src/empty", 0, 0600, "");
         scene_symlink("small", "tree/src/link");
         begin(false);
+        job->options.verify = true;
         enter();
         copy_part_begin(&job->tree, top, &file, NULL, &part);
         step_all(part, 32 * MIB);
@@ -424,6 +429,12 @@ START_TEST(verified) {
         ck_assert_int_eq(copy_verify(&job->tree, top, &files[0], digest, &error), 0);
         digest_of("tree/src/small", expected);
         ck_assert_mem_eq(digest, expected, sizeof(digest));
+
+        scene_file("tree/dst/other", 0, 0600, "small text"); /* the same, but not what was made */
+        move("tree/dst/small", "tree/dst/was");
+        move("tree/dst/other", "tree/dst/small");
+        ck_assert_int_eq(copy_verify(&job->tree, top, &files[0], digest, &error), -FSOP_ESTALE);
+        move("tree/dst/was", "tree/dst/small");
 
         damage("tree/dst/big", 60 * MIB + 3);
         ck_assert_int_eq(copy_verify(&job->tree, top, &file, digest, &error), -FSOP_EIO);

@@ -196,6 +196,153 @@ START_TEST(results_come_back) {
 }
 END_TEST
 
+/* Who ran, in the order in which they did. */
+static struct {
+        uint32_t whose[256];
+        unsigned n; /* atomic */
+} ran;
+
+static void note_run(struct io *io) {
+        ran.whose[ADD(ran.n, 1) - 1] = io->whose;
+}
+
+static void note_and_stand(struct io *io) {
+        note_run(io);
+        stand_still(io);
+}
+
+static void make_chain(struct io *ios, unsigned n, uint32_t whose, unsigned *calls) {
+        for (unsigned i = 0; i < n; i++) {
+                ios[i] = call(note_run, calls);
+                ios[i].whose = whose;
+                ios[i].chain = i + 1 < n ? &ios[i + 1] : NULL;
+        }
+}
+
+/* The other worker stands still all the time. */
+static void new_pool_of_one(struct io *blocker, unsigned *calls) {
+        new_pool(2, 0);
+        ran.n = 0;
+        *blocker = call(stand_still, calls);
+        pool_submit(pool, blocker);
+        SPIN_UNTIL(LOAD(standing) == 1);
+}
+
+/* However many chains one user has queued, another's comes next. */
+START_TEST(users_take_turns) {
+        unsigned calls = 0;
+        struct io blocker, gate_keeper = call(note_and_stand, &calls), many[40], one = call(note_run, &calls);
+
+        new_pool_of_one(&blocker, &calls);
+        gate_keeper.whose = 5;
+        pool_submit(pool, &gate_keeper);
+        SPIN_UNTIL(LOAD(standing) == 2);
+        for (unsigned i = 0; i < 40; i++) {
+                make_chain(&many[i], 1, 5, &calls);
+                pool_submit(pool, &many[i]);
+        }
+        one.whose = 6;
+        pool_submit(pool, &one);
+        open_gate(2);
+        DELIVER_UNTIL(n_done == 43);
+        ck_assert_uint_eq(ran.n, 42);
+        for (unsigned i = 0; i < 42; i++)
+                if (ran.whose[i] == 6)
+                        ck_assert_uint_le(i, 2 + LANE_TURN_IOS);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* Long chains against single ios: what counts is ios, so the single ones do not wait for whole chains. */
+START_TEST(turns_are_counted_in_ios) {
+        unsigned calls = 0, last = 0, n_others = 0;
+        struct io blocker, gate_keeper = call(note_and_stand, &calls), chains[2][60], ones[10];
+
+        new_pool_of_one(&blocker, &calls);
+        gate_keeper.whose = 5;
+        pool_submit(pool, &gate_keeper);
+        SPIN_UNTIL(LOAD(standing) == 2);
+        for (unsigned i = 0; i < 2; i++) {
+                make_chain(chains[i], 60, 5, &calls);
+                pool_submit(pool, &chains[i][0]);
+        }
+        for (unsigned i = 0; i < 10; i++) {
+                make_chain(&ones[i], 1, 6, &calls);
+                pool_submit(pool, &ones[i]);
+        }
+        open_gate(1); /* one of the two goes on; whichever it is, the other stands */
+        DELIVER_UNTIL(n_done == 131);
+        for (unsigned i = 0; i < ran.n; i++)
+                if (ran.whose[i] == 6) {
+                        n_others++;
+                        last = i;
+                }
+        ck_assert_uint_eq(n_others, 10);
+        ck_assert_uint_le(last, 1 + LANE_TURN_IOS + 60 + 10);
+        open_gate(1);
+        DELIVER_UNTIL(n_done == 132);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* A chain that runs lets others go first after GIVE_WAY_IOS ios, or when it has taken its time; then it goes on. */
+START_TEST(a_chain_gives_way) {
+        unsigned calls = 0, position = 0;
+        struct io blocker, chain[100], one = call(note_run, &calls);
+
+        new_pool_of_one(&blocker, &calls);
+        make_chain(chain, 100, 5, &calls);
+        chain[0].u.call = note_and_stand;
+        pool_submit(pool, &chain[0]);
+        SPIN_UNTIL(LOAD(standing) == 2);
+        one.whose = 6;
+        pool_submit(pool, &one);
+        open_gate(1); /* the blocker may be the one that goes on: then it is idle, and takes the other's */
+        DELIVER_UNTIL(calls > 0 && (LOAD(ran.n) > 100 || LOAD(standing) == 1));
+        open_gate(1);
+        DELIVER_UNTIL(n_done == 102);
+        while (ran.whose[position] != 6)
+                position++;
+        ck_assert_uint_le(position, GIVE_WAY_IOS);
+        for (unsigned i = 0; i < 100; i++)
+                ck_assert_ptr_null(chain[i].chain);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* An operation that was resolved runs before others get in between; and what was cancelled in the rest of a chain does not run. */
+START_TEST(a_chain_gives_way_between_operations) {
+        unsigned calls = 0;
+        struct sys_op ops[50] = {0};
+        struct io blocker, chain[100], one = call(note_run, &calls);
+
+        new_pool_of_one(&blocker, &calls);
+        for (unsigned i = 0; i < 100; i++) {
+                chain[i] = operation(i % 2 == 0 ? IO_RESOLVE : IO_RUN, &ops[i / 2], &calls);
+                chain[i].whose = 5;
+                chain[i].chain = i + 1 < 100 ? &chain[i + 1] : NULL;
+        }
+        ops[0].out_bytes = OP_WAITS_FOR_CANCEL;
+        pool_submit(pool, &chain[0]);
+        SPIN_UNTIL(LOAD(standing) == 2);
+        one.whose = 6;
+        pool_submit(pool, &one);
+        STORE(now_ms, LOAD(now_ms) + GIVE_WAY_MS);
+        pool_cancel(pool, &chain[98]);
+        pool_cancel(pool, &chain[0]);
+        DELIVER_UNTIL(n_done == 101);
+        ck_assert_int_eq(chain[0].result, -FSOP_ECANCELED);
+        ck_assert_int_eq(chain[1].result, -FSOP_ECANCELED); /* its resolve failed, wherever the chain was cut */
+        ck_assert_int_eq(ops[0].opened, 1);
+        for (unsigned i = 1; i < 49; i++)
+                ck_assert_int_eq(ops[i].opened, 2);
+        ck_assert_int_eq(ops[49].opened, 0);
+        open_gate(1);
+        DELIVER_UNTIL(n_done == 102);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
 /* One wake for what comes back together. */
 START_TEST(chain_comes_back_together) {
         enum { LINKS = 50 };
@@ -253,6 +400,46 @@ START_TEST(run_waits_for_its_resolve) {
         ck_assert_int_eq(ios[1].os_error, ENOENT);
         ck_assert_int_eq(good.opened, 2);
         ck_assert_int_eq(ios[3].result, 0);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+START_TEST(several_operations_of_one_io) {
+        struct sys_op ops[3] = {{0}, {.out_bytes = OP_FAILS}, {0}};
+        unsigned calls[2] = {0};
+
+        ops[0].next = &ops[1];
+        ops[1].next = &ops[2];
+        new_pool(2, 0);
+        struct io ios[2] = {operation(IO_RESOLVE, &ops[0], &calls[0]), operation(IO_RUN, &ops[0], &calls[1])};
+        for (int i = 0; i < 2; i++) {
+                pool_submit(pool, &ios[i]);
+                DELIVER_UNTIL(calls[i] == 1);
+                ck_assert_int_eq(ios[i].result, 0); /* each one's own code says more */
+                ck_assert_int_eq(ops[0].code, 0);
+                ck_assert_int_eq(ops[1].code, -FSOP_ENOENT);
+                ck_assert_int_eq(ops[2].code, 0);
+        }
+        for (int i = 0; i < 3; i++)
+                ck_assert_int_eq(ops[i].opened, 2);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+START_TEST(cancel_of_several_is_told_to_each) {
+        struct sys_op ops[3] = {{.out_bytes = OP_WAITS_FOR_CANCEL}, {.out_bytes = OP_WAITS_FOR_CANCEL}, {.out_bytes = OP_WAITS_FOR_CANCEL}};
+        unsigned calls = 0;
+
+        ops[0].next = &ops[1];
+        ops[1].next = &ops[2];
+        new_pool(2, 0);
+        struct io io = operation(IO_RUN, &ops[0], &calls);
+        pool_submit(pool, &io);
+        SPIN_UNTIL(LOAD(standing) == 1);
+        pool_cancel(pool, &io);
+        DELIVER_UNTIL(n_done == 1);
+        for (int i = 0; i < 3; i++)
+                ck_assert_int_eq(ops[i].code, -FSOP_ECANCELED);
         ck_assert_uint_eq(pool_close(pool), 0);
 }
 END_TEST
@@ -562,12 +749,12 @@ START_TEST(sleep_is_bounded_while_something_runs) {
         struct io io = call(stand_still, &calls);
 
         new_pool(2, 1);
-        ck_assert_int_eq(pool_slice_ms(pool, -1, 100, 100), -1);
-        ck_assert_int_eq(pool_slice_ms(pool, 5000, 100, 600), 4500);
-        ck_assert_int_eq(pool_slice_ms(pool, 5000, 100, 6000), 0);
+        ck_assert_int_eq(pool_slice_ms(pool, -1), -1);
+        ck_assert_int_eq(pool_slice_ms(pool, 5000), 5000);
+        ck_assert_int_eq(pool_slice_ms(pool, 0), 0);
         pool_submit(pool, &io);
-        ck_assert_int_eq(pool_slice_ms(pool, -1, 100, 100), 1000);
-        ck_assert_int_eq(pool_slice_ms(pool, 300, 100, 100), 300);
+        ck_assert_int_eq(pool_slice_ms(pool, -1), 1000);
+        ck_assert_int_eq(pool_slice_ms(pool, 300), 300);
         open_gate(1);
         DELIVER_UNTIL(calls == 1);
         ck_assert_uint_eq(pool_close(pool), 0);
@@ -660,8 +847,14 @@ int main(void) {
         TCase *group = tcase_create("pool");
         const TTest *const tests[] = {results_come_back,
                                       chain_comes_back_together,
+                                      users_take_turns,
+                                      turns_are_counted_in_ios,
+                                      a_chain_gives_way,
+                                      a_chain_gives_way_between_operations,
                                       woken_once_until_it_takes,
                                       run_waits_for_its_resolve,
+                                      several_operations_of_one_io,
+                                      cancel_of_several_is_told_to_each,
                                       unknown_kind_is_refused,
                                       cancel_of_what_runs_is_told_to_it,
                                       cancel_in_every_place_of_a_queued_chain,
