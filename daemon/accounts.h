@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * accounts.h: what each uid has of the daemon: connections, handles, bytes in flight. One account per uid that is
+ * accounts.h: what each uid has of the daemon: connections, handles, requests and bytes in flight, its turns. One account per uid that is
  * connected; everything taken is given back by name.
  */
 #ifndef FSOP_ACCOUNTS_H
@@ -9,14 +9,31 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct session;
+
+/* Connections of one user, first in first out; linked by their turn_prev and turn_next. */
+struct turn_queue {
+        struct session *first, *last;
+};
+
 struct account {
         struct account *next;
         uint32_t uid;
         uint32_t connections;
         uint32_t handles;
         uint32_t tasks;
-        uint32_t waiting; /* connections that could go on if there were fewer bytes */
-        uint64_t bytes;   /* of requests held, room for their answers, answers unread */
+        uint64_t bytes; /* of requests held, frames on their way, room for answers, answers unread */
+        uint64_t audit_lines;
+
+        /* turns.c's */
+        struct turn_queue ready;    /* have something to do that did not fit their turn */
+        struct turn_queue for_room; /* could begin a request if others of the user took up less room */
+        struct account *ring_prev, *ring_next;
+        bool in_ring;
+        uint64_t round; /* of the loop, plus 1, for which the next two say what is left */
+        uint32_t ops_left;
+        int64_t ns_left;
+        uint64_t audit_paid_ns; /* until when the lines written so far last at the rate that is allowed; 0: none were */
 };
 
 struct accounts {

@@ -12,12 +12,12 @@
 
 /* How many operations go together: all whose answers fit the reserve, one at a time where order is promised. */
 static uint32_t window_size(const struct task *task) {
-        uint32_t left = task->batch.n_ops - task->window_first, n = 0;
+        uint32_t left = task->batch.n_ops - task->window_first, ops_max = turn_window(task->session), n = 0;
         size_t out_bytes = 0;
 
         if (task->batch.mode != FSOP_BATCH_PARALLEL)
                 return left > 0 ? 1 : 0;
-        while (n < left && n < TASK_WINDOW_OPS) {
+        while (n < left && n < ops_max) {
                 const struct operation *op = &task->batch.ops[task->window_first + n];
 
                 out_bytes += op_row(op->verb)->out_bytes(op);
@@ -128,10 +128,12 @@ static void admit_op(struct task *task, struct task_op *o, uint32_t index) {
 
 enum flow admit_step(struct task *task) {
         struct session *session = task->session;
-        uint32_t n = window_size(task);
+        uint32_t n;
 
-        if (session_is_held(session) && session->state == SESSION_OPEN)
+        if (turn_is_over(session) || (session_is_held(session) && session->state == SESSION_OPEN))
                 return FLOW_HOLD;
+        n = window_size(task);
+        turn_charge_ops(session, n);
         arena_reset(&task->out);
         task->window_count = 0;
         if (task_reserve_ops(task, n) < 0)

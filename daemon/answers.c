@@ -102,6 +102,7 @@ static void answer_status(struct task_op *o) {
         COUNT("engine-submitted", stats.submitted);
         COUNT("engine-completed", stats.completed);
         COUNT("engine-declined", stats.declined);
+        COUNT("mounts-demoted", server->routes.n_demoted);
         COUNT("resident-bytes", sys_resident_bytes());
 #undef COUNT
 #undef LIMIT

@@ -69,7 +69,7 @@ static void audit_decision(struct task_op *o, enum audit_event event, const stru
                 .message = event == AUDIT_DENIED ? o->verdict.why : NULL,
         };
 
-        audit_record(task->session->server->audit, &record);
+        record_line(o, &record);
 }
 
 /* Who owns what it creates. */

@@ -171,6 +171,16 @@ static bool read_engine(struct yaml_reader *reader, const struct yaml_node *node
         return true;
 }
 
+static bool read_routes(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
+        static const char *const names[] = {"auto", "inline", "pool", "ring"};
+        size_t index;
+
+        if (!yaml_read_word(reader, node, names, sizeof(names) / sizeof(names[0]), &index))
+                return false;
+        ((struct config *)target)->routes = (enum config_routes)index;
+        return true;
+}
+
 static bool read_workers(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         struct config *config = target;
         uint64_t value = 0;
@@ -219,6 +229,8 @@ LIMIT(connections, 1000000)
 LIMIT(connections_per_uid, 1000000)
 LIMIT(batches_in_flight, WIRE_BATCHES_MAX)
 LIMIT(batch_ops, WIRE_BATCH_OPS_MAX)
+LIMIT(batches_per_uid, 1000000)
+LIMIT(audit_lines_per_uid, 1000000000)
 LIMIT(handles, 1000000)
 LIMIT(handles_per_uid, 1000000)
 LIMIT(descriptors_reserved, 100000)
@@ -261,6 +273,8 @@ static bool read_limits(struct yaml_reader *reader, const struct yaml_node *node
                 {"frame-bytes", read_frame_bytes, false},
                 {"bytes-in-flight-per-connection", read_bytes_in_flight, false},
                 {"bytes-per-uid", read_bytes_per_uid, false},
+                {"batches-per-uid", read_batches_per_uid, false},
+                {"audit-lines-per-uid", read_audit_lines_per_uid, false},
                 {"handles-per-connection", read_handles, false},
                 {"handles-per-uid", read_handles_per_uid, false},
                 {"jobs-per-uid", read_jobs_per_uid, false},
@@ -283,6 +297,7 @@ static const struct yaml_key config_keys[] = {
         {"state-dir", read_state_dir, false},
         {"policy-dir", read_policy_dirs, false},
         {"engine", read_engine, false},
+        {"routes", read_routes, false},
         {"workers", read_workers, false},
         {"audit", read_audit, false},
         {"log-level", read_log_level, false},
@@ -299,6 +314,8 @@ static const struct config_limits default_limits = {
         .frame_bytes = WIRE_FRAME_BYTES_MAX,
         .bytes_in_flight = 1u << 20,
         .bytes_per_uid = 64u << 20,
+        .batches_per_uid = 4096,
+        .audit_lines_per_uid = 1000000,
         .handles = 256,
         .handles_per_uid = 1024,
         .jobs_per_uid = 10000,

@@ -19,6 +19,8 @@ struct config_limits {
         uint64_t bytes_in_flight;  /* bytes-in-flight-per-connection: requests held and answers unread; 1M. At least one
                                       task is always let in, or a large frame would wait for ever */
         uint64_t bytes_per_uid;    /* bytes-per-uid: the same over all connections of a user; 64M */
+        uint32_t batches_per_uid;      /* batches-per-uid: in flight, over all connections of a user; 4096 */
+        uint32_t audit_lines_per_uid;  /* audit-lines-per-uid: a second, on the average; a user with more is slowed down; 1000000 */
         uint32_t handles;          /* handles-per-connection: open and opendir; 256 */
         uint32_t handles_per_uid;  /* handles-per-uid: 1024 */
         uint32_t jobs_per_uid;         /* jobs-per-uid: of one user; at the limit the oldest that has ended gives way; 10000 */
@@ -39,6 +41,14 @@ enum config_engine {
         CONFIG_ENGINE_THREADS
 };
 
+/* For comparison and tests, docs/routes.md. What may hang always goes to the workers. */
+enum config_routes {
+        CONFIG_ROUTES_AUTO = 0,
+        CONFIG_ROUTES_INLINE, /* everything on the loop, whatever it costs others */
+        CONFIG_ROUTES_POOL,
+        CONFIG_ROUTES_RING, /* what the ring can do, so many at a time; the rest as auto has it */
+};
+
 struct config {
         char *file;         /* that it was read from; NULL: defaults only */
         char *socket;       /* socket: absolute */
@@ -50,6 +60,7 @@ struct config {
         char **policy_dirs;   /* policy-dir: one or a list, later ones override; default /usr/share/fsopd/policy.d and
                                  /etc/fsopd/policy.d; a private service: none */
         uint32_t n_policy_dirs;
+        enum config_routes routes; /* routes: auto, inline, pool, ring */
         enum config_engine engine; /* engine: auto, uring, kqueue, iocp, threads */
         uint32_t workers; /* workers: threads of the pool; 0 (also the word auto): chosen from the processors; at most
                              64 */

@@ -24,6 +24,11 @@ struct audit_record record_of(const struct task_op *o, enum audit_event event) {
         };
 }
 
+void record_line(const struct task_op *o, const struct audit_record *record) {
+        audit_record(o->task->session->server->audit, record);
+        turn_charge_audit(o->task->session, 1);
+}
+
 enum flow record_step(struct task *task) {
         struct audit *audit = task->session->server->audit;
         bool any = false;
@@ -35,7 +40,7 @@ enum flow record_step(struct task *task) {
                 if (!o->result.elevated || !o->row->audit)
                         continue;
                 record = record_of(o, AUDIT_INTENT);
-                audit_record(audit, &record);
+                record_line(o, &record);
                 o->recorded = any = true;
         }
         if (!any)

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "daemon/route.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
 #include "daemon/steps.h"
@@ -135,6 +136,14 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
         return true;
 }
 
+/* It may be kept waiting: nothing else is to wait behind it. */
+static void submit_alone(struct task_op *o) {
+        struct io *io;
+
+        chain_op(o, &io, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL | IO_LONG, .mount = o->sys.held_up_by, .u.op = &o->sys});
+        task_submit(o->task, io);
+}
+
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
 
@@ -146,7 +155,7 @@ static enum flow pin(struct task *task) {
                         no_root(o);
                         continue;
                 }
-                if (o->row->route == ROUTE_SERVICE && o->op->verb != FSOP_VERB_INFO && o->op->verb != FSOP_VERB_CP)
+                if (route_is_service(o->op->verb) && o->op->verb != FSOP_VERB_INFO && o->op->verb != FSOP_VERB_CP)
                         continue;
                 o->sys.cache = &task->parents;
                 if (!o->sys.at.base_is_client_fd && !o->sys.to.base_is_client_fd) {
@@ -158,13 +167,16 @@ static enum flow pin(struct task *task) {
                                 o->failed = true;
                                 continue;
                         }
+                        if (o->sys.held_up_by) {
+                                submit_alone(o);
+                                continue;
+                        }
                 }
                 link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});
         }
-        if (!first)
-                return FLOW_NEXT;
-        task_submit(task, first);
-        return FLOW_WAIT;
+        if (first)
+                task_submit(task, first);
+        return task->pending > 0 ? FLOW_WAIT : FLOW_NEXT;
 }
 
 static void collect(struct task *task) {

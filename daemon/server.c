@@ -354,7 +354,7 @@ void server_end_round(struct server *server) {
         struct session *session;
 
         jobs_end_round(server->jobs);
-
+        turns_run(server);
         while ((session = server->dirty)) {
                 server->dirty = session->dirty_next;
                 session->dirty = false;
@@ -362,6 +362,7 @@ void server_end_round(struct server *server) {
         }
         graveyard_flush();
         audit_flush(server->audit);
+        server->turns.round++;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -370,7 +371,10 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 
 static int wait_ms(const struct server *server) {
         uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
+        int turns_ms = turns_wait_ms(server);
 
+        if (turns_ms >= 0)
+                until = earlier(until, server->now_ms + (uint64_t)turns_ms);
         if (server->accept_again_ms > 0)
                 until = earlier(until, server->accept_again_ms);
         if (server->hello_first)
@@ -395,6 +399,7 @@ static void tick(struct server *server) {
         int again;
 
         tick_jobs(server);
+        routes_tick(&server->routes, server->now_ms);
         if (server->now_ms < server->next_tick_ms)
                 return;
         again = roots_tick(server->roots, server->now_ms, false);
@@ -451,7 +456,6 @@ static int open_engine(struct server *server) {
         struct engine_config engine_config = {
                 .workers = config->workers,
                 .workers_extra_max = 16,
-                .force_ring = config->engine == CONFIG_ENGINE_URING,
                 .log = log_message,
         };
         const char *name = config_engine_name(config->engine), *why = NULL;
@@ -547,6 +551,7 @@ int server_main(const struct config *config, bool private_service) {
 
         server.config = config;
         server.private_service = private_service;
+        server.routes.choice = config->routes;
         server.now_ms = sys_monotonic_ms();
         server.next_deadline_ms = UINT64_MAX;
         server.socket_lock = OS_FD_NONE;

@@ -10,7 +10,9 @@
 #include "daemon/audit.h"
 #include "daemon/config.h"
 #include "daemon/policy.h"
+#include "daemon/route.h"
 #include "daemon/session.h"
+#include "daemon/turns.h"
 
 #define SERVER_LISTENERS_MAX 4u
 
@@ -23,6 +25,7 @@ struct server {
         struct policy *policy;
         struct roots *roots;
         struct accounts accounts;
+        struct routes routes;
         struct jobs *jobs;
         bool private_service;
         bool has_admin_gid;
@@ -43,6 +46,7 @@ struct server {
         uint32_t n_sessions, connections_max;
         struct session *hello_first, *hello_last;
         struct session *dirty;
+        struct turns turns;
         uint64_t next_session_id;
 
         uint64_t now_ms;            /* of this round */

@@ -106,19 +106,14 @@ static void mark_dirty(struct session *session) {
         session->server->dirty = session;
 }
 
-/* Whether its user has room for one more task. Unread answers alone do not keep out the first, until they are twice too many. */
-static bool account_has_room(const struct session *session) {
+/* Unread answers alone do not keep out the first task, until they are twice too many. */
+bool session_has_room(const struct session *session) {
+        const struct config_limits *limits = &session->server->config->limits;
         const struct account *account = session->account;
-        uint64_t bytes_max = session->server->config->limits.bytes_per_uid;
 
-        return account->bytes < bytes_max || (account->tasks == 0 && account->bytes / 2 < bytes_max);
-}
-
-static void wait_for_room(struct session *session, bool waiting) {
-        if (session->waiting == waiting)
-                return;
-        session->waiting = waiting;
-        session->account->waiting += waiting ? 1 : -1u;
+        if (account->tasks >= limits->batches_per_uid)
+                return false;
+        return account->bytes < limits->bytes_per_uid || (account->tasks == 0 && account->bytes / 2 < limits->bytes_per_uid);
 }
 
 static void charge(struct session *session, uint64_t bytes) {
@@ -127,15 +122,21 @@ static void charge(struct session *session, uint64_t bytes) {
 }
 
 static void uncharge(struct session *session, uint64_t bytes) {
-        struct account *account = session->account;
-
         session->bytes_in_flight -= bytes;
-        account->bytes -= bytes;
-        if (account->waiting == 0 || !account_has_room(session))
+        session->account->bytes -= bytes;
+        turns_room(session);
+}
+
+/* A large frame comes in parts: room for all of it is taken when its first part is there, or else no further one is read. BYTES 0:
+ * it is whole, or there is none. */
+static void reserve_in(struct session *session, uint32_t bytes) {
+        if (session->in_reserved == bytes || (bytes > 0 && !session_has_room(session)))
                 return;
-        for (struct session *each = session->server->sessions; each; each = each->next)
-                if (each->waiting && each->account == account)
-                        mark_dirty(each);
+        session->account->bytes += bytes;
+        session->account->bytes -= session->in_reserved;
+        session->in_reserved = bytes;
+        if (bytes == 0)
+                turns_room(session);
 }
 
 /* ---- the end of it ----------------------------------------------------------------------------------------------- */
@@ -145,8 +146,9 @@ static void session_free(struct session *session) {
         struct chunk *chunk;
 
         jobs_session_closed(server->jobs, session->id);
-        wait_for_room(session, false);
+        reserve_in(session, 0);
         uncharge(session, session->out_bytes);
+        turns_forget(session);
         session->account->handles -= session->handles.used;
         while ((chunk = session->out_first)) {
                 session->out_first = chunk->next;
@@ -403,10 +405,9 @@ static void take_batch(struct session *session, struct task *task, const struct 
                               batch_out_bytes(batch);
         charge(session, task->charged_bytes);
         session->account->tasks++;
-        task->next = session->tasks;
-        if (task->next)
-                task->next->prev = task;
-        session->tasks = task;
+        task->prev = session->tasks_last;
+        *(task->prev ? &task->prev->next : &session->tasks) = task;
+        session->tasks_last = task;
         session->n_tasks++;
         server->totals.batches++;
         server->totals.operations += batch->n_ops;
@@ -422,8 +423,7 @@ static void take_cancel(struct session *session, uint64_t id) {
 
 void session_task_done(struct session *session, struct task *task) {
         *(task->prev ? &task->prev->next : &session->tasks) = task->next;
-        if (task->next)
-                task->next->prev = task->prev;
+        *(task->next ? &task->next->prev : &session->tasks_last) = task->prev;
         session->n_tasks--;
         session->account->tasks--;
         uncharge(session, task->charged_bytes);
@@ -476,7 +476,7 @@ static bool may_begin(const struct session *session) {
 
         if (session->server->draining || session_is_held(session))
                 return false;
-        if (session->state != SESSION_HELLO && !account_has_room(session))
+        if (session->state != SESSION_HELLO && session->in_reserved == 0 && !session_has_room(session))
                 return false;
         if (session->n_tasks == 0)
                 return true;
@@ -494,11 +494,11 @@ static void refuse_header(struct session *session, int code) {
                 session_refuse(session, code, FSOP_CLASS_INVALID, "what came is not a frame of this protocol");
 }
 
-/* Cuts and takes whole frames from data; returns how many bytes they were. */
+/* Cuts and takes whole frames from data, as far as its user's turn goes; returns how many bytes they were. */
 static size_t take_frames(struct session *session, const uint8_t *data, size_t len) {
         size_t taken = 0;
 
-        while ((session->state == SESSION_HELLO || session->state == SESSION_OPEN) && may_begin(session)) {
+        while ((session->state == SESSION_HELLO || session->state == SESSION_OPEN) && taken < len && may_begin(session)) {
                 struct frame_header header;
                 int ret = frame_read_header(data + taken, len - taken, session->frame_bytes_max, &header);
 
@@ -506,7 +506,13 @@ static size_t take_frames(struct session *session, const uint8_t *data, size_t l
                         refuse_header(session, ret);
                         break;
                 }
-                if (ret == 0 || len - taken - FRAME_HEADER_BYTES < header.body_bytes)
+                if (ret == 0)
+                        break;
+                if (len - taken - FRAME_HEADER_BYTES < header.body_bytes) {
+                        reserve_in(session, header.body_bytes > IN_PAUSE_BYTES ? header.body_bytes : 0);
+                        break;
+                }
+                if (turn_is_over(session))
                         break;
                 if (header.n_fds > 0 && !(session->features & WIRE_FEATURE_FDS)) {
                         session_refuse(session, -FSOP_EPROTO, FSOP_CLASS_INVALID,
@@ -518,6 +524,7 @@ static size_t take_frames(struct session *session, const uint8_t *data, size_t l
                                        "a frame declares %u descriptors, %u came", header.n_fds, session->n_in_fds);
                         break;
                 }
+                reserve_in(session, 0);
                 taken += FRAME_HEADER_BYTES;
                 take_frame(session, &header, (struct bytes){data + taken, header.body_bytes});
                 taken += header.body_bytes;
@@ -540,11 +547,11 @@ static void start_receiving(struct session *session) {
         engine->ops->submit(engine, &session->receive);
 }
 
-/* Runs the tasks that wait for nothing but room in the queue. A task that runs may end, so the list is read anew each time. */
+/* Runs the tasks that wait for nothing but room in the queue, or their turn. A task that runs may end, so the list is read anew each time. */
 static void run_held_tasks(struct session *session) {
         struct task *task = session->tasks;
 
-        while (task && (session->state == SESSION_CLOSED || !session_is_held(session))) {
+        while (task && !session->yielded && (session->state == SESSION_CLOSED || !session_is_held(session))) {
                 if (task->pending > 0) {
                         task = task->next;
                         continue;
@@ -561,12 +568,16 @@ static void session_resume(struct session *session) {
 
                 buffer_consume(&session->in, taken, 4096);
         }
-        wait_for_room(session, buffer_len(&session->in) > 0 && session->state == SESSION_OPEN && !account_has_room(session));
+        if (buffer_len(&session->in) > 0 && session->state == SESSION_OPEN && !session->yielded && session->in_reserved == 0 &&
+            !session_has_room(session))
+                turns_queue_for_room(session);
         if (session->state != SESSION_HELLO && session->state != SESSION_OPEN)
                 return;
-        if (!session->receiving && !session->server->draining && (may_begin(session) || buffer_len(&session->in) < IN_PAUSE_BYTES))
+        bool wanted = (may_begin(session) && !session->yielded) || buffer_len(&session->in) < IN_PAUSE_BYTES ||
+                      buffer_len(&session->in) < session->in_reserved;
+        if (!session->receiving && !session->server->draining && wanted)
                 start_receiving(session);
-        else if (session->receiving && !may_begin(session) && buffer_len(&session->in) >= IN_PAUSE_BYTES)
+        else if (session->receiving && !wanted)
                 session_drain(session);
 }
 
@@ -587,8 +598,12 @@ static bool keep_fds(struct session *session, const struct io *io) {
 static void take_bytes(struct session *session, const uint8_t *data, size_t len) {
         size_t taken = 0;
 
-        if (buffer_len(&session->in) == 0)
+        if (buffer_len(&session->in) == 0 && !session->yielded) {
+                bool began = turn_begin(session);
+
                 taken = take_frames(session, data, len);
+                turn_end(session, began);
+        }
         if (taken < len && (session->state == SESSION_HELLO || session->state == SESSION_OPEN) &&
             buffer_append(&session->in, data + taken, len - taken) < 0)
                 session_refuse(session, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
@@ -615,12 +630,31 @@ static void received(struct io *io) {
                 take_bytes(session, io->u.receive.data, (size_t)io->result);
 }
 
-void session_end_round(struct session *session) {
+static void go_on(struct session *session) {
+        bool began = turn_begin(session);
+
+        session->yielded = false;
         run_held_tasks(session);
-        if (session->state != SESSION_CLOSED) {
+        if (session->state != SESSION_CLOSED)
                 session_resume(session);
+        if (session->yielded)
+                turns_queue(session);
+        turn_end(session, began);
+}
+
+void session_take_turn(struct session *session) {
+        go_on(session);
+        mark_dirty(session); /* the end of the round sends its answers */
+}
+
+void session_end_round(struct session *session) {
+        if (session->yielded || turns_others_wait(session))
+                turns_queue(session);
+        else
+                go_on(session);
+        if (session->state != SESSION_CLOSED)
                 session_flush(session);
-        } else if (!session->receiving && !session->sending && session->n_tasks == 0 && !session->dirty)
+        else if (!session->receiving && !session->sending && session->n_tasks == 0 && !session->dirty)
                 session_free(session);
 }
 

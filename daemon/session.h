@@ -36,6 +36,8 @@ struct session {
         struct session *prev, *next;             /* the server's list */
         struct session *dirty_next;              /* the server's list of those with something to send */
         struct session *hello_prev, *hello_next; /* those that owe a Hello, oldest first */
+        struct session *turn_prev, *turn_next;   /* in turn_queue */
+        struct turn_queue *turn_queue;           /* of its account; NULL: in none */
         struct server *server;
         struct account *account;
         uint64_t id;
@@ -50,16 +52,19 @@ struct session {
         struct io receive;
         bool receiving, pausing;
         struct buffer in;
+        uint32_t in_reserved; /* charged to the account for a large frame of which a part is there; 0: nothing is */
         os_fd in_fds[SESSION_FDS_MAX];
         uint32_t n_in_fds;
 
         struct io send;
-        bool sending, dirty, waiting; /* waiting: for others of its user to take up less room */
+        bool sending, dirty;
+        bool yielded; /* something waits for its user's next turn */
         struct chunk *out_first, *out_last; /* first is being sent when `sending` */
         size_t out_bytes;
 
-        struct task *tasks;
+        struct task *tasks, *tasks_last; /* the oldest first */
         uint32_t n_tasks;
+        uint32_t op_ns; /* what an operation took on the loop lately; 0: not known */
         uint64_t bytes_in_flight;
         struct handles handles;
 };
@@ -81,6 +86,10 @@ void session_close(struct session *session);
 void session_expire(struct session *session);
 /* Stops reading; what is in flight goes on. */
 void session_drain(struct session *session);
+/* Whether its user's budget has room for one more request. */
+bool session_has_room(const struct session *session);
+/* It is its turn: goes on with what waited. */
+void session_take_turn(struct session *session);
 /* The end of a loop round for a session that is on the dirty list: goes on with what waited, sends what is queued. */
 void session_end_round(struct session *session);
 /* Gives back what is kept for reuse, at exit. */

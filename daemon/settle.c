@@ -86,7 +86,7 @@ static void record_outcome(struct task_op *o) {
         record.code = -(int32_t)o->result.error.code;
         record.os_error = o->result.error.os_error;
         record.outcome = o->result.outcome;
-        audit_record(server->audit, &record);
+        record_line(o, &record);
         server->totals.elevated++;
 }
 

@@ -36,8 +36,9 @@ size_t batch_out_bytes(const struct batch *batch);
 /* Gives back the roots that locate opened for authorize. */
 void locate_release(struct task *task);
 
-/* The audit's view of an operation (record.c). */
+/* The audit's view of an operation (record.c), and its way there, by which its user is charged. */
 struct audit_record record_of(const struct task_op *o, enum audit_event event);
+void record_line(const struct task_op *o, const struct audit_record *record);
 
 /* The operations of the window that are still to be worked on. */
 #define for_each_op(task, o)                                                                                           \

@@ -139,13 +139,25 @@ void task_submit(struct task *task, struct io *io) {
         engine->ops->submit(engine, io);
 }
 
+/* What was waited for has come. The session outlives the round. */
+static void task_go_on(struct task *task) {
+        struct session *session = task->session;
+        bool own = task->done != NULL; /* its session may go with it */
+        bool began = !own && turn_begin(session);
+
+        task_run(task);
+        if (!own && session->yielded)
+                turns_queue(session);
+        turn_end(session, began);
+}
+
 void task_io_done(struct io *io) {
         struct task_op *op = io->owner;
         struct task *task = op->task;
 
         op->in_flight = false;
         if (--task->pending == 0)
-                task_run(task);
+                task_go_on(task);
 }
 
 void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op)) {
@@ -156,7 +168,7 @@ void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op)) {
 void task_unpark(struct task_op *op) {
         op->on_cancel = NULL;
         if (--op->task->pending == 0)
-                task_run(op->task);
+                task_go_on(op->task);
 }
 
 enum flow task_give_up(struct task *task) {

@@ -26,7 +26,7 @@ struct tree;
 enum flow {
         FLOW_NEXT, /* on to the next step */
         FLOW_WAIT, /* ios are out; the step is called again, with step_phase one higher, when all have come back */
-        FLOW_HOLD, /* the client does not read: step_phase unchanged, called again when its queue is short */
+        FLOW_HOLD, /* the client does not read, or its user's turn is over: step_phase unchanged, called again when that has passed */
         FLOW_DONE, /* the task is finished */
 };
 

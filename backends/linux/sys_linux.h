@@ -73,6 +73,8 @@ void identity_wear_service_anew(void);
 
 /* What a mount holds, if it is known; never blocks. client: the descriptor came from one. */
 enum fs_class mounts_class(uint64_t mnt_id, bool client);
+/* The same, and what else a place says of it. */
+enum fs_class mounts_look(uint64_t mnt_id, bool client, bool *ret_in_memory, bool *ret_demoted);
 /* Finds it out by asking the filesystem, which may block. FS_UNKNOWN on failure. */
 enum fs_class mounts_learn(int fd, uint64_t mnt_id, bool client);
 /* The number that /proc/self/mountinfo and statx(2)'s stx_mnt_id have for it, given the unique one; 0 if not known. */

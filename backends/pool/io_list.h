@@ -29,6 +29,16 @@ static inline void io_list_append(struct io_list *list, struct io *io) {
         list->last = io;
 }
 
+static inline void io_list_prepend(struct io_list *list, struct io *io) {
+        io->prev = NULL;
+        io->next = list->first;
+        if (list->first)
+                list->first->prev = io;
+        else
+                list->last = io;
+        list->first = io;
+}
+
 static inline void io_list_remove(struct io_list *list, struct io *io) {
         if (io->prev)
                 io->prev->next = io->next;

@@ -4,6 +4,9 @@
  *
  * One lock guards the queues, the workers and engine_word of every io that is here. The loop thread takes it to hand over,
  * to cancel and to collect; a worker takes it between two ios. No system call that can hang is made under it.
+ *
+ * Users take turns (deficit round robin over ios): each has a lane of its own, however many chains stand in it, and a chain that has
+ * had its turn gives way to other lanes between two of its ios when no worker is idle.
  */
 #include "backends/pool/pool.h"
 
@@ -19,13 +22,25 @@
 #define CLOSE_GRACE_MS 1000
 #define TICK_MS 1000u
 #define STACK_BYTES ((size_t)1 << 20)
+#define LANE_TURN_IOS 8
+#define GIVE_WAY_IOS 32u /* a chain gives way after so many ios or so much time */
+#define GIVE_WAY_MS 1u
 
 /* engine_word[WORD_STATE]: where the pool has it. */
 enum { POOL_QUEUED = 1, POOL_RUNNING, POOL_FINISHED };
 enum {
         WORD_STATE,
         WORD_BEFORE, /* the io before it in its chain; 0 for the first one, which is what stands in the queue */
-        WORD_STAMP,  /* of the first one: order of arrival, and whether it is a long one */
+        WORD_STAMP,  /* of the first one: order of arrival, how many there are, and whether they are long (stamp_of) */
+        WORD_LANE,   /* of the first one: struct lane */
+};
+
+/* What one user has queued. */
+struct lane {
+        struct lane *prev, *next; /* of the pool's, or spare */
+        uint32_t whose;
+        int64_t left; /* of its turn, in ios */
+        struct io_list queue, queue_long;
 };
 
 struct worker {
@@ -37,6 +52,7 @@ struct worker {
         uint64_t started_ms;     /* when the current call began; of a long one: when it was last seen to do something */
         uint64_t cpu_ns;         /* of the thread, when last looked at; for long ones */
         uint32_t whose;          /* of the chain that runs */
+        uint64_t mount;          /* likewise */
         bool is_long, stuck;
         bool exited; /* to be joined */
 };
@@ -45,7 +61,9 @@ struct pool {
         struct pool_config config;
         pthread_mutex_t lock;
         pthread_cond_t work, gone;
-        struct io_list queue, queue_long;
+        struct lane *lanes, *lanes_last; /* those with something queued; the first one's turn is next */
+        struct lane *spare_lanes;
+        struct lane shared_lane; /* where there is no memory for another */
         uint32_t n_queued; /* chains */
         uint64_t stamp;
         struct io_list finished;
@@ -80,6 +98,11 @@ static void finish_with(struct io *io, int code) {
                 io->u.op->code = code;
 }
 
+/* An IO_RUN behind the IO_RESOLVE of its operation. */
+static bool belong_together(const struct io *before, const struct io *io) {
+        return before && before->kind == IO_RESOLVE && io->kind == IO_RUN && before->u.op == io->u.op;
+}
+
 /* BEFORE is the io that this worker ran just before it, or NULL. */
 static void run_one(struct io *io, const struct io *before) {
         struct sys_op *op = io->u.op;
@@ -96,7 +119,7 @@ static void run_one(struct io *io, const struct io *before) {
                 io->os_error = op->os_error;
                 return;
         case IO_RUN:
-                if (before && before->kind == IO_RESOLVE && before->u.op == op && before->result < 0)
+                if (belong_together(before, io) && before->result < 0)
                         io->result = before->result;
                 else
                         io->result = sys_run(op);
@@ -110,12 +133,89 @@ static void run_one(struct io *io, const struct io *before) {
 
 /* ---- queues (under the lock) ------------------------------------------------------------------------------------- */
 
+static uint64_t stamp_of(uint64_t arrival, uint64_t count, bool is_long) {
+        return arrival << 16 | (count < 0x7fff ? count : 0x7fff) << 1 | is_long;
+}
+
 static bool is_long(const struct io *first) {
         return first->engine_word[WORD_STAMP] & 1;
 }
 
-static struct io_list *queue_of(struct pool *pool, const struct io *first) {
-        return is_long(first) ? &pool->queue_long : &pool->queue;
+static uint32_t count_of(const struct io *first) {
+        return first->engine_word[WORD_STAMP] >> 1 & 0x7fff;
+}
+
+static void lanes_append(struct pool *pool, struct lane *lane) {
+        lane->next = NULL;
+        lane->prev = pool->lanes_last;
+        *(pool->lanes_last ? &pool->lanes_last->next : &pool->lanes) = lane;
+        pool->lanes_last = lane;
+}
+
+static void lanes_remove(struct pool *pool, struct lane *lane) {
+        *(lane->prev ? &lane->prev->next : &pool->lanes) = lane->next;
+        *(lane->next ? &lane->next->prev : &pool->lanes_last) = lane->prev;
+}
+
+static void lanes_rotate(struct pool *pool, struct lane *lane) {
+        lanes_remove(pool, lane);
+        lanes_append(pool, lane);
+}
+
+/* The lane that has this user's queue, or NULL. */
+static struct lane *lane_of(const struct pool *pool, uint32_t whose) {
+        for (struct lane *lane = pool->lanes; lane; lane = lane->next)
+                if (lane->whose == whose)
+                        return lane;
+        return NULL;
+}
+
+static struct lane *lane_open(struct pool *pool, uint32_t whose) {
+        struct lane *lane = lane_of(pool, whose);
+
+        if (lane)
+                return lane;
+        lane = pool->spare_lanes;
+        if (lane)
+                pool->spare_lanes = lane->next;
+        else
+                lane = malloc(sizeof(*lane));
+        if (!lane) {
+                lane = &pool->shared_lane;
+                if (lane->queue.first || lane->queue_long.first)
+                        return lane;
+        }
+        *lane = (struct lane){.whose = whose, .left = LANE_TURN_IOS};
+        lanes_append(pool, lane);
+        return lane;
+}
+
+static void lane_close_if_empty(struct pool *pool, struct lane *lane) {
+        if (lane->queue.first || lane->queue_long.first)
+                return;
+        lanes_remove(pool, lane);
+        if (lane == &pool->shared_lane)
+                return;
+        lane->next = pool->spare_lanes;
+        pool->spare_lanes = lane;
+}
+
+static struct lane *lane_with(const struct io *first) {
+        return (struct lane *)(uintptr_t)first->engine_word[WORD_LANE];
+}
+
+static struct io_list *queue_of(const struct io *first) {
+        struct lane *lane = lane_with(first);
+
+        return is_long(first) ? &lane->queue_long : &lane->queue;
+}
+
+static void unqueue(struct pool *pool, struct io *first) {
+        struct lane *lane = lane_with(first);
+
+        io_list_remove(queue_of(first), first);
+        pool->n_queued--;
+        lane_close_if_empty(pool, lane);
 }
 
 /* How many workers there may be now that are not stuck. */
@@ -126,12 +226,36 @@ static uint32_t active_max(const struct pool *pool) {
         return rest < pool->config.workers ? rest : pool->config.workers;
 }
 
+/* Of the places for long ones, one is always for others, if there are two. */
+static uint32_t longs_max(const struct pool *pool) {
+        return active_max(pool) > 2 ? active_max(pool) - 2 : 1;
+}
+
 /*
- * Whether one user may have one more worker. Whoever has made some hang gets only half of those that do not, and half of all
- * that there can be: the rest is for others. Of the places for long ones, one is always for others, if there are two.
+ * Whether one more worker may be kept waiting by a mount. Where some hang already, only one at a time may, and a quarter of all that
+ * there can be: a filesystem that has died takes no more, however many users come upon it.
+ */
+static bool mount_may_have_worker(const struct pool *pool, uint64_t mount) {
+        uint32_t n_stuck = 0, n_working = 0;
+
+        if (mount == 0)
+                return true;
+        for (const struct worker *worker = pool->workers; worker; worker = worker->next) {
+                if (!worker->current || worker->mount != mount)
+                        continue;
+                n_stuck += worker->stuck;
+                n_working += !worker->stuck;
+        }
+        return n_stuck == 0 ? n_working < longs_max(pool)
+                            : n_working == 0 && n_stuck < (pool->config.workers + pool->config.workers_extra_max + 3) / 4;
+}
+
+/*
+ * Whether one user may have one more worker. One is always for others, if there are three. Whoever has made some hang gets only half
+ * of those that do not, and half of all that there can be.
  */
 static bool may_have_worker(const struct pool *pool, uint32_t whose, bool is_long) {
-        uint32_t n_stuck = 0, n_working = 0, n_long = 0, longs_max = active_max(pool) > 2 ? active_max(pool) - 2 : 1;
+        uint32_t n_stuck = 0, n_working = 0, n_long = 0;
 
         if (whose == 0)
                 return true;
@@ -142,53 +266,104 @@ static bool may_have_worker(const struct pool *pool, uint32_t whose, bool is_lon
                 n_working += !worker->stuck;
                 n_long += !worker->stuck && worker->is_long;
         }
-        if (is_long && n_long >= longs_max)
+        if ((is_long && n_long >= longs_max(pool)) || (active_max(pool) > 2 && n_working + 1 >= active_max(pool)))
                 return false;
         return n_stuck == 0 || (n_working < (pool->config.workers + 1) / 2 &&
                                 n_stuck + n_working < (pool->config.workers + pool->config.workers_extra_max + 1) / 2);
 }
 
-/* The oldest chain of a queue whose user may have one more worker. */
-static struct io *oldest(const struct pool *pool, const struct io_list *queue, bool is_long) {
-        bool refused_any = false;
-        uint32_t refused = 0;
+/* The oldest long chain of a lane whose mount may keep one more worker. */
+static struct io *oldest_long(const struct pool *pool, const struct lane *lane) {
+        uint64_t refused = 0;
 
-        for (struct io *io = queue->first; io; io = io->next) {
-                if (refused_any && io->whose == refused)
-                        continue;
-                if (may_have_worker(pool, io->whose, is_long))
+        if (!lane->queue_long.first || pool->n_long + 1 >= active_max(pool) ||
+            !may_have_worker(pool, lane->queue_long.first->whose, true))
+                return NULL;
+        for (struct io *io = lane->queue_long.first; io; io = io->next) {
+                if (io->mount == 0)
                         return io;
-                refused = io->whose;
-                refused_any = true;
+                if (io->mount != refused && mount_may_have_worker(pool, io->mount))
+                        return io;
+                refused = io->mount;
         }
         return NULL;
 }
 
-/* The oldest chain that may run now, off its queue; NULL if there is none. */
-static struct io *pick(struct pool *pool) {
-        struct io *first = oldest(pool, &pool->queue, false);
-        struct io *first_long = pool->n_long + 1 < active_max(pool) ? oldest(pool, &pool->queue_long, true) : NULL;
+/* A lane's oldest chain that may run now. */
+static struct io *oldest(const struct pool *pool, const struct lane *lane) {
+        struct io *first = lane->queue.first, *first_long = oldest_long(pool, lane);
 
-        if (first_long && (!first || first_long->engine_word[WORD_STAMP] < first->engine_word[WORD_STAMP]))
-                first = first_long;
-        if (first) {
-                io_list_remove(queue_of(pool, first), first);
-                pool->n_queued--;
+        if (first && !may_have_worker(pool, first->whose, false))
+                first = NULL;
+        if (first && first_long)
+                return first->engine_word[WORD_STAMP] < first_long->engine_word[WORD_STAMP] ? first : first_long;
+        return first ? first : first_long;
+}
+
+/* The chain whose turn it is, off its queue; NULL if none may run now. */
+static struct io *pick(struct pool *pool) {
+        struct lane *lane = pool->lanes, *last = pool->lanes_last, *next;
+        bool any = false;
+
+        while (lane) {
+                struct io *first = oldest(pool, lane);
+
+                next = lane->next;
+                if (first && lane->left > 0) {
+                        lane->left -= count_of(first);
+                        unqueue(pool, first);
+                        return first;
+                }
+                any = any || first;
+                if (first)
+                        lane->left += LANE_TURN_IOS;
+                lanes_rotate(pool, lane);
+                if (lane == last) { /* all have been asked */
+                        if (!any)
+                                return NULL;
+                        any = false;
+                        next = pool->lanes;
+                        last = pool->lanes_last;
+                }
+                lane = next;
         }
-        return first;
+        return NULL;
+}
+
+/* Whether a chain that began at began_ms and has run N ios is to let others go first. */
+static bool should_give_way(const struct pool *pool, uint32_t whose, uint32_t n, uint64_t began_ms) {
+        if (!pool->lanes || pool->n_idle > 0 || (pool->lanes->whose == whose && !pool->lanes->next))
+                return false;
+        return n >= GIVE_WAY_IOS || sys_monotonic_ms() >= began_ms + GIVE_WAY_MS;
 }
 
 static void enqueue(struct pool *pool, struct io *first) {
-        uint64_t before = 0;
+        uint64_t before = 0, n = 0;
 
         for (struct io *io = first; io; io = io->chain) {
                 io->engine_word[WORD_STATE] = POOL_QUEUED;
                 io->engine_word[WORD_BEFORE] = before;
                 before = (uint64_t)(uintptr_t)io;
+                io->whose = first->whose;
+                n++;
         }
-        first->engine_word[WORD_STAMP] = ++pool->stamp << 1 | (first->flags & IO_LONG ? 1 : 0);
-        io_list_append(queue_of(pool, first), first);
+        first->engine_word[WORD_STAMP] = stamp_of(++pool->stamp, n, first->flags & IO_LONG);
+        first->engine_word[WORD_LANE] = (uint64_t)(uintptr_t)lane_open(pool, first->whose);
+        io_list_append(queue_of(first), first);
         pool->n_queued++;
+}
+
+/* The rest of a chain goes back to the head of its queue, and its lane behind the others. */
+static void give_way(struct pool *pool, struct io *rest, uint64_t stamp) {
+        struct lane *lane = lane_open(pool, rest->whose);
+
+        rest->engine_word[WORD_BEFORE] = 0;
+        rest->engine_word[WORD_STAMP] = stamp;
+        rest->engine_word[WORD_LANE] = (uint64_t)(uintptr_t)lane;
+        lane->left += count_of(rest);
+        io_list_prepend(queue_of(rest), rest);
+        pool->n_queued++;
+        lanes_rotate(pool, lane);
 }
 
 static void publish(struct pool *pool, struct io_list *finished) {
@@ -213,10 +388,10 @@ static void finish_queued(struct pool *pool, struct io *io, int code) {
                 before->chain = after;
         } else if (after) {
                 after->engine_word[WORD_STAMP] = io->engine_word[WORD_STAMP];
-                io_list_replace(queue_of(pool, io), io, after);
+                after->engine_word[WORD_LANE] = io->engine_word[WORD_LANE];
+                io_list_replace(queue_of(io), io, after);
         } else {
-                io_list_remove(queue_of(pool, io), io);
-                pool->n_queued--;
+                unqueue(pool, io);
         }
         io->chain = NULL;
         io->engine_word[WORD_STATE] = POOL_FINISHED;
@@ -225,9 +400,9 @@ static void finish_queued(struct pool *pool, struct io *io, int code) {
         publish(pool, &finished);
 }
 
-static void fail_queue(struct pool *pool, struct io_list *queue, int code) {
-        while (queue->first)
-                finish_queued(pool, queue->first, code);
+static void fail_queues(struct pool *pool, int code) {
+        while (pool->lanes)
+                finish_queued(pool, pool->lanes->queue.first ? pool->lanes->queue.first : pool->lanes->queue_long.first, code);
 }
 
 /* ---- workers ----------------------------------------------------------------------------------------------------- */
@@ -256,8 +431,11 @@ static void back_from_call(struct pool *pool, struct worker *worker) {
 /* Called with the lock, returns with it. False: the pool went away meanwhile, and the chain with it. */
 static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
         struct io *before = NULL;
+        uint64_t began_ms = sys_monotonic_ms(), arrival = io->engine_word[WORD_STAMP] >> 16;
+        uint32_t count = count_of(io), n = 0;
 
         worker->whose = io->whose;
+        worker->mount = io->mount;
         worker->is_long = is_long(io);
         pool->n_long += worker->is_long;
         worker->cpu_ns = 0;
@@ -275,6 +453,11 @@ static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
                 io->chain = NULL;
                 io->engine_word[WORD_STATE] = POOL_FINISHED;
                 io_list_append(&worker->finished, io);
+                n++;
+                if (after && !belong_together(io, after) && should_give_way(pool, worker->whose, n, began_ms)) {
+                        give_way(pool, after, stamp_of(arrival, count > n ? count - n : 1, worker->is_long));
+                        break;
+                }
                 before = io;
                 io = after;
         }
@@ -308,6 +491,10 @@ static void pool_free(struct pool *pool) {
                 pool->workers = worker->next;
                 free(worker);
         }
+        for (struct lane *lane; (lane = pool->spare_lanes);) {
+                pool->spare_lanes = lane->next;
+                free(lane);
+        }
         pthread_cond_destroy(&pool->work);
         pthread_cond_destroy(&pool->gone);
         pthread_mutex_destroy(&pool->lock);
@@ -332,8 +519,7 @@ static void *worker_main(void *argument) {
         worker->exited = true;
         bool last = --pool->n_live == 0;
         if (last && !pool->closing) { /* there is nobody else to run what waits */
-                fail_queue(pool, &pool->queue, r < 0 ? r : -FSOP_EAGAIN);
-                fail_queue(pool, &pool->queue_long, r < 0 ? r : -FSOP_EAGAIN);
+                fail_queues(pool, r < 0 ? r : -FSOP_EAGAIN);
         }
         pthread_cond_signal(&pool->gone);
         unlock(pool);
@@ -404,10 +590,8 @@ static void ensure_workers(struct pool *pool) {
                 pthread_cond_signal(&pool->work);
         if (pool->n_live - pool->n_stuck < active_max(pool))
                 r = add_worker(pool);
-        if (r < 0 && pool->n_live == 0) {
-                fail_queue(pool, &pool->queue, r);
-                fail_queue(pool, &pool->queue_long, r);
-        }
+        if (r < 0 && pool->n_live == 0)
+                fail_queues(pool, r);
 }
 
 /* ---- stuck workers ----------------------------------------------------------------------------------------------- */

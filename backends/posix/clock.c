@@ -3,6 +3,7 @@
  * clock.c: time.
  */
 #include <errno.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "backends/posix/posix.h"
@@ -14,11 +15,28 @@ uint64_t sys_monotonic_ms(void) {
         return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
+uint64_t sys_thread_waits(void) {
+#ifdef RUSAGE_THREAD
+        struct rusage usage;
+
+        if (getrusage(RUSAGE_THREAD, &usage) == 0)
+                return (uint64_t)usage.ru_nvcsw;
+#endif
+        return 0;
+}
+
 void sys_sleep_ms(uint32_t ms) {
         struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
 
         while (nanosleep(&left, &left) < 0 && errno == EINTR)
                 ;
+}
+
+uint64_t sys_monotonic_ns(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 struct fsop_time sys_realtime(void) {

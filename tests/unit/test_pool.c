@@ -196,6 +196,153 @@ START_TEST(results_come_back) {
 }
 END_TEST
 
+/* Who ran, in the order in which they did. */
+static struct {
+        uint32_t whose[256];
+        unsigned n; /* atomic */
+} ran;
+
+static void note_run(struct io *io) {
+        ran.whose[ADD(ran.n, 1) - 1] = io->whose;
+}
+
+static void note_and_stand(struct io *io) {
+        note_run(io);
+        stand_still(io);
+}
+
+static void make_chain(struct io *ios, unsigned n, uint32_t whose, unsigned *calls) {
+        for (unsigned i = 0; i < n; i++) {
+                ios[i] = call(note_run, calls);
+                ios[i].whose = whose;
+                ios[i].chain = i + 1 < n ? &ios[i + 1] : NULL;
+        }
+}
+
+/* The other worker stands still all the time. */
+static void new_pool_of_one(struct io *blocker, unsigned *calls) {
+        new_pool(2, 0);
+        ran.n = 0;
+        *blocker = call(stand_still, calls);
+        pool_submit(pool, blocker);
+        SPIN_UNTIL(LOAD(standing) == 1);
+}
+
+/* However many chains one user has queued, another's comes next. */
+START_TEST(users_take_turns) {
+        unsigned calls = 0;
+        struct io blocker, gate_keeper = call(note_and_stand, &calls), many[40], one = call(note_run, &calls);
+
+        new_pool_of_one(&blocker, &calls);
+        gate_keeper.whose = 5;
+        pool_submit(pool, &gate_keeper);
+        SPIN_UNTIL(LOAD(standing) == 2);
+        for (unsigned i = 0; i < 40; i++) {
+                make_chain(&many[i], 1, 5, &calls);
+                pool_submit(pool, &many[i]);
+        }
+        one.whose = 6;
+        pool_submit(pool, &one);
+        open_gate(2);
+        DELIVER_UNTIL(n_done == 43);
+        ck_assert_uint_eq(ran.n, 42);
+        for (unsigned i = 0; i < 42; i++)
+                if (ran.whose[i] == 6)
+                        ck_assert_uint_le(i, 2 + LANE_TURN_IOS);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* Long chains against single ios: what counts is ios, so the single ones do not wait for whole chains. */
+START_TEST(turns_are_counted_in_ios) {
+        unsigned calls = 0, last = 0, n_others = 0;
+        struct io blocker, gate_keeper = call(note_and_stand, &calls), chains[2][60], ones[10];
+
+        new_pool_of_one(&blocker, &calls);
+        gate_keeper.whose = 5;
+        pool_submit(pool, &gate_keeper);
+        SPIN_UNTIL(LOAD(standing) == 2);
+        for (unsigned i = 0; i < 2; i++) {
+                make_chain(chains[i], 60, 5, &calls);
+                pool_submit(pool, &chains[i][0]);
+        }
+        for (unsigned i = 0; i < 10; i++) {
+                make_chain(&ones[i], 1, 6, &calls);
+                pool_submit(pool, &ones[i]);
+        }
+        open_gate(1); /* one of the two goes on; whichever it is, the other stands */
+        DELIVER_UNTIL(n_done == 131);
+        for (unsigned i = 0; i < ran.n; i++)
+                if (ran.whose[i] == 6) {
+                        n_others++;
+                        last = i;
+                }
+        ck_assert_uint_eq(n_others, 10);
+        ck_assert_uint_le(last, 1 + LANE_TURN_IOS + 60 + 10);
+        open_gate(1);
+        DELIVER_UNTIL(n_done == 132);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* A chain that runs lets others go first after GIVE_WAY_IOS ios, or when it has taken its time; then it goes on. */
+START_TEST(a_chain_gives_way) {
+        unsigned calls = 0, position = 0;
+        struct io blocker, chain[100], one = call(note_run, &calls);
+
+        new_pool_of_one(&blocker, &calls);
+        make_chain(chain, 100, 5, &calls);
+        chain[0].u.call = note_and_stand;
+        pool_submit(pool, &chain[0]);
+        SPIN_UNTIL(LOAD(standing) == 2);
+        one.whose = 6;
+        pool_submit(pool, &one);
+        open_gate(1); /* the blocker may be the one that goes on: then it is idle, and takes the other's */
+        DELIVER_UNTIL(calls > 0 && (LOAD(ran.n) > 100 || LOAD(standing) == 1));
+        open_gate(1);
+        DELIVER_UNTIL(n_done == 102);
+        while (ran.whose[position] != 6)
+                position++;
+        ck_assert_uint_le(position, GIVE_WAY_IOS);
+        for (unsigned i = 0; i < 100; i++)
+                ck_assert_ptr_null(chain[i].chain);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* An operation that was resolved runs before others get in between; and what was cancelled in the rest of a chain does not run. */
+START_TEST(a_chain_gives_way_between_operations) {
+        unsigned calls = 0;
+        struct sys_op ops[50] = {0};
+        struct io blocker, chain[100], one = call(note_run, &calls);
+
+        new_pool_of_one(&blocker, &calls);
+        for (unsigned i = 0; i < 100; i++) {
+                chain[i] = operation(i % 2 == 0 ? IO_RESOLVE : IO_RUN, &ops[i / 2], &calls);
+                chain[i].whose = 5;
+                chain[i].chain = i + 1 < 100 ? &chain[i + 1] : NULL;
+        }
+        ops[0].out_bytes = OP_WAITS_FOR_CANCEL;
+        pool_submit(pool, &chain[0]);
+        SPIN_UNTIL(LOAD(standing) == 2);
+        one.whose = 6;
+        pool_submit(pool, &one);
+        STORE(now_ms, LOAD(now_ms) + GIVE_WAY_MS);
+        pool_cancel(pool, &chain[98]);
+        pool_cancel(pool, &chain[0]);
+        DELIVER_UNTIL(n_done == 101);
+        ck_assert_int_eq(chain[0].result, -FSOP_ECANCELED);
+        ck_assert_int_eq(chain[1].result, -FSOP_ECANCELED); /* its resolve failed, wherever the chain was cut */
+        ck_assert_int_eq(ops[0].opened, 1);
+        for (unsigned i = 1; i < 49; i++)
+                ck_assert_int_eq(ops[i].opened, 2);
+        ck_assert_int_eq(ops[49].opened, 0);
+        open_gate(1);
+        DELIVER_UNTIL(n_done == 102);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
 /* One wake for what comes back together. */
 START_TEST(chain_comes_back_together) {
         enum { LINKS = 50 };
@@ -462,7 +609,7 @@ START_TEST(who_lets_workers_hang_leaves_some_to_others) {
         unsigned calls[8] = {0};
         struct io ios[8];
 
-        new_pool(2, 4);
+        new_pool(3, 3);
         for (int i = 0; i < 6; i++) {
                 ios[i] = call(stand_still, &calls[i]);
                 ios[i].whose = 5;
@@ -504,6 +651,65 @@ START_TEST(long_ones_of_one_user_leave_a_place) {
         ck_assert_uint_eq(ios[2].engine_word[0], 1); /* the third of the first user still waits */
         open_gate(4);
         DELIVER_UNTIL(n_done == 4);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+START_TEST(one_user_leaves_a_worker) {
+        unsigned calls[5] = {0};
+        struct io ios[5];
+
+        new_pool(4, 0);
+        for (int i = 0; i < 4; i++) {
+                ios[i] = call(stand_still, &calls[i]);
+                ios[i].whose = 5;
+                pool_submit(pool, &ios[i]);
+        }
+        SPIN_UNTIL(LOAD(standing) == 3);
+        ios[4] = call(answer_7, &calls[4]);
+        ios[4].whose = 6;
+        pool_submit(pool, &ios[4]);
+        DELIVER_UNTIL(calls[4] == 1);
+        ck_assert_int_eq(LOAD(standing), 3);
+        open_gate(4);
+        DELIVER_UNTIL(n_done == 5);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* Whoever asks: root is held back there, too. Once it hangs it gets no more than a few, one after the other. */
+START_TEST(one_mount_keeps_few_workers) {
+        unsigned calls[8] = {0};
+        struct io ios[8];
+
+        new_pool(4, 9);
+        for (int i = 0; i < 6; i++) {
+                ios[i] = call(stand_still, &calls[i]);
+                ios[i].flags = IO_LONG;
+                ios[i].mount = 77;
+                ios[i].whose = i < 2 ? 0 : (uint32_t)i;
+                pool_submit(pool, &ios[i]);
+        }
+        SPIN_UNTIL(LOAD(standing) == 2);
+        ios[6] = call(answer_7, &calls[6]);
+        ios[6].flags = IO_LONG;
+        ios[6].mount = 78;
+        ios[6].whose = 2; /* behind one of his own that must wait */
+        pool_submit(pool, &ios[6]);
+        DELIVER_UNTIL(calls[6] == 1);
+        ck_assert_int_eq(LOAD(standing), 2);
+        for (int most = 3; most <= 5; most++) {
+                pass_seconds(11); /* what they have used is looked at: nothing, … */
+                pass_seconds(11); /* … and is compared */
+                SPIN_UNTIL(LOAD(standing) == (most < 4 ? most : 4)); /* a quarter of all that there can be */
+        }
+        ios[7] = call(answer_7, &calls[7]);
+        ios[7].whose = 9;
+        pool_submit(pool, &ios[7]);
+        DELIVER_UNTIL(calls[7] == 1);
+        ck_assert_int_eq(LOAD(standing), 4);
+        open_gate(6);
+        DELIVER_UNTIL(n_done == 8);
         ck_assert_uint_eq(pool_close(pool), 0);
 }
 END_TEST
@@ -660,6 +866,10 @@ int main(void) {
         TCase *group = tcase_create("pool");
         const TTest *const tests[] = {results_come_back,
                                       chain_comes_back_together,
+                                      users_take_turns,
+                                      turns_are_counted_in_ios,
+                                      a_chain_gives_way,
+                                      a_chain_gives_way_between_operations,
                                       woken_once_until_it_takes,
                                       run_waits_for_its_resolve,
                                       unknown_kind_is_refused,
@@ -671,6 +881,8 @@ int main(void) {
                                       one_worker_would_be_too_few,
                                       stuck_workers_are_replaced_within_a_limit,
                                       who_lets_workers_hang_leaves_some_to_others,
+                                      one_user_leaves_a_worker,
+                                      one_mount_keeps_few_workers,
                                       long_ones_of_one_user_leave_a_place,
                                       what_a_stuck_chain_had_finished_is_delivered,
                                       long_ones_are_stuck_only_when_idle,

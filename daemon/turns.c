@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * turns.c: one queue of connections for each user, and a ring of the users whose queue is not empty. A user's turn is measured in
+ * operations, which are counted, and in time, because operations differ: it ends between two windows of a batch or between
+ * two frames, and windows are made as small as what they are expected to take demands.
+ */
+#include "daemon/turns.h"
+
+#include "daemon/server.h"
+#include "daemon/session.h"
+
+#define SHARED_FOR_NS 100000000u
+#define WINDOW_OPS_MIN 8u
+#define LOOK_OPS 16u /* before so many there is no need to look at the clock */
+#define NS_PER_S 1000000000u
+
+/* ---- one turn ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t slice_ns(const struct turns *turns) {
+        return turns->began_ns < turns->shared_until_ns ? TURN_NS_SHARED : TURN_NS;
+}
+
+bool turn_begin(struct session *session) {
+        struct turns *turns = &session->server->turns;
+        struct account *account = session->account;
+
+        if (!account || turns->running)
+                return false;
+        turns->running = account;
+        turns->began_ns = sys_monotonic_ns();
+        turns->ops = 0;
+        if (turns->latest != account) {
+                turns->shared_until_ns = turns->latest ? turns->began_ns + SHARED_FOR_NS : 0;
+                turns->latest = account;
+        }
+        if (account->round != turns->round + 1) {
+                account->round = turns->round + 1;
+                account->ops_left = TURN_OPS;
+                account->ns_left = (int64_t)slice_ns(turns);
+        }
+        return true;
+}
+
+void turn_end(struct session *session, bool began) {
+        struct turns *turns = &session->server->turns;
+        uint64_t took_ns;
+
+        if (!began)
+                return;
+        took_ns = sys_monotonic_ns() - turns->began_ns;
+        session->account->ns_left -= (int64_t)took_ns;
+        if (turns->ops >= WINDOW_OPS_MIN) /* a moving average, so that one odd window does not count for much */
+                session->op_ns = (session->op_ns * 3 + (uint32_t)(took_ns / turns->ops)) / 4;
+        turns->running = NULL;
+}
+
+/* Written more lines of the audit than a second of its rate is good for. */
+static bool is_slowed(const struct account *account, uint64_t now_ns) {
+        return account->audit_paid_ns > now_ns + NS_PER_S;
+}
+
+static bool over(const struct turns *turns, const struct account *account) {
+        uint64_t now_ns;
+
+        if (account->audit_paid_ns > 0 && is_slowed(account, sys_monotonic_ns()))
+                return true;
+        if (account->round != turns->round + 1) /* it has had none yet */
+                return false;
+        if (account->ops_left == 0 || TURN_OPS - account->ops_left < LOOK_OPS)
+                return account->ops_left == 0;
+        now_ns = turns->running == account ? sys_monotonic_ns() : turns->began_ns;
+        return account->ns_left <= (int64_t)(now_ns - turns->began_ns);
+}
+
+bool turn_is_over(struct session *session) {
+        struct turns *turns = &session->server->turns;
+
+        if (!session->account || (!over(turns, session->account) && (turns->from_queue || !turns_others_wait(session))))
+                return false;
+        session->yielded = true;
+        return true;
+}
+
+uint32_t turn_window(const struct session *session) {
+        uint64_t n = session->op_ns > 0 ? slice_ns(&session->server->turns) / session->op_ns : TASK_WINDOW_OPS;
+
+        if (!session->account || n > TASK_WINDOW_OPS)
+                return TASK_WINDOW_OPS;
+        return n < WINDOW_OPS_MIN ? WINDOW_OPS_MIN : (uint32_t)n;
+}
+
+void turn_charge_ops(struct session *session, uint32_t n) {
+        struct account *account = session->account;
+
+        session->server->turns.ops += n;
+        if (account)
+                account->ops_left -= n < account->ops_left ? n : account->ops_left;
+}
+
+void turn_charge_audit(struct session *session, uint32_t lines) {
+        struct account *account = session->account;
+        uint64_t now_ns;
+
+        if (!account || lines == 0)
+                return;
+        account->audit_lines += lines;
+        now_ns = session->server->turns.began_ns;
+        if (account->audit_paid_ns < now_ns)
+                account->audit_paid_ns = now_ns;
+        account->audit_paid_ns += (uint64_t)lines * NS_PER_S / session->server->config->limits.audit_lines_per_uid;
+}
+
+/* ---- queues ------------------------------------------------------------------------------------------------------ */
+
+static void ring_add(struct turns *turns, struct account *account) {
+        if (account->in_ring)
+                return;
+        account->in_ring = true;
+        account->ring_prev = turns->last;
+        account->ring_next = NULL;
+        *(turns->last ? &turns->last->ring_next : &turns->first) = account;
+        turns->last = account;
+}
+
+static void ring_remove(struct turns *turns, struct account *account) {
+        if (!account->in_ring)
+                return;
+        account->in_ring = false;
+        *(account->ring_prev ? &account->ring_prev->ring_next : &turns->first) = account->ring_next;
+        *(account->ring_next ? &account->ring_next->ring_prev : &turns->last) = account->ring_prev;
+}
+
+static void append(struct turn_queue *queue, struct session *session) {
+        session->turn_queue = queue;
+        session->turn_prev = queue->last;
+        session->turn_next = NULL;
+        *(queue->last ? &queue->last->turn_next : &queue->first) = session;
+        queue->last = session;
+}
+
+static void take_out(struct session *session) {
+        struct turn_queue *queue = session->turn_queue;
+
+        if (!queue)
+                return;
+        *(session->turn_prev ? &session->turn_prev->turn_next : &queue->first) = session->turn_next;
+        *(session->turn_next ? &session->turn_next->turn_prev : &queue->last) = session->turn_prev;
+        session->turn_queue = NULL;
+}
+
+void turns_queue(struct session *session) {
+        struct account *account = session->account;
+
+        if (session->turn_queue == &account->ready)
+                return;
+        take_out(session);
+        append(&account->ready, session);
+        ring_add(&session->server->turns, account);
+}
+
+void turns_queue_for_room(struct session *session) {
+        if (!session->turn_queue)
+                append(&session->account->for_room, session);
+}
+
+void turns_room(struct session *session) {
+        struct account *account = session->account;
+
+        if (account->for_room.first && session_has_room(session))
+                ring_add(&session->server->turns, account);
+}
+
+void turns_forget(struct session *session) {
+        take_out(session);
+        if (!session->account->ready.first && !session->account->for_room.first)
+                ring_remove(&session->server->turns, session->account);
+}
+
+bool turns_others_wait(const struct session *session) {
+        return session->account->ready.first != NULL;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
+
+/* Who may go on next: those that wait for room only while there is some. */
+static struct session *next_of(const struct account *account) {
+        if (account->ready.first)
+                return account->ready.first;
+        return account->for_room.first && session_has_room(account->for_room.first) ? account->for_room.first : NULL;
+}
+
+/* Sessions are not freed meanwhile, nor is their account: that is for the rest of the round. */
+void turns_run(struct server *server) {
+        struct turns *turns = &server->turns;
+        struct account *end = turns->last, *account = turns->first, *next;
+        struct session *session;
+
+        turns->from_queue = true;
+        for (; account; account = next) {
+                next = account == end ? NULL : account->ring_next;
+                ring_remove(turns, account);
+                while ((session = next_of(account)) && !over(turns, account)) {
+                        take_out(session);
+                        session_take_turn(session);
+                }
+                if (session)
+                        ring_add(turns, account);
+        }
+        turns->from_queue = false;
+}
+
+int turns_wait_ms(const struct server *server) {
+        uint64_t now_ns = server->turns.first ? sys_monotonic_ns() : 0, least_ns = UINT64_MAX;
+
+        for (const struct account *account = server->turns.first; account; account = account->ring_next) {
+                if (!is_slowed(account, now_ns))
+                        return 0;
+                if (account->audit_paid_ns - NS_PER_S - now_ns < least_ns)
+                        least_ns = account->audit_paid_ns - NS_PER_S - now_ns;
+        }
+        return least_ns == UINT64_MAX ? -1 : (int)(least_ns / 1000000u) + 1;
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_turns.c: no user takes more than its turn on the loop, with however many connections and however large batches; and what is
+ * over a budget waits, and goes on when there is room. The clock stands still unless a test moves it, so that turns are counted in
+ * operations here.
+ */
+#include <stdlib.h>
+
+#include "tests/support/steps_kit.h"
+
+#define OTHER_UID 2000u
+
+static struct session *connect_as(uint32_t uid) {
+        struct session *other;
+
+        sys.uid = uid;
+        session_start(&server, fake_fd_open(NULL));
+        other = server.sessions;
+        struct message hello = {.kind = MESSAGE_HELLO, .body.hello = {.version_min = 1, .version_max = 1}};
+        struct arena scratch;
+        struct buffer buffer = {0};
+
+        arena_init(&scratch, 1u << 20);
+        ck_assert_int_eq(codec_encode(&scratch, &hello, 0, WIRE_FRAME_BYTES_MAX, &buffer), 0);
+        fake_engine_receive(&other->receive, buffer.data + buffer.start, buffer_len(&buffer), NULL, 0);
+        buffer_fini(&buffer);
+        arena_fini(&scratch);
+        rounds();
+        ck_assert_int_eq(other->state, SESSION_OPEN);
+        return other;
+}
+
+static struct buffer encode_batch(uint64_t id, struct operation *ops, uint32_t n) {
+        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.id = id, .ops = ops, .n_ops = n}};
+        struct arena scratch;
+        struct buffer buffer = {0};
+
+        arena_init(&scratch, 8u << 20);
+        ck_assert_int_eq(codec_encode(&scratch, &message, 0, WIRE_FRAME_BYTES_MAX, &buffer), 0);
+        arena_fini(&scratch);
+        return buffer;
+}
+
+static void send_stats(struct session *from, uint64_t id, uint32_t n) {
+        struct operation *ops = calloc(n, sizeof(*ops));
+        struct buffer buffer;
+
+        ck_assert_ptr_nonnull(ops);
+        for (uint32_t i = 0; i < n; i++)
+                ops[i] = stat_op("/home/file");
+        buffer = encode_batch(id, ops, n);
+        fake_engine_receive(&from->receive, buffer.data + buffer.start, buffer_len(&buffer), NULL, 0);
+        buffer_fini(&buffer);
+        free(ops);
+}
+
+static void one_round(void) {
+        server.engine->ops->wait(server.engine, 0);
+        server_end_round(&server);
+        while (read_send())
+                server.engine->ops->wait(server.engine, 0);
+}
+
+START_TEST(a_turn_is_bounded) {
+        unsigned before;
+
+        start(CALLER_UID);
+        send_stats(session, 1, 1024);
+        ck_assert_uint_gt(sys.runs, 0);
+        ck_assert_uint_le(sys.runs, TURN_OPS);
+        while (got.batches[1] == 0) {
+                before = sys.runs;
+                one_round();
+                ck_assert_uint_le(sys.runs - before, TURN_OPS);
+                ck_assert_int_eq(turns_wait_ms(&server), sys.runs < 1024 ? 0 : -1);
+        }
+        ck_assert_uint_eq(sys.runs, 1024);
+        rounds();
+        answered_once(1024);
+        ck_assert_int_eq(turns_wait_ms(&server), -1);
+        stop();
+}
+END_TEST
+
+/* What others have queued makes no difference to who has not had a turn yet. */
+START_TEST(a_small_request_does_not_wait) {
+        struct session *greedy[8], *small;
+        unsigned before;
+
+        start(CALLER_UID);
+        small = connect_as(OTHER_UID);
+        for (unsigned i = 0; i < 8; i++)
+                greedy[i] = connect_as(CALLER_UID);
+        for (unsigned i = 0; i < 8; i++)
+                for (uint64_t id = 10; id < 14; id++)
+                        send_stats(greedy[i], id, 1024);
+        for (unsigned i = 0; i < 5; i++) {
+                one_round();
+                before = sys.runs;
+                ck_assert_uint_lt(before, 8192);
+                send_stats(small, 100 + i, 1);
+                ck_assert_uint_eq(sys.runs, before + 1);
+                one_round();
+                ck_assert_uint_eq(got.batches[100 + i], 1);
+        }
+        rounds();
+        rounds();
+        ck_assert_uint_eq(sys.runs, 8u * 4 * 1024 + 5);
+        stop();
+}
+END_TEST
+
+/* Eight connections against one: each user gets half. */
+START_TEST(users_share_and_not_connections) {
+        struct session *greedy[8], *small;
+
+        start(CALLER_UID);
+        small = connect_as(OTHER_UID);
+        for (unsigned i = 0; i < 8; i++)
+                greedy[i] = connect_as(CALLER_UID);
+        for (unsigned i = 0; i < 8; i++)
+                send_stats(greedy[i], 10 + i, 1024);
+        send_stats(small, 100, 1024);
+        while (got.batches[100] == 0)
+                one_round();
+        ck_assert_uint_le(sys.runs, 2 * 1024 + 4 * TURN_OPS);
+        ck_assert_uint_ge(sys.runs, 2 * 1024 - 4 * TURN_OPS);
+        rounds();
+        ck_assert_uint_eq(sys.runs, 9 * 1024);
+        stop();
+}
+END_TEST
+
+/* Nor does one connection starve another of its user's. */
+START_TEST(connections_of_a_user_take_turns) {
+        struct session *other;
+
+        start(CALLER_UID);
+        other = connect_as(CALLER_UID);
+        for (uint64_t id = 10; id < 14; id++)
+                send_stats(session, id, 1024);
+        send_stats(other, 100, 1);
+        for (unsigned i = 0; i < 3; i++)
+                one_round();
+        ck_assert_uint_eq(got.batches[100], 1);
+        ck_assert_uint_eq(got.batches[13], 0);
+        rounds();
+        stop();
+}
+END_TEST
+
+/* Slowed down, not left out of the audit. */
+START_TEST(the_audit_has_a_rate) {
+        struct operation ops[512];
+        struct session *small;
+        uint64_t lines;
+        unsigned before;
+
+        start(CALLER_UID);
+        small = connect_as(OTHER_UID);
+        config->limits.audit_lines_per_uid = 100;
+        for (unsigned i = 0; i < 512; i++)
+                ops[i] = chown_op("/srv/build/file", CALLER_UID);
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, 512);
+        rounds();
+        ck_assert_uint_eq(sys.ran_as_service, TURN_OPS);
+        lines = session->account->audit_lines;
+        ck_assert_uint_eq(lines, 2 * TURN_OPS);
+        ck_assert_int_gt(turns_wait_ms(&server), 1500);
+        ck_assert_int_le(turns_wait_ms(&server), 1561);
+        before = sys.runs;
+        send_stats(small, 100, 1);
+        ck_assert_uint_eq(sys.runs, before + 1);
+        fake_now_ms += 1500;
+        rounds();
+        ck_assert_uint_eq(sys.ran_as_service, TURN_OPS);
+        fake_now_ms += 61;
+        rounds();
+        ck_assert_uint_eq(sys.ran_as_service, 2 * TURN_OPS);
+        for (unsigned i = 0; i < 20 && got.batches[1] == 0; i++) {
+                fake_now_ms += 2600;
+                rounds();
+        }
+        ck_assert_uint_eq(got.batches[1], 1);
+        ck_assert_uint_eq(sys.ran_as_service, 512);
+        ck_assert_uint_eq(session->account->audit_lines, 1024);
+        stop();
+}
+END_TEST
+
+START_TEST(requests_in_flight_have_a_budget) {
+        struct session *other, *foreign;
+        struct io *io;
+
+        start(CALLER_UID);
+        other = connect_as(CALLER_UID);
+        foreign = connect_as(OTHER_UID);
+        config->limits.batches_per_uid = 2;
+        sys.slow = true;
+        fake_engine_run_inline(server.engine, false);
+        send_stats(session, 10, 1);
+        send_stats(session, 11, 1);
+        send_stats(other, 12, 1);
+        send_stats(other, 13, 1);
+        send_stats(foreign, 14, 1);
+        rounds();
+        ck_assert_uint_eq(session->account->tasks, 2);
+        ck_assert_uint_eq(other->n_tasks, 0);
+        ck_assert_uint_eq(foreign->n_tasks, 1);
+        ck_assert_uint_eq(fake_engine_count(server.engine, IO_RESOLVE), 3);
+        io = fake_engine_pending(server.engine, IO_RESOLVE, 0);
+        io->u.op->code = -FSOP_ENOENT;
+        fake_engine_complete(server.engine, io, -FSOP_ENOENT, 0);
+        rounds();
+        ck_assert_uint_eq(got.batches[10], 1);
+        ck_assert_uint_eq(other->n_tasks, 1);
+        ck_assert_uint_eq(session->account->tasks, 2);
+        sys.slow = false;
+        fake_engine_run_inline(server.engine, true);
+        rounds();
+        rounds();
+        for (unsigned id = 10; id < 15; id++)
+                ck_assert_uint_eq(got.batches[id], 1);
+        stop();
+}
+END_TEST
+
+static void receive_some(struct session *to, const struct buffer *frame, size_t from, size_t len) {
+        fake_engine_receive(&to->receive, frame->data + frame->start + from, len, NULL, 0);
+        server_end_round(&server);
+}
+
+/* A large frame of which a part is there is charged as a whole; one for which there is no room is not read on. */
+START_TEST(half_sent_frames_are_charged) {
+        static uint8_t data[500000];
+        struct operation op = {.verb = FSOP_VERB_PING, .args.ping = {data, sizeof(data)}};
+        struct session *other;
+        struct account *account;
+        struct buffer frame;
+        size_t part = 100000, len;
+
+        start(CALLER_UID);
+        other = connect_as(CALLER_UID);
+        account = session->account;
+        config->limits.bytes_per_uid = 200000;
+        frame = encode_batch(20, &op, 1);
+        len = buffer_len(&frame);
+        receive_some(session, &frame, 0, part);
+        ck_assert_uint_ge(account->bytes, sizeof(data));
+        ck_assert(session->receiving && !session->pausing);
+        receive_some(other, &frame, 0, part);
+        ck_assert_uint_lt(account->bytes, 2 * sizeof(data));
+        ck_assert(other->pausing);
+        fake_engine_complete(server.engine, &other->receive, -FSOP_ECANCELED, 0);
+        rounds();
+        ck_assert(!other->receiving);
+        receive_some(session, &frame, part, len - part);
+        rounds();
+        ck_assert_uint_eq(got.batches[20], 1);
+        ck_assert(other->receiving);
+        ck_assert_uint_ge(account->bytes, sizeof(data));
+        receive_some(other, &frame, part, len - part);
+        rounds();
+        ck_assert_uint_eq(got.batches[20], 2);
+        ck_assert_uint_eq(account->bytes, 0);
+        receive_some(other, &frame, 0, part);
+        ck_assert_uint_ge(account->bytes, sizeof(data));
+        session_close(other);
+        fake_engine_complete(server.engine, &other->receive, -FSOP_ECANCELED, 0);
+        rounds();
+        ck_assert_uint_eq(account->bytes, 0);
+        buffer_fini(&frame);
+        stop();
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("turns");
+        TCase *tests = tcase_create("turns");
+        SRunner *runner = srunner_create(suite);
+        int failed;
+
+        tcase_set_timeout(tests, 60);
+        tcase_add_test(tests, a_turn_is_bounded);
+        tcase_add_test(tests, a_small_request_does_not_wait);
+        tcase_add_test(tests, users_share_and_not_connections);
+        tcase_add_test(tests, connections_of_a_user_take_turns);
+        tcase_add_test(tests, the_audit_has_a_rate);
+        tcase_add_test(tests, requests_in_flight_have_a_budget);
+        tcase_add_test(tests, half_sent_frames_are_charged);
+        suite_add_tcase(suite, tests);
+        srunner_run_all(runner, CK_NORMAL);
+        failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed > 0;
+}
