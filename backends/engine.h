@@ -4,7 +4,8 @@
  *
  * An `io` is given to an engine with submit and comes back through its `done`, exactly once (multishot kinds: once per
  * event, the last time without IO_MORE), on the loop thread, from inside wait. done never runs inside submit or
- * cancel. The io belongs to the submitter, who keeps it and everything it points to alive until that last call.
+ * cancel. The io belongs to the submitter, who keeps it and everything it points to alive until that last call. Nothing
+ * of this happens to an IO_SEND that asked to end at once and did (IO_AT_ONCE, IO_ENDED).
  */
 #ifndef FSOP_ENGINE_H
 #define FSOP_ENGINE_H
@@ -29,6 +30,8 @@ enum {
         IO_FDS_LOST = 1 << 1,    /* set by the engine: descriptors were cut off (MSG_CTRUNC) */
         IO_POOL = 1 << 2,        /* set by the submitter: straight to a worker */
         IO_LONG = 1 << 3,        /* set by the submitter: may take very long (walks, copies) or be kept waiting; never takes every worker */
+        IO_AT_ONCE = 1 << 4,     /* set by the submitter of an IO_SEND: when all of it goes at once, submit says so with IO_ENDED */
+        IO_ENDED = 1 << 5,       /* set by the engine: it is over, with this result, and done does not run */
 };
 
 struct io {

@@ -313,8 +313,8 @@ int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_pat
 
 uint64_t sys_monotonic_ms(void);         /* [any] */
 uint64_t sys_thread_waits(void);         /* how often this thread has given up the processor to wait for something; 0: not known. [any] */
-void sys_sleep_ms(uint32_t ms);          /* at a start: nothing that serves may sleep. [any] */
 uint64_t sys_monotonic_ns(void);         /* [any] */
+void sys_sleep_ms(uint32_t ms);          /* at a start: nothing that serves may sleep. [any] */
 struct fsop_time sys_realtime(void);     /* [any] */
 uint32_t sys_descriptors_max(void);       /* that this process may have open; raises it as far as it may */
 uint64_t sys_resident_bytes(void);       /* of this process, for status */

@@ -281,16 +281,21 @@ static void attach_descriptors(struct msghdr *message, union control *control, c
         }
 }
 
-int64_t connect_send(struct connection *connection, const void *data, size_t len, const intptr_t *fds, uint32_t n_fds,
-                     int32_t *ret_os_error) {
+static ssize_t send_with_descriptors(int fd, const void *data, size_t len, const intptr_t *fds, uint32_t n_fds, int flags) {
         struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
         struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
         union control control;
-        if (n_fds > 0)
-                attach_descriptors(&message, &control, fds, n_fds);
+        attach_descriptors(&message, &control, fds, n_fds);
+        return sendmsg(fd, &message, flags);
+}
+
+int64_t connect_send(struct connection *connection, const void *data, size_t len, const intptr_t *fds, uint32_t n_fds,
+                     int32_t *ret_os_error) {
+        const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
         ssize_t n;
         do
-                n = sendmsg((int)connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+                n = n_fds > 0 ? send_with_descriptors((int)connection->fd, data, len, fds, n_fds, flags)
+                              : send((int)connection->fd, data, len, flags);
         while (n < 0 && errno == EINTR);
         return n < 0 ? connect_errno(ret_os_error) : n;
 }

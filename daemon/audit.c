@@ -556,6 +556,10 @@ int audit_flush(struct audit *audit) {
         return failed < 0 ? failed : code;
 }
 
+bool audit_is_pending(const struct audit *audit) {
+        return audit->len > 0;
+}
+
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static int open_sink(struct audit *audit, const char *where, const char **ret_why) {

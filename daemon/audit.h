@@ -61,6 +61,8 @@ void audit_record(struct audit *audit, const struct audit_record *record);
  * then forgotten, and counted in a line of its own ("event":"lost") once writing works again.
  */
 int audit_flush(struct audit *audit);
+/* Whether there are lines that are not written yet. */
+bool audit_is_pending(const struct audit *audit);
 /* After the file was renamed (log rotation): flushes, opens the path again. On failure the old file is kept. */
 int audit_reopen(struct audit *audit);
 /* Flushes and closes. NULL. */

@@ -157,7 +157,8 @@ static enum flow pin(struct task *task) {
                 }
                 if (route_is_service(o->op->verb) && o->op->verb != FSOP_VERB_INFO && o->op->verb != FSOP_VERB_CP)
                         continue;
-                o->sys.cache = &task->parents;
+                if (task->batch.n_ops > 1 || o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
+                        o->sys.cache = &task->parents;
                 if (!o->sys.at.base_is_client_fd && !o->sys.to.base_is_client_fd) {
                         if (sys_resolve(&o->sys, SYS_CACHED_ONLY) == 0) {
                                 o->pinned = true;

@@ -15,6 +15,7 @@
 
 #define DESCRIPTORS_PER_CONNECTION 2u
 #define ACCEPT_PAUSE_MS 100u
+#define AUDIT_DELAY_MS 20u
 #define DRAIN_CANCEL_MS 7000u /* after this, what is still in flight is asked to stop */
 #define DRAIN_END_MS 9000u    /* after this, the daemon goes without it */
 
@@ -350,18 +351,36 @@ static void end_idle_sessions(struct server *server) {
         }
 }
 
-void server_end_round(struct server *server) {
+/*
+ * Outcomes, denials and the like. While there is more to do they wait, for a short time: the next intent, which must be written
+ * before its operation, takes them along in the same call.
+ */
+static void write_audit(struct server *server, bool idle) {
+        if (!audit_is_pending(server->audit))
+                server->audit_due_ms = 0;
+        else if (server->audit_due_ms == 0 && !idle)
+                server->audit_due_ms = server->now_ms + AUDIT_DELAY_MS;
+        else if (idle || server->audit_due_ms <= server->now_ms)
+                audit_flush(server->audit);
+}
+
+static void end_round_of_sessions(struct server *server) {
         struct session *session;
 
-        jobs_end_round(server->jobs);
-        turns_run(server);
         while ((session = server->dirty)) {
                 server->dirty = session->dirty_next;
                 session->dirty = false;
                 session_end_round(session);
         }
+}
+
+void server_end_round(struct server *server, bool idle) {
+        jobs_end_round(server->jobs);
+        end_round_of_sessions(server); /* answers that are there do not wait for others' turns */
+        turns_run(server);
+        end_round_of_sessions(server);
         graveyard_flush();
-        audit_flush(server->audit);
+        write_audit(server, idle);
         server->turns.round++;
 }
 
@@ -417,7 +436,7 @@ static bool is_over(const struct server *server) {
 
 static int serve(struct server *server) {
         while (!is_over(server)) {
-                int code = server->engine->ops->wait(server->engine, wait_ms(server));
+                int code = server->engine->ops->wait(server->engine, audit_is_pending(server->audit) ? 0 : wait_ms(server));
 
                 server->now_ms = sys_monotonic_ms();
                 if (code < 0) {
@@ -431,7 +450,7 @@ static int serve(struct server *server) {
                 tick(server);
                 if (server->draining)
                         end_idle_sessions(server);
-                server_end_round(server);
+                server_end_round(server, code == 0);
         }
         return 0;
 }
@@ -549,12 +568,14 @@ int server_main(const struct config *config, bool private_service) {
         static struct server server;
         int status = 1;
 
-        server.config = config;
-        server.private_service = private_service;
-        server.routes.choice = config->routes;
-        server.now_ms = sys_monotonic_ms();
-        server.next_deadline_ms = UINT64_MAX;
-        server.socket_lock = OS_FD_NONE;
+        server = (struct server){
+                .config = config,
+                .private_service = private_service,
+                .routes.choice = config->routes,
+                .now_ms = sys_monotonic_ms(),
+                .next_deadline_ms = UINT64_MAX,
+                .socket_lock = OS_FD_NONE,
+        };
         if (server_open(&server) == 0) {
                 audit_daemon(&server, AUDIT_START);
                 log_line(LOG_LEVEL_NOTICE, "fsopd %s serves on %s (engine %s%s)", FSOPD_VERSION, config->socket,

@@ -52,6 +52,7 @@ struct server {
         uint64_t now_ms;            /* of this round */
         uint64_t next_deadline_ms;  /* earliest deadline of a task; UINT64_MAX: none */
         uint64_t next_tick_ms;
+        uint64_t audit_due_ms;      /* audit lines that wait are written then at the latest; 0: none were left by the last round */
         uint64_t next_jobs_ms;      /* UINT64_MAX: nothing of theirs is due */
 
         bool draining;
@@ -68,8 +69,9 @@ int server_main(const struct config *config, bool private_service);
 /* Reads the policy anew; on failure the old one stays. Fills ret_report (to be freed) either way. */
 int server_reload_policy(struct server *server, struct policy_report *ret_report);
 
-/* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit lines. */
-void server_end_round(struct server *server);
+/* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit lines.
+ * IDLE: nothing came in this round. */
+void server_end_round(struct server *server, bool idle);
 
 /* Whether the peer administrates: uid 0, the admin group, or the owner of a private service. */
 bool server_is_admin(const struct server *server, const struct peer *peer);

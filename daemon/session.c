@@ -262,8 +262,8 @@ void session_send(struct session *session, const struct message *message, const 
         charge(session, buffer_len(out) - before);
 }
 
-static void sent(struct io *io) {
-        struct session *session = io->owner;
+/* The first chunk is through, or will never be. */
+static void end_send(struct session *session) {
         struct chunk *chunk = session->out_first;
 
         session->sending = false;
@@ -273,30 +273,44 @@ static void sent(struct io *io) {
         if (!session->out_first)
                 session->out_last = NULL;
         chunk_free(chunk);
-        if (io->result < 0 || session->state == SESSION_CLOSED) {
+        if (session->send.result < 0 || session->state == SESSION_CLOSED || (!session->out_first && session->state == SESSION_LAST_WORDS))
                 session_close(session);
-                return;
-        }
-        if (!session->out_first && session->state == SESSION_LAST_WORDS)
-                session_close(session);
+}
+
+static void sent(struct io *io) {
+        struct session *session = io->owner;
+
+        end_send(session);
         mark_dirty(session);
 }
 
-/* Sends what is queued, if nothing is being sent. */
-static void session_flush(struct session *session) {
-        struct chunk *chunk = session->out_first;
+/* A send that makes room for something which waits is reported by the next wait: others have their turn before that goes on. */
+static bool waits_for_room(const struct session *session) {
+        return session->n_tasks > 0 || buffer_len(&session->in) > 0 || !session->receiving;
+}
+
+static void send_first(struct session *session) {
+        const struct chunk *chunk = session->out_first;
         struct engine *engine = session->server->engine;
 
-        if (session->sending || !chunk)
-                return;
         session->sending = true;
         session->send = (struct io){.kind = IO_SEND, .done = sent, .owner = session};
+        if (!waits_for_room(session))
+                session->send.flags = IO_AT_ONCE;
         session->send.u.send.fd = session->fd;
         session->send.u.send.data = chunk->data.data + chunk->data.start;
         session->send.u.send.len = buffer_len(&chunk->data);
         session->send.u.send.fds = chunk->fds;
         session->send.u.send.n_fds = chunk->n_fds;
         engine->ops->submit(engine, &session->send);
+        if (session->send.flags & IO_ENDED)
+                end_send(session);
+}
+
+/* Sends what is queued, if nothing is being sent. */
+static void session_flush(struct session *session) {
+        while (!session->sending && session->out_first && session->state != SESSION_CLOSED)
+                send_first(session);
 }
 
 static void session_refuse(struct session *session, int code, enum fsop_error_class class_, const char *format, ...) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * turns.c: one queue of connections for each user, and a ring of the users whose queue is not empty. A user's turn is measured in
- * operations, which are counted, and in time, because operations differ: it ends between two windows of a batch or between
- * two frames, and windows are made as small as what they are expected to take demands.
+ * turns.c: one queue of connections for each user, and a ring of the users whose queue is not empty. A user's turn is
+ * measured in operations, which are counted, and in time, because operations differ: it ends between two windows of a
+ * batch or between two frames, and windows are made as small as what they are expected to take demands.
  */
 #include "daemon/turns.h"
 
@@ -49,8 +49,11 @@ void turn_end(struct session *session, bool began) {
                 return;
         took_ns = sys_monotonic_ns() - turns->began_ns;
         session->account->ns_left -= (int64_t)took_ns;
-        if (turns->ops >= WINDOW_OPS_MIN) /* a moving average, so that one odd window does not count for much */
-                session->op_ns = (session->op_ns * 3 + (uint32_t)(took_ns / turns->ops)) / 4;
+        if (turns->ops >= WINDOW_OPS_MIN) { /* a moving average, so that one odd window does not count for much */
+                uint32_t op_ns = (uint32_t)(took_ns / turns->ops);
+
+                session->op_ns = session->op_ns > 0 ? (session->op_ns * 3 + op_ns) / 4 : op_ns;
+        }
         turns->running = NULL;
 }
 
@@ -82,11 +85,17 @@ bool turn_is_over(struct session *session) {
 }
 
 uint32_t turn_window(const struct session *session) {
-        uint64_t n = session->op_ns > 0 ? slice_ns(&session->server->turns) / session->op_ns : TASK_WINDOW_OPS;
+        const struct turns *turns = &session->server->turns;
+        const struct account *account = session->account;
+        int64_t left_ns, n;
 
-        if (!session->account || n > TASK_WINDOW_OPS)
+        if (!account || session->op_ns == 0 || account != turns->running)
                 return TASK_WINDOW_OPS;
-        return n < WINDOW_OPS_MIN ? WINDOW_OPS_MIN : (uint32_t)n;
+        left_ns = account->ns_left - (turns->ops > 0 ? (int64_t)(sys_monotonic_ns() - turns->began_ns) : 0);
+        n = left_ns / session->op_ns;
+        if (n < WINDOW_OPS_MIN)
+                return WINDOW_OPS_MIN;
+        return n < TASK_WINDOW_OPS ? (uint32_t)n : TASK_WINDOW_OPS;
 }
 
 void turn_charge_ops(struct session *session, uint32_t n) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * turns.h: whose turn it is on the loop. Users take turns, not connections or batches: in each round of the loop the connections of one
- * user do together what fits one turn, then whatever has come from others is looked at. What does not fit waits in its
- * user's queue for the next round. All on the loop thread; nothing is allocated.
+ * turns.h: whose turn it is on the loop. Users take turns, not connections or batches: in each round of the loop the
+ * connections of one user do together what fits one turn, then whatever has come from others is looked at. What does
+ * not fit waits in its user's queue for the next round. All on the loop thread; nothing is allocated.
  *
  * The daemon's own tasks have no account, and are never over their turn.
  */
@@ -12,10 +12,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A turn ends with the first of: so many operations, so much time; less where somebody else was there within the last 100 ms. */
+/* A turn ends with the first of: so many operations, so much time; less where somebody else was there within the last
+ * 100 ms. */
 #define TURN_OPS 128u
 #define TURN_NS 500000u
-#define TURN_NS_SHARED 100000u
+#define TURN_NS_SHARED 60000u
 
 struct account;
 struct server;
@@ -26,14 +27,14 @@ struct turns {
         uint64_t round;
         struct account *running; /* whose work runs now */
         uint64_t began_ns;
-        uint32_t ops; /* of what runs */
-        bool from_queue; /* what runs has queued up for it */
+        uint32_t ops;           /* of what runs */
+        bool from_queue;        /* what runs has queued up for it */
         struct account *latest; /* to be compared only: it may be gone */
         uint64_t shared_until_ns;
 };
 
-/* What follows is done for the session's user; the time until turn_end is its. Returns whether it began: not where one has begun
- * already, which then goes on. */
+/* What follows is done for the session's user; the time until turn_end is its. Returns whether it began: not where one
+ * has begun already, which then goes on. */
 bool turn_begin(struct session *session);
 void turn_end(struct session *session, bool began);
 

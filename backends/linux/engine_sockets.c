@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "backends/pool/io_list.h"
 #include "backends/posix/errors.h"
 
 uint32_t socket_take_fds(struct msghdr *message, os_fd *ret_fds) {
@@ -47,17 +48,30 @@ void socket_put_fds(struct msghdr *message, struct socket_control *control, cons
         }
 }
 
-bool socket_send_some(struct io *io, uint64_t *sent, int64_t *ret_result, int *ret_error) {
+static ssize_t send_with_fds(const struct io *io, const uint8_t *data, size_t len, int flags) {
         struct socket_control control;
+        struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
 
+        socket_put_fds(&message, &control, io->u.send.fds, io->u.send.n_fds);
+        return sendmsg((int)io->u.send.fd, &message, flags);
+}
+
+/* Most answers carry no descriptors: then the simpler call will do, which costs less. */
+static ssize_t send_once(const struct io *io, uint64_t sent) {
+        const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+        const uint8_t *data = io->u.send.data + sent;
+        size_t len = io->u.send.len - sent;
+
+        if (io->u.send.n_fds == 0 || sent > 0)
+                return send((int)io->u.send.fd, data, len, flags);
+        return send_with_fds(io, data, len, flags);
+}
+
+bool socket_send_some(struct io *io, uint64_t *sent, int64_t *ret_result, int *ret_error) {
         while (*sent < io->u.send.len) {
-                struct iovec part = {.iov_base = (void *)(uintptr_t)(io->u.send.data + *sent),
-                                     .iov_len = io->u.send.len - *sent};
-                struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+                ssize_t n = send_once(io, *sent);
 
-                if (*sent == 0)
-                        socket_put_fds(&message, &control, io->u.send.fds, io->u.send.n_fds);
-                ssize_t n = sendmsg((int)io->u.send.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
                 if (n >= 0) {
                         *sent += (uint64_t)n;
                 } else if (errno == EAGAIN) {
@@ -70,6 +84,16 @@ bool socket_send_some(struct io *io, uint64_t *sent, int64_t *ret_result, int *r
         }
         *ret_error = 0;
         *ret_result = (int64_t)io->u.send.len;
+        return true;
+}
+
+bool socket_end_at_once(struct io *io, int64_t result, int os_error) {
+        if (!(io->flags & IO_AT_ONCE))
+                return false;
+        io->flags |= IO_ENDED;
+        io->result = result;
+        io->os_error = os_error;
+        io->engine_state = IO_STATE_IDLE;
         return true;
 }
 

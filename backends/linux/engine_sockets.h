@@ -26,6 +26,9 @@ void socket_put_fds(struct msghdr *message, struct socket_control *control, cons
  * finished, with this result. */
 bool socket_send_some(struct io *io, uint64_t *sent, int64_t *ret_result, int *ret_error);
 
+/* Ends a send that is through inside its submit, if it may end so. */
+bool socket_end_at_once(struct io *io, int64_t result, int os_error);
+
 /* Whether accept or recvmsg is simply to be called again later. */
 bool socket_error_passes(int os_error);
 

@@ -3,8 +3,8 @@
  * engine_threads.c: the engine where io_uring is not to be had. Sockets through epoll, level-triggered, with calls that
  * never block; everything else on the pool.
  *
- * What a cancel finds unread stays in its socket. A send is tried at once, inside submit, and its done comes with the next
- * wait. A socket has at most one reader (accept or receive) and one IO_SEND at a time.
+ * What a cancel finds unread stays in its socket. A send is tried at once, inside submit; where that was not asked for, its
+ * done comes with the next wait. A socket has at most one reader (accept or receive) and one IO_SEND at a time.
  *
  * IO_POLL goes through poll(2) beside epoll: reading the state of a mount table forgets it, and epoll reads it twice.
  */
@@ -206,7 +206,10 @@ static void submit_send(struct threads_engine *e, struct io *io) {
                 return;
         }
         if (socket_send_some(io, &io->engine_word[0], &result, &error)) {
-                make_ready(e, io, result, error);
+                if (socket_end_at_once(io, result, error))
+                        e->completed++;
+                else
+                        make_ready(e, io, result, error);
                 return;
         }
         watch->out = io;
@@ -398,7 +401,7 @@ static int threads_wait(struct engine *engine, int timeout_ms) {
         int done = deliver(e);
 
         e->woken = false;
-        e->looked = !(done > 0 && e->looked); /* every second time at the latest */
+        e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
         start_ms = now_ms = sys_monotonic_ms();

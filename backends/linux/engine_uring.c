@@ -192,10 +192,12 @@ static void submit_send(struct uring *e, struct io *io) {
         int64_t result;
         int error;
 
-        if (io->u.send.n_fds <= SOCKET_FDS_MAX && socket_send_some(io, &io->engine_word[WORD_PROGRESS], &result, &error))
-                make_ready(e, io, result, error);
-        else
+        if (io->u.send.n_fds > SOCKET_FDS_MAX || !socket_send_some(io, &io->engine_word[WORD_PROGRESS], &result, &error))
                 uring_arm(e, io);
+        else if (socket_end_at_once(io, result, error))
+                e->completed++;
+        else
+                make_ready(e, io, result, error);
 }
 
 static void uring_submit(struct engine *engine, struct io *first) {
@@ -305,12 +307,20 @@ static int reap(struct uring *e) {
         return n;
 }
 
+/* Whether the kernel has anything to do for us: what is queued is to be taken, or completions are to be made. */
+static bool is_worth_entering(const struct uring *e) {
+        return io_uring_sq_ready(&e->ring) > 0 ||
+               (__atomic_load_n(e->ring.sq.kflags, __ATOMIC_RELAXED) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+}
+
 /* Hands over what is queued and waits up to timeout_ms (-1: for ever) for a completion. */
 static int enter(struct uring *e, int timeout_ms) {
         struct __kernel_timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000ll};
         struct io_uring_cqe *cqe;
         int r;
 
+        if (timeout_ms == 0 && !is_worth_entering(e))
+                return 0;
         if (timeout_ms == 0)
                 r = io_uring_submit_and_get_events(&e->ring);
         else if (timeout_ms < 0)
@@ -329,7 +339,7 @@ static int uring_wait(struct engine *engine, int timeout_ms) {
         int done = deliver(e);
 
         e->woken = false;
-        e->looked = !(done > 0 && e->looked); /* every second time at the latest */
+        e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
         start_ms = now_ms = sys_monotonic_ms();
@@ -379,7 +389,7 @@ static const char *why_not(int os_error) {
 static int open_ring(struct uring *e, const char **ret_why) {
         struct io_uring_params params = {
                 .flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_R_DISABLED |
-                         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN,
+                         IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
                 .cq_entries = COMPLETIONS,
         };
         unsigned workers[2] = {KERNEL_WORKERS, KERNEL_WORKERS};

@@ -169,17 +169,16 @@ static void inherit_sockets(const struct split *split) {
 }
 
 static int become_service(struct split *split) {
-        int r;
-
         sigprocmask(SIG_SETMASK, &split->before, NULL);
         close(split->messages[0]);
         close(split->lifeline[1]);
         close(split->signals);
         keeper = split->messages[1];
         inherit_sockets(split);
-        r = hold_lifeline(split);
-        if (r < 0)
+        if (hold_lifeline(split) < 0) {
+                fprintf(stderr, "fsopd: it cannot be tied to the process that keeps it: %s\n", strerror(errno));
                 _exit(1);
+        }
         return 0;
 }
 

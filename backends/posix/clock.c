@@ -25,18 +25,18 @@ uint64_t sys_thread_waits(void) {
         return 0;
 }
 
-void sys_sleep_ms(uint32_t ms) {
-        struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-
-        while (nanosleep(&left, &left) < 0 && errno == EINTR)
-                ;
-}
-
 uint64_t sys_monotonic_ns(void) {
         struct timespec now;
 
         clock_gettime(CLOCK_MONOTONIC, &now);
         return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void sys_sleep_ms(uint32_t ms) {
+        struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+        while (nanosleep(&left, &left) < 0 && errno == EINTR)
+                ;
 }
 
 struct fsop_time sys_realtime(void) {

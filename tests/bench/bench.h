@@ -3,18 +3,29 @@
  * bench.h: what the files of fsop-bench share.
  *
  *      main.c     the command line, the order of things, cleaning up
- *      rows.c     what is compared with what, and how good it must be
- *      contest.c  runs the sides of a comparison in turns
- *      copy.c     a turn of copying: a job of fsopd, cp, rsync
- *      tree.c     what is copied
- *      report.c   medians, the table, JSON
+ *      rows.c     the table of rows: what is compared with what, and how good it must be
+ *      curves.c   the table of curves: the same, as something grows
+ *      memory.c   what the daemon holds, as connections grow
+ *      profile.c  keeps the daemon busy, for who wants to look at it
+ *      contest.c  lets two sides take turns
+ *      report.c   medians, tables, JSON, files of figures
+ *      util.c     small things
+ *
  *      place.c    the scratch directories, the files, images of other filesystems, the machine
- *      process.c  starting and ending the daemon and the other servers
+ *      process.c  starting and ending processes; the daemon
+ *      peers.c    the other servers
  *      worker.c   the unprivileged process that is everybody's client
  *      ours.c     the side of fsopd, through libfsop
- *      plain.c    the plain system calls; the loop over them and the echo server around them
- *      sftp.c     the side of OpenSSH's sftp-server, whose protocol it speaks
- *      memory.c   what the daemon holds
+ *      crowd.c    many clients at once: of fsopd, or of the echo server
+ *      plain.c    the plain system calls, and the loop over them
+ *      echo.c     the echo servers around them
+ *      stream.c   requests and answers in a row, as the three below need it
+ *      sftp.c     the protocol of OpenSSH's sftp-server
+ *      nine.c     9P2000.L, which diod speaks
+ *      proxy.c    the protocol of QEMU's virtfs-proxy-helper
+ *      copy.c     a turn of copying: a job of fsopd, cp, rsync
+ *      tree.c     what is copied
+ *      fair.c     what one user's client costs another's
  */
 #ifndef FSOP_BENCH_H
 #define FSOP_BENCH_H
@@ -28,12 +39,9 @@
 
 #include "client/fsop.h"
 
-#define BENCH_FILES 1024u
-#define BENCH_BATCH_OPS 256u
-#define BENCH_BATCHES 4u /* in flight */
-#define BENCH_SFTP_WINDOW 64u
-#define BENCH_SIDES_MAX 3u
+#define BENCH_FILES 4096u
 #define BENCH_ROUNDS_MAX 1000u
+#define BENCH_CONNECTIONS_MAX 12000u /* the daemon is told to take so many */
 
 /* What is done to every file. */
 enum what {
@@ -41,22 +49,25 @@ enum what {
         WHAT_CHOWN,
         WHAT_SETXATTR,
 };
+extern const char *const what_names[3];
 
-/* Who does it, and how. */
+/* Who does it. */
 enum side {
-        SIDE_OURS_ONE,    /* fsopd, one operation in flight */
-        SIDE_OURS_BATCH,  /* fsopd, batches of BENCH_BATCH_OPS, BENCH_BATCHES in flight */
-        SIDE_ECHO,        /* a bare echo over a Unix socket that makes the system call, one in flight */
-        SIDE_LOOP,        /* the system calls in a plain loop */
-        SIDE_SFTP_ONE,    /* sftp-server, one in flight */
-        SIDE_SFTP_WINDOW, /* sftp-server, BENCH_SFTP_WINDOW in flight */
-        SIDE_OURS_JOB,    /* fsopd, a copy job */
-        SIDE_CP,          /* cp -a, then sync -f; this and the next one as root */
-        SIDE_RSYNC,       /* rsync -a, then sync -f */
+        SIDE_OURS,
+        SIDE_THREADS, /* fsopd, another one with the engine of threads */
+        SIDE_ECHO,    /* a bare echo over a Unix socket that makes the system call */
+        SIDE_LOOP,    /* the system calls in a plain loop */
+        SIDE_SFTP,    /* sftp-server */
+        SIDE_DIOD,
+        SIDE_PROXY,  /* virtfs-proxy-helper */
+        SIDE_CP,     /* cp -a, then sync -f; this and the next one as root */
+        SIDE_RSYNC,  /* rsync -a, then sync -f */
+        SIDE_MEMORY, /* nobody: what the daemon holds is measured */
 };
 
 /* The files that everything is done to. Owners alternate from pass to pass, so that every chown changes something. */
 struct files {
+        char *directory;
         char **paths; /* absolute */
         uint32_t n;
         uid_t owners[2];
@@ -71,12 +82,28 @@ uid_t files_owner(const struct files *files, uint32_t phase);
 /* BENCH_XATTR_BYTES of it. */
 const char *files_value(uint32_t phase);
 
-/* A piece of work: passes over the first n_files files. The phase of a pass is phase + its number. */
-struct job {
+/* How a side is asked. 0 is 1, but for clients. */
+struct way {
         enum side side;
+        uint32_t clients;   /* that ask at once; 0: one, with calls that block where it has one operation in flight */
+        uint32_t idle;      /* further ones that are connected and say nothing */
+        uint32_t in_flight; /* requests of a client */
+        uint32_t ops;       /* operations of a request */
+};
+
+/* Passes over the first n_files files. The phase of a pass is phase + its number. */
+struct work {
+        struct way way;
         enum what what;
         enum fsop_as as;
         uint32_t n_files, passes, phase;
+        double rate; /* operations that fall due in a second; 0: a client asks again when it is answered */
+};
+
+/* Nanoseconds. */
+struct figures {
+        double ns;             /* of an operation: the median where one was in flight, else the mean */
+        double p50, p99, p999; /* from the moment a request was due until it was answered; 0: not known */
 };
 
 /* What is at the target already. */
@@ -88,12 +115,12 @@ enum copy_onto {
 
 /* What is copied, and onto what. A job flushes as it does by default; the others are flushed when they have ended. */
 struct copying {
-        bool is_tree;          /* many small files; else a big one */
+        bool is_tree; /* many small files; else a big one */
         enum copy_onto onto;
         enum fsop_clone clone; /* AUTO or NEVER */
 };
 
-/* ---- common small things ---- */
+/* ---- util.c ---- */
 
 extern volatile sig_atomic_t bench_stop; /* the number of the signal that asked for it */
 
@@ -112,12 +139,13 @@ int bench_read_all(int fd, void *data, size_t len);
 /* ---- place.c ---- */
 
 struct place {
-        char *control;             /* the daemon's socket, rules, state; below a directory that only root can write */
-        char *state;               /* of the daemon: its journal, on a disk as where it is installed */
+        char *control;             /* the daemons' sockets, rules, state; below a directory that only root can write */
+        char *state[2];            /* of the daemons: their journals, on a disk as where they are installed */
         char *scratch;             /* the files, what is copied, and the audit log */
         char *image, *mount_point; /* of a filesystem of our own; NULL: none */
         bool mounted, quick;
-        char *socket, *config, *audit, *log;
+        char *socket[2], *config, *audit, *log;
+        char *echo_socket; /* of the echo server for many */
         struct files files;
         uid_t client_uid;
         gid_t client_gid;
@@ -151,6 +179,8 @@ extern enum pin process_pin;
 
 /* Becomes an unprivileged user for good. */
 int process_become(uid_t uid, gid_t gid);
+/* As many descriptors as there may be, and for root as many as are wanted here. Returns how many those are. */
+uint32_t process_raise_descriptors(void);
 /* Ends a child; NULL-safe in the sense that pids below 1 are left alone. Sets *pid to 0. */
 void process_end(pid_t *pid, int sig);
 /* Runs a command to its end. 0, or -1 with its output on stderr. */
@@ -158,13 +188,34 @@ int process_run(const char *const *argv);
 /* Whether there is such a command. */
 bool process_finds(const char *name);
 
-int daemon_start(const struct place *place, const char *fsopd, const char *engine, pid_t *ret_pid);
+/* The daemon number `which`, 0 or 1, as they are counted in struct place. */
+int daemon_start(const struct place *place, unsigned which, const char *fsopd, const char *engine, pid_t *ret_pid);
 /* Processor time of the daemon's processes so far. It says more than the time that has passed where others keep the
  * machine busy. */
 double daemon_cpu_ms(pid_t pid);
-/* The server at the other end of *ret_fd. sftp_start returns 1 where there is no sftp-server. */
-int sftp_start(const char *program, pid_t *ret_pid, int *ret_fd);
-int echo_start(pid_t *ret_pid, int *ret_fd);
+
+/* ---- peers.c ---- */
+
+/* Servers that one client talks to over one stream. */
+enum peer {
+        PEER_ECHO,
+        PEER_SFTP,
+        PEER_DIOD,
+        PEER_PROXY,
+        N_PEERS,
+};
+
+struct peers {
+        pid_t pids[N_PEERS], crowd; /* crowd: the echo server for many */
+        int fds[N_PEERS];           /* the client's ends; -1: not there */
+        const char *sftp_server;    /* NULL: where distributions have it */
+};
+
+/* Those that are installed. */
+int peers_start(struct peers *peers, const struct place *place);
+void peers_stop(struct peers *peers);
+/* NULL, or why a side cannot take part: "diod is not installed". */
+const char *peers_missing(const struct peers *peers, enum side side);
 
 /* ---- worker.c ---- */
 
@@ -173,42 +224,90 @@ struct worker {
         int fd;
 };
 
-/* Starts the client process. echo_fd and sftp_fd may be -1; it gets copies. */
-int worker_start(struct worker *worker, const struct place *place, int echo_fd, int sftp_fd);
+/* Starts the client process. peers may be NULL; it gets copies of its descriptors. */
+int worker_start(struct worker *worker, const struct place *place, const struct peers *peers);
 void worker_stop(struct worker *worker);
-/* Nanoseconds an operation took: the median where one was in flight, else the mean. Negative: it failed, and stderr
- * says how. */
-double worker_run(struct worker *worker, const struct job *job);
+/* 0, or -1: it failed, and stderr says how. */
+int worker_run(struct worker *worker, const struct work *work, struct figures *ret_figures);
 /* Nanoseconds until a job was done; negative: it failed, and stderr says how. */
 double worker_copy(struct worker *worker, const struct copying *copying);
-/* Opens n further connections to the daemon and keeps them. */
+/* Sees to it that it holds n further connections to the daemon. */
 int worker_connect(struct worker *worker, uint32_t n);
-/* "1.0.0, engine uring". malloc'd or NULL. */
-char *worker_about(struct worker *worker);
+/* "1.0.0, engine uring", of a daemon. malloc'd or NULL. */
+char *worker_about(struct worker *worker, unsigned which);
 
 /* ---- the sides ---- */
 
 struct ours;
 struct ours *ours_open(const char *socket_path);
-void ours_close(struct ours *ours);
 const struct fsop_server_info *ours_info(const struct ours *ours);
-/* samples: room for n_files * passes, filled where one operation is in flight. Returns nanoseconds in all; 0: failed.
- */
-uint64_t ours_run(struct ours *ours, const struct files *files, const struct job *job, uint32_t *samples);
+/* A connection. NULL: failed, and stderr says how. */
+struct fsop_client *ours_connect(const char *socket_path);
+/* Adds what is to be done to a file to a batch. 0, or -1. */
+int ours_add(struct fsop_client *client, struct fsop_batch *batch, const struct files *files, enum what what,
+             const char *path, uint32_t phase);
+/* That a batch that is done was done, and by whom. 0, or -1. */
+int ours_check(const struct fsop_batch *batch, enum fsop_as as);
+/* One by one, with blocking calls. samples: room for n_files * passes. Returns nanoseconds in all; 0: failed. */
+uint64_t ours_run(struct ours *ours, const struct files *files, const struct work *work, uint32_t *samples);
 /* A copy job, from its submission until it is known to be done. 0: failed. */
 uint64_t ours_copy(struct ours *ours, const struct place *place, const struct copying *copying);
 
-struct sftp;
-struct sftp *sftp_open(int fd);
-void sftp_close(struct sftp *sftp);
-uint64_t sftp_run(struct sftp *sftp, const struct files *files, const struct job *job, uint32_t window,
-                  uint32_t *samples);
+/* Many clients of the same server, in one process. They stay connected from one call to the next where their number
+ * stays the same. */
+struct crowd;
+struct crowd *crowd_new(enum side side, const char *address);
+/* Closes its connections. */
+void crowd_rest(struct crowd *crowd);
+/* samples: room for n_files * passes, one of each request; *ret_n says how many those are. Returns nanoseconds in all;
+ * 0: failed. */
+uint64_t crowd_run(struct crowd *crowd, const struct files *files, const struct work *work, uint32_t *samples,
+                   uint32_t *ret_n);
 
 /* Makes the system call. 0 or an errno. */
 int plain_call(enum what what, const char *path, bool follow, uid_t uid, gid_t gid, const char *value);
-uint64_t plain_run(const struct files *files, const struct job *job);
-uint64_t echo_run(int fd, const struct files *files, const struct job *job, uint32_t *samples);
+uint64_t plain_run(const struct files *files, const struct work *work);
+
+/* What goes to an echo server and comes back unchanged, but for the error. Only the used part of the path travels. */
+struct echo_message {
+        uint32_t len; /* of all */
+        uint32_t what, follow, uid, gid;
+        int32_t error;
+        char value[BENCH_XATTR_BYTES];
+        char path[1024];
+};
+
+void echo_prepare(struct echo_message *message, const struct files *files, enum what what, const char *path,
+                  uint32_t phase);
+int echo_receive(int fd, struct echo_message *message);
+/* The echo for one, until its client goes. */
 void echo_serve(int fd);
+/* The echo for as many as connect. */
+void echo_serve_many(int listener);
+uint64_t echo_run(int fd, const struct files *files, const struct work *work, uint32_t *samples);
+
+struct stream;
+
+/* How a server is spoken to. */
+struct dialect {
+        const char *name;
+        int (*greet)(struct stream *stream, const struct files *files);
+        void (*put)(struct stream *stream, const struct files *files, const struct work *work, uint32_t i);
+        /* The length of the packet at the beginning of n bytes; 0: not known yet. */
+        size_t (*packet_bytes)(const uint8_t *packet, size_t n);
+        /* Whether an answer says yes; expected: the number of the request, where answers keep the order. */
+        int (*check)(const uint8_t *packet, size_t len, enum what what, uint32_t expected);
+};
+extern const struct dialect sftp_dialect, nine_dialect, proxy_dialect;
+
+/* What a dialect writes with. */
+void stream_put(struct stream *stream, const void *data, size_t len);
+void stream_put_u8(struct stream *stream, uint8_t value);
+/* Sends what was put and waits for one packet, which is there until the next call. NULL: failed. */
+const uint8_t *stream_ask(struct stream *stream, size_t *ret_len);
+
+struct stream *stream_open(int fd, const struct dialect *dialect, const struct files *files);
+uint64_t stream_run(struct stream *stream, const struct files *files, const struct work *work, uint32_t *samples);
 
 /* ---- tree.c ---- */
 
@@ -229,7 +328,7 @@ int tree_compare(const char *a, const char *b);
 /* Also where nothing is, and of NULL. */
 int tree_remove(const char *path);
 
-/* ---- rows.c ---- */
+/* ---- contest.c ---- */
 
 enum ratio {
         RATIO_COST,   /* our time / theirs: at most the bar */
@@ -237,49 +336,102 @@ enum ratio {
         RATIO_RATE,   /* our rate / theirs: at least the bar */
 };
 
-/* A comparison of several sides, in turns. sides[0] is ours. A turn is passes over files, or a copying. */
+/* Two sides that are compared, by turns. A turn is passes over files, or a copying. */
 struct contest {
-        const char *name;
         const struct copying *copying; /* NULL: what is done to files */
         enum what what;
         enum fsop_as as;
-        uint32_t turns;           /* of everybody in a round */
+        struct way ours, theirs;
+        uint32_t turns;           /* of each side in a round */
         uint32_t n_files, passes; /* of a turn */
-        uint32_t n_sides;
-        enum side sides[BENCH_SIDES_MAX];
+        double rate;
 };
 
-struct row {
-        const char *name;
-        const char *says; /* for the table */
-        int contest;      /* -1: memory */
-        enum side theirs;
-        enum ratio ratio;
-        double bar;
+struct outcome {
+        uint32_t n;                    /* turns that each side had */
+        struct figures *ours, *theirs; /* n of each */
 };
-
-extern const struct contest contests[];
-extern const uint32_t n_contests;
-extern const struct row rows[];
-extern const uint32_t n_rows;
-
-/* Whether a row is meant by one of the words: its name or the beginning of it. No words: all are. */
-bool row_is_chosen(const struct row *row, char *const *words, int n_words);
-
-/* ---- all together ---- */
 
 struct bench {
         struct place place;
-        const char *fsopd, *engine, *sftp_server;
+        const char *fsopd, *engine;
         bool has_rsync;
-        pid_t daemon, echo, sftp;
-        int echo_fd, sftp_fd; /* -1: none */
+        pid_t daemons[2]; /* with the engine asked for, and with threads */
+        struct peers peers;
         struct worker worker;
         uint32_t rounds, phase;
 };
 
-/* Does a job, in the worker or here, and checks its effect. */
-double bench_do(struct bench *bench, struct job job);
+/* Does a work, in the worker or here, and checks its effect. */
+int bench_do(struct bench *bench, struct work work, struct figures *ret_figures);
+/* NULL, or why it cannot be held here. */
+const char *contest_missing(const struct bench *bench, const struct contest *contest);
+void outcome_init(struct outcome *outcome, uint32_t n);
+void outcome_fini(struct outcome *outcome);
+/* Both sides once. turn: which one it is; the figures go there. */
+int contest_turn(struct bench *bench, const struct contest *contest, struct outcome *outcome, uint32_t turn);
+/* A pass that does not count. */
+int contest_warm_up(struct bench *bench, const struct contest *contest);
+/* All turns, warming up first. */
+int contest_run(struct bench *bench, const struct contest *contest, struct outcome *ret_outcome);
+/* What is elevated and changes something must have been audited, or the comparison means nothing. */
+int contest_check_audit(const struct bench *bench, const struct contest *contest);
+
+/* ---- rows.c ---- */
+
+struct row {
+        const char *name;
+        const char *says; /* for the table */
+        struct contest contest;
+        enum ratio ratio;
+        double bar; /* 0: none */
+};
+extern const struct row rows[];
+extern const uint32_t n_rows;
+
+/* ---- curves.c, memory.c ---- */
+
+/* What grows from point to point. */
+enum grows {
+        GROWS_OPS,     /* operations of a request */
+        GROWS_CLIENTS, /* that ask at once */
+        GROWS_LOAD,    /* percent of what the daemon can do */
+};
+
+#define CURVE_POINTS_MAX 11u
+
+struct curve {
+        const char *name;
+        const char *says;
+        enum grows grows;
+        struct contest contest; /* but for what grows */
+        uint32_t points[CURVE_POINTS_MAX];
+};
+extern const struct curve curves[];
+extern const uint32_t n_curves;
+
+int curve_run(struct bench *bench, const struct curve *curve);
+
+/* The daemon's memory with a number of connections that only said Hello. */
+struct memory {
+        double resident_kib, anonymous_kib;
+};
+/* points: numbers of connections, rising. */
+int memory_measure(struct bench *bench, const char *engine, const uint32_t *points, uint32_t n, struct memory *memory);
+/* The curve of both engines. */
+int memory_run(struct bench *bench);
+
+/* ---- profile.c ---- */
+
+struct profile {
+        const char *of; /* stat, chown, setxattr, or a row of copies */
+        bool one;
+        enum fsop_as as;
+        double seconds;
+};
+/* Whether a row's copies are what it is of. */
+bool profile_is_of(const struct profile *profile, const struct row *row);
+int profile_run(struct bench *bench, const struct profile *profile);
 
 /* ---- copy.c ---- */
 
@@ -291,26 +443,28 @@ char *copy_target(const struct place *place);
 /* How many files are copied. */
 uint32_t copy_files(const struct place *place, const struct copying *copying);
 
-/* ---- contest.c, memory.c ---- */
+/* ---- fair.c ---- */
 
-struct outcome {
-        uint32_t n;                  /* turns that everybody had */
-        double *ns[BENCH_SIDES_MAX]; /* per side: n figures; NULL: that side is not there */
-};
-
-int contest_run(struct bench *bench, const struct contest *contest, struct outcome *ret_outcome);
-void outcome_fini(struct outcome *outcome);
-
-struct memory {
-        double idle_kib, anonymous_kib, connection_kib;
-};
-int memory_measure(struct bench *bench, struct memory *ret_memory);
+/* fsop-bench fair, with what follows that word. The exit status. */
+int fair_main(int argc, char **argv);
 
 /* ---- report.c ---- */
 
-void report_head(bool json);
-void report_row(const struct row *row, const struct contest *contest, const struct outcome *outcome, bool json);
-void report_memory(const struct row *row, double kib, bool json);
-void report_skipped(const struct row *row, const char *why, bool json);
+enum report_format {
+        REPORT_TEXT,
+        REPORT_JSON,
+        REPORT_MARKDOWN,
+};
+extern enum report_format report_format;
+extern const char *report_dir; /* where files of figures go; NULL: nowhere */
+
+/* Opens the files, prints the head of the table of rows. */
+int report_begin(bool has_rows);
+void report_row(const struct row *row, const struct outcome *outcome);
+void report_memory(const struct row *row, double kib);
+void report_skipped(const struct row *row, const char *why);
+/* outcomes: of each point; capacity: in operations a second, of a curve over load. */
+int report_curve(const struct curve *curve, uint32_t n_points, const struct outcome *outcomes, double capacity);
+int report_memory_curve(const uint32_t *points, uint32_t n, const struct memory *ours, const struct memory *theirs);
 
 #endif

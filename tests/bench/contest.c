@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * contest.c: lets the sides of a comparison take turns, so that what the machine does meanwhile falls on all of them
+ * contest.c: lets the two sides of a comparison take turns, so that what the machine does meanwhile falls on both
  * alike, and sees to it that what they report was really done.
  */
 #include <errno.h>
@@ -12,77 +12,95 @@
 
 #include "tests/bench/bench.h"
 
-static bool side_is_there(const struct bench *bench, enum side side) {
-        if (side == SIDE_RSYNC)
-                return bench->has_rsync;
-        return (side != SIDE_SFTP_ONE && side != SIDE_SFTP_WINDOW) || bench->sftp_fd >= 0;
+static const char *side_missing(const struct bench *bench, enum side side) {
+        if (side == SIDE_RSYNC && !bench->has_rsync)
+                return "rsync is not installed";
+        if (side == SIDE_THREADS && bench->daemons[1] <= 0)
+                return "the other daemon does not run";
+        return peers_missing(&bench->peers, side);
+}
+
+const char *contest_missing(const struct bench *bench, const struct contest *contest) {
+        const char *why = side_missing(bench, contest->ours.side);
+
+        return why ? why : side_missing(bench, contest->theirs.side);
 }
 
 /* Whether the last pass over the files left its mark, seen on some of them. */
-static int check_effect(const struct bench *bench, const struct job *job, uint32_t phase) {
+static int check_effect(const struct bench *bench, const struct work *work, uint32_t phase) {
         const struct files *files = &bench->place.files;
         char value[BENCH_XATTR_BYTES];
         struct stat st;
 
-        for (uint32_t i = 0; i < job->n_files; i += 17) {
+        for (uint32_t i = 0; i < work->n_files; i += 17) {
                 const char *path = files->paths[i];
 
-                if (job->what == WHAT_CHOWN && (lstat(path, &st) < 0 || st.st_uid != files_owner(files, phase)))
+                if (work->what == WHAT_CHOWN && (lstat(path, &st) < 0 || st.st_uid != files_owner(files, phase)))
                         return bench_fail("%s does not belong to %u", path, files_owner(files, phase));
-                if (job->what == WHAT_SETXATTR && (getxattr(path, BENCH_XATTR, value, sizeof(value)) != sizeof(value) ||
-                                                   memcmp(value, files_value(phase), sizeof(value)) != 0))
+                if (work->what == WHAT_SETXATTR &&
+                    (getxattr(path, BENCH_XATTR, value, sizeof(value)) != sizeof(value) ||
+                     memcmp(value, files_value(phase), sizeof(value)) != 0))
                         return bench_fail("%s has not got its attribute", path);
         }
         return 0;
 }
 
-double bench_do(struct bench *bench, struct job job) {
-        double ns;
+int bench_do(struct bench *bench, struct work work, struct figures *ret_figures) {
+        work.phase = bench->phase;
+        if (work.way.side == SIDE_LOOP) {
+                uint64_t ns = plain_run(&bench->place.files, &work);
 
-        job.phase = bench->phase;
-        if (job.side == SIDE_LOOP) {
-                uint64_t all = plain_run(&bench->place.files, &job);
-
-                ns = all == 0 ? -1 : (double)all / ((double)job.n_files * job.passes);
-        } else
-                ns = worker_run(&bench->worker, &job);
-        if (bench_stop || ns < 0)
-                return -1;
-        bench->phase += job.passes;
-        return check_effect(bench, &job, bench->phase - 1) < 0 ? -1 : ns;
-}
-
-/* Whoever copies is watched once. */
-static double take_turn(struct bench *bench, const struct contest *contest, enum side side, bool warm_up) {
-        struct job job = {.side = side,
-                          .what = contest->what,
-                          .as = contest->as,
-                          .n_files = warm_up ? bench->place.files.n : contest->n_files,
-                          .passes = warm_up ? 1 : contest->passes};
-
-        return contest->copying ? copy_do(bench, contest->copying, side, warm_up) : bench_do(bench, job);
-}
-
-/* Everybody once, beginning with another one each time; not kept where it is for warming up. */
-static int take_turns(struct bench *bench, const struct contest *contest, struct outcome *outcome, uint32_t round,
-                      bool warm_up) {
-        for (uint32_t turn = 0; turn < contest->n_sides; turn++) {
-                uint32_t i = (turn + round) % contest->n_sides;
-                double ns;
-
-                if (!side_is_there(bench, contest->sides[i]))
-                        continue;
-                ns = take_turn(bench, contest, contest->sides[i], warm_up);
-                if (ns < 0)
+                *ret_figures = (struct figures){.ns = (double)ns / ((double)work.n_files * work.passes)};
+                if (ns == 0)
                         return -1;
-                if (!warm_up)
-                        outcome->ns[i][round] = ns;
+        } else if (worker_run(&bench->worker, &work, ret_figures) < 0)
+                return -1;
+        if (bench_stop)
+                return -1;
+        bench->phase += work.passes;
+        return check_effect(bench, &work, bench->phase - 1);
+}
+
+/* Whoever copies is looked at when it warms up. */
+static int take_turn(struct bench *bench, const struct contest *contest, const struct way *way, bool warm_up,
+                     struct figures *ret_figures) {
+        struct work work = {.way = *way,
+                            .what = contest->what,
+                            .as = contest->as,
+                            .n_files = contest->n_files,
+                            .passes = warm_up ? 1 : contest->passes,
+                            .rate = warm_up ? 0 : contest->rate};
+
+        if (!contest->copying)
+                return bench_do(bench, work, ret_figures);
+        *ret_figures = (struct figures){.ns = copy_do(bench, contest->copying, way->side, warm_up)};
+        return ret_figures->ns < 0 ? -1 : 0;
+}
+
+/* The one begins or the other. */
+static int take_turns(struct bench *bench, const struct contest *contest, bool warm_up, bool theirs_first,
+                      struct figures *ours, struct figures *theirs) {
+        for (unsigned i = 0; i < 2; i++) {
+                bool is_theirs = (i == 0) == theirs_first;
+
+                if (take_turn(bench, contest, is_theirs ? &contest->theirs : &contest->ours, warm_up,
+                              is_theirs ? theirs : ours) < 0)
+                        return -1;
         }
         return 0;
 }
 
-/* What is elevated and changes something must have been audited, or the comparison means nothing. */
-static int check_audit(const struct bench *bench, const struct contest *contest) {
+int contest_turn(struct bench *bench, const struct contest *contest, struct outcome *outcome, uint32_t turn) {
+        return take_turns(bench, contest, false, turn % 2 == 1, &outcome->ours[turn], &outcome->theirs[turn]);
+}
+
+int contest_warm_up(struct bench *bench, const struct contest *contest) {
+        struct figures ours, theirs;
+
+        return take_turns(bench, contest, true, false, &ours, &theirs);
+}
+
+int contest_check_audit(const struct bench *bench, const struct contest *contest) {
         struct stat st;
 
         if (contest->what == WHAT_STAT && !contest->copying)
@@ -96,27 +114,26 @@ static int check_audit(const struct bench *bench, const struct contest *contest)
 }
 
 int contest_run(struct bench *bench, const struct contest *contest, struct outcome *ret_outcome) {
-        struct outcome outcome = {.n = bench->rounds * contest->turns};
+        int ret = contest_warm_up(bench, contest);
 
-        for (uint32_t i = 0; i < contest->n_sides; i++)
-                if (side_is_there(bench, contest->sides[i]))
-                        outcome.ns[i] = bench_alloc(outcome.n, sizeof(double));
-        if (take_turns(bench, contest, &outcome, 0, true) < 0)
-                goto fail;
-        for (uint32_t i = 0; i < outcome.n; i++)
-                if (take_turns(bench, contest, &outcome, i, false) < 0)
-                        goto fail;
-        if (check_audit(bench, contest) < 0)
-                goto fail;
-        *ret_outcome = outcome;
-        return 0;
-fail:
-        outcome_fini(&outcome);
-        return -1;
+        outcome_init(ret_outcome, bench->rounds * contest->turns);
+        for (uint32_t i = 0; i < ret_outcome->n && ret == 0; i++)
+                ret = contest_turn(bench, contest, ret_outcome, i);
+        if (ret == 0)
+                ret = contest_check_audit(bench, contest);
+        if (ret < 0)
+                outcome_fini(ret_outcome);
+        return ret;
+}
+
+void outcome_init(struct outcome *outcome, uint32_t n) {
+        *outcome = (struct outcome){.n = n,
+                                    .ours = bench_alloc(n, sizeof(struct figures)),
+                                    .theirs = bench_alloc(n, sizeof(struct figures))};
 }
 
 void outcome_fini(struct outcome *outcome) {
-        for (uint32_t i = 0; i < BENCH_SIDES_MAX; i++)
-                free(outcome->ns[i]);
+        free(outcome->ours);
+        free(outcome->theirs);
         *outcome = (struct outcome){0};
 }

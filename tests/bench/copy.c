@@ -111,8 +111,8 @@ double copy_do(struct bench *bench, const struct copying *copying, enum side sid
         double ns = -1;
 
         if (prepare(&bench->place, copying, source, target) == 0)
-                ns = side == SIDE_OURS_JOB ? worker_copy(&bench->worker, copying)
-                                           : run_other(side, copying, source, target);
+                ns = side == SIDE_OURS ? worker_copy(&bench->worker, copying)
+                                       : run_other(side, copying, source, target);
         if (ns >= 0 && check && tree_compare(source, target) < 0)
                 ns = -1;
         if (bench_stop)

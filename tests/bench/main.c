@@ -1,36 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c: fsop-bench: how fsopd compares with doing it directly, with sftp-server, cp and rsync, on this machine, now.
+ * main.c: fsop-bench: how fsopd compares with doing it directly and with other servers, cp and rsync, on this machine,
+ * now.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/bench/bench.h"
 
 struct options {
-        const char *fsopd, *dir, *fs, *engine, *sftp_server, *profile;
+        const char *fsopd, *dir, *fs, *engine, *sftp_server;
+        struct profile profile;
         uint32_t rounds;
-        double seconds;
-        enum fsop_as as; /* when profiling */
-        bool json, follow, list, one, quick;
+        bool follow, list, quick;
         char **words;
         int n_words;
 };
 
 static const char usage[] =
-        "Usage: fsop-bench [OPTION]... [ROW]...\n"
-        "Measures fsopd against plain system calls, a bare echo, sftp-server, cp and rsync, in turns, and prints a\n"
-        "table. Needs root: the daemon runs as root, its client as nobody, cp and rsync as root.\n"
-        "ROW is the beginning of a row's name; without, all rows. Those of copies (copy-...) take minutes and up to\n"
-        "6 GiB in DIR.\n"
+        "Usage: fsop-bench [OPTION]... [NAME]...\n"
+        "Measures fsopd against plain system calls, a bare echo, sftp-server, diod, virtfs-proxy-helper, cp and "
+        "rsync,\n"
+        "in turns, and prints tables. Needs root: the daemon runs as root, its client as nobody, everybody else as\n"
+        "root.\n"
+        "NAME is the beginning of the name of rows, or of curves, which measure as something grows; without, all rows\n"
+        "and no curve. Rows of copies (copy-...) take minutes and up to 6 GiB in DIR.\n"
         "\n"
         "      --fsopd PATH        the daemon (default: the one this was built with)\n"
         "      --dir DIR           where the files are made (default /var/tmp)\n"
@@ -42,8 +40,11 @@ static const char usage[] =
         "      --follow            paths are followed through symbolic links in the last component\n"
         "      --pin WHERE         together: client and servers on one processor; apart: on two;\n"
         "                          default: as the kernel likes\n"
-        "      --json              one object a line: name, ours, theirs, ratio, bar, met, unit\n"
-        "      --list              the names of the rows\n"
+        "      --json              one object a line: of a row name, ours, theirs, ratio, bar, met, unit\n"
+        "      --markdown          tables for a page\n"
+        "      --out DIR           writes files of figures there, too: rows.tsv, CURVE.tsv, and each turn's in "
+        "raw.tsv\n"
+        "      --list              the names of the rows and curves\n"
         "      --profile-op OP     only keep fsopd busy with stat, chown or setxattr, in batches, or with the copies "
         "of\n"
         "                          a row, and say its process id; tests/bench/profile.sh does, and looks at it\n"
@@ -55,88 +56,6 @@ static const char usage[] =
         "the time of a whole copy until it is on the disk, else of the rate; ratio is the median of the turns' ratios. "
         "Exit status 0 whatever they are;\n"
         "1 when they can't be measured.\n";
-
-volatile sig_atomic_t bench_stop;
-
-/* ---- common small things ---- */
-
-int bench_fail(const char *format, ...) {
-        va_list ap;
-
-        fflush(stdout);
-        fputs("fsop-bench: ", stderr);
-        va_start(ap, format);
-        vfprintf(stderr, format, ap);
-        va_end(ap);
-        fputc('\n', stderr);
-        return -1;
-}
-
-char *bench_format(const char *format, ...) {
-        char *text = NULL;
-        va_list ap;
-        int ret;
-
-        va_start(ap, format);
-        ret = vasprintf(&text, format, ap);
-        va_end(ap);
-        if (ret < 0)
-                abort();
-        return text;
-}
-
-void *bench_alloc(size_t n, size_t bytes) {
-        void *memory = calloc(n, bytes);
-
-        if (!memory)
-                abort();
-        return memory;
-}
-
-uint64_t bench_now_ns(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-void bench_sleep_ms(unsigned ms) {
-        struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-
-        nanosleep(&time, NULL);
-}
-
-int bench_write_all(int fd, const void *data, size_t len) {
-        const char *from = data;
-
-        while (len > 0) {
-                ssize_t n = write(fd, from, len);
-
-                if (n < 0 && errno == EINTR && !bench_stop)
-                        continue;
-                if (n <= 0)
-                        return -1;
-                from += n;
-                len -= (size_t)n;
-        }
-        return 0;
-}
-
-int bench_read_all(int fd, void *data, size_t len) {
-        char *to = data;
-
-        while (len > 0) {
-                ssize_t n = read(fd, to, len);
-
-                if (n < 0 && errno == EINTR && !bench_stop)
-                        continue;
-                if (n <= 0)
-                        return -1;
-                to += n;
-                len -= (size_t)n;
-        }
-        return 0;
-}
 
 /* ---- the command line ---- */
 
@@ -151,6 +70,8 @@ enum {
         OPT_FOLLOW,
         OPT_PIN,
         OPT_JSON,
+        OPT_MARKDOWN,
+        OPT_OUT,
         OPT_LIST,
         OPT_PROFILE,
         OPT_ONE,
@@ -169,6 +90,8 @@ static const struct option long_options[] = {
         {"follow", no_argument, NULL, OPT_FOLLOW},
         {"pin", required_argument, NULL, OPT_PIN},
         {"json", no_argument, NULL, OPT_JSON},
+        {"markdown", no_argument, NULL, OPT_MARKDOWN},
+        {"out", required_argument, NULL, OPT_OUT},
         {"list", no_argument, NULL, OPT_LIST},
         {"profile-op", required_argument, NULL, OPT_PROFILE},
         {"one", no_argument, NULL, OPT_ONE},
@@ -208,38 +131,101 @@ static int take_option(struct options *options, int option) {
                 process_pin = strcmp(optarg, "together") == 0 ? PIN_TOGETHER : PIN_APART;
                 return process_pin == PIN_TOGETHER || strcmp(optarg, "apart") == 0 ? 0 : -1;
         case OPT_JSON:
-                options->json = true;
+                report_format = REPORT_JSON;
                 return 0;
+        case OPT_MARKDOWN:
+                report_format = REPORT_MARKDOWN;
+                return 0;
+        case OPT_OUT:
+                report_dir = optarg;
+                return access(optarg, W_OK) == 0 ? 0 : -1;
         case OPT_LIST:
                 options->list = true;
                 return 0;
         case OPT_PROFILE:
-                options->profile = optarg;
+                options->profile.of = optarg;
                 return 0;
         case OPT_ONE:
-                options->one = true;
+                options->profile.one = true;
                 return 0;
         case OPT_AS:
-                options->as = (enum fsop_as)fsop_as_from_name(optarg);
+                options->profile.as = (enum fsop_as)fsop_as_from_name(optarg);
                 return fsop_as_from_name(optarg) < 0 ? -1 : 0;
         case OPT_SECONDS:
-                options->seconds = strtod(optarg, NULL);
-                return options->seconds > 0 ? 0 : -1;
+                options->profile.seconds = strtod(optarg, NULL);
+                return options->profile.seconds > 0 ? 0 : -1;
         default:
                 return -1;
         }
 }
 
+/* ---- what is to be measured ---- */
+
+/* What is not a row of the table of rows. */
+struct subject {
+        const char *name, *says;
+        int (*run)(struct bench *bench); /* no daemon runs yet */
+};
+
+static const struct subject subjects[] = {
+        {"memory", "resident memory over connections, of both engines", memory_run},
+};
+#define N_SUBJECTS (sizeof(subjects) / sizeof(subjects[0]))
+
+static bool begins(const char *name, const char *word) {
+        return strncmp(name, word, strlen(word)) == 0;
+}
+
+static bool is_subject(const char *word) {
+        for (size_t i = 0; i < N_SUBJECTS; i++)
+                if (strcmp(subjects[i].name, word) == 0)
+                        return true;
+        return false;
+}
+
+/* Whether a row or curve is meant. A word that is the name of a subject means nothing else. */
+static bool is_chosen(const struct options *options, const char *name) {
+        for (int i = 0; i < options->n_words; i++)
+                if (!is_subject(options->words[i]) && begins(name, options->words[i]))
+                        return true;
+        return false;
+}
+
+static bool row_is_chosen(const struct options *options, const struct row *row) {
+        if (options->profile.of)
+                return profile_is_of(&options->profile, row);
+        return options->n_words == 0 || is_chosen(options, row->name);
+}
+
+static bool subject_is_chosen(const struct options *options, const struct subject *subject) {
+        for (int i = 0; i < options->n_words; i++)
+                if (strcmp(subject->name, options->words[i]) == 0)
+                        return true;
+        return false;
+}
+
 static int check_words(const struct options *options) {
         for (int i = 0; i < options->n_words; i++) {
-                bool known = false;
+                const char *word = options->words[i];
+                bool known = is_subject(word);
 
                 for (uint32_t k = 0; k < n_rows; k++)
-                        known |= row_is_chosen(&rows[k], &options->words[i], 1);
+                        known |= begins(rows[k].name, word);
+                for (uint32_t k = 0; k < n_curves; k++)
+                        known |= begins(curves[k].name, word);
                 if (!known)
-                        return bench_fail("no row is called %s (--list shows them)", options->words[i]);
+                        return bench_fail("nothing is called %s (--list shows what is)", word);
         }
         return 0;
+}
+
+static void list(void) {
+        for (uint32_t i = 0; i < n_rows; i++)
+                printf("%-18s %s\n", rows[i].name, rows[i].says);
+        for (uint32_t i = 0; i < n_curves; i++)
+                printf("%-18s %s\n", curves[i].name, curves[i].says);
+        for (size_t i = 0; i < N_SUBJECTS; i++)
+                printf("%-18s %s\n", subjects[i].name, subjects[i].says);
 }
 
 /* 0: go on, 1: done, -1: usage */
@@ -256,8 +242,8 @@ static int parse(struct options *options, int argc, char **argv) {
         }
         options->words = argv + optind;
         options->n_words = argc - optind;
-        for (uint32_t i = 0; options->list && i < n_rows; i++)
-                printf("%-18s %s\n", rows[i].name, rows[i].says);
+        if (options->list)
+                list();
         return options->list ? 1 : check_words(options);
 }
 
@@ -294,51 +280,34 @@ static void catch_signals(void) {
 }
 
 static int start_all(struct bench *bench) {
-        int ret = daemon_start(&bench->place, bench->fsopd, bench->engine, &bench->daemon);
-
-        if (ret < 0 || echo_start(&bench->echo, &bench->echo_fd) < 0)
+        if (daemon_start(&bench->place, 0, bench->fsopd, bench->engine, &bench->daemons[0]) < 0 ||
+            daemon_start(&bench->place, 1, bench->fsopd, "threads", &bench->daemons[1]) < 0 ||
+            peers_start(&bench->peers, &bench->place) < 0)
                 return -1;
-        ret = sftp_start(bench->sftp_server, &bench->sftp, &bench->sftp_fd);
-        if (ret < 0)
-                return -1;
-        return worker_start(&bench->worker, &bench->place, bench->echo_fd, bench->sftp_fd);
+        return worker_start(&bench->worker, &bench->place, &bench->peers);
 }
 
 static void stop_all(struct bench *bench) {
         worker_stop(&bench->worker);
-        if (bench->echo_fd >= 0)
-                close(bench->echo_fd);
-        if (bench->sftp_fd >= 0)
-                close(bench->sftp_fd);
-        bench->echo_fd = bench->sftp_fd = -1;
-        process_end(&bench->echo, SIGKILL);
-        process_end(&bench->sftp, SIGKILL);
-        process_end(&bench->daemon, SIGTERM);
+        peers_stop(&bench->peers);
+        process_end(&bench->daemons[1], SIGTERM);
+        process_end(&bench->daemons[0], SIGTERM);
 }
 
-static bool contest_is_chosen(const struct options *options, int contest) {
-        for (uint32_t i = 0; i < n_rows; i++)
-                if (rows[i].contest == contest && row_is_chosen(&rows[i], options->words, options->n_words))
-                        return true;
-        return false;
+static bool is_memory(const struct row *row) {
+        return row->contest.ours.side == SIDE_MEMORY;
 }
 
 static bool copies_are_chosen(const struct options *options) {
-        for (uint32_t i = 0; i < n_rows; i++) {
-                const struct row *row = &rows[i];
-
-                if (row->contest < 0 || !contests[row->contest].copying)
-                        continue;
-                if (options->profile ? strcmp(options->profile, row->name) == 0
-                                     : row_is_chosen(row, options->words, options->n_words))
+        for (uint32_t i = 0; i < n_rows; i++)
+                if (rows[i].contest.copying && row_is_chosen(options, &rows[i]))
                         return true;
-        }
         return false;
 }
 
-static int describe(struct bench *bench, const struct options *options) {
-        FILE *stream = options->json ? stderr : stdout;
-        char *about = worker_about(&bench->worker);
+static int describe(struct bench *bench) {
+        FILE *stream = report_format == REPORT_TEXT ? stdout : stderr;
+        char *about = worker_about(&bench->worker, 0);
 
         if (!about)
                 return -1;
@@ -349,120 +318,96 @@ static int describe(struct bench *bench, const struct options *options) {
         return 0;
 }
 
-static int run_contests(struct bench *bench, const struct options *options) {
-        struct outcome outcomes[16] = {0};
-        int ret = 0;
+static int run_row(struct bench *bench, const struct row *row) {
+        const char *missing = contest_missing(bench, &row->contest);
+        struct outcome outcome;
 
-        report_head(options->json);
-        for (uint32_t i = 0; i < n_contests && ret == 0; i++)
-                if (contest_is_chosen(options, (int)i))
-                        ret = contest_run(bench, &contests[i], &outcomes[i]);
-        for (uint32_t i = 0; i < n_rows; i++) {
-                const struct row *row = &rows[i];
-
-                if (row->contest < 0 || !row_is_chosen(row, options->words, options->n_words) ||
-                    !outcomes[row->contest].ns[0])
-                        continue;
-                report_row(row, &contests[row->contest], &outcomes[row->contest], options->json);
+        if (missing) {
+                report_skipped(row, missing);
+                return 0;
         }
-        for (uint32_t i = 0; i < n_contests; i++)
-                outcome_fini(&outcomes[i]);
-        return ret;
-}
-
-static int run_memory(struct bench *bench, const struct options *options) {
-        struct memory memory;
-
-        if (memory_measure(bench, &memory) < 0)
+        if (contest_run(bench, &row->contest, &outcome) < 0)
                 return -1;
-        for (uint32_t i = 0; i < n_rows; i++)
-                if (rows[i].contest < 0 && row_is_chosen(&rows[i], options->words, options->n_words))
-                        report_memory(&rows[i],
-                                      strcmp(rows[i].name, "memory-idle") == 0 ? memory.idle_kib
-                                                                               : memory.connection_kib,
-                                      options->json);
-        if (!options->json)
-                printf("(of the daemon's memory %.0f KiB are its own, the rest are pages of files: program and "
-                       "libraries)\n",
-                       memory.anonymous_kib);
+        report_row(row, &outcome);
+        outcome_fini(&outcome);
         return 0;
 }
 
-/* What the profile is to be of: the number of an operation, or a row's copying. */
-static int find_profiled(const char *name, const struct copying **ret_copying) {
-        static const char *const names[] = {"stat", "chown", "setxattr"};
+/* All that the same daemons serve. */
+static int run_together(struct bench *bench, const struct options *options) {
+        int ret = start_all(bench);
 
-        for (int i = 0; i < 3; i++)
-                if (strcmp(name, names[i]) == 0)
-                        return i;
-        for (uint32_t i = 0; i < n_rows; i++)
-                if (rows[i].contest >= 0 && strcmp(name, rows[i].name) == 0)
-                        *ret_copying = contests[rows[i].contest].copying;
-        return *ret_copying ? 0
-                            : bench_fail("--profile-op %s: neither stat, chown, setxattr nor a row of copies", name);
+        if (ret == 0)
+                ret = describe(bench);
+        if (ret == 0 && options->profile.of)
+                return profile_run(bench, &options->profile);
+        for (uint32_t i = 0; i < n_rows && ret == 0; i++)
+                if (!is_memory(&rows[i]) && row_is_chosen(options, &rows[i]))
+                        ret = run_row(bench, &rows[i]);
+        for (uint32_t i = 0; i < n_curves && ret == 0; i++)
+                if (is_chosen(options, curves[i].name))
+                        ret = curve_run(bench, &curves[i]);
+        return ret;
 }
 
-/* Keeps the daemon busy, so that it can be looked at. */
-static int run_profile(struct bench *bench, const struct options *options) {
-        const struct copying *copying = NULL;
-        int what = find_profiled(options->profile, &copying);
-        struct job job = {.side = options->one ? SIDE_OURS_ONE : SIDE_OURS_BATCH,
-                          .what = (enum what)what,
-                          .as = options->as,
-                          .n_files = BENCH_FILES,
-                          .passes = 4};
-        uint64_t begin = bench_now_ns(), operations = 0;
-        double seconds = 0, busy_ns = 0, cpu_ms = daemon_cpu_ms(bench->daemon);
+/* The rows of a fresh daemon. */
+static int run_memory(struct bench *bench, const struct options *options) {
+        static const uint32_t points[] = {0, 500};
+        struct memory memory[2];
 
-        if (what < 0)
+        if (memory_measure(bench, bench->engine, points, 2, memory) < 0)
                 return -1;
-        printf("daemon %ld, client %ld\n", (long)bench->daemon, (long)bench->worker.pid);
-        fflush(stdout);
-        while (seconds < options->seconds) {
-                double ns = copying ? copy_do(bench, copying, SIDE_OURS_JOB, false) : bench_do(bench, job);
-
-                if (ns < 0)
-                        return -1;
-                busy_ns += ns;
-                operations += copying ? 1 : (uint64_t)job.n_files * job.passes;
-                seconds = (double)(bench_now_ns() - begin) / 1e9;
-        }
-        cpu_ms = (daemon_cpu_ms(bench->daemon) - cpu_ms) / (double)operations;
-        if (copying)
-                printf("%llu copies, %.0f ms each, %.0f ms of processor time\n", (unsigned long long)operations,
-                       busy_ns / 1e6 / (double)operations, cpu_ms);
-        else
-                printf("%llu operations, %.0f op/s, %.2f us of processor time each\n", (unsigned long long)operations,
-                       (double)operations / seconds, cpu_ms * 1000);
+        for (uint32_t i = 0; i < n_rows; i++)
+                if (is_memory(&rows[i]) && row_is_chosen(options, &rows[i]))
+                        report_memory(&rows[i],
+                                      strcmp(rows[i].name, "memory-idle") == 0
+                                              ? memory[0].resident_kib
+                                              : (memory[1].resident_kib - memory[0].resident_kib) / points[1]);
+        if (report_format == REPORT_TEXT)
+                printf("(of the daemon's memory %.0f KiB are its own, the rest are pages of files: program and "
+                       "libraries)\n",
+                       memory[0].anonymous_kib);
         return 0;
 }
 
 static int measure(struct bench *bench, const struct options *options) {
-        bool memory = contest_is_chosen(options, -1), others = false;
-        int ret = 0;
+        bool together = options->profile.of, memory = false, any_row = false;
+        int ret;
 
-        for (uint32_t i = 0; i < n_contests; i++)
-                others |= contest_is_chosen(options, (int)i);
-        if (others || options->profile) {
-                if (start_all(bench) < 0)
-                        return -1;
-                ret = describe(bench, options);
-                if (ret == 0)
-                        ret = options->profile ? run_profile(bench, options) : run_contests(bench, options);
+        for (uint32_t i = 0; i < n_rows; i++) {
+                bool chosen = row_is_chosen(options, &rows[i]);
+
+                any_row |= chosen;
+                memory |= chosen && is_memory(&rows[i]);
+                together |= chosen && !is_memory(&rows[i]);
+        }
+        for (uint32_t i = 0; i < n_curves; i++)
+                together |= is_chosen(options, curves[i].name);
+        ret = report_begin(any_row && !options->profile.of);
+        if (ret == 0 && together) {
+                ret = run_together(bench, options);
                 stop_all(bench);
         }
-        if (ret == 0 && memory && !options->profile)
+        if (ret == 0 && memory)
                 ret = run_memory(bench, options);
+        for (size_t i = 0; i < N_SUBJECTS && ret == 0; i++)
+                if (subject_is_chosen(options, &subjects[i]))
+                        ret = subjects[i].run(bench);
         return ret;
 }
 
 int main(int argc, char **argv) {
-        struct options options = {.rounds = 9, .seconds = 10, .engine = "auto"};
-        struct bench bench = {.echo_fd = -1, .sftp_fd = -1};
+        struct options options = {.rounds = 9, .engine = "auto", .profile = {.seconds = 10}};
+        struct bench bench = {.peers = {.fds = {-1, -1, -1, -1}}};
         struct place_options place = {0};
         char *found = NULL;
-        int ret = parse(&options, argc, argv);
+        int ret;
 
+        if (argc > 1 && strcmp(argv[1], "fair") == 0) {
+                catch_signals();
+                return fair_main(argc - 1, argv + 1);
+        }
+        ret = parse(&options, argc, argv);
         if (ret != 0)
                 return ret < 0 ? 2 : 0;
         if (geteuid() != 0)
@@ -473,9 +418,10 @@ int main(int argc, char **argv) {
                 return bench_fail("there is no fsopd beside this program; say where with --fsopd"), 1;
         bench.fsopd = options.fsopd;
         bench.engine = options.engine;
-        bench.sftp_server = options.sftp_server;
+        bench.peers.sftp_server = options.sftp_server;
         bench.rounds = options.rounds;
         catch_signals();
+        process_raise_descriptors(); /* the daemon inherits them */
         bench.has_rsync = process_finds("rsync");
         place = (struct place_options){.dir = options.dir,
                                        .fs = options.fs,

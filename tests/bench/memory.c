@@ -4,14 +4,13 @@
  * Hello.
  */
 #include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/bench/bench.h"
 
-#define CONNECTIONS 500u
+#define DESCRIPTORS_BESIDE 200u /* that connections leave to others */
 
 /* A line of /proc/PID/status, its number; negative where it can't be read. */
 static double status_line(pid_t pid, const char *key) {
@@ -46,31 +45,47 @@ static double status_kib(pid_t pid, const char *key) {
         return kib;
 }
 
-static int measure(struct bench *bench, pid_t pid, struct memory *memory) {
-        struct job first = {.side = SIDE_OURS_ONE, .what = WHAT_CHOWN, .as = FSOP_AS_AUTO, .n_files = 1, .passes = 1};
-        double with_connections;
+static int measure(struct bench *bench, const uint32_t *points, uint32_t n, struct memory *memory) {
+        struct work first = {.what = WHAT_CHOWN, .as = FSOP_AS_AUTO, .n_files = 1, .passes = 1};
+        struct figures figures;
 
-        if (bench_do(bench, first) < 0)
+        if (bench_do(bench, first, &figures) < 0)
                 return -1;
-        memory->idle_kib = status_kib(pid, "VmRSS");
-        memory->anonymous_kib = status_kib(pid, "RssAnon");
-        if (worker_connect(&bench->worker, CONNECTIONS) < 0)
-                return -1;
-        with_connections = status_kib(pid, "VmRSS");
-        if (memory->idle_kib < 0 || with_connections < 0)
-                return bench_fail("/proc/%ld/status cannot be read", (long)pid);
-        memory->connection_kib = (with_connections - memory->idle_kib) / CONNECTIONS;
+        for (uint32_t i = 0; i < n; i++) {
+                if (worker_connect(&bench->worker, points[i]) < 0)
+                        return -1;
+                memory[i].resident_kib = status_kib(bench->daemons[0], "VmRSS");
+                memory[i].anonymous_kib = status_kib(bench->daemons[0], "RssAnon");
+                if (memory[i].resident_kib < 0)
+                        return bench_fail("/proc/%ld/status cannot be read", (long)bench->daemons[0]);
+        }
         return 0;
 }
 
-int memory_measure(struct bench *bench, struct memory *ret_memory) {
+int memory_measure(struct bench *bench, const char *engine, const uint32_t *points, uint32_t n, struct memory *memory) {
         int ret = -1;
 
-        if (daemon_start(&bench->place, bench->fsopd, bench->engine, &bench->daemon) < 0)
+        if (daemon_start(&bench->place, 0, bench->fsopd, engine, &bench->daemons[0]) < 0)
                 return -1;
-        if (worker_start(&bench->worker, &bench->place, -1, -1) == 0)
-                ret = measure(bench, bench->daemon, ret_memory);
+        if (worker_start(&bench->worker, &bench->place, NULL) == 0)
+                ret = measure(bench, points, n, memory);
         worker_stop(&bench->worker);
-        process_end(&bench->daemon, SIGTERM);
+        process_end(&bench->daemons[0], SIGTERM);
         return ret;
+}
+
+int memory_run(struct bench *bench) {
+        static const uint32_t points[] = {0, 10, 100, 1000, 10000};
+        enum { N = sizeof(points) / sizeof(points[0]) };
+        struct memory ours[N], theirs[N];
+        uint32_t n = 1, descriptors = process_raise_descriptors();
+
+        while (n < (bench->place.quick ? 3 : N) && points[n] + DESCRIPTORS_BESIDE <= descriptors)
+                n++;
+        if (n < N && !bench->place.quick)
+                bench_fail("%u descriptors are too few for %u connections: left out", descriptors, points[n]);
+        if (memory_measure(bench, bench->engine, points, n, ours) < 0 ||
+            memory_measure(bench, "threads", points, n, theirs) < 0)
+                return -1;
+        return report_memory_curve(points, n, ours, theirs);
 }

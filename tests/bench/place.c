@@ -109,12 +109,13 @@ static int make_files(struct place *place) {
         if (make_directory(place->scratch, "data") < 0 || make_directory(place->scratch, "copies") < 0 ||
             make_directory(place->scratch, "audit") < 0)
                 return -1;
+        files->directory = bench_format("%s/data", place->scratch);
         files->owners[0] = OWNER_A;
         files->owners[1] = OWNER_B;
         files->group = OWNER_GROUP;
         files->paths = bench_alloc(BENCH_FILES, sizeof(*files->paths));
         for (uint32_t i = 0; i < BENCH_FILES; i++) {
-                char *path = bench_format("%s/data/file-%04u", place->scratch, i);
+                char *path = bench_format("%s/file-%04u", files->directory, i);
 
                 files->paths[files->n++] = path;
                 if (write_file(path, "something\n") < 0)
@@ -127,9 +128,9 @@ static int make_files(struct place *place) {
 
 static int write_settings(struct place *place, const char *user) {
         char *rule = bench_format("%s/policy.d/bench.yaml", place->control);
-        char *text = bench_format("socket: %s\nsocket-mode: 0666\nstate-dir: %s\npolicy-dir: %s/policy.d\n"
-                                  "audit: file:%s\nlog-level: warning\n",
-                                  place->socket, place->state, place->control, place->audit);
+        char *text = bench_format("socket-mode: 0666\npolicy-dir: %s/policy.d\naudit: file:%s\nlog-level: warning\n"
+                                  "limits:\n  connections: %u\n  connections-per-uid: %u\n",
+                                  place->control, place->audit, BENCH_CONNECTIONS_MAX, BENCH_CONNECTIONS_MAX);
         int ret = write_file(place->config, text);
 
         free(text);
@@ -150,9 +151,11 @@ static int make_control(struct place *place) {
         const char *parent = access("/run", W_OK) == 0 ? "/run" : "/var/lib";
 
         if (make_scratch(parent, &place->control) < 0 || make_directory(place->control, "policy.d") < 0 ||
-            make_scratch("/var/lib", &place->state) < 0)
+            make_scratch("/var/lib", &place->state[0]) < 0 || make_scratch("/var/lib", &place->state[1]) < 0)
                 return -1;
-        place->socket = bench_format("%s/fsopd.sock", place->control);
+        place->socket[0] = bench_format("%s/fsopd.sock", place->control);
+        place->socket[1] = bench_format("%s/threads.sock", place->control);
+        place->echo_socket = bench_format("%s/echo.sock", place->control);
         place->config = bench_format("%s/fsopd.yaml", place->control);
         place->log = bench_format("%s/fsopd.log", place->control);
         return 0;
@@ -201,16 +204,21 @@ void place_fini(struct place *place) {
         if (place->image && unlink(place->image) < 0 && errno != ENOENT)
                 bench_fail("%s: %s", place->image, strerror(errno));
         tree_remove(place->control);
-        tree_remove(place->state);
+        tree_remove(place->state[0]);
+        tree_remove(place->state[1]);
         for (uint32_t i = 0; i < place->files.n; i++)
                 free(place->files.paths[i]);
         free(place->files.paths);
         free(place->control);
-        free(place->state);
+        free(place->state[0]);
+        free(place->state[1]);
         free(place->scratch);
         free(place->image);
         free(place->mount_point);
-        free(place->socket);
+        free(place->socket[0]);
+        free(place->socket[1]);
+        free(place->echo_socket);
+        free(place->files.directory);
         free(place->config);
         free(place->audit);
         free(place->log);

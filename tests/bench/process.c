@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * process.c: other processes: the daemon, the servers it is compared with, and commands. All of them die with this one.
+ * process.c: other processes: the daemon, and commands. All of them die with this one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -20,6 +21,7 @@
 
 #define DAEMON_START_MS 10000u
 #define DAEMON_END_MS 12000u
+#define DESCRIPTORS_WANTED 65536u
 
 enum pin process_pin;
 
@@ -57,6 +59,18 @@ int process_become(uid_t uid, gid_t gid) {
                 return bench_fail("cannot become uid %u: %s", uid, strerror(errno));
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* forgotten when the uid changes */
         return 0;
+}
+
+uint32_t process_raise_descriptors(void) {
+        struct rlimit limit, wanted = {DESCRIPTORS_WANTED, DESCRIPTORS_WANTED};
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return 0;
+        if (limit.rlim_max < DESCRIPTORS_WANTED && setrlimit(RLIMIT_NOFILE, &wanted) == 0)
+                return DESCRIPTORS_WANTED;
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        return limit.rlim_max < UINT32_MAX ? (uint32_t)limit.rlim_max : UINT32_MAX;
 }
 
 /* Reaps a child within a time. Whether it is gone. */
@@ -150,7 +164,7 @@ static bool daemon_listens(const char *path) {
         return listens;
 }
 
-static void daemon_exec(const struct place *place, const char *fsopd, const char *engine) {
+static void daemon_exec(const struct place *place, unsigned which, const char *fsopd, const char *engine) {
         int log = open(place->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -159,20 +173,21 @@ static void daemon_exec(const struct place *place, const char *fsopd, const char
                 dup2(log, STDOUT_FILENO);
                 dup2(log, STDERR_FILENO);
         }
-        execl(fsopd, "fsopd", "--config", place->config, "--engine", engine, (char *)NULL);
+        execl(fsopd, "fsopd", "--config", place->config, "--socket", place->socket[which], "--state-dir",
+              place->state[which], "--engine", engine, (char *)NULL);
         fprintf(stderr, "cannot run %s: %s\n", fsopd, strerror(errno));
         _exit(127);
 }
 
-int daemon_start(const struct place *place, const char *fsopd, const char *engine, pid_t *ret_pid) {
+int daemon_start(const struct place *place, unsigned which, const char *fsopd, const char *engine, pid_t *ret_pid) {
         pid_t pid = process_fork(true);
 
         if (pid < 0)
                 return -1;
         if (pid == 0)
-                daemon_exec(place, fsopd, engine);
+                daemon_exec(place, which, fsopd, engine);
         for (unsigned waited = 0; waited < DAEMON_START_MS && !bench_stop; waited += 10) {
-                if (daemon_listens(place->socket)) {
+                if (daemon_listens(place->socket[which])) {
                         *ret_pid = pid;
                         return 0;
                 }
@@ -216,54 +231,4 @@ double daemon_cpu_ms(pid_t pid) {
                 fclose(children);
         free(path);
         return ms;
-}
-
-/* ---- the others ---- */
-
-/* Forks with a stream socket between. In the child, 0 and its end. */
-static pid_t fork_with_socket(int *ret_fd) {
-        int fds[2];
-        pid_t pid;
-
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-                return bench_fail("socketpair: %s", strerror(errno));
-        pid = process_fork(true);
-        close(fds[pid == 0 ? 0 : 1]);
-        *ret_fd = fds[pid == 0 ? 1 : 0];
-        if (pid < 0)
-                close(*ret_fd);
-        return pid;
-}
-
-int echo_start(pid_t *ret_pid, int *ret_fd) {
-        pid_t pid = fork_with_socket(ret_fd);
-
-        if (pid == 0) {
-                echo_serve(*ret_fd);
-                _exit(0);
-        }
-        *ret_pid = pid;
-        return pid < 0 ? -1 : 0;
-}
-
-int sftp_start(const char *program, pid_t *ret_pid, int *ret_fd) {
-        static const char *const places[] = {"/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server",
-                                             "/usr/lib/ssh/sftp-server", "/usr/libexec/sftp-server"};
-        pid_t pid;
-
-        for (size_t i = 0; !program && i < sizeof(places) / sizeof(places[0]); i++)
-                if (access(places[i], X_OK) == 0)
-                        program = places[i];
-        if (!program)
-                return 1;
-        pid = fork_with_socket(ret_fd);
-        if (pid == 0) {
-                dup2(*ret_fd, STDIN_FILENO);
-                dup2(*ret_fd, STDOUT_FILENO);
-                execl(program, "sftp-server", (char *)NULL);
-                fprintf(stderr, "fsop-bench: %s: %s\n", program, strerror(errno));
-                _exit(127);
-        }
-        *ret_pid = pid;
-        return pid < 0 ? -1 : 0;
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sftp.c: speaks SFTP version 3 to OpenSSH's sftp-server, as much as it takes to ask for a stat and for another owner,
- * with a number of requests in flight.
+ * sftp.c: SFTP version 3, as much as it takes to ask OpenSSH's sftp-server for a stat and for another owner.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/bench/bench.h"
 
@@ -21,114 +17,56 @@ enum {
         SFTP_ATTR_UIDGID = 2,
 };
 
-#define SFTP_PACKET_MAX 4096u
+static void put_u32(struct stream *stream, uint32_t value) {
+        uint8_t bytes[4] = {(uint8_t)(value >> 24), (uint8_t)(value >> 16), (uint8_t)(value >> 8), (uint8_t)value};
 
-struct sftp {
-        int fd;
-        uint8_t out[BENCH_SFTP_WINDOW * SFTP_PACKET_MAX];
-        size_t n_out;
-        uint8_t in[64 * 1024];
-        size_t n_in;
-};
-
-static void put_u32(struct sftp *sftp, uint32_t value) {
-        for (int shift = 24; shift >= 0; shift -= 8)
-                sftp->out[sftp->n_out++] = (uint8_t)(value >> shift);
+        stream_put(stream, bytes, sizeof(bytes));
 }
 
 static uint32_t get_u32(const uint8_t *from) {
         return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
 }
 
-static int flush(struct sftp *sftp) {
-        size_t n = sftp->n_out;
+/* No packet of interest is shorter than a type and a number. */
+static size_t packet_bytes(const uint8_t *packet, size_t n) {
+        size_t len = n < 4 ? 0 : 4 + (size_t)get_u32(packet);
 
-        sftp->n_out = 0;
-        return bench_write_all(sftp->fd, sftp->out, n);
+        return n >= 4 && len < 9 ? SIZE_MAX : len;
 }
 
-/* The length of the packet at the beginning of what was received; 0: not there yet; more than the buffer: never will
- * be. */
-static size_t packet_bytes(const struct sftp *sftp, size_t from) {
+static int greet(struct stream *stream, const struct files *files) {
+        const uint8_t *packet;
         size_t len;
 
-        if (sftp->n_in - from < 4)
-                return 0;
-        len = 4 + (size_t)get_u32(sftp->in + from);
-        if (len > sizeof(sftp->in) || len < 9)
-                return SIZE_MAX;
-        return len <= sftp->n_in - from ? len : 0;
+        (void)files;
+        put_u32(stream, 5);
+        stream_put_u8(stream, SFTP_INIT);
+        put_u32(stream, 3);
+        packet = stream_ask(stream, &len);
+        if (!packet)
+                return -1;
+        return packet[4] == SFTP_VERSION ? 0 : bench_fail("sftp-server answers in an unknown way");
 }
 
-static int receive(struct sftp *sftp) {
-        ssize_t n;
-
-        do
-                n = read(sftp->fd, sftp->in + sftp->n_in, sizeof(sftp->in) - sftp->n_in);
-        while (n < 0 && errno == EINTR && !bench_stop);
-        if (n <= 0)
-                return bench_fail("sftp-server went away");
-        sftp->n_in += (size_t)n;
-        return 0;
-}
-
-static void consume(struct sftp *sftp, size_t n) {
-        memmove(sftp->in, sftp->in + n, sftp->n_in - n);
-        sftp->n_in -= n;
-}
-
-static int greet(struct sftp *sftp) {
-        size_t len = 0;
-
-        put_u32(sftp, 5);
-        sftp->out[sftp->n_out++] = SFTP_INIT;
-        put_u32(sftp, 3);
-        if (flush(sftp) < 0)
-                return bench_fail("cannot write to sftp-server");
-        while ((len = packet_bytes(sftp, 0)) == 0)
-                if (receive(sftp) < 0)
-                        return -1;
-        if (len == SIZE_MAX || sftp->in[4] != SFTP_VERSION)
-                return bench_fail("sftp-server answers in an unknown way");
-        consume(sftp, len);
-        return 0;
-}
-
-struct sftp *sftp_open(int fd) {
-        struct sftp *sftp = bench_alloc(1, sizeof(*sftp));
-
-        sftp->fd = fd;
-        if (greet(sftp) < 0) {
-                sftp_close(sftp);
-                return NULL;
-        }
-        return sftp;
-}
-
-void sftp_close(struct sftp *sftp) {
-        free(sftp);
-}
-
-static void put_request(struct sftp *sftp, const struct files *files, const struct job *job, uint32_t i) {
-        const char *path = files->paths[i % job->n_files];
+static void put(struct stream *stream, const struct files *files, const struct work *work, uint32_t i) {
+        const char *path = files->paths[i % work->n_files];
         uint32_t len = (uint32_t)strlen(path);
-        bool is_chown = job->what == WHAT_CHOWN;
+        bool is_chown = work->what == WHAT_CHOWN;
 
-        put_u32(sftp, 1 + 4 + 4 + len + (is_chown ? 12 : 0));
-        sftp->out[sftp->n_out++] = is_chown ? SFTP_SETSTAT : files->follow ? SFTP_STAT : SFTP_LSTAT;
-        put_u32(sftp, i);
-        put_u32(sftp, len);
-        memcpy(sftp->out + sftp->n_out, path, len);
-        sftp->n_out += len;
+        put_u32(stream, 1 + 4 + 4 + len + (is_chown ? 12 : 0));
+        stream_put_u8(stream, is_chown ? SFTP_SETSTAT : files->follow ? SFTP_STAT : SFTP_LSTAT);
+        put_u32(stream, i);
+        put_u32(stream, len);
+        stream_put(stream, path, len);
         if (is_chown) {
-                put_u32(sftp, SFTP_ATTR_UIDGID);
-                put_u32(sftp, files_owner(files, job->phase + i / job->n_files));
-                put_u32(sftp, files->group);
+                put_u32(stream, SFTP_ATTR_UIDGID);
+                put_u32(stream, files_owner(files, work->phase + i / work->n_files));
+                put_u32(stream, files->group);
         }
 }
 
-/* An answer that says yes, to request number `expected`: sftp-server keeps the order. */
-static int check_answer(const uint8_t *packet, size_t len, enum what what, uint32_t expected) {
+/* sftp-server keeps the order. */
+static int check(const uint8_t *packet, size_t len, enum what what, uint32_t expected) {
         uint32_t id = get_u32(packet + 5);
 
         if (id != expected)
@@ -140,46 +78,4 @@ static int check_answer(const uint8_t *packet, size_t len, enum what what, uint3
         return 0;
 }
 
-/* Takes in all whole answers. Returns how many, or -1. */
-static int64_t take_answers(struct sftp *sftp, enum what what, uint32_t expected) {
-        size_t from = 0, len;
-        int64_t n = 0;
-
-        while ((len = packet_bytes(sftp, from)) != 0) {
-                if (len == SIZE_MAX)
-                        return bench_fail("sftp-server sends a packet without sense");
-                if (check_answer(sftp->in + from, len, what, expected + (uint32_t)n) < 0)
-                        return -1;
-                from += len;
-                n++;
-        }
-        consume(sftp, from);
-        return n;
-}
-
-uint64_t sftp_run(struct sftp *sftp, const struct files *files, const struct job *job, uint32_t window,
-                  uint32_t *samples) {
-        uint32_t total = job->n_files * job->passes, sent = 0, answered = 0;
-        uint64_t begin = bench_now_ns(), last = begin;
-
-        while (answered < total) {
-                int64_t n;
-
-                while (sent < total && sent - answered < window)
-                        put_request(sftp, files, job, sent++);
-                if (sftp->n_out > 0 && flush(sftp) < 0) {
-                        bench_fail("cannot write to sftp-server");
-                        return 0;
-                }
-                if (receive(sftp) < 0 || (n = take_answers(sftp, job->what, answered)) < 0)
-                        return 0;
-                if (window == 1 && n > 0) {
-                        uint64_t now = bench_now_ns();
-
-                        samples[answered] = (uint32_t)(now - last);
-                        last = now;
-                }
-                answered += (uint32_t)n;
-        }
-        return bench_now_ns() - begin;
-}
+const struct dialect sftp_dialect = {"sftp-server", greet, put, packet_bytes, check};

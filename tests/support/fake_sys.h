@@ -322,16 +322,16 @@ uint64_t sys_monotonic_ms(void) {
         return fake_now_ms;
 }
 
-void sys_sleep_ms(uint32_t ms) {
-        fake_now_ms += ms;
-}
-
 uint64_t sys_thread_waits(void) {
         return 0;
 }
 
 uint64_t sys_monotonic_ns(void) {
         return fake_now_ms * 1000000u;
+}
+
+void sys_sleep_ms(uint32_t ms) {
+        fake_now_ms += ms;
 }
 
 struct fsop_time sys_realtime(void) {

@@ -19,6 +19,13 @@
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_sys.h"
 
+/* As ck_assert_msg, which writes to a file each time that all is well: for what is asked very often. */
+#define must(condition, ...)                                                                                           \
+        do {                                                                                                           \
+                if (!(condition))                                                                                      \
+                        ck_abort_msg(__VA_ARGS__);                                                                     \
+        } while (0)
+
 /* ---- the rest of the system: everything succeeds, unless it is told not to ------------------------------------------- */
 
 static struct {
@@ -31,6 +38,7 @@ static struct {
         uint32_t uid;
         bool foreign;
         unsigned ran_as_service, ran_as_caller;
+        void (*ran)(const struct sys_op *op, int code); /* told of each sys_run; NULL: nobody is */
 } sys;
 
 struct identity {
@@ -38,6 +46,7 @@ struct identity {
         bool service;
 };
 static struct identity service_identity = {.refs = 1, .service = true}, caller_identity = {.refs = 1};
+static struct identity creator_identity = {.refs = 1, .service = true}; /* of what is created as somebody */
 
 static int may_fail(void) {
         sys.calls++;
@@ -80,7 +89,7 @@ int identity_to_create_as(uint32_t uid, uint32_t gid, const uint32_t *groups, ui
 
         (void)uid, (void)gid, (void)groups, (void)n_groups, (void)mknod, (void)set_id;
         if (code == 0)
-                *ret_identity = identity_ref(&service_identity);
+                *ret_identity = identity_ref(&creator_identity);
         return code;
 }
 
@@ -108,20 +117,28 @@ void parent_cache_clear(struct parent_cache *cache) {
         (void)cache;
 }
 
+#define PINNED_FD ((os_fd)8000) /* the object of every operation that is pinned */
+
 int sys_resolve(struct sys_op *op, unsigned flags) {
+        must(op->at.object != PINNED_FD, "resolved twice");
         op->code = sys.slow && (flags & SYS_CACHED_ONLY) ? -FSOP_EAGAIN : may_fail();
         op->at.fs = op->to.fs = sys.slow ? FS_SLOW : FS_LOCAL;
-        if (op->code == 0)
+        if (op->code == 0) {
+                op->at.object = PINNED_FD;
                 sys.pinned++;
+        }
         return op->code;
 }
 
 int sys_run(struct sys_op *op) {
+        must(op->at.object == PINNED_FD, "run without being pinned");
         op->code = may_fail();
+        if (sys.ran)
+                sys.ran(op, op->code);
         if (op->code < 0)
                 return op->code;
         sys.runs++;
-        if (op->identity == &service_identity)
+        if (op->identity->service)
                 sys.ran_as_service++;
         else
                 sys.ran_as_caller++;
@@ -135,7 +152,8 @@ int sys_run(struct sys_op *op) {
 }
 
 void sys_release(struct sys_op *op) {
-        (void)op;
+        must(op->at.object == PINNED_FD, "released twice, or never pinned");
+        op->at.object = OS_FD_NONE;
         sys.pinned--;
 }
 
@@ -300,18 +318,26 @@ const struct store_ops store_sqlite = {
 };
 #endif
 
+/* For programs that run server_main: its engine, and what its service manager asks of it. */
+static struct engine *kit_engine;
+static unsigned kit_requests;
+
 int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock, const char **ret_why) {
-        (void)path, (void)mode, (void)gid, (void)ret_listener, (void)ret_lock, (void)ret_why;
-        return -FSOP_EBUSY;
+        (void)path, (void)mode, (void)gid, (void)ret_why;
+        *ret_listener = fake_fd_open(NULL);
+        *ret_lock = OS_FD_NONE;
+        return 0;
 }
 
 void sys_unlisten(const char *path, os_fd listener, os_fd lock) {
-        (void)path, (void)listener, (void)lock;
+        (void)path, (void)lock;
+        sys_close(listener);
 }
 
 int engine_open(const char *name, const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
-        (void)name, (void)config, (void)ret_engine, (void)ret_why;
-        return -FSOP_EINVAL;
+        (void)name, (void)config, (void)ret_why;
+        *ret_engine = kit_engine;
+        return kit_engine ? 0 : -FSOP_EINVAL;
 }
 
 int service_start(void (*wake)(void *userdata), void *userdata) {
@@ -320,7 +346,10 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
 }
 
 unsigned service_take_requests(void) {
-        return 0;
+        unsigned requests = kit_requests;
+
+        kit_requests = 0;
+        return requests;
 }
 
 int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
@@ -424,7 +453,7 @@ static void rounds(void) {
         for (int i = 0; i < 400; i++) {
                 int n = server.engine->ops->wait(server.engine, 0);
 
-                server_end_round(&server);
+                server_end_round(&server, n == 0);
                 if (!server.sessions)
                         session = NULL;
                 end_cancelled();

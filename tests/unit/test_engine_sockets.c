@@ -322,6 +322,44 @@ START_TEST(send_to_nobody_raises_no_signal) {
 }
 END_TEST
 
+START_TEST(send_ends_at_once_where_it_may) {
+        uint8_t *data = pattern(4u << 20);
+        struct tally sent = {0};
+        char byte = 0;
+        int fds[2];
+
+        OPEN_OR_RETURN(2);
+        socket_pair(fds);
+        struct io out = send_io(fds[1], "x", 1, &sent);
+        out.flags = IO_AT_ONCE;
+        harness_submit(&out);
+        ck_assert(out.flags & IO_ENDED);
+        ck_assert_int_eq(out.result, 1);
+        ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+        ck_assert_int_eq(byte, 'x');
+        harness_settle();
+        ck_assert_uint_eq(sent.calls, 0);
+
+        out = send_io(fds[1], data, 4u << 20, &sent); /* does not fit: done comes, for whatever reason */
+        out.flags = IO_AT_ONCE;
+        harness_submit(&out);
+        ck_assert(!(out.flags & IO_ENDED));
+        close(fds[0]);
+        WAIT_UNTIL(sent.last);
+        ck_assert(!(out.flags & IO_ENDED));
+
+        struct io late = send_io(fds[1], "x", 1, &sent); /* a failure ends it just so */
+        late.flags = IO_AT_ONCE;
+        harness_submit(&late);
+        ck_assert(late.flags & IO_ENDED);
+        ck_assert_int_eq(late.result, -FSOP_EPIPE);
+        ck_assert_int_eq(late.os_error, EPIPE);
+        close(fds[1]);
+        free(data);
+        harness_close();
+}
+END_TEST
+
 START_TEST(reader_gone_in_the_middle_of_a_send) {
         uint8_t *data = pattern(4u << 20);
         struct tally sent = {0};
@@ -683,7 +721,7 @@ int main(void) {
         HARNESS_ADD(suite, "receive", receive_until_the_end, half_closed_is_the_end, broken_connection_is_an_error,
                     big_receive, many_sockets_at_once, pause_and_resume, cancelled_receiver_loses_nothing);
         HARNESS_ADD(suite, "send", send_passes_descriptors_with_the_first_byte, as_many_descriptors_as_there_can_be,
-                    descriptors_cut_off_are_told, big_send_to_a_slow_reader, send_to_nobody_raises_no_signal,
+                    descriptors_cut_off_are_told, big_send_to_a_slow_reader, send_to_nobody_raises_no_signal, send_ends_at_once_where_it_may,
                     reader_gone_in_the_middle_of_a_send, cancel_of_a_waiting_send);
         HARNESS_ADD(suite, "accept", accept_goes_on, accept_ends_with_its_error);
         HARNESS_ADD(suite, "poll", poll_once, poll_of_the_mount_table);

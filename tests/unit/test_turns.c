@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_turns.c: no user takes more than its turn on the loop, with however many connections and however large batches; and what is
- * over a budget waits, and goes on when there is room. The clock stands still unless a test moves it, so that turns are counted in
- * operations here.
+ * test_turns.c: no user takes more than its turn on the loop, with however many connections and however large batches;
+ * and what is over a budget waits, and goes on when there is room. The clock stands still unless a test moves it, so
+ * that turns are counted in operations here.
  */
 #include <stdlib.h>
 
@@ -56,7 +56,7 @@ static void send_stats(struct session *from, uint64_t id, uint32_t n) {
 
 static void one_round(void) {
         server.engine->ops->wait(server.engine, 0);
-        server_end_round(&server);
+        server_end_round(&server, true);
         while (read_send())
                 server.engine->ops->wait(server.engine, 0);
 }
@@ -227,7 +227,7 @@ END_TEST
 
 static void receive_some(struct session *to, const struct buffer *frame, size_t from, size_t len) {
         fake_engine_receive(&to->receive, frame->data + frame->start + from, len, NULL, 0);
-        server_end_round(&server);
+        server_end_round(&server, true);
 }
 
 /* A large frame of which a part is there is charged as a whole; one for which there is no room is not read on. */
