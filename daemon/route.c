@@ -16,7 +16,7 @@
 #define SLOW_NS (1 * MS)              /* nothing quick takes so long */
 #define WATCHED_MS 10000u             /* after something did */
 #define DEBT_NS_MAX (30 * MS)         /* by which the loop may be kept waiting in all */
-#define DEBT_NS_ON_TRIAL_MAX (5 * MS) /* … by a mount that was demoted before */
+#define DEBT_NS_ON_TRIAL_MAX (10 * MS) /* … by a mount that was demoted before */
 #define FORGIVEN_PART 100u            /* of the time that goes by */
 #define TERM_MS_MIN 10000u            /* of a demotion; twice that the next time, and so on */
 #define TERM_MS_MAX 1280000u
