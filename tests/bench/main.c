@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/bench/bench.h"
+#include "tests/bench/routes.h"
 
 struct options {
         const char *fsopd, *dir, *fs, *engine, *sftp_server;
@@ -407,6 +408,8 @@ int main(int argc, char **argv) {
                 catch_signals();
                 return fair_main(argc - 1, argv + 1);
         }
+        if (argc > 1 && strcmp(argv[1], "routes") == 0)
+                return routes_main(argc - 1, argv + 1);
         ret = parse(&options, argc, argv);
         if (ret != 0)
                 return ret < 0 ? 2 : 0;
