@@ -6,7 +6,7 @@
 need_root
 helper hungfs
 helper pace
-sleep_ms=1000
+sleep_ms=${FSOP_TEST_SLOW_MS:-1000}
 local=$scratch/data/local
 slow=$scratch/data/slow
 mkdir -p "$local" "$slow" "$scratch/data/links"
@@ -37,6 +37,7 @@ status() { as_nobody fsop status | sed -n "s/^$1[: ]*\([0-9]*\).*/\1/p"; }
 
 exits 0 "the slow filesystem answers" as_nobody fsop stat "$slow/file"
 
+alone=$(as_user 2345 2345 - "$bin/pace" measure 2 "$local") || fail "operations are done" "$alone"
 hammers=()
 for user in 1234 $nobody_uid; do
         for prefix in "$slow/file" "$slow/kept" "$slow/dir/file" "$scratch/data/links/slow/file"; do
@@ -48,7 +49,8 @@ children+=("${hammers[@]}")
 busy() { [ "$(status workers)" -ge 2 ]; }
 wait_until "they have workers" busy || fail "they keep workers busy"
 paces=$(as_user 2345 2345 - "$bin/pace" measure 4 "$local") || fail "operations elsewhere are done" "$paces"
-echo "$paces"
+paste -d ' ' <(printf '%s\n' "$alone") <(printf '%s\n' "$paces") |
+        while read -r kind _ _ before _ _ _ _ with _; do echo "$kind: p99 $before us alone, $with us beside it"; done
 while read -r kind count _ _ longest; do
         [ "$longest" -lt $((sleep_ms * 1000)) ] && [ "$count" -gt 3 ] && ok "$kind elsewhere never waits as long as one of its answers" ||
                 fail "$kind elsewhere never waits as long as one of its answers" "$count, the longest of $longest us"
