@@ -64,7 +64,9 @@ struct io {
                         const os_fd *fds; /* stay the submitter's */
                         uint32_t n_fds;
                 } send;
-                struct sys_op *op; /* RESOLVE, RUN */
+                struct sys_op *op; /* RESOLVE, RUN. One that has others behind it (op->next) goes to a worker, and all of them
+                                      are done in one go: result is then 0, and each one's own code says what became of
+                                      it. A negative result: none was begun, and it is each one's code */
                 void (*call)(struct io *io); /* CALL: sets io->result */
         } u;
         /* the engine's own */

@@ -227,6 +227,7 @@ struct parent_cache {
                 os_fd base, fd;
                 uint32_t users; /* places that borrow fd; a slot in use is not given away */
                 bool stale;     /* not to be found any more; closed with its last user */
+                bool is_base;   /* fd is base, which is not ours to close: what was found out about it is remembered */
                 bool may_leave_base;
                 struct identity *identity;
                 const struct guard *guard;
@@ -248,6 +249,7 @@ void parent_cache_clear(struct parent_cache *cache);
 struct sys_op {
         /* filled by the daemon */
         const struct operation *op;
+        struct sys_op *next;       /* of the same io: resolved or run right behind this one */
         struct identity *identity; /* as whom it runs: of `at`, or of `to` where only that changes */
         struct place at, to;
         struct parent_cache *cache; /* or NULL */
@@ -316,7 +318,11 @@ uint64_t sys_thread_waits(void);         /* how often this thread has given up t
 uint64_t sys_monotonic_ns(void);         /* [any] */
 void sys_sleep_ms(uint32_t ms);          /* at a start: nothing that serves may sleep. [any] */
 struct fsop_time sys_realtime(void);     /* [any] */
-uint32_t sys_descriptors_max(void);       /* that this process may have open; raises it as far as it may */
+/* How many descriptors this process may have open; raises it as far as it may, and tries to get NEEDED. */
+uint32_t sys_descriptors_max(uint32_t needed);
+/* Whether this one is among the last N that there are: so many are free at most. */
+bool sys_is_last_descriptor(os_fd fd, uint32_t n);
+void sys_trim_memory(void);              /* gives free memory back to the system */
 uint64_t sys_resident_bytes(void);       /* of this process, for status */
 uint32_t sys_processors(void);           /* that this process may run on; at least 1 */
 

@@ -466,7 +466,7 @@ int fsop_open_handle(struct fsop_client *client, const struct fsop_at *at, const
 
 int fsop_open_fd(struct fsop_client *client, const struct fsop_at *at, const struct fsop_open_args *args,
                  intptr_t *ret_fd) {
-        intptr_t fd;
+        intptr_t fd = -1;
         int r = call_plain(client, FSOP_VERB_OPEN_FD, at, NULL, args);
         if (r == 0)
                 r = fsop_batch_take_fd(&client->call, 0, &fd);
@@ -528,6 +528,7 @@ int fsop_write(struct fsop_client *client, const struct fsop_at *at, uint64_t of
                 r = fsop_call(client, FSOP_VERB_WRITE, at, NULL, &args, &result);
                 if (r < 0)
                         break;
+                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without a result r is negative */
                 if (result->value.count > args.data.len || (result->value.count == 0 && args.data.len > 0)) {
                         r = client_fail(client, FSOP_EPROTO, 0, "write: the daemon's count makes no sense");
                         break;

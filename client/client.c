@@ -210,18 +210,18 @@ int client_step(struct fsop_client *client, uint64_t end_ms) {
                 return r;
         if (next < end_ms)
                 end_ms = next;
-        if (end_ms == CONNECT_FOREVER && stream_is_flushed(client))
-                return stream_receive(client, true);
         uint64_t timeout_ms = CONNECT_FOREVER;
         if (end_ms != CONNECT_FOREVER) {
                 uint64_t now = connect_now_ms();
                 timeout_ms = end_ms > now ? end_ms - now : 0;
         }
+        /* Not by a receive that blocks: it would also be woken when the daemon takes the request, because there is room
+         * again, and on one processor that costs two switches for each round trip. */
         int events = connect_wait(&client->connection, !stream_is_flushed(client), false, timeout_ms);
         if (events < 0)
                 return client_break(client, -events, 0, "waiting for the daemon failed: %s", fsop_strerror(events));
         if (events & CONNECT_READABLE)
-                r = stream_receive(client, false);
+                r = stream_receive(client);
         client_expire(client);
         return client->state == CLIENT_BROKEN ? -client->break_code : r < 0 ? r : 0;
 }
@@ -402,7 +402,7 @@ int fsop_process(struct fsop_client *client) {
                 return client_fail(client, FSOP_EDEADLK, 0, "called from a callback");
         connect_wake_clear(&client->connection);
         if (client->state != CLIENT_BROKEN && stream_flush(client) >= 0) {
-                for (uint32_t i = 0; i < RECEIVES_MAX && stream_receive(client, false) > 0; i++)
+                for (uint32_t i = 0; i < RECEIVES_MAX && stream_receive(client) > 0; i++)
                         ;
                 client_expire(client);
         }

@@ -248,7 +248,7 @@ int stream_flush(struct fsop_client *client);
  */
 int stream_keep_descriptors(struct fsop_client *client, uint64_t message_start);
 /* Receives once, and hands on every whole message. 1: something came; 0: nothing; negative after client_break(). */
-int stream_receive(struct fsop_client *client, bool block);
+int stream_receive(struct fsop_client *client);
 void stream_fini(struct fsop_client *client);
 
 /* ---- words ------------------------------------------------------------------------------------------------------- */

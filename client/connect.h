@@ -17,7 +17,7 @@
 #define CONNECT_FOREVER UINT64_MAX
 
 struct connection {
-        intptr_t fd;                    /* the stream; blocking, but used without blocking where asked for */
+        intptr_t fd;                    /* the stream; blocking, but used without */
         intptr_t wake_read, wake_write; /* may be the same */
         intptr_t watch;                 /* what event loops watch: ready when fd or the wake-up is; made on demand */
         bool watch_writes;              /* watch is ready when fd can be written to, too */
@@ -65,13 +65,12 @@ int64_t connect_send(struct connection *connection, const void *data, size_t len
                      int32_t *ret_os_error);
 
 /*
- * Receives what is there, or waits for it if BLOCK. Received descriptors are put into fds, of which there is room for
- * fds_max, and belong to the caller, *ret_n_fds of them also on failure. Returns bytes (more than 0), -FSOP_EAGAIN when
- * there is nothing, -FSOP_ECONNRESET at the end of the stream, -FSOP_EPROTO when there were more than fds_max
- * descriptors.
+ * Receives what is there. Received descriptors are put into fds, of which there is room for fds_max, and belong to the
+ * caller, *ret_n_fds of them also on failure. Returns bytes (more than 0), -FSOP_EAGAIN when there is nothing,
+ * -FSOP_ECONNRESET at the end of the stream, -FSOP_EPROTO when there were more than fds_max descriptors.
  */
-int64_t connect_receive(struct connection *connection, void *data, size_t len, bool block, intptr_t *fds,
-                        uint32_t fds_max, uint32_t *ret_n_fds, int32_t *ret_os_error);
+int64_t connect_receive(struct connection *connection, void *data, size_t len, intptr_t *fds, uint32_t fds_max,
+                        uint32_t *ret_n_fds, int32_t *ret_os_error);
 
 /* Waits until the stream is readable (or writable if WRITES), or woken if WAKES. CONNECT_* bits, 0: the time is over.
  */

@@ -323,8 +323,8 @@ static bool detach_descriptors(struct msghdr *message, intptr_t *fds, uint32_t f
         return fit;
 }
 
-int64_t connect_receive(struct connection *connection, void *data, size_t len, bool block, intptr_t *fds,
-                        uint32_t fds_max, uint32_t *ret_n_fds, int32_t *ret_os_error) {
+int64_t connect_receive(struct connection *connection, void *data, size_t len, intptr_t *fds, uint32_t fds_max,
+                        uint32_t *ret_n_fds, int32_t *ret_os_error) {
         struct iovec piece = {.iov_base = data, .iov_len = len};
         union control control;
         struct msghdr message = {.msg_iov = &piece,
@@ -334,7 +334,7 @@ int64_t connect_receive(struct connection *connection, void *data, size_t len, b
         *ret_n_fds = 0;
         ssize_t n;
         do
-                n = recvmsg((int)connection->fd, &message, MSG_CMSG_CLOEXEC | (block ? 0 : MSG_DONTWAIT));
+                n = recvmsg((int)connection->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return connect_errno(ret_os_error);
@@ -363,7 +363,7 @@ int connect_wait(struct connection *connection, bool writes, bool wakes, uint64_
         };
         for (;;) {
                 int timeout = timeout_ms == 0 ? 0 : poll_timeout(end_ms);
-                int n = poll(polls, 2, timeout);
+                int n = poll(polls, wakes ? 2 : 1, timeout);
                 if (n < 0 && errno != EINTR)
                         return connect_error(errno);
                 if (n > 0)

@@ -102,7 +102,7 @@ int stream_flush(struct fsop_client *client) {
                         break;
                 if (n == -FSOP_ECONNRESET) {
                         /* The daemon may have said why before it closed. */
-                        while ((n = stream_receive(client, false)) > 0)
+                        while ((n = stream_receive(client)) > 0)
                                 ;
                         return n < 0 ? (int)n
                                      : client_break(client, FSOP_ECONNRESET, os_error,
@@ -195,7 +195,7 @@ static int stream_take_frame(struct fsop_client *client) {
         return r < 0 ? r : 1;
 }
 
-int stream_receive(struct fsop_client *client, bool block) {
+int stream_receive(struct fsop_client *client) {
         if (client->state == CLIENT_BROKEN)
                 return -FSOP_ECONNRESET;
         if (buffer_reserve(&client->in, RECEIVE_BYTES) < 0)
@@ -203,7 +203,7 @@ int stream_receive(struct fsop_client *client, bool block) {
         uint32_t n_fds = 0;
         int32_t os_error = 0;
         int64_t n = connect_receive(&client->connection, client->in.data + client->in.end,
-                                    client->in.cap - client->in.end, block, client->in_fds + client->n_in_fds,
+                                    client->in.cap - client->in.end, client->in_fds + client->n_in_fds,
                                     CLIENT_FDS_QUEUED_MAX - client->n_in_fds, &n_fds, &os_error);
         client->n_in_fds += n_fds;
         if (n == -FSOP_EAGAIN)

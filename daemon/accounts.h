@@ -21,9 +21,10 @@ struct account {
         uint32_t uid;
         uint32_t connections;
         uint32_t handles;
+        uint32_t fds; /* passed with requests that are not done */
         uint32_t tasks;
         uint64_t bytes; /* of requests held, frames on their way, room for answers, answers unread */
-        uint64_t audit_lines;
+        uint64_t audit_lines, operations; /* since the user's first connection of those that it has */
 
         /* turns.c's */
         struct turn_queue ready;    /* have something to do that did not fit their turn */

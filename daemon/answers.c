@@ -64,52 +64,6 @@ static void answer_info(struct task_op *o) {
                 submit_call(o, probe_call, call_done);
 }
 
-/* ---- status ---------------------------------------------------------------------------------------------------------- */
-
-static void answer_status(struct task_op *o) {
-        enum { COUNTERS_MAX = 32 };
-        struct session *session = o->task->session;
-        struct server *server = session->server;
-        const struct config_limits *limits = &server->config->limits;
-        struct engine_stats stats = {0};
-        struct counter *counters = arena_calloc(&o->task->out, COUNTERS_MAX, sizeof(*counters));
-        uint32_t n = 0;
-
-        if (!counters) {
-                task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
-                return;
-        }
-        server->engine->ops->stats(server->engine, &stats);
-#define COUNT(label, number) counters[n++] = (struct counter){.name = text(label), .value = (number)}
-#define LIMIT(label, number, most)                                                                                     \
-        counters[n++] = (struct counter){.name = text(label), .value = (number), .has_limit = true, .limit = (most)}
-        LIMIT("connections", server->n_sessions, server->connections_max);
-        LIMIT("own-connections", session->account->connections, limits->connections_per_uid);
-        LIMIT("own-handles", session->account->handles, limits->handles_per_uid);
-        LIMIT("own-bytes-in-flight", session->account->bytes, limits->bytes_per_uid);
-        LIMIT("batches-in-flight", session->n_tasks, session->batches_max);
-        COUNT("connections-total", server->totals.connections);
-        COUNT("refused-total", server->totals.refused);
-        COUNT("batches-total", server->totals.batches);
-        COUNT("operations-total", server->totals.operations);
-        COUNT("elevated-total", server->totals.elevated);
-        COUNT("denied-total", server->totals.denied);
-        COUNT("failed-total", server->totals.failed);
-        LIMIT("jobs", server->jobs->n, limits->jobs);
-        LIMIT("jobs-running", server->jobs->n_running, limits->jobs_running);
-        COUNT("workers", stats.workers);
-        COUNT("workers-stuck", stats.workers_stuck);
-        COUNT("engine-submitted", stats.submitted);
-        COUNT("engine-completed", stats.completed);
-        COUNT("engine-declined", stats.declined);
-        COUNT("mounts-demoted", server->routes.n_demoted);
-        COUNT("resident-bytes", sys_resident_bytes());
-#undef COUNT
-#undef LIMIT
-        o->result.value.status.counters = counters;
-        o->result.value.status.n_counters = n;
-}
-
 /* ---- explain ---------------------------------------------------------------------------------------------------------- */
 
 /* A peer as it would be if that user connected now. On a worker: the user database may be remote. */

@@ -10,5 +10,7 @@
 
 /* Fills o->result, or fails o; or sends an io on its way (it may ask a user database or a filesystem). */
 void answer(struct task_op *o);
+/* status.c */
+void answer_status(struct task_op *o);
 
 #endif

@@ -23,6 +23,15 @@
  * message. */
 #define LINE_BYTES_MAX (6 * (3 * PATH_BYTES_MAX + 3 * TEXT_BYTES_MAX) + FIXED_BYTES_MAX)
 
+#define KNOWN_BYTES 128u
+
+/* Numbers as text, so that they need not be made into one again. */
+struct known {
+        uint64_t numbers[3];
+        uint32_t len; /* 0: none */
+        char text[KNOWN_BYTES];
+};
+
 struct audit {
         os_fd fd;           /* OS_FD_NONE: stderr */
         char *path;         /* of a file, or NULL */
@@ -30,8 +39,10 @@ struct audit {
         int failed;         /* of a flush in the middle of a step, for the one at its end */
         uint64_t lost;      /* records since the last line that could be written */
         uint32_t n_records; /* in the buffer */
+        bool more;          /* not only outcomes */
         int64_t prefix_sec; /* second that prefix is the text of */
-        char prefix[21];    /* "2024-01-31T23:59:59." */
+        char prefix[30];    /* "2024-01-31T23:59:59.123456789" */
+        struct known id, peer; /* of the record before: mostly the next one has the same */
         size_t len;
         char data[BUFFER_BYTES];
 };
@@ -139,11 +150,19 @@ static void put_base64(struct audit *audit, struct bytes bytes) {
         }
 }
 
-static void put_key(struct audit *audit, const char *key) {
-        put_literal(audit, ",\"");
-        put_word(audit, key);
-        put_literal(audit, "\":");
-}
+/* A key is a literal, so that it is copied together with what stands around it. */
+#define put_key(audit, key) put_literal(audit, ",\"" key "\":")
+
+/* A word that is known to be plain text, or NULL. */
+#define put_known(audit, key, word)                                                                                    \
+        do {                                                                                                           \
+                const char *known_ = (word);                                                                           \
+                if (known_) {                                                                                          \
+                        put_literal(audit, ",\"" key "\":\"");                                                         \
+                        put_word(audit, known_);                                                                       \
+                        put_literal(audit, "\"");                                                                      \
+                }                                                                                                      \
+        } while (0)
 
 /* A string, under KEY_b64 if it is no text. */
 static void put_string(struct audit *audit, const char *key, struct bytes bytes, size_t bytes_max) {
@@ -183,20 +202,12 @@ static void put_text(struct audit *audit, const char *key, const char *text) {
                 put_string(audit, key, (struct bytes){(const uint8_t *)text, strlen(text)}, TEXT_BYTES_MAX);
 }
 
-static void put_field(struct audit *audit, const char *key, uint64_t number) {
-        put_key(audit, key);
-        put_number(audit, number);
-}
+#define put_field(audit, key, number) (put_key(audit, key), put_number(audit, number))
 
-static void put_flag(struct audit *audit, const char *key, bool flag) {
-        if (flag) {
-                put_key(audit, key);
-                put_literal(audit, "true");
-        }
-}
+#define put_flag(audit, key, flag) ((flag) ? put_literal(audit, ",\"" key "\":true") : (void)0)
 
 /* A mode as a string of octal digits. */
-static void put_mode(struct audit *audit, const char *key, uint32_t mode) {
+static void put_octal(struct audit *audit, uint32_t mode) {
         char digits[7] = {'"',
                           '0',
                           (char)('0' + (mode >> 9 & 7)),
@@ -205,9 +216,10 @@ static void put_mode(struct audit *audit, const char *key, uint32_t mode) {
                           (char)('0' + (mode & 7)),
                           '"'};
 
-        put_key(audit, key);
         put_bytes(audit, digits, sizeof(digits));
 }
+
+#define put_mode(audit, key, mode) (put_key(audit, key), put_octal(audit, mode))
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
@@ -224,7 +236,7 @@ static void civil_date(int64_t days, int64_t *ret_year, unsigned *ret_month, uns
 }
 
 static void fill_prefix(struct audit *audit, int64_t sec) {
-        static const char form[] = "0000-00-00T00:00:00.";
+        static const char form[] = "0000-00-00T00:00:00.000000000";
         int64_t days = sec / 86400 - (sec % 86400 < 0), year;
         uint32_t of_day = (uint32_t)(sec - days * 86400);
         unsigned month, day;
@@ -240,18 +252,23 @@ static void fill_prefix(struct audit *audit, int64_t sec) {
         audit->prefix_sec = sec;
 }
 
-/* Begins a line: brace, time, event. */
-static void put_begin(struct audit *audit, const char *event) {
+/* Lines that are written together have one time: that of the first. */
+static void look_at_clock(struct audit *audit) {
         struct fsop_time now = sys_realtime();
 
         if (now.sec != audit->prefix_sec)
                 fill_prefix(audit, now.sec);
+        put_padded(audit->prefix + 20, 9, now.nsec);
+}
+
+/* Begins a line: brace, time, event. */
+static void put_begin(struct audit *audit, const char *event) {
+        if (audit->len == 0)
+                look_at_clock(audit);
         if (audit->journal)
                 put_literal(audit, "<5>");
         put_literal(audit, "{\"time\":\"");
-        put_bytes(audit, audit->prefix, 20);
-        put_padded(audit->data + audit->len, 9, now.nsec);
-        audit->len += 9;
+        put_bytes(audit, audit->prefix, 29);
         put_literal(audit, "Z\",\"event\":\"");
         put_word(audit, event);
         put_literal(audit, "\"");
@@ -259,10 +276,7 @@ static void put_begin(struct audit *audit, const char *event) {
 
 /* ---- an operation's arguments ------------------------------------------------------------------------------------ */
 
-static void put_owner(struct audit *audit, const char *key, bool has_uid, uint32_t uid, bool has_gid, uint32_t gid) {
-        if (!has_uid && !has_gid)
-                return;
-        put_key(audit, key);
+static void put_owner(struct audit *audit, bool has_uid, uint32_t uid, bool has_gid, uint32_t gid) {
         put_literal(audit, "\"");
         if (has_uid)
                 put_number(audit, uid);
@@ -287,15 +301,18 @@ static void put_chmod(struct audit *audit, const struct chmod_args *args) {
 }
 
 static void put_chown(struct audit *audit, const struct chown_args *args) {
-        put_owner(audit, "owner", args->has_uid, args->uid, args->has_gid, args->gid);
-        put_owner(audit, "from_owner", args->has_from_uid, args->from_uid, args->has_from_gid, args->from_gid);
+        if (args->has_uid || args->has_gid) {
+                put_key(audit, "owner");
+                put_owner(audit, args->has_uid, args->uid, args->has_gid, args->gid);
+        }
+        if (args->has_from_uid || args->has_from_gid) {
+                put_key(audit, "from_owner");
+                put_owner(audit, args->has_from_uid, args->from_uid, args->has_from_gid, args->from_gid);
+        }
         put_flag(audit, "recursive", args->walk.recursive);
 }
 
-static void put_time(struct audit *audit, const char *key, enum time_change change, const struct fsop_time *value) {
-        if (change == TIME_OMIT)
-                return;
-        put_key(audit, key);
+static void put_time(struct audit *audit, enum time_change change, const struct fsop_time *value) {
         if (change == TIME_NOW) {
                 put_literal(audit, "\"now\"");
                 return;
@@ -311,6 +328,18 @@ static void put_time(struct audit *audit, const char *key, enum time_change chan
 static void put_create(struct audit *audit, const struct create_args *args) {
         if (args->create)
                 put_mode(audit, "mode", args->mode);
+}
+
+static void put_utimens(struct audit *audit, const struct utimens_args *args) {
+        if (args->atime_change != TIME_OMIT) {
+                put_key(audit, "atime");
+                put_time(audit, args->atime_change, &args->atime);
+        }
+        if (args->mtime_change != TIME_OMIT) {
+                put_key(audit, "mtime");
+                put_time(audit, args->mtime_change, &args->mtime);
+        }
+        put_create(audit, &args->create);
 }
 
 static void put_mknod(struct audit *audit, const struct mknod_args *args) {
@@ -338,7 +367,7 @@ static void put_fallocate(struct audit *audit, const struct fallocate_args *args
                                             "collapse-range", "insert-range", "unshare-range"};
 
         if ((unsigned)args->mode < sizeof(kinds) / sizeof(kinds[0]))
-                put_text(audit, "kind", kinds[args->mode]);
+                put_known(audit, "kind", kinds[args->mode]);
         put_range(audit, args->offset, args->length);
         put_flag(audit, "keep_size", args->keep_size);
         put_create(audit, &args->create);
@@ -370,9 +399,7 @@ static void put_args(struct audit *audit, const struct operation *op) {
                 put_chown(audit, &op->args.chown);
                 break;
         case FSOP_VERB_UTIMENS:
-                put_time(audit, "atime", op->args.utimens.atime_change, &op->args.utimens.atime);
-                put_time(audit, "mtime", op->args.utimens.mtime_change, &op->args.utimens.mtime);
-                put_create(audit, &op->args.utimens.create);
+                put_utimens(audit, &op->args.utimens);
                 break;
         case FSOP_VERB_MKNOD:
                 put_mknod(audit, &op->args.mknod);
@@ -406,7 +433,7 @@ static void put_args(struct audit *audit, const struct operation *op) {
                 put_create(audit, &op->args.truncate.create);
                 break;
         case FSOP_VERB_FADVISE:
-                put_text(audit, "advice", advice_name(op->args.fadvise.advice));
+                put_known(audit, "advice", advice_name(op->args.fadvise.advice));
                 put_range(audit, op->args.fadvise.offset, op->args.fadvise.length);
                 break;
         case FSOP_VERB_COPY_RANGE:
@@ -433,38 +460,71 @@ static void put_args(struct audit *audit, const struct operation *op) {
 
 /* ---- a line ------------------------------------------------------------------------------------------------------ */
 
+/* Puts the text of these numbers if it is known. What is put instead is to be remembered with know(). */
+static bool put_if_known(struct audit *audit, const struct known *known, const uint64_t numbers[3]) {
+        if (known->len == 0 || memcmp(known->numbers, numbers, sizeof(known->numbers)) != 0)
+                return false;
+        memcpy(audit->data + audit->len, known->text, KNOWN_BYTES); /* of one size, and then cut: there is room for a line */
+        audit->len += known->len;
+        return true;
+}
+
+static void know(const struct audit *audit, struct known *known, const uint64_t numbers[3], size_t since) {
+        size_t len = audit->len - since;
+
+        known->len = len <= KNOWN_BYTES ? (uint32_t)len : 0;
+        memcpy(known->numbers, numbers, sizeof(known->numbers));
+        memcpy(known->text, audit->data + since, known->len);
+}
+
 static void put_id(struct audit *audit, const struct audit_record *record) {
+        const uint64_t numbers[3] = {record->session_id, record->batch_id, record->op != NULL};
+        size_t since = audit->len;
+
         if (record->session_id == 0)
                 return;
-        put_key(audit, "id");
-        put_literal(audit, "\"");
-        put_number(audit, record->session_id);
-        if (record->op) {
-                put_literal(audit, ":");
-                put_number(audit, record->batch_id);
-                put_literal(audit, ":");
-                put_number(audit, record->index);
+        if (!put_if_known(audit, &audit->id, numbers)) {
+                put_key(audit, "id");
+                put_literal(audit, "\"");
+                put_number(audit, record->session_id);
+                if (record->op) {
+                        put_literal(audit, ":");
+                        put_number(audit, record->batch_id);
+                        put_literal(audit, ":");
+                }
+                know(audit, &audit->id, numbers, since);
         }
+        if (record->op)
+                put_number(audit, record->index);
         put_literal(audit, "\"");
 }
 
+static void put_numbers_of_peer(struct audit *audit, const struct peer *peer) {
+        const uint64_t numbers[3] = {peer->uid, peer->gid, (uint64_t)peer->pid};
+        size_t since = audit->len;
+
+        if (put_if_known(audit, &audit->peer, numbers))
+                return;
+        put_field(audit, "uid", peer->uid);
+        put_field(audit, "gid", peer->gid);
+        put_key(audit, "pid");
+        put_signed(audit, peer->pid);
+        know(audit, &audit->peer, numbers, since);
+}
+
 static void put_peer(struct audit *audit, const struct audit_record *record) {
-        if (record->peer) {
-                put_field(audit, "uid", record->peer->uid);
-                put_field(audit, "gid", record->peer->gid);
-                put_key(audit, "pid");
-                put_signed(audit, record->peer->pid);
-        }
+        if (record->peer)
+                put_numbers_of_peer(audit, record->peer);
         put_text(audit, "user", record->user);
 }
 
 static void put_result(struct audit *audit, const struct audit_record *record) {
         if (record->event == AUDIT_OUTCOME)
-                put_text(audit, "outcome", outcome_name(record->outcome));
+                put_known(audit, "outcome", outcome_name(record->outcome));
         if (record->code < 0) {
                 const char *name = error_name(-record->code);
 
-                put_text(audit, "error", name ? name : "EUNKNOWN");
+                put_known(audit, "error", name ? name : "EUNKNOWN");
         }
         if (record->os_error) {
                 put_key(audit, "os_error");
@@ -520,6 +580,7 @@ static int write_buffer(struct audit *audit) {
                 audit->lost += audit->n_records;
         audit->len = 0;
         audit->n_records = 0;
+        audit->more = false;
         return code;
 }
 
@@ -536,10 +597,10 @@ void audit_record(struct audit *audit, const struct audit_record *record) {
         if (record->job)
                 put_field(audit, "job", record->job);
         if (record->op) {
-                put_text(audit, "op", verb_name(record->op->verb));
+                put_known(audit, "op", verb_name(record->op->verb));
                 put_path(audit, "path", record->at_path);
                 put_path(audit, "to", record->to_path);
-                put_text(audit, "as", as_name(record->as));
+                put_known(audit, "as", as_name(record->as));
         }
         put_text(audit, "rule", record->rule);
         if (record->op)
@@ -547,6 +608,7 @@ void audit_record(struct audit *audit, const struct audit_record *record) {
         put_result(audit, record);
         put_literal(audit, "}\n");
         audit->n_records++;
+        audit->more |= record->event != AUDIT_OUTCOME;
 }
 
 int audit_flush(struct audit *audit) {
@@ -556,8 +618,10 @@ int audit_flush(struct audit *audit) {
         return failed < 0 ? failed : code;
 }
 
-bool audit_is_pending(const struct audit *audit) {
-        return audit->len > 0;
+enum audit_owed audit_owed(const struct audit *audit) {
+        if (audit->len == 0)
+                return AUDIT_OWES_NOTHING;
+        return audit->more ? AUDIT_OWES_MORE : AUDIT_OWES_OUTCOMES;
 }
 
 /* ---- opening ----------------------------------------------------------------------------------------------------- */

@@ -2,9 +2,9 @@
 /*
  * audit.h: who asked for what and what became of it, one JSON object a line, in a file or on stderr. Loop thread only.
  *
- * Records are formatted into a buffer of fixed size and written by audit_flush, once per step: for everything elevated,
- * the intents of a batch must be flushed with success before the first of its operations runs (else none may: an
- * operation that cannot be recorded is not done), and its outcomes afterwards. Nothing is allocated after audit_open.
+ * Records are formatted into a buffer of fixed size and written by audit_flush: for everything elevated, the intents of a
+ * batch must be flushed with success before the first of its operations runs (else none may: an operation that cannot be
+ * recorded is not done), and its outcomes some time afterwards. Nothing is allocated after audit_open.
  *
  * Keys of a line, each only where it applies: time (RFC 3339, UTC, nanoseconds), event, id ("session:batch:index"),
  * uid, gid, pid, user, job, op, path, to, as ("elevated" or "caller": how it runs; in a denial, what was asked), rule, the
@@ -61,8 +61,13 @@ void audit_record(struct audit *audit, const struct audit_record *record);
  * then forgotten, and counted in a line of its own ("event":"lost") once writing works again.
  */
 int audit_flush(struct audit *audit);
-/* Whether there are lines that are not written yet. */
-bool audit_is_pending(const struct audit *audit);
+/* What is recorded and not written yet. */
+enum audit_owed {
+        AUDIT_OWES_NOTHING,
+        AUDIT_OWES_OUTCOMES, /* only those: their intents are written */
+        AUDIT_OWES_MORE,
+};
+enum audit_owed audit_owed(const struct audit *audit);
 /* After the file was renamed (log rotation): flushes, opens the path again. On failure the old file is kept. */
 int audit_reopen(struct audit *audit);
 /* Flushes and closes. NULL. */

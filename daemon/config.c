@@ -233,6 +233,7 @@ LIMIT(batches_per_uid, 1000000)
 LIMIT(audit_lines_per_uid, 1000000000)
 LIMIT(handles, 1000000)
 LIMIT(handles_per_uid, 1000000)
+LIMIT(descriptors_per_uid, 1000000)
 LIMIT(descriptors_reserved, 100000)
 LIMIT(jobs_per_uid, 1000000)
 LIMIT(jobs, 1000000)
@@ -283,6 +284,7 @@ static bool read_limits(struct yaml_reader *reader, const struct yaml_node *node
                 {"jobs-running", read_jobs_running, false},
                 {"jobs-per-device", read_jobs_per_device, false},
                 {"hello-timeout", read_hello_timeout, false},
+                {"descriptors-per-uid", read_descriptors_per_uid, false},
                 {"descriptors-reserved", read_descriptors_reserved, false},
         };
 
@@ -324,6 +326,7 @@ static const struct config_limits default_limits = {
         .jobs_running = 4,
         .jobs_per_device = 1,
         .hello_timeout_ms = 5000,
+        .descriptors_per_uid = 4096,
         .descriptors_reserved = 64,
 };
 

@@ -29,6 +29,7 @@ struct config_limits {
         uint32_t jobs_running;         /* jobs-running: at a time; 4 */
         uint32_t jobs_per_device;      /* jobs-per-device: a user's running ones that read from or write to it; 1 */
         uint32_t hello_timeout_ms; /* hello-timeout: until Hello must be complete: 5s (seconds, or with s or ms) */
+        uint32_t descriptors_per_uid;  /* descriptors-per-uid: passed with requests of one user that are not done; 4096 */
         uint32_t descriptors_reserved; /* descriptors-reserved: kept free of the process's RLIMIT_NOFILE, for work in
                                           hand; 64 */
 };

@@ -410,6 +410,7 @@ void large_drop(struct run *run) {
         struct large *large;
 
         while ((large = run->larges)) {
+                /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): large_end takes it off the list */
                 struct bundle *bundle = large->bundle;
 
                 large_end(large);

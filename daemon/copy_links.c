@@ -31,7 +31,7 @@ void links_add(struct bundle *bundle, uint32_t index) {
         linked->dir = bundle->dir;
         linked->id = file->source_id;
         linked->again = bundle->again;
-        strcpy(linked->name, file->name);
+        memcpy(linked->name, file->name, strlen(file->name) + 1);
         dir_hold(linked->dir);
         linked->next = tree->linked;
         tree->linked = linked;

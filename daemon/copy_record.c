@@ -54,7 +54,7 @@ void record_failure(struct run *run, uint32_t place, const char *path, const str
         }
         failure->place = place;
         failure->error = error_copy(error);
-        strcpy(failure->path, path);
+        memcpy(failure->path, path, strlen(path) + 1);
         if (!run->pending && !run->failures)
                 run->pending_ms = run->job->jobs->now_ms;
         failure->next = run->failures;

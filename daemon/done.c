@@ -117,7 +117,7 @@ int done_read(struct bytes data, int (*each)(void *context, const struct done_en
                 int code;
 
                 if (!take_varint(&data, len, &shared) || !take_varint(&data, WIRE_PATH_BYTES_MAX - shared, &rest) ||
-                    !take(&data, path + shared, rest) || !take_flags(&data, &entry))
+                    !take(&data, path + shared, rest) || memchr(path + shared, 0, rest) || !take_flags(&data, &entry))
                         return -FSOP_EIO;
                 len = (size_t)(shared + rest);
                 path[len] = 0;

@@ -61,11 +61,10 @@ static uint64_t bytes_of(const struct operation *op) {
 }
 
 static bool user_has_memory(struct task_op *o, struct jobs *jobs, uint32_t uid) {
-        uint64_t bytes = bytes_of(o->op), max = jobs->server->config->limits.job_bytes_per_uid;
+        uint64_t bytes, max = jobs->server->config->limits.job_bytes_per_uid;
 
-        for (const struct job *job = jobs->first; job; job = job->next)
-                bytes += job->kept.uid == uid ? job->bytes : 0;
-        if (bytes <= max)
+        jobs_of(jobs, uid, &bytes);
+        if (bytes + bytes_of(o->op) <= max)
                 return true;
         task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY,
                      "the paths of this user's jobs would take more memory than its limit allows (%llu bytes)",
@@ -73,31 +72,60 @@ static bool user_has_memory(struct task_op *o, struct jobs *jobs, uint32_t uid) 
         return false;
 }
 
-/* Makes room by forgetting the oldest job that has ended: of this user, or of anybody. */
-static bool forget_oldest(struct jobs *jobs, const uint32_t *uid) {
+/* Makes room by forgetting the oldest of a user's jobs that have ended … */
+static bool forget_oldest(struct jobs *jobs, uint32_t uid) {
         for (struct job *job = jobs->first; job; job = job->next)
-                if ((!uid || job->kept.uid == *uid) && job_has_ended(job) && !job->run && !job->forgetting) {
+                if (job->kept.uid == uid && job_has_ended(job) && !job->run && !job->forgetting) {
                         job_forget(job, NULL);
                         return true;
                 }
         return false;
 }
 
+/* … of the user who has the most of those; of the first so many users. */
+static bool forget_of_greediest(struct jobs *jobs) {
+        enum { USERS_MAX = 64 };
+        struct {
+                uint32_t uid, n;
+        } users[USERS_MAX] = {0};
+        uint32_t n_users = 0, most = 0;
+
+        for (const struct job *job = jobs->first; job; job = job->next) {
+                uint32_t i = 0;
+
+                if (!job_has_ended(job) || job->run || job->forgetting)
+                        continue;
+                while (i < n_users && users[i].uid != job->kept.uid)
+                        i++;
+                if (i == USERS_MAX)
+                        continue;
+                n_users += i == n_users;
+                users[i].uid = job->kept.uid;
+                most = ++users[i].n > users[most].n ? i : most;
+        }
+        return n_users > 0 && forget_oldest(jobs, users[most].uid);
+}
+
+/*
+ * A user may have no more jobs than there are places left for others, so that no few users together fill the table: the first
+ * gets half of it, the next half of what is left. At its limit its own oldest one that has ended gives way, and never another's; except that
+ * who has none at all gets a place from whoever has the most.
+ */
 static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
         const struct config_limits *limits = &jobs->server->config->limits;
-        uint32_t n = 0;
+        uint32_t n = jobs_of(jobs, uid, NULL), free_places = jobs->n < limits->jobs ? limits->jobs - jobs->n : 0;
 
-        if (jobs->n >= limits->jobs && !forget_oldest(jobs, NULL)) {
-                task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY, "the daemon has as many jobs as its limit allows (%u)",
-                             limits->jobs);
-                return false;
-        }
-        for (const struct job *job = jobs->first; job; job = job->next)
-                n += job->kept.uid == uid;
-        if (n < limits->jobs_per_uid || forget_oldest(jobs, &uid))
+        if (n < limits->jobs_per_uid && n < free_places)
                 return true;
-        task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY,
-                     "this user has as many jobs that have not ended as its limit allows (%u)", limits->jobs_per_uid);
+        if (n > 0 ? forget_oldest(jobs, uid) : forget_of_greediest(jobs))
+                return true;
+        if (n >= limits->jobs_per_uid)
+                task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY,
+                             "this user has as many jobs that have not ended as its limit allows (%u)", limits->jobs_per_uid);
+        else
+                task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY,
+                             "of the %u jobs that the daemon's limit allows only %u are left, and no user gets more than others can", limits->jobs,
+                             free_places);
         return false;
 }
 

@@ -65,6 +65,7 @@ static int grow(struct jobs *jobs) {
         jobs->targets = targets;
         jobs->targets_room = new_room;
         for (uint32_t i = 0; i < room; i++)
+                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without targets before there is no room */
                 for (struct job_target *target = before[i], *next; target; target = next) {
                         next = target->next;
                         put(jobs, target);

@@ -17,7 +17,7 @@
 #define TICK_MS 500u
 #define TICK_SLOWED_MS 50u /* while a bandwidth limit counts out its bytes */
 #define BACKOFF_MS_MAX 60000u
-#define DAY_S 86400
+#define DAY_S INT64_C(86400)
 #define FORGET_AFTER_S (7 * DAY_S)
 #define FAIL_AFTER_S (14 * DAY_S)
 #define HOUSEKEEPING_MS 60000u
@@ -60,6 +60,19 @@ void jobs_insert(struct jobs *jobs, struct job *job) {
         *(jobs->last ? &jobs->last->next : &jobs->first) = job;
         jobs->last = job;
         jobs->n++;
+}
+
+uint32_t jobs_of(const struct jobs *jobs, uint32_t uid, uint64_t *ret_bytes) {
+        uint64_t bytes = 0;
+        uint32_t n = 0;
+
+        for (const struct job *job = jobs->first; job; job = job->next) {
+                n += job->kept.uid == uid;
+                bytes += job->kept.uid == uid ? job->bytes : 0;
+        }
+        if (ret_bytes)
+                *ret_bytes = bytes;
+        return n;
 }
 
 static void unlink_job(struct job *job) {
@@ -616,6 +629,7 @@ static int open_store(struct jobs *jobs) {
                 code = journal_new(store, server->engine, &jobs->journal);
         if (code < 0) {
                 while (jobs->first)
+                        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): job_free takes it off the list */
                         job_free(jobs->first);
                 say_unavailable(jobs, note, code);
                 if (store)
@@ -679,6 +693,7 @@ struct jobs *jobs_free(struct jobs *jobs) {
         if (!jobs)
                 return NULL;
         while (jobs->first)
+                /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): job_free takes it off the list */
                 job_free(jobs->first);
         if (jobs->journal)
                 journal_free(jobs->journal);

@@ -56,8 +56,16 @@ static size_t out_jobs(const struct operation *op) {
         if (entries == 0 || entries > WIRE_JOB_ENTRIES_MAX)
                 entries = WIRE_JOB_ENTRIES_MAX;
         return op->verb == FSOP_VERB_JOB_LIST || op->verb == FSOP_VERB_JOB_SHOW || op->verb == FSOP_VERB_JOB_WATCH
-                       ? (size_t)entries * (sizeof(struct job_event) + 256) + 4 * WIRE_PATH_BYTES_MAX
-                       : 4 * WIRE_PATH_BYTES_MAX;
+                       ? (size_t)entries * (sizeof(struct job_event) + 256) + (size_t)4 * WIRE_PATH_BYTES_MAX
+                       : (size_t)4 * WIRE_PATH_BYTES_MAX;
+}
+
+/* Some 40 counters, and 10 for each of so many users; those that do not fit are left out. */
+static size_t out_status(const struct operation *op) {
+        enum { USERS_MAX = 100 };
+
+        (void)op;
+        return (40 + 10 * USERS_MAX) * sizeof(struct counter);
 }
 
 static size_t out_info(const struct operation *op) {
@@ -78,7 +86,7 @@ static size_t out_info(const struct operation *op) {
 static const struct op_row rows[FSOP_VERB_LIMIT] = {
         SERVICE(FSOP_VERB_PING, LOCATE_NONE, false, out_none),
         SERVICE(FSOP_VERB_INFO, LOCATE_OPTIONAL, false, out_info),
-        SERVICE(FSOP_VERB_STATUS, LOCATE_NONE, false, out_none),
+        SERVICE(FSOP_VERB_STATUS, LOCATE_NONE, false, out_status),
         SERVICE(FSOP_VERB_EXPLAIN, LOCATE_NONE, false, out_none),
         SERVICE(FSOP_VERB_POLICY_RELOAD, LOCATE_NONE, true, out_none),
         SERVICE(FSOP_VERB_JOB_LIST, LOCATE_NONE, false, out_jobs),

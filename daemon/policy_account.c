@@ -38,7 +38,7 @@ static struct sum *find_or_make(const char *rule, uint32_t uid) {
                 *slot = calloc(1, sizeof(**slot) + strlen(rule) + 1);
                 if (*slot) {
                         (*slot)->uid = uid;
-                        strcpy((*slot)->rule, rule);
+                        memcpy((*slot)->rule, rule, strlen(rule) + 1);
                 }
         }
         return *slot;

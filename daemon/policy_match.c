@@ -115,12 +115,13 @@ static const char *peer_name(const struct policy *policy, const struct peer *pee
 /* ---- paths -------------------------------------------------------------------------------------- */
 
 bool path_is_unclean(struct bytes path, bool *ret_dotdot) {
-        const uint8_t *at = path.data, *end = path.data + path.len;
+        const uint8_t *at = path.data, *end;
         bool unclean = false;
 
         *ret_dotdot = false;
         if (path.len == 0 || (path.len == 1 && *at == '/'))
                 return false;
+        end = path.data + path.len;
         if (*at == '/')
                 at++;
         for (;;) {

@@ -8,6 +8,7 @@
 #include "daemon/route.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
 
 static void no_root(struct task_op *o) {
@@ -144,8 +145,13 @@ static void submit_alone(struct task_op *o) {
         task_submit(o->task, io);
 }
 
+/*
+ * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over. A large window is shared between workers
+ * once its first operation has shown that its filesystem answers at once: a slow one must not get them all.
+ */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
+        bool shared = share_begin(task), quick = false;
 
         for_each_op (task, o) {
                 if (o->row->at == LOCATE_NONE || o->op->at.kind == LOCATION_NONE)
@@ -160,8 +166,12 @@ static enum flow pin(struct task *task) {
                 if (task->batch.n_ops > 1 || o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
                         o->sys.cache = &task->parents;
                 if (!o->sys.at.base_is_client_fd && !o->sys.to.base_is_client_fd) {
+                        if (shared && quick) {
+                                share_add(o, IO_RESOLVE);
+                                continue;
+                        }
                         if (sys_resolve(&o->sys, SYS_CACHED_ONLY) == 0) {
-                                o->pinned = true;
+                                o->pinned = quick = true;
                                 continue;
                         }
                         if (o->sys.code != -FSOP_EAGAIN) {
@@ -177,6 +187,8 @@ static enum flow pin(struct task *task) {
         }
         if (first)
                 task_submit(task, first);
+        if (shared)
+                share_submit(task);
         return task->pending > 0 ? FLOW_WAIT : FLOW_NEXT;
 }
 

@@ -6,6 +6,7 @@
 #include "daemon/answers.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
 
 static const char *excluded(void *context, struct bytes below) {
@@ -35,29 +36,38 @@ static void ring_done(struct io *io) {
         task_io_done(io);
 }
 
-static void submit_to_engine(struct task_op *o) {
-        o->io = (struct io){.kind = IO_RUN, .done = ring_done, .owner = o, .u.op = &o->sys};
+static void mark_in_flight(struct task_op *o, unsigned flags, uint64_t mount) {
+        o->io = (struct io){.kind = IO_RUN, .flags = flags, .mount = mount, .done = task_io_done, .owner = o, .u.op = &o->sys};
         o->in_flight = true;
+}
+
+static void submit_to_engine(struct task_op *o) {
+        mark_in_flight(o, 0, 0);
+        o->io.done = ring_done;
         o->task->session->server->routes.on_ring++;
         task_submit(o->task, &o->io);
 }
 
-/* True: it is to be handed over together with others. */
-static bool mark_for_pool(struct task_op *o) {
+/* What may take long or be kept waiting is handed over by itself. */
+static bool submits_alone(struct task_op *o) {
         uint64_t mount;
-        bool alone = route_may_wait(&o->sys, &mount) || is_long(o->op);
 
-        o->io = (struct io){.kind = IO_RUN, .flags = IO_POOL | (alone ? IO_LONG : 0), .mount = mount, .done = task_io_done, .owner = o};
-        o->io.u.op = &o->sys;
-        o->in_flight = true;
-        if (alone)
-                task_submit(o->task, &o->io);
-        return !alone;
+        if (!route_may_wait(&o->sys, &mount) && !is_long(o->op))
+                return false;
+        mark_in_flight(o, IO_POOL | IO_LONG, mount);
+        task_submit(o->task, &o->io);
+        return true;
+}
+
+/* A stat was answered when it was looked up. */
+static bool is_done_already(const struct task_op *o) {
+        return o->op->verb == FSOP_VERB_STAT;
 }
 
 static enum flow run_all(struct task *task) {
         struct routes *routes = &task->session->server->routes;
         struct io *first = NULL, **link = &first;
+        bool shared = routes->choice == CONFIG_ROUTES_AUTO && share_begin(task);
 
         if (task->cancelled) {
                 for_each_op (task, o)
@@ -71,6 +81,10 @@ static enum flow run_all(struct task *task) {
                         answer(o);
                         break;
                 case ROUTE_INLINE:
+                        if (shared && !is_done_already(o)) {
+                                share_add(o, IO_RUN);
+                                break;
+                        }
                         routes_begin(routes);
                         sys_run(&o->sys);
                         routes_end(routes, &o->sys);
@@ -79,8 +93,13 @@ static enum flow run_all(struct task *task) {
                         submit_to_engine(o);
                         break;
                 case ROUTE_POOL:
-                        if (!mark_for_pool(o))
+                        if (submits_alone(o))
                                 break;
+                        if (shared) {
+                                share_add(o, IO_RUN);
+                                break;
+                        }
+                        mark_in_flight(o, IO_POOL, 0);
                         *link = &o->io;
                         link = &o->io.chain;
                         break;
@@ -88,6 +107,8 @@ static enum flow run_all(struct task *task) {
         }
         if (first)
                 task_submit(task, first);
+        if (shared)
+                share_submit(task);
         return task->pending > 0 ? FLOW_WAIT : FLOW_NEXT;
 }
 

@@ -14,8 +14,11 @@
 #include "proto/names.h"
 
 #define DESCRIPTORS_PER_CONNECTION 2u
-#define ACCEPT_PAUSE_MS 100u
 #define AUDIT_DELAY_MS 20u
+#define ACCEPT_PAUSE_MS 50u /* the first time; then twice as long each time */
+#define ACCEPT_PAUSE_MAX_MS 800u
+#define TICK_MAX_MS 30000
+#define TRIM_BYTES (4u << 20) /* a burst of less leaves nothing worth giving back */
 #define DRAIN_CANCEL_MS 7000u /* after this, what is still in flight is asked to stop */
 #define DRAIN_END_MS 9000u    /* after this, the daemon goes without it */
 
@@ -177,10 +180,16 @@ static void accept_on(struct server *server, struct io *io) {
 
 /* Who cannot be accepted stays in the queue: asking again at once would only spin. */
 static void accept_failed(struct server *server, int code) {
-        if (server->accept_again_ms == 0)
-                log_line(LOG_LEVEL_WARNING, "a connection could not be accepted (%s); trying again in %u ms", error_name(-code),
-                         ACCEPT_PAUSE_MS);
-        server->accept_again_ms = server->now_ms + ACCEPT_PAUSE_MS;
+        if (server->accept_again_ms == 0) {
+                uint32_t pause_ms = server->accept_pause_ms > 0 ? server->accept_pause_ms * 2 : ACCEPT_PAUSE_MS;
+
+                server->accept_pause_ms = pause_ms < ACCEPT_PAUSE_MAX_MS ? pause_ms : ACCEPT_PAUSE_MAX_MS;
+                server->totals.refused++;
+                if (refusals_add(&server->refusals, REFUSAL_ACCEPT, server->now_ms))
+                        log_line(LOG_LEVEL_WARNING, "a connection could not be accepted (%s); trying again in %u ms",
+                                 error_name(-code), server->accept_pause_ms);
+        }
+        server->accept_again_ms = server->now_ms + server->accept_pause_ms;
 }
 
 static void accepted(struct io *io) {
@@ -191,8 +200,10 @@ static void accepted(struct io *io) {
                 server->accepting--;
         if (io->result >= 0 && server->draining)
                 graveyard_bury((os_fd)io->result);
-        else if (io->result >= 0)
+        else if (io->result >= 0) {
+                server->accept_pause_ms = 0;
                 session_start(server, (os_fd)io->result);
+        }
         else if (io->result != -FSOP_ECANCELED)
                 accept_failed(server, (int)io->result);
         if (!(io->flags & IO_MORE) && !server->draining && server->accept_again_ms == 0)
@@ -352,16 +363,19 @@ static void end_idle_sessions(struct server *server) {
 }
 
 /*
- * Outcomes, denials and the like. While there is more to do they wait, for a short time: the next intent, which must be written
- * before its operation, takes them along in the same call.
+ * Outcomes wait a little: the next intent, which must be written before its operation, takes them along in the same call. Everything
+ * else is written at once. So a crash can lose outcomes of the last moment, and nothing else: their intents are there.
  */
-static void write_audit(struct server *server, bool idle) {
-        if (!audit_is_pending(server->audit))
-                server->audit_due_ms = 0;
-        else if (server->audit_due_ms == 0 && !idle)
+static void write_audit(struct server *server) {
+        enum audit_owed owed = audit_owed(server->audit);
+
+        if (owed == AUDIT_OWES_OUTCOMES && server->audit_due_ms == UINT64_MAX)
                 server->audit_due_ms = server->now_ms + AUDIT_DELAY_MS;
-        else if (idle || server->audit_due_ms <= server->now_ms)
+        if (owed == AUDIT_OWES_OUTCOMES && server->now_ms < server->audit_due_ms)
+                return;
+        if (owed != AUDIT_OWES_NOTHING)
                 audit_flush(server->audit);
+        server->audit_due_ms = UINT64_MAX;
 }
 
 static void end_round_of_sessions(struct server *server) {
@@ -374,13 +388,13 @@ static void end_round_of_sessions(struct server *server) {
         }
 }
 
-void server_end_round(struct server *server, bool idle) {
+void server_end_round(struct server *server) {
         jobs_end_round(server->jobs);
         end_round_of_sessions(server); /* answers that are there do not wait for others' turns */
         turns_run(server);
         end_round_of_sessions(server);
         graveyard_flush();
-        write_audit(server, idle);
+        write_audit(server);
         server->turns.round++;
 }
 
@@ -392,12 +406,15 @@ static int wait_ms(const struct server *server) {
         uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
         int turns_ms = turns_wait_ms(server);
 
+        until = earlier(until, server->audit_due_ms);
         if (turns_ms >= 0)
                 until = earlier(until, server->now_ms + (uint64_t)turns_ms);
         if (server->accept_again_ms > 0)
                 until = earlier(until, server->accept_again_ms);
         if (server->hello_first)
                 until = earlier(until, server->hello_first->hello_deadline_ms);
+        if (server->refusals.end_ms > 0)
+                until = earlier(until, server->refusals.end_ms);
         if (server->draining)
                 until = earlier(until, earlier(server->now_ms < server->drain_cancel_ms ? server->drain_cancel_ms : UINT64_MAX,
                                                server->drain_end_ms));
@@ -414,6 +431,20 @@ static void tick_jobs(struct server *server) {
         server->next_jobs_ms = again < 0 ? UINT64_MAX : server->now_ms + (uint64_t)again;
 }
 
+void server_charge(struct server *server, int64_t bytes) {
+        server->bytes += (uint64_t)bytes;
+        if (server->bytes > server->bytes_most)
+                server->bytes_most = server->bytes;
+}
+
+/* What a burst took is still the allocator's when the burst is over: it keeps what was freed in between what was not. */
+static void give_memory_back(struct server *server) {
+        if (server->bytes_most < TRIM_BYTES || server->bytes > server->bytes_most / 4)
+                return;
+        server->bytes_most = server->bytes;
+        sys_trim_memory();
+}
+
 static void tick(struct server *server) {
         int again;
 
@@ -421,8 +452,11 @@ static void tick(struct server *server) {
         routes_tick(&server->routes, server->now_ms);
         if (server->now_ms < server->next_tick_ms)
                 return;
+        give_memory_back(server);
         again = roots_tick(server->roots, server->now_ms, false);
-        server->next_tick_ms = server->now_ms + (again < 0 || again > 30000 ? 30000 : (uint64_t)again + 1);
+        if (again < 0 || again > TICK_MAX_MS)
+                again = TICK_MAX_MS;
+        server->next_tick_ms = server->now_ms + (uint64_t)again + 1;
 }
 
 static bool is_over(const struct server *server) {
@@ -436,7 +470,7 @@ static bool is_over(const struct server *server) {
 
 static int serve(struct server *server) {
         while (!is_over(server)) {
-                int code = server->engine->ops->wait(server->engine, audit_is_pending(server->audit) ? 0 : wait_ms(server));
+                int code = server->engine->ops->wait(server->engine, wait_ms(server));
 
                 server->now_ms = sys_monotonic_ms();
                 if (code < 0) {
@@ -447,10 +481,11 @@ static int serve(struct server *server) {
                 expire_deadlines(server);
                 expire_hellos(server);
                 accept_again(server);
+                refusals_tick(&server->refusals, server->now_ms);
                 tick(server);
                 if (server->draining)
                         end_idle_sessions(server);
-                server_end_round(server, code == 0);
+                server_end_round(server);
         }
         return 0;
 }
@@ -514,7 +549,8 @@ static int open_policy(struct server *server) {
 /* A connection costs its socket and a descriptor of its process; the reserve is for work in hand. */
 static void limit_connections(struct server *server) {
         const struct config_limits *limits = &server->config->limits;
-        uint32_t descriptors = sys_descriptors_max(), reserved = limits->descriptors_reserved;
+        uint32_t reserved = limits->descriptors_reserved;
+        uint32_t descriptors = sys_descriptors_max(limits->connections * DESCRIPTORS_PER_CONNECTION + reserved);
         uint32_t fit = descriptors > reserved ? (descriptors - reserved) / DESCRIPTORS_PER_CONNECTION : 1;
 
         server->connections_max = limits->connections < fit ? limits->connections : fit;
@@ -574,6 +610,7 @@ int server_main(const struct config *config, bool private_service) {
                 .routes.choice = config->routes,
                 .now_ms = sys_monotonic_ms(),
                 .next_deadline_ms = UINT64_MAX,
+                .audit_due_ms = UINT64_MAX,
                 .socket_lock = OS_FD_NONE,
         };
         if (server_open(&server) == 0) {

@@ -10,6 +10,7 @@
 #include "daemon/audit.h"
 #include "daemon/config.h"
 #include "daemon/policy.h"
+#include "daemon/refusals.h"
 #include "daemon/route.h"
 #include "daemon/session.h"
 #include "daemon/turns.h"
@@ -35,6 +36,8 @@ struct server {
         uint32_t n_listeners;
         uint32_t accepting;
         uint64_t accept_again_ms; /* out of descriptors: not before; 0: accepting as usual */
+        uint32_t accept_pause_ms; /* how long was waited last; 0: accepting works */
+        struct refusals refusals;
         bool own_socket; /* made by us, not inherited */
         os_fd socket_lock;
 
@@ -52,8 +55,10 @@ struct server {
         uint64_t now_ms;            /* of this round */
         uint64_t next_deadline_ms;  /* earliest deadline of a task; UINT64_MAX: none */
         uint64_t next_tick_ms;
-        uint64_t audit_due_ms;      /* audit lines that wait are written then at the latest; 0: none were left by the last round */
+        uint64_t audit_due_ms;      /* when outcomes that wait in the audit are written at the latest; UINT64_MAX: none do */
         uint64_t next_jobs_ms;      /* UINT64_MAX: nothing of theirs is due */
+
+        uint64_t bytes, bytes_most; /* that clients make it hold, about: now, and at most since memory was given back */
 
         bool draining;
         uint64_t drain_cancel_ms, drain_end_ms;
@@ -69,9 +74,11 @@ int server_main(const struct config *config, bool private_service);
 /* Reads the policy anew; on failure the old one stays. Fills ret_report (to be freed) either way. */
 int server_reload_policy(struct server *server, struct policy_report *ret_report);
 
-/* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit lines.
- * IDLE: nothing came in this round. */
-void server_end_round(struct server *server, bool idle);
+/* Clients make it hold so much more, or less. */
+void server_charge(struct server *server, int64_t bytes);
+
+/* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit lines. */
+void server_end_round(struct server *server);
 
 /* Whether the peer administrates: uid 0, the admin group, or the owner of a private service. */
 bool server_is_admin(const struct server *server, const struct peer *peer);

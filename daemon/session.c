@@ -119,11 +119,13 @@ bool session_has_room(const struct session *session) {
 static void charge(struct session *session, uint64_t bytes) {
         session->bytes_in_flight += bytes;
         session->account->bytes += bytes;
+        server_charge(session->server, (int64_t)bytes);
 }
 
 static void uncharge(struct session *session, uint64_t bytes) {
         session->bytes_in_flight -= bytes;
         session->account->bytes -= bytes;
+        server_charge(session->server, -(int64_t)bytes);
         turns_room(session);
 }
 
@@ -134,6 +136,7 @@ static void reserve_in(struct session *session, uint32_t bytes) {
                 return;
         session->account->bytes += bytes;
         session->account->bytes -= session->in_reserved;
+        server_charge(session->server, (int64_t)bytes - session->in_reserved);
         session->in_reserved = bytes;
         if (bytes == 0)
                 turns_room(session);
@@ -149,6 +152,7 @@ static void session_free(struct session *session) {
         reserve_in(session, 0);
         uncharge(session, session->out_bytes);
         turns_forget(session);
+        session->account->fds -= session->n_in_fds;
         session->account->handles -= session->handles.used;
         while ((chunk = session->out_first)) {
                 session->out_first = chunk->next;
@@ -167,6 +171,7 @@ static void session_free(struct session *session) {
         if (session->next)
                 session->next->prev = session->prev;
         server->n_sessions--;
+        server_charge(server, -(int64_t)sizeof(*session));
         free(session);
 }
 
@@ -178,6 +183,7 @@ void session_close(struct session *session) {
         if (session->state == SESSION_CLOSED)
                 return;
         session->state = SESSION_CLOSED;
+        session->server->audit_due_ms = 0; /* who has gone may look at what the audit says */
         hello_unlink(session);
         if (session->receiving && !session->pausing)
                 engine->ops->cancel(engine, &session->receive);
@@ -328,7 +334,8 @@ static void session_refuse(struct session *session, int code, enum fsop_error_cl
         message.body.failure.retryable = error_is_retryable(-code);
         message.body.failure.message = (struct bytes){(const uint8_t *)text, strlen(text)};
         session->server->totals.refused++;
-        log_line(LOG_LEVEL_NOTICE, "session %llu (uid %u, pid %lld): closing: %s", (unsigned long long)session->id, session->peer.uid,
+        if (refusals_add(&session->server->refusals, REFUSAL_SESSION, session->server->now_ms))
+                log_line(LOG_LEVEL_NOTICE, "session %llu (uid %u, pid %lld): closing: %s", (unsigned long long)session->id, session->peer.uid,
                  (long long)session->peer.pid, log_quote(quoted, sizeof(quoted), message.body.failure.message));
         session_send(session, &message, NULL, 0);
         if (session->state == SESSION_CLOSED)
@@ -425,6 +432,7 @@ static void take_batch(struct session *session, struct task *task, const struct 
         session->n_tasks++;
         server->totals.batches++;
         server->totals.operations += batch->n_ops;
+        session->account->operations += batch->n_ops;
         task_run(task);
 }
 
@@ -606,6 +614,7 @@ static bool keep_fds(struct session *session, const struct io *io) {
                 else
                         graveyard_bury(io->u.receive.fds[i]);
         }
+        session->account->fds += wanted ? (n < room ? n : room) : 0;
         return n <= room && !(io->flags & IO_FDS_LOST);
 }
 
@@ -638,6 +647,9 @@ static void received(struct io *io) {
                 session_close(session);
                 return;
         }
+        if (session->account->fds > session->server->config->limits.descriptors_per_uid)
+                session_refuse(session, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user's requests hold more than %u passed descriptors",
+                               session->server->config->limits.descriptors_per_uid);
         if (!fds_fit)
                 session_refuse(session, -FSOP_E2BIG, FSOP_CLASS_INVALID, "more descriptors than frames may carry (%u each)", WIRE_FRAME_FDS_MAX);
         if (io->result > 0 && session->state != SESSION_LAST_WORDS)
@@ -678,8 +690,13 @@ static void refuse_unknown(struct server *server, os_fd fd, const struct peer *p
         struct audit_record record = {.event = AUDIT_REFUSED, .peer = peer, .code = code, .message = why};
 
         server->totals.refused++;
-        audit_record(server->audit, &record);
-        log_line(LOG_LEVEL_WARNING, "a connection was refused: %s (%s)", why, error_name(-code));
+        if (refusals_add(&server->refusals, REFUSAL_CONNECTION, server->now_ms)) {
+                audit_record(server->audit, &record);
+                if (peer)
+                        log_line(LOG_LEVEL_WARNING, "a connection of uid %u was refused: %s (%s)", peer->uid, why, error_name(-code));
+                else
+                        log_line(LOG_LEVEL_WARNING, "a connection was refused: %s (%s)", why, error_name(-code));
+        }
         graveyard_bury(fd);
 }
 
@@ -695,6 +712,10 @@ void session_start(struct server *server, os_fd fd) {
         if (code < 0) {
                 refuse_unknown(server, fd, NULL, code, "the kernel does not say who it is");
                 return;
+        }
+        if (sys_is_last_descriptor(fd, limits->descriptors_reserved)) {
+                refuse_unknown(server, fd, &peer, -FSOP_EMFILE, "the process is short of descriptors");
+                goto fail;
         }
         if (server->n_sessions >= server->connections_max) {
                 refuse_unknown(server, fd, &peer, -FSOP_EMFILE, "the daemon has as many connections as its limit allows");
@@ -726,6 +747,7 @@ void session_start(struct server *server, os_fd fd) {
                 session->next->prev = session;
         server->sessions = session;
         server->n_sessions++;
+        server_charge(server, sizeof(*session));
         server->totals.connections++;
         hello_link(session, server->now_ms + limits->hello_timeout_ms);
         start_receiving(session);

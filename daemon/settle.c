@@ -64,7 +64,8 @@ static void keep_opened(struct task_op *o) {
         }
         if (session->state != SESSION_OPEN)
                 code = -FSOP_ECANCELED;
-        else if (session->account->handles >= limits->handles_per_uid)
+        else if (session->account->handles >= limits->handles_per_uid ||
+                 sys_is_last_descriptor(o->sys.opened, limits->descriptors_reserved))
                 code = -FSOP_EMFILE;
         else
                 code = handles_add(&session->handles, limits->handles, &like, &o->result.value.handle);

@@ -211,7 +211,7 @@ static int claim(struct attempt *attempt, sqlite3 **ret_db) {
 
 /* Which version the file has; 0: it is a new one. */
 static int find_version(struct attempt *attempt, sqlite3 *db, int64_t *ret_version) {
-        int64_t objects, id, version;
+        int64_t objects = 0, id = 0, version = 0;
         int code = ask_number(attempt, db, "SELECT count(*) FROM sqlite_master", &objects);
 
         if (code == 0)
@@ -412,6 +412,7 @@ static bool is_free(const char *name) {
 /* A name that nothing has; malloc'd, or NULL. */
 static char *find_name(const char *path) {
         time_t now = (time_t)sys_realtime().sec;
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody else asks, and Windows has no other */
         const struct tm *utc = gmtime(&now);
         char stamp[32], *name;
 

@@ -12,6 +12,7 @@
 #include "daemon/graveyard.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
 #include "proto/names.h"
 
@@ -26,6 +27,7 @@ static unsigned n_spare_tasks;
 struct task *task_new(struct session *session) {
         struct task *task = spare_tasks;
         struct task_op *ops = NULL;
+        struct slices *slices = NULL;
         struct arena arena, out;
         uint32_t ops_cap = 0;
 
@@ -36,6 +38,7 @@ struct task *task_new(struct session *session) {
                 out = task->out;
                 ops = task->ops;
                 ops_cap = task->ops_cap;
+                slices = task->slices;
         } else {
                 task = malloc(sizeof(*task));
                 if (!task)
@@ -49,6 +52,7 @@ struct task *task_new(struct session *session) {
         task->out = out;
         task->ops = ops;
         task->ops_cap = ops_cap;
+        task->slices = slices;
         task->session = session;
         task->step = &steps[0];
         parent_cache_init(&task->parents);
@@ -59,15 +63,19 @@ static void task_destroy(struct task *task) {
         arena_fini(&task->arena);
         arena_fini(&task->out);
         free(task->ops);
+        free(task->slices);
         free(task);
 }
 
 void task_free(struct task *task) {
         parent_cache_clear(&task->parents);
+        share_clear(task);
         for (; task->roots_kept; task->roots_kept = task->roots_kept->next)
                 root_release(task->roots_kept->root);
         for (uint32_t i = 0; i < task->n_fds; i++)
                 graveyard_bury(task->fds[i]);
+        if (task->n_fds > 0)
+                task->session->account->fds -= task->n_fds;
         task->n_fds = 0;
         if (n_spare_tasks == SPARE_TASKS) {
                 task_destroy(task);
@@ -156,6 +164,10 @@ void task_io_done(struct io *io) {
         struct task *task = op->task;
 
         op->in_flight = false;
+        task_came_back(task);
+}
+
+void task_came_back(struct task *task) {
         if (--task->pending == 0)
                 task_go_on(task);
 }
@@ -187,6 +199,7 @@ void task_cancel(struct task *task, int code) {
         for (uint32_t i = 0; i < task->window_count; i++)
                 if (task->ops[i].in_flight)
                         engine->ops->cancel(engine, &task->ops[i].io);
+        share_cancel(task);
         for (uint32_t i = 0; i < task->window_count; i++)
                 if (task->ops[i].on_cancel)
                         task->ops[i].on_cancel(&task->ops[i]);

@@ -22,6 +22,7 @@
 struct session;
 struct handle;
 struct tree;
+struct slices;
 
 enum flow {
         FLOW_NEXT, /* on to the next step */
@@ -86,7 +87,8 @@ struct task {
         uint32_t window_first, window_count;
         struct task_op *ops; /* the window's */
         uint32_t ops_cap;
-        struct parent_cache parents;
+        struct parent_cache parents; /* of what is resolved on the loop, or one by one */
+        struct slices *slices;       /* share.c's, or NULL */
         struct task_root *roots_kept;
         struct policy *policy; /* counted for the window: a reload does not pull the rules from under it */
         struct roots *roots;
@@ -114,6 +116,12 @@ void task_run(struct task *task);
 /* Hands an io of one operation, or a chain of them, to the engine and counts it; task_io_done is its done. */
 void task_submit(struct task *task, struct io *io);
 void task_io_done(struct io *io);
+/* One of those that were counted is back: the task goes on when it was the last. */
+void task_came_back(struct task *task);
+/* The operation of a window that a sys_op belongs to. */
+static inline struct task_op *task_op_of(struct sys_op *sys) {
+        return (struct task_op *)(void *)((char *)sys - offsetof(struct task_op, sys));
+}
 
 /* The operation waits for something that is no io; on_cancel is told when it should not any more. task_unpark goes on with it, once:
  * not from inside the step that parked it, nor from inside on_cancel. The task may be gone when it returns. */

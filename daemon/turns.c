@@ -42,11 +42,12 @@ bool turn_begin(struct session *session) {
 }
 
 void turn_end(struct session *session, bool began) {
-        struct turns *turns = &session->server->turns;
+        struct turns *turns;
         uint64_t took_ns;
 
-        if (!began)
+        if (!began) /* then the session may be gone */
                 return;
+        turns = &session->server->turns;
         took_ns = sys_monotonic_ns() - turns->began_ns;
         session->account->ns_left -= (int64_t)took_ns;
         if (turns->ops >= WINDOW_OPS_MIN) { /* a moving average, so that one odd window does not count for much */
@@ -117,6 +118,14 @@ void turn_charge_audit(struct session *session, uint32_t lines) {
         if (account->audit_paid_ns < now_ns)
                 account->audit_paid_ns = now_ns;
         account->audit_paid_ns += (uint64_t)lines * NS_PER_S / session->server->config->limits.audit_lines_per_uid;
+}
+
+uint64_t turns_audit_lines(const struct server *server, const struct account *account) {
+        uint64_t now_ns = sys_monotonic_ns();
+
+        if (account->audit_paid_ns <= now_ns)
+                return 0;
+        return (account->audit_paid_ns - now_ns) / 1000u * server->config->limits.audit_lines_per_uid / (NS_PER_S / 1000u);
 }
 
 /* ---- queues ------------------------------------------------------------------------------------------------------ */

@@ -47,6 +47,9 @@ void turn_charge_ops(struct session *session, uint32_t n);
 /* So many lines of the audit were written for its user, who is slowed down when they become too many. */
 void turn_charge_audit(struct session *session, uint32_t lines);
 
+/* Of those written, how many are not paid for by the time that has passed: at most about what a second allows. */
+uint64_t turns_audit_lines(const struct server *server, const struct account *account);
+
 /* The session goes on in its user's next turn. */
 void turns_queue(struct session *session);
 /* … when there is room in its user's budget; turns_room says when there may be. */

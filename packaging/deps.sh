@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# deps.sh: what building and testing need, how to see whether it is there, and how to get it. Sourced by try.sh and
-# tests/run.sh.
+# deps.sh: what building, testing and measuring need, how to see whether it is there, and how to get it. Sourced by try.sh,
+# tests/run.sh and tests/bench/record.sh.
 
 # One line each: what for, how to see that it is there, then the package on Debian/Ubuntu, Fedora and Arch.
-# cmd:X a command, pkg:X a pkg-config module, hdr:X a header, file:X a program that is in no PATH.
+# cmd:X a command, pkg:X a pkg-config module, hdr:X a header, file:X a program that is in no PATH,
+# rt:X a library of clang's runtime.
+# Kinds: build, run, test; bench for tests/bench/record.sh; peer what it compares with where it is there.
 deps_table() {
         cat <<'TABLE'
 build cmd:gcc                          gcc                   gcc                 gcc
@@ -33,7 +35,15 @@ test  file:sftp-server                 openssh-sftp-server   openssh-server     
 test  cmd:rsync                        rsync                 rsync               rsync
 test  cmd:jq                           jq                    jq                  jq
 test  cmd:sqlite3                      sqlite3               sqlite              sqlite
+test  cmd:clang                        clang                 clang               clang
+test  rt:fuzzer                        libclang-rt-dev       compiler-rt         compiler-rt
 test  cmd:x86_64-w64-mingw32-gcc       gcc-mingw-w64-x86-64-win32 mingw64-gcc    mingw-w64-gcc
+bench cmd:gnuplot                      gnuplot-nox           gnuplot             gnuplot
+bench cmd:rsync                        rsync                 rsync               rsync
+bench cmd:mkfs.xfs                     xfsprogs              xfsprogs            xfsprogs
+peer  file:sftp-server                 openssh-sftp-server   openssh-server      openssh
+peer  cmd:diod                         diod                  diod                diod
+peer  file:virtfs-proxy-helper         qemu-system-common    qemu-common         qemu-common
 TABLE
 }
 
@@ -42,6 +52,8 @@ deps_is_there() {
         cmd:*) command -v "${1#cmd:}" >/dev/null 2>&1 || [ -x "/usr/sbin/${1#cmd:}" ] || [ -x "/sbin/${1#cmd:}" ] ;;
         pkg:*) pkg-config --exists "${1#pkg:}" 2>/dev/null ;;
         file:sftp-server) [ -x /usr/lib/openssh/sftp-server ] || [ -x /usr/libexec/openssh/sftp-server ] || [ -x /usr/lib/ssh/sftp-server ] ;;
+        rt:*) compgen -G "$(clang -print-runtime-dir 2>/dev/null)/libclang_rt.${1#rt:}*" >/dev/null ;;
+        file:virtfs-proxy-helper) [ -x /usr/lib/qemu/virtfs-proxy-helper ] || [ -x /usr/libexec/virtfs-proxy-helper ] ;;
         hdr:*) [ -e "/usr/include/${1#hdr:}" ] || echo "#include <${1#hdr:}>" | gcc -E -xc - >/dev/null 2>&1 ;;
         esac
 }

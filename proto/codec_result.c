@@ -592,7 +592,7 @@ size_t codec_result_bytes(const struct result *result) {
         case RESULT_STAT:
                 return bytes + STAT_BYTES_MAX;
         case RESULT_STATFS:
-                return bytes + 16 + 11 * 12;
+                return bytes + 16 + (size_t)11 * 12;
         case RESULT_DATA:
                 return bytes + result->value.data.len;
         case RESULT_WALK:

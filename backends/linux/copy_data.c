@@ -161,7 +161,7 @@ static int copy_range(const struct copy_tree *tree, struct transfer *transfer) {
 
 /* Data alone; what lies between stays a hole. 0 or a negative errno. */
 static int copy_sparse(const struct copy_tree *tree, struct transfer *transfer, uint64_t size) {
-        uint64_t start, end = 0;
+        uint64_t start = 0, end = 0;
         int r;
 
         if (ftruncate(transfer->to_fd, (off_t)size) < 0)

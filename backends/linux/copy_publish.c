@@ -44,7 +44,7 @@ static int stat_of_source(struct copy_tree *tree, struct copy_dir *dir, const st
 /* What stands there by now: false when that decides it. */
 static bool may_replace(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file, const char *name) {
         bool older = tree->options->update == FSOP_UPDATE_OLDER;
-        struct fsop_stat old, from;
+        struct fsop_stat old = {0}, from = {0};
 
         if ((tree->to_guard == NULL && !older) || lookup_stat(dir->target, name, dir->to_fs != FS_LOCAL, &old) < 0)
                 return true; /* nothing, or nothing that can be told: the rename will say */
@@ -180,7 +180,7 @@ static int pin_first(struct copy_tree *tree, const char *path, const struct fsop
 static bool is_settled(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file, const struct fsop_stat *first,
                        const struct fsop_stat *from) {
         enum fsop_update update = tree->options->update;
-        struct fsop_stat old;
+        struct fsop_stat old = {0};
 
         if (lookup_stat(dir->target, file->name, dir->to_fs != FS_LOCAL, &old) < 0)
                 return false;

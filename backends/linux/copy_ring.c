@@ -21,7 +21,7 @@
 #include <liburing.h>
 #endif
 
-#define CHUNK_BYTES (256u << 10)
+#define CHUNK_BYTES ((size_t)256 << 10)
 #define BEHIND_BYTES (8u << 20) /* after so much, what is written is sent on its way to the disk */
 
 static bool stopped(const struct copy_pump *pump) {
@@ -204,7 +204,7 @@ static void read_more(struct run *run) {
                 if (run->chunks[i].busy)
                         continue;
                 run->chunks[i] = (struct chunk){
-                        .offset = run->next, .length = left < CHUNK_BYTES ? (uint32_t)left : CHUNK_BYTES, .busy = true};
+                        .offset = run->next, .length = (uint32_t)(left < CHUNK_BYTES ? left : CHUNK_BYTES), .busy = true};
                 run->next += run->chunks[i].length;
                 submit(run, i);
         }

@@ -262,7 +262,7 @@ static int sweep(struct copy_tree *tree, const char *path, struct copy_error *re
 }
 
 static int sweep_all(struct copy_tree *tree, struct copy_error *ret) {
-        struct copy_error first = {0}, error;
+        struct copy_error first = {0}, error = {0};
         struct walk walk = {.tree = tree, .ret = &error};
         int r = push(&walk, "", "");
 

@@ -104,7 +104,7 @@ static int expand_links(const char *path, char done[PATH_MAX]) {
 
         if (strlen(path) >= sizeof(rest))
                 return -ENAMETOOLONG;
-        strcpy(rest, path);
+        memcpy(rest, path, strlen(path) + 1);
         done[0] = 0;
         for (int links = 0; r >= 0 && links <= LINKS_MAX;) {
                 char *name = rest + strspn(rest, "/");
@@ -116,7 +116,7 @@ static int expand_links(const char *path, char done[PATH_MAX]) {
                         memmove(rest, name + 1, strlen(name + 1) + 1);
                         continue;
                 }
-                strcpy(next, name);
+                memcpy(next, name, strlen(name) + 1);
                 memmove(rest, name + len, strlen(name + len) + 1);
                 r = take_component(done, rest, next, len);
                 links += r > 0;
@@ -192,7 +192,7 @@ void directory_mark(const struct directory *directory, struct directory_mark *re
 
 int directory_open_marked(const struct directory *beside, const struct directory_mark *mark, struct directory *ret_directory) {
         struct handle_buffer handle = {.header.handle_bytes = mark->handle_bytes, .header.handle_type = mark->handle_type};
-        struct fsop_stat stat;
+        struct fsop_stat stat = {0};
         int mount_fd, fd, r;
 
         if (mark->handle_bytes == 0 || mark->handle_bytes > sizeof(mark->handle) || beside->dev != mark->dev)

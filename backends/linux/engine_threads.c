@@ -325,6 +325,7 @@ static void threads_submit(struct engine *engine, struct io *first) {
 
         for (struct io *io = first; io; io = io->chain)
                 e->submitted++;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a chain has a first link */
         switch (first->kind) {
         case IO_ACCEPT:
                 flags = fcntl((int)first->u.accept.fd, F_GETFL);

@@ -106,7 +106,7 @@ static bool groups_are(const uint32_t *groups, uint32_t n) {
 
 /* Puts it on; 0 or a negative errno, and then anything may be worn. */
 static int put_on(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t n_groups, uint64_t effective) {
-        uint64_t now, permitted;
+        uint64_t now = 0, permitted = 0;
         int r = read_capabilities(&now, &permitted);
 
         if (r < 0)
@@ -287,7 +287,7 @@ struct identity *identity_unref(struct identity *identity) {
 /* ---- start ------------------------------------------------------------------------------------------------------- */
 
 static int take_capabilities(void) {
-        uint64_t effective, permitted;
+        uint64_t effective = 0, permitted = 0;
         int r = read_capabilities(&effective, &permitted);
 
         if (r < 0)

@@ -39,7 +39,7 @@ static int spot_open(const char *path, struct spot *spot) {
                 return -FSOP_ENAMETOOLONG;
         memcpy(directory, slash == NULL ? "." : path, len);
         directory[len] = 0;
-        strcpy(spot->name, name);
+        memcpy(spot->name, name, strlen(name) + 1);
         spot->dir_fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
         return spot->dir_fd < 0 ? error_from_errno(errno) : 0;
 }

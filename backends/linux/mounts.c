@@ -80,6 +80,16 @@ static struct {
 } slots[SLOTS];
 static uint32_t n_used;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t times_forgotten; /* atomic; written under the lock */
+
+/* What each thread asked for last, which is mostly what it asks for next: workers need not wait for each other's lock. */
+static _Thread_local struct {
+        uint64_t mnt_id; /* 0: nothing */
+        uint64_t plain_id;
+        enum nature nature;
+        bool demoted;
+        uint32_t times_forgotten;
+} last;
 
 /* Unique ids begin beyond 32 bits (fs/namespace.c starts them at 2^32 - or at 2^31 since 6.15), plain ones far below. */
 static bool id_is_unique(uint64_t mnt_id) {
@@ -125,22 +135,30 @@ static uint32_t slot_of(uint64_t mnt_id) {
         return i;
 }
 
-enum fs_class mounts_look(uint64_t mnt_id, bool client, bool *ret_in_memory, bool *ret_demoted) {
-        enum fs_class class_ = FS_UNKNOWN;
+/* Whether `last` is about this mount now. */
+static bool find(uint64_t mnt_id) {
         uint32_t i;
 
-        *ret_in_memory = *ret_demoted = false;
-        if (mnt_id == 0 || (client && !id_is_unique(mnt_id)))
-                return FS_UNKNOWN;
+        if (last.mnt_id == mnt_id && last.times_forgotten == __atomic_load_n(&times_forgotten, __ATOMIC_ACQUIRE))
+                return true;
         pthread_mutex_lock(&lock);
         i = slot_of(mnt_id);
-        if (slots[i].mnt_id == mnt_id) {
-                class_ = class_of(slots[i].nature, client);
-                *ret_in_memory = slots[i].nature == NATURE_MEMORY;
-                *ret_demoted = slots[i].demoted;
-        }
+        last.mnt_id = slots[i].mnt_id;
+        last.plain_id = slots[i].plain_id;
+        last.nature = slots[i].nature;
+        last.demoted = slots[i].demoted;
+        last.times_forgotten = times_forgotten;
         pthread_mutex_unlock(&lock);
-        return class_;
+        return last.mnt_id == mnt_id;
+}
+
+enum fs_class mounts_look(uint64_t mnt_id, bool client, bool *ret_in_memory, bool *ret_demoted) {
+        *ret_in_memory = *ret_demoted = false;
+        if (mnt_id == 0 || (client && !id_is_unique(mnt_id)) || !find(mnt_id))
+                return FS_UNKNOWN;
+        *ret_in_memory = last.nature == NATURE_MEMORY;
+        *ret_demoted = last.demoted;
+        return class_of(last.nature, client);
 }
 
 enum fs_class mounts_class(uint64_t mnt_id, bool client) {
@@ -156,32 +174,30 @@ uint64_t sys_mount_demote(uint64_t mnt_id, bool demoted) {
         i = slot_of(mnt_id);
         if (mnt_id != 0 && slots[i].mnt_id == mnt_id)
                 slots[i].demoted = demoted;
+        __atomic_store_n(&times_forgotten, times_forgotten + 1, __ATOMIC_RELEASE); /* so that all threads look again */
         pthread_mutex_unlock(&lock);
         return mounts_plain_id(mnt_id);
 }
 
 uint64_t mounts_plain_id(uint64_t mnt_id) {
-        uint64_t plain_id = 0;
-        uint32_t i;
-
         if (!id_is_unique(mnt_id))
                 return mnt_id;
-        pthread_mutex_lock(&lock);
-        i = slot_of(mnt_id);
-        if (slots[i].mnt_id == mnt_id)
-                plain_id = slots[i].plain_id;
-        pthread_mutex_unlock(&lock);
-        return plain_id;
+        return find(mnt_id) ? last.plain_id : 0;
+}
+
+/* Under the lock. */
+static void forget(void) {
+        memset(slots, 0, sizeof(slots));
+        n_used = 0;
+        __atomic_store_n(&times_forgotten, times_forgotten + 1, __ATOMIC_RELEASE);
 }
 
 static void remember(uint64_t mnt_id, uint64_t plain_id, enum nature nature) {
         uint32_t i;
 
         pthread_mutex_lock(&lock);
-        if (n_used > SLOTS / 2) {
-                memset(slots, 0, sizeof(slots));
-                n_used = 0;
-        }
+        if (n_used > SLOTS / 2)
+                forget();
         i = slot_of(mnt_id);
         if (slots[i].mnt_id == 0)
                 n_used++;
@@ -217,16 +233,13 @@ os_fd sys_mount_watch(void) {
 
 void sys_mounts_changed(void) {
         pthread_mutex_lock(&lock);
-        if (n_used > 0 && !id_is_unique(service.root_mnt_id)) {
-                memset(slots, 0, sizeof(slots));
-                n_used = 0;
-        }
+        if (n_used > 0 && !id_is_unique(service.root_mnt_id))
+                forget();
         pthread_mutex_unlock(&lock);
 }
 
 void mounts_stop(void) {
         pthread_mutex_lock(&lock);
-        memset(slots, 0, sizeof(slots));
-        n_used = 0;
+        forget();
         pthread_mutex_unlock(&lock);
 }

@@ -106,108 +106,6 @@ static bool follows(const struct operation *op, const struct place *place) {
         }
 }
 
-/* ---- the batch's parents ----------------------------------------------------------------------------------------- */
-
-void parent_cache_init(struct parent_cache *cache) {
-        *cache = (struct parent_cache){0};
-        for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++)
-                cache->slots[i].fd = cache->slots[i].base = OS_FD_NONE;
-}
-
-static void slot_empty(struct parent_slot *slot) {
-        sys_close(slot->fd);
-        *slot = (struct parent_slot){.fd = OS_FD_NONE, .base = OS_FD_NONE};
-}
-
-/* Pinned objects of a batch mostly have consecutive descriptors: one call closes a whole run of them. */
-static void close_kept(struct parent_cache *cache) {
-        for (uint32_t i = 0, n; i < cache->n_closing; i += n) {
-                for (n = 1; i + n < cache->n_closing && cache->closing[i + n] == cache->closing[i] + (os_fd)n;)
-                        n++;
-                if (n == 1 || close_range((unsigned)cache->closing[i], (unsigned)cache->closing[i] + n - 1, 0) < 0)
-                        for (uint32_t j = 0; j < n; j++)
-                                sys_close(cache->closing[i + j]);
-        }
-        cache->n_closing = 0;
-}
-
-/* Closes it some time before the cache is cleared. */
-static void close_later(struct parent_cache *cache, os_fd fd) {
-        if (cache == NULL || fd == OS_FD_NONE) {
-                sys_close(fd);
-                return;
-        }
-        if (cache->n_closing == sizeof(cache->closing) / sizeof(cache->closing[0]))
-                close_kept(cache);
-        cache->closing[cache->n_closing++] = fd;
-}
-
-void parent_cache_clear(struct parent_cache *cache) {
-        close_kept(cache);
-        for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++)
-                slot_empty(&cache->slots[i]);
-        cache->next = 0;
-        cache->stale = 0;
-}
-
-static void cache_drop_stale(struct parent_cache *cache) {
-        if (!__atomic_exchange_n(&cache->stale, 0, __ATOMIC_ACQUIRE))
-                return;
-        for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++) {
-                cache->slots[i].stale = true;
-                if (cache->slots[i].users == 0)
-                        slot_empty(&cache->slots[i]);
-        }
-}
-
-static struct parent_slot *cache_find(struct parent_cache *cache, const struct place *place, const char *path, size_t len) {
-        if (cache == NULL)
-                return NULL;
-        cache_drop_stale(cache);
-        for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++) {
-                struct parent_slot *slot = &cache->slots[i];
-
-                if (slot->fd != OS_FD_NONE && !slot->stale && slot->base == place->base && slot->identity == place->identity &&
-                    slot->guard == place->guard && slot->may_leave_base == place->may_leave_base && slot->path.len == len &&
-                    memcmp(slot->path.data, path, len) == 0)
-                        return slot;
-        }
-        return NULL;
-}
-
-/* Keeps a parent that was just opened; false if there is no room, and then it stays the place's own. */
-static bool cache_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat) {
-        const uint32_t n = sizeof(cache->slots) / sizeof(cache->slots[0]);
-
-        if (cache == NULL)
-                return false;
-        for (uint32_t tried = 0; tried < n; tried++) {
-                struct parent_slot *slot = &cache->slots[cache->next++ % n];
-
-                if (slot->users > 0)
-                        continue;
-                slot_empty(slot);
-                *slot = (struct parent_slot){.base = place->base, .fd = fd, .users = 1, .identity = place->identity,
-                                             .may_leave_base = place->may_leave_base, .guard = place->guard,
-                                             .path = {place->path.data, len}, .stat = *stat, .fs = place->fs,
-                                             .in_memory = place->in_memory, .demoted = place->demoted};
-                return true;
-        }
-        return false;
-}
-
-static void cache_give_back(struct parent_cache *cache, os_fd fd) {
-        for (size_t i = 0; cache != NULL && i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++) {
-                struct parent_slot *slot = &cache->slots[i];
-
-                if (slot->fd != fd || slot->users == 0)
-                        continue;
-                if (--slot->users == 0 && slot->stale)
-                        slot_empty(slot);
-                return;
-        }
-}
-
 /* ---- what is on the way ------------------------------------------------------------------------------------------ */
 
 /* Which kind of filesystem it is; nothing is done on procfs. */
@@ -334,7 +232,7 @@ static int check_parent(struct sys_op *op, struct place *place, struct fsop_stat
 /* Pins the directory that the first LEN bytes of PATH name. place's own path is what the cache knows. */
 static int pin_parent(struct sys_op *op, struct place *place, const char *path, size_t len, bool cacheable, unsigned flags,
                       struct fsop_stat *ret_stat) {
-        struct parent_slot *slot = cacheable ? cache_find(op->cache, place, path, len) : NULL;
+        struct parent_slot *slot = cacheable ? parents_find(op->cache, place, path, len) : NULL;
         char directory[PATH_MAX];
         uint64_t resolve;
         int start = start_of(place, &resolve), fd, r;
@@ -369,18 +267,38 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
         r = check_parent(op, place, ret_stat, flags);
         if (r < 0)
                 return r;
-        if (len > 0 && cacheable)
-                place->parent_borrowed = cache_keep(op->cache, place, len, (int)place->parent, ret_stat);
+        if (cacheable && (len > 0 || (place->guard != NULL && place->base == place->guard->root->fd)))
+                place->parent_borrowed = parents_keep(op->cache, place, len, (int)place->parent, ret_stat) || len == 0;
         return 0;
 }
 
 static void place_close_parent(struct sys_op *op, struct place *place) {
         if (place->parent_borrowed)
-                cache_give_back(op->cache, place->parent);
+                parents_give_back(op->cache, place->parent);
         else
                 sys_close(place->parent);
         place->parent = OS_FD_NONE;
         place->parent_borrowed = false;
+}
+
+/* ---- stat without pinning ---------------------------------------------------------------------------------------- */
+
+/* One statx in the parent is all a stat needs, if the name is no link to follow and no mount's: nothing is changed, so what is
+ * answered is what was checked. Not on the loop, where only openat2 can say that a disk would have to be waited for. */
+static int stat_in_parent(struct sys_op *op, struct place *place, const char *name, bool follow, const struct fsop_stat *parent,
+                          unsigned flags, bool *ret_done) {
+        int r;
+
+        *ret_done = false;
+        if (op->op->verb != FSOP_VERB_STAT || (flags & SYS_CACHED_ONLY))
+                return 0;
+        r = lookup_stat((int)place->parent, name, place->fs != FS_LOCAL, &place->stat);
+        if (r < 0)
+                return lookup_failed(op, place, -r);
+        if (place->stat.mnt_id != parent->mnt_id || (stat_is_link(&place->stat) && follow))
+                return 0;
+        place->has_stat = *ret_done = true;
+        return 0;
 }
 
 /* ---- as caller --------------------------------------------------------------------------------------------------- */
@@ -412,19 +330,6 @@ static int caller_pin_name(struct sys_op *op, struct place *place, unsigned flag
         return pin_parent(op, place, path, offset, true, flags, &stat);
 }
 
-/* One statx in the parent is all a stat needs, if the name is no link to follow. */
-static int caller_stat_in_parent(struct sys_op *op, struct place *place, const struct fsop_stat *parent, bool *ret_done) {
-        int r = lookup_stat((int)place->parent, place->leaf, place->fs != FS_LOCAL, &place->stat);
-
-        *ret_done = false;
-        if (r < 0)
-                return lookup_failed(op, place, -r);
-        if (place->stat.mnt_id != parent->mnt_id || (stat_is_link(&place->stat) && place->follow))
-                return 0;
-        place->has_stat = *ret_done = true;
-        return 0;
-}
-
 /* By way of a parent that the batch shares. *ret_done false: the whole path must be walked after all. */
 static int caller_pin_by_parent(struct sys_op *op, struct place *place, unsigned flags, bool *ret_done) {
         const char *path = (const char *)place->path.data;
@@ -439,11 +344,9 @@ static int caller_pin_by_parent(struct sys_op *op, struct place *place, unsigned
         if (r < 0)
                 return r;
         place->leaf = path + offset;
-        if (op->op->verb == FSOP_VERB_STAT && !(flags & SYS_CACHED_ONLY)) {
-                r = caller_stat_in_parent(op, place, &parent, ret_done);
-                if (r < 0 || *ret_done)
-                        return r;
-        }
+        r = stat_in_parent(op, place, place->leaf, place->follow, &parent, flags, ret_done);
+        if (r < 0 || *ret_done)
+                return r;
         fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
         if (fd < 0)
                 return lookup_failed(op, place, -fd);
@@ -630,7 +533,7 @@ static bool only_creates(const struct sys_op *op, const struct place *place, enu
 
 static int guarded_pin(struct sys_op *op, struct place *place, enum pin pin, bool follow, char *path, unsigned flags) {
         struct fsop_stat parent;
-        bool missing;
+        bool missing, done;
         int r;
 
         for (int links = 0; links <= LINKS_MAX; links++) {
@@ -645,6 +548,11 @@ static int guarded_pin(struct sys_op *op, struct place *place, enum pin pin, boo
                         place->leaf = (const char *)place->path.data + offset;
                         return guarded_check(op, place, pin, &parent);
                 }
+                r = stat_in_parent(op, place, path + offset, follow, &parent, flags, &done);
+                if (r < 0)
+                        return r;
+                if (done)
+                        return guarded_check(op, place, pin, &parent);
                 r = guarded_pin_leaf(op, place, path + offset, pin, flags, &missing);
                 if (r < 0)
                         return r;
@@ -874,7 +782,7 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
 static void hand_over_object(struct sys_op *op, struct place *place) {
         if (place->object_borrowed || place->fs != FS_LOCAL)
                 return;
-        close_later(op->cache, place->object);
+        parents_close_later(op->cache, place->object);
         place->object = OS_FD_NONE;
 }
 

@@ -277,7 +277,7 @@ int data_fallocate_flags(const struct fallocate_args *args) {
 
 int run_fallocate(struct sys_op *op) {
         const struct fallocate_args *args = &op->op->args.fallocate;
-        int flags = data_fallocate_flags(args), fd, r;
+        int flags = data_fallocate_flags(args), fd = -1, r;
         bool own;
 
         if (flags < 0)
@@ -295,7 +295,7 @@ int run_fallocate(struct sys_op *op) {
 }
 
 int run_truncate(struct sys_op *op) {
-        int fd;
+        int fd = -1;
         bool own;
 
         if (data_open(op, &op->at, O_WRONLY, &fd, &own) < 0)
@@ -342,7 +342,7 @@ int data_advice(enum fsop_advice advice) {
 
 int run_fadvise(struct sys_op *op) {
         const struct fadvise_args *args = &op->op->args.fadvise;
-        int advice = data_advice(args->advice), fd, error;
+        int advice = data_advice(args->advice), fd = -1, error;
         bool own;
 
         if (advice < 0)
@@ -361,7 +361,7 @@ int run_fadvise(struct sys_op *op) {
 
 int run_fsync(struct sys_op *op) {
         const struct fsync_args *args = &op->op->args.fsync;
-        int fd, r;
+        int fd = -1, r;
         bool own;
 
         if (open_any(op, &fd, &own) < 0)

@@ -20,6 +20,8 @@
 #include "backends/linux/service_linux.h"
 #include "backends/posix/errors.h"
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): one thread does this, and changes the environment before there are others. */
+
 #define LISTEN_FDS_START 3
 
 static struct {
@@ -78,7 +80,7 @@ static long number_of(const char *text) {
 }
 
 static bool listens(int fd) {
-        struct sockaddr_storage address;
+        struct sockaddr_storage address = {0};
         socklen_t len = sizeof(address), size = sizeof(int);
         int type = 0, accepts = 0;
 
@@ -225,3 +227,5 @@ char *service_default_state_dir(bool private_service) {
                 return format_path("%s/.local/state/fsopd", home);
         return NULL;
 }
+
+/* NOLINTEND(concurrency-mt-unsafe) */

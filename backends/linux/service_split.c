@@ -28,6 +28,8 @@
 #include "backends/linux/service_linux.h"
 #include "backends/posix/errors.h"
 
+/* NOLINTBEGIN(concurrency-mt-unsafe): one thread does this, and changes the environment before there are others. */
+
 /* For the service to end by itself after it said that it is over: with threads that hang, and without. */
 #define HANGING_GRACE_MS 500u
 #define END_GRACE_MS 5000u
@@ -302,3 +304,5 @@ fail:
                 close(split.signals);
         return r;
 }
+
+/* NOLINTEND(concurrency-mt-unsafe) */

@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -95,8 +98,8 @@ static bool same_id(const struct object_id *a, const struct object_id *b) {
  * means. But its own where PID 1's cannot be read, and in a plain chroot: who was put there was set up there, with what lives there.
  */
 static int take_reference_root(void) {
-        struct object_id own_namespace;
-        struct fsop_stat own, reference;
+        struct object_id own_namespace = {0};
+        struct fsop_stat own = {0}, reference = {0};
         int own_fd = open_root_of("self", &own_namespace);
         int fd, r;
 
@@ -160,6 +163,7 @@ int sys_start(const struct sys_config *config, bool *ret_own_root) {
         service.proc_fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (service.proc_fd < 0) {
                 r = error_from_errno(errno);
+                /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
                 service_log(LOG_ERR, "/proc is needed and cannot be read: %s", strerror(errno));
                 goto fail;
         }
@@ -212,11 +216,30 @@ const char *sys_platform(void) {
         return text;
 }
 
-uint32_t sys_descriptors_max(void) {
+/* The kernel gives out the lowest number that is free. */
+bool sys_is_last_descriptor(os_fd fd, uint32_t n) {
+        struct rlimit limit;
+
+        return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd + n >= limit.rlim_cur;
+}
+
+void sys_trim_memory(void) {
+#ifdef __GLIBC__
+        malloc_trim(0);
+#endif
+}
+
+uint32_t sys_descriptors_max(uint32_t needed) {
         struct rlimit limit;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
                 return 0;
+        if (limit.rlim_max < needed) { /* allowed with CAP_SYS_RESOURCE */
+                struct rlimit raised = {.rlim_cur = needed, .rlim_max = needed};
+
+                if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+                        limit = raised;
+        }
         if (limit.rlim_cur < limit.rlim_max) {
                 struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
 

@@ -143,6 +143,16 @@ int resolve_create_through_link(struct place *place, int open_flags, uint32_t mo
 int resolve_link_met(struct sys_op *op, int dir_fd, const char *name, const char *trail, os_fd *ret_object,
                      struct fsop_stat *ret_stat);
 
+/* ---- parents that a batch shares (parents.c); CACHE may be NULL ---------------------------------------------------- */
+
+/* The directory that the first LEN bytes of PATH name for this place, if the batch has it open. */
+struct parent_slot *parents_find(struct parent_cache *cache, const struct place *place, const char *path, size_t len);
+/* Keeps a parent that was just opened; false if there is no room, and then it stays the place's own. */
+bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat);
+void parents_give_back(struct parent_cache *cache, os_fd fd);
+/* Closes it some time before the cache is cleared; at once without one. */
+void parents_close_later(struct parent_cache *cache, os_fd fd);
+
 /* ---- what a rule demands (guard.c) ------------------------------------------------------------------------------- */
 
 /* A path that may be elevated: relative, no empty, "." or ".." components. */

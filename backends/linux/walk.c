@@ -473,7 +473,7 @@ static void follow_link(struct walk *walk, struct frame *parent, const char *nam
 }
 
 static void visit_pinned(struct walk *walk, struct frame *parent, const char *name, int fd) {
-        struct fsop_stat stat;
+        struct fsop_stat stat = {0};
         enum fs_class fs;
         const char *fault;
 

@@ -94,8 +94,22 @@ static void unlock(struct pool *pool) {
 static void finish_with(struct io *io, int code) {
         io->result = code;
         io->os_error = 0;
-        if (io->kind != IO_CALL)
-                io->u.op->code = code;
+        if (io->kind == IO_CALL)
+                return;
+        for (struct sys_op *op = io->u.op; op; op = op->next)
+                op->code = code;
+}
+
+/* Several operations of one io. */
+static void run_each(struct io *io, int (*do_one)(struct sys_op *op)) {
+        for (struct sys_op *op = io->u.op; op; op = op->next)
+                do_one(op);
+        io->result = 0;
+        io->os_error = 0;
+}
+
+static int resolve_one(struct sys_op *op) {
+        return sys_resolve(op, 0);
 }
 
 /* An IO_RUN behind the IO_RESOLVE of its operation. */
@@ -115,10 +129,18 @@ static void run_one(struct io *io, const struct io *before) {
                 io->u.call(io);
                 return;
         case IO_RESOLVE:
+                if (op->next) {
+                        run_each(io, resolve_one);
+                        return;
+                }
                 io->result = sys_resolve(op, 0);
                 io->os_error = op->os_error;
                 return;
         case IO_RUN:
+                if (op->next) {
+                        run_each(io, sys_run);
+                        return;
+                }
                 if (belong_together(before, io) && before->result < 0)
                         io->result = before->result;
                 else
@@ -337,6 +359,14 @@ static bool should_give_way(const struct pool *pool, uint32_t whose, uint32_t n,
         return n >= GIVE_WAY_IOS || sys_monotonic_ms() >= began_ms + GIVE_WAY_MS;
 }
 
+static uint32_t ops_of(const struct io *io) {
+        uint32_t n = 1;
+
+        for (const struct sys_op *op = io->kind == IO_CALL ? NULL : io->u.op; op && op->next; op = op->next)
+                n++;
+        return n;
+}
+
 static void enqueue(struct pool *pool, struct io *first) {
         uint64_t before = 0, n = 0;
 
@@ -345,8 +375,9 @@ static void enqueue(struct pool *pool, struct io *first) {
                 io->engine_word[WORD_BEFORE] = before;
                 before = (uint64_t)(uintptr_t)io;
                 io->whose = first->whose;
-                n++;
+                n += ops_of(io);
         }
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a chain has a first link */
         first->engine_word[WORD_STAMP] = stamp_of(++pool->stamp, n, first->flags & IO_LONG);
         first->engine_word[WORD_LANE] = (uint64_t)(uintptr_t)lane_open(pool, first->whose);
         io_list_append(queue_of(first), first);
@@ -688,7 +719,8 @@ void pool_submit(struct pool *pool, struct io *first) {
 void pool_cancel(struct pool *pool, struct io *io) {
         lock(pool);
         if (io->engine_word[WORD_STATE] == POOL_RUNNING && io->kind != IO_CALL) {
-                __atomic_store_n(&io->u.op->cancelled, 1, __ATOMIC_RELAXED);
+                for (struct sys_op *op = io->u.op; op; op = op->next)
+                        __atomic_store_n(&op->cancelled, 1, __ATOMIC_RELAXED);
         } else if (io->engine_word[WORD_STATE] == POOL_QUEUED) {
                 struct io *after = io->chain;
                 bool pair = io->kind == IO_RESOLVE && after && after->kind == IO_RUN && after->u.op == io->u.op;

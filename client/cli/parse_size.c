@@ -152,7 +152,7 @@ int parse_seconds(const char *text, uint64_t *ret_ms, const char **ret_why) {
         if (*p == '.') {
                 unsigned weight = 100;
                 for (p++; digit_of(*p) < 10; p++, weight /= 10)
-                        ms += weight * (unsigned)digit_of(*p);
+                        ms += weight * (uint64_t)digit_of(*p);
                 if (*p) {
                         *ret_why = "not a number of seconds (such as 30 or 0.5)";
                         return -1;

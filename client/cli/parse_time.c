@@ -180,8 +180,8 @@ static int parse_iso(const char *text, struct fsop_time *ret_time, const char **
         if (!p || *p)
                 return -1;
         if (zoned)
-                seconds = days_from_civil(civil.year, civil.month, civil.day) * 86400 + civil.hour * 3600 +
-                          civil.minute * 60 + civil.second - offset;
+                seconds = days_from_civil(civil.year, civil.month, civil.day) * 86400 + civil.hour * 3600L +
+                          civil.minute * 60L + civil.second - offset;
         else if (local_seconds(&civil, &seconds, ret_why) < 0)
                 return -1;
         *ret_time = (struct fsop_time){.sec = seconds, .nsec = civil.nsec};

@@ -51,7 +51,7 @@ void text_add_age(struct text *text, int64_t seconds) {
                 text_addf(text, "%u s", (unsigned)seconds);
         else if (seconds < 3600)
                 text_addf(text, "%u min", (unsigned)(seconds / 60));
-        else if (seconds < 48 * 3600)
+        else if (seconds < 48L * 3600)
                 text_addf(text, "%u h", (unsigned)(seconds / 3600));
         else
                 text_addf(text, "%lld d", (long long)(seconds / 86400));

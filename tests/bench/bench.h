@@ -176,6 +176,8 @@ enum pin {
         PIN_APART,
 };
 extern enum pin process_pin;
+/* Moves a process that runs, with its threads and its children, to where `pin` says. */
+void process_move(pid_t pid, bool is_server, enum pin pin);
 
 /* Becomes an unprivileged user for good. */
 int process_become(uid_t uid, gid_t gid);
@@ -241,6 +243,8 @@ char *worker_about(struct worker *worker, unsigned which);
 struct ours;
 struct ours *ours_open(const char *socket_path);
 const struct fsop_server_info *ours_info(const struct ours *ours);
+/* Lets the daemon see that other connections were closed: what it answers after that does not pay for it. */
+void ours_settle(struct ours *ours);
 /* A connection. NULL: failed, and stderr says how. */
 struct fsop_client *ours_connect(const char *socket_path);
 /* Adds what is to be done to a file to a batch. 0, or -1. */
@@ -345,6 +349,7 @@ struct contest {
         uint32_t turns;           /* of each side in a round */
         uint32_t n_files, passes; /* of a turn */
         double rate;
+        enum pin pin; /* where it is held, unless process_pin says it for all */
 };
 
 struct outcome {

@@ -113,12 +113,27 @@ int contest_check_audit(const struct bench *bench, const struct contest *contest
         return 0;
 }
 
-int contest_run(struct bench *bench, const struct contest *contest, struct outcome *ret_outcome) {
-        int ret = contest_warm_up(bench, contest);
+static void move_all(const struct bench *bench, enum pin pin) {
+        process_move(bench->worker.pid, false, pin);
+        for (unsigned i = 0; i < 2; i++)
+                process_move(bench->daemons[i], true, pin);
+        for (unsigned i = 0; i < N_PEERS; i++)
+                process_move(bench->peers.pids[i], true, pin);
+        process_move(bench->peers.crowd, true, pin);
+}
 
+int contest_run(struct bench *bench, const struct contest *contest, struct outcome *ret_outcome) {
+        bool moves = contest->pin != PIN_NOT && process_pin == PIN_NOT;
+        int ret;
+
+        if (moves)
+                move_all(bench, contest->pin);
+        ret = contest_warm_up(bench, contest);
         outcome_init(ret_outcome, bench->rounds * contest->turns);
         for (uint32_t i = 0; i < ret_outcome->n && ret == 0; i++)
                 ret = contest_turn(bench, contest, ret_outcome, i);
+        if (moves)
+                move_all(bench, PIN_NOT);
         if (ret == 0)
                 ret = contest_check_audit(bench, contest);
         if (ret < 0)

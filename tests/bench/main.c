@@ -24,6 +24,7 @@ struct options {
 
 static const char usage[] =
         "Usage: fsop-bench [OPTION]... [NAME]...\n"
+        "       fsop-bench fair --fsopd PATH [OPTION]...\n"
         "Measures fsopd against plain system calls, a bare echo, sftp-server, diod, virtfs-proxy-helper, cp and "
         "rsync,\n"
         "in turns, and prints tables. Needs root: the daemon runs as root, its client as nobody, everybody else as\n"
@@ -222,11 +223,11 @@ static int check_words(const struct options *options) {
 
 static void list(void) {
         for (uint32_t i = 0; i < n_rows; i++)
-                printf("%-18s %s\n", rows[i].name, rows[i].says);
+                printf("%-20s %s\n", rows[i].name, rows[i].says);
         for (uint32_t i = 0; i < n_curves; i++)
-                printf("%-18s %s\n", curves[i].name, curves[i].says);
+                printf("%-20s %s\n", curves[i].name, curves[i].says);
         for (size_t i = 0; i < N_SUBJECTS; i++)
-                printf("%-18s %s\n", subjects[i].name, subjects[i].says);
+                printf("%-20s %s\n", subjects[i].name, subjects[i].says);
 }
 
 /* 0: go on, 1: done, -1: usage */
@@ -397,6 +398,15 @@ static int measure(struct bench *bench, const struct options *options) {
         return ret;
 }
 
+/* What has a command line of its own. */
+static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv); /* returns the exit status */
+} commands[] = {
+        {"fair", fair_main},
+        {"routes", routes_main},
+};
+
 int main(int argc, char **argv) {
         struct options options = {.rounds = 9, .engine = "auto", .profile = {.seconds = 10}};
         struct bench bench = {.peers = {.fds = {-1, -1, -1, -1}}};
@@ -404,12 +414,10 @@ int main(int argc, char **argv) {
         char *found = NULL;
         int ret;
 
-        if (argc > 1 && strcmp(argv[1], "fair") == 0) {
-                catch_signals();
-                return fair_main(argc - 1, argv + 1);
-        }
-        if (argc > 1 && strcmp(argv[1], "routes") == 0)
-                return routes_main(argc - 1, argv + 1);
+        catch_signals();
+        for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+                if (strcmp(argv[1], commands[i].name) == 0)
+                        return commands[i].run(argc - 1, argv + 1);
         ret = parse(&options, argc, argv);
         if (ret != 0)
                 return ret < 0 ? 2 : 0;
@@ -423,7 +431,6 @@ int main(int argc, char **argv) {
         bench.engine = options.engine;
         bench.peers.sftp_server = options.sftp_server;
         bench.rounds = options.rounds;
-        catch_signals();
         process_raise_descriptors(); /* the daemon inherits them */
         bench.has_rsync = process_finds("rsync");
         place = (struct place_options){.dir = options.dir,

@@ -35,6 +35,11 @@ struct ours *ours_open(const char *socket_path) {
         return NULL;
 }
 
+void ours_settle(struct ours *ours) {
+        for (unsigned i = 0; i < 20; i++)
+                fsop_ping(ours->client);
+}
+
 const struct fsop_server_info *ours_info(const struct ours *ours) {
         return fsop_server_info(ours->client);
 }

@@ -2,6 +2,7 @@
 /*
  * process.c: other processes: the daemon, and commands. All of them die with this one.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -25,13 +26,46 @@
 
 enum pin process_pin;
 
-static void stay(unsigned processor) {
+/* Where a process belongs. */
+static cpu_set_t place_of(bool is_server, enum pin pin) {
+        unsigned first = is_server && pin == PIN_APART ? 1 : 0, last = pin == PIN_NOT ? CPU_SETSIZE - 1 : first;
         cpu_set_t set;
 
         CPU_ZERO(&set);
-        CPU_SET(processor, &set);
-        if (sched_setaffinity(0, sizeof(set), &set) < 0)
-                bench_fail("cannot stay on processor %u: %s", processor, strerror(errno));
+        for (unsigned i = first; i <= last; i++)
+                CPU_SET(i, &set);
+        return set;
+}
+
+static void stay(pid_t thread, const cpu_set_t *set) {
+        if (sched_setaffinity(thread, sizeof(*set), set) < 0 && errno != ESRCH)
+                bench_fail("cannot choose a processor: %s", strerror(errno));
+}
+
+void process_move(pid_t pid, bool is_server, enum pin pin) {
+        cpu_set_t set = place_of(is_server, pin);
+        char *path = bench_format("/proc/%ld/task", (long)pid);
+        DIR *threads = pid > 0 ? opendir(path) : NULL;
+        struct dirent *entry;
+
+        free(path);
+        while (threads && (entry = readdir(threads))) {
+                long thread = atol(entry->d_name), child;
+                FILE *children;
+
+                if (thread <= 0)
+                        continue;
+                stay((pid_t)thread, &set);
+                path = bench_format("/proc/%ld/task/%ld/children", (long)pid, thread);
+                children = fopen(path, "re");
+                while (children && fscanf(children, "%ld", &child) == 1)
+                        process_move((pid_t)child, is_server, pin);
+                if (children)
+                        fclose(children);
+                free(path);
+        }
+        if (threads)
+                closedir(threads);
 }
 
 pid_t process_fork(bool is_server) {
@@ -49,8 +83,11 @@ pid_t process_fork(bool is_server) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent)
                 _exit(1);
-        if (process_pin != PIN_NOT)
-                stay(is_server && process_pin == PIN_APART ? 1 : 0);
+        if (process_pin != PIN_NOT) {
+                cpu_set_t set = place_of(is_server, process_pin);
+
+                stay(0, &set);
+        }
         return 0;
 }
 

@@ -50,7 +50,7 @@ int report_begin(bool has_rows) {
                 fputs("name\tx\tturn\tside\tns\tp50_ns\tp99_ns\tp999_ns\n", raw);
         }
         if (has_rows && report_format == REPORT_TEXT)
-                printf("%-18s %10s %10s %-6s %7s %15s %8s %-4s %s\n", "row", "ours", "theirs", "unit", "ratio",
+                printf("%-20s %10s %10s %-6s %7s %15s %8s %-4s %s\n", "row", "ours", "theirs", "unit", "ratio",
                        "(least-most)", "bar", "met", "what");
         if (has_rows && report_format == REPORT_MARKDOWN)
                 puts("| | ours | the other | ratio | aim | met |\n|---|---|---|---|---|---|");
@@ -186,7 +186,7 @@ static void print_text(const struct row *row, const struct summary *summary) {
         int digits = row->ratio == RATIO_RATE ? 0 : 2;
         const char *sign = row->ratio == RATIO_COST ? "<=" : ">=";
 
-        printf("%-18s %10.*f ", row->name, digits, summary->ours);
+        printf("%-20s %10.*f ", row->name, digits, summary->ours);
         if (summary->ratio > 0)
                 printf("%10.*f %-6s %7.3f (%6.3f-%6.3f) ", digits, summary->theirs, summary->unit, summary->ratio,
                        summary->low, summary->high);
@@ -234,7 +234,7 @@ void report_skipped(const struct row *row, const char *why) {
         else if (report_format == REPORT_MARKDOWN)
                 printf("| %s | not measured: %s | | | | |\n", row->says, why);
         else
-                printf("%-18s NOT MEASURED: %s\n", row->name, why);
+                printf("%-20s NOT MEASURED: %s\n", row->name, why);
         fflush(stdout);
 }
 

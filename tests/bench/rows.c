@@ -4,12 +4,14 @@
  */
 #include "tests/bench/bench.h"
 
-/* Where one operation is in flight, turns are short: it matters much on which processors two processes happen to be. */
-#define ONE(what_, as_, theirs_)                                                                                       \
+/* Where one operation is in flight, it matters much on which processors two processes happen to be: turns are short,
+ * and rows say where. */
+#define ONE_AT(where, what_, as_, theirs_)                                                                             \
         {                                                                                                              \
                 .what = WHAT_##what_, .as = FSOP_AS_##as_, .theirs = {.side = SIDE_##theirs_}, .turns = 4,             \
-                .n_files = 512, .passes = 1                                                                            \
+                .n_files = 512, .passes = 1, .pin = PIN_##where                                                        \
         }
+#define ONE(...) ONE_AT(NOT, __VA_ARGS__)
 #define IN_BATCHES .in_flight = 4, .ops = 256
 #define BATCH(what_, as_, ...)                                                                                         \
         {                                                                                                              \
@@ -38,16 +40,26 @@ static const struct copying copy_big = {.clone = FSOP_CLONE_NEVER};
 
 const struct row rows[] = {
         {"rtt-stat", "round trip of a stat : echo and statx", ONE(STAT, AUTO, ECHO), RATIO_COST, 1.3},
-        {"rtt-stat-caller", "... run as the caller", ONE(STAT, CALLER, ECHO), RATIO_COST, 1.3},
+        {"rtt-stat-together", "... both on one processor", ONE_AT(TOGETHER, STAT, AUTO, ECHO), RATIO_COST, 1.3},
+        {"rtt-stat-apart", "... each on its own", ONE_AT(APART, STAT, AUTO, ECHO), RATIO_COST, 1.3},
+        {"rtt-caller", "stat run as the caller : echo and statx", ONE(STAT, CALLER, ECHO), RATIO_COST, 1.3},
+        {"rtt-caller-together", "... both on one processor", ONE_AT(TOGETHER, STAT, CALLER, ECHO), RATIO_COST, 1.3},
+        {"rtt-caller-apart", "... each on its own", ONE_AT(APART, STAT, CALLER, ECHO), RATIO_COST, 1.3},
         {"rtt-chown", "round trip of a chown : echo and fchownat", ONE(CHOWN, AUTO, ECHO), RATIO_COST, 1.5},
+        {"rtt-chown-together", "... both on one processor", ONE_AT(TOGETHER, CHOWN, AUTO, ECHO), RATIO_COST, 1.5},
+        {"rtt-chown-apart", "... each on its own", ONE_AT(APART, CHOWN, AUTO, ECHO), RATIO_COST, 1.5},
         {"sftp1-stat", "stat one by one : sftp-server", ONE(STAT, AUTO, SFTP), RATIO_FASTER, 1.0},
+        {"sftp1-stat-together", "... both on one processor", ONE_AT(TOGETHER, STAT, AUTO, SFTP), RATIO_FASTER, 1.0},
+        {"sftp1-stat-apart", "... each on its own", ONE_AT(APART, STAT, AUTO, SFTP), RATIO_FASTER, 1.0},
         {"sftp1-chown", "chown one by one : sftp-server", ONE(CHOWN, AUTO, SFTP), RATIO_FASTER, 1.0},
+        {"sftp1-chown-together", "... both on one processor", ONE_AT(TOGETHER, CHOWN, AUTO, SFTP), RATIO_FASTER, 1.0},
+        {"sftp1-chown-apart", "... each on its own", ONE_AT(APART, CHOWN, AUTO, SFTP), RATIO_FASTER, 1.0},
         {"diod1-stat", "stat one by one : diod, files walked to before", ONE(STAT, AUTO, DIOD), RATIO_FASTER, 0},
         {"diod1-chown", "chown one by one : diod, files walked to before", ONE(CHOWN, AUTO, DIOD), RATIO_FASTER, 0},
         {"proxy1-stat", "stat one by one : virtfs-proxy-helper", ONE(STAT, AUTO, PROXY), RATIO_FASTER, 0},
         {"proxy1-chown", "chown one by one : virtfs-proxy-helper", ONE(CHOWN, AUTO, PROXY), RATIO_FASTER, 0},
         {"batch-stat", "stat in batches of 256 : plain loop", BATCH(STAT, AUTO, SIDE_LOOP), RATIO_RATE, 1.0},
-        {"batch-stat-caller", "... run as the caller", BATCH(STAT, CALLER, SIDE_LOOP), RATIO_RATE, 1.0},
+        {"batch-caller", "stat as the caller in batches : plain loop", BATCH(STAT, CALLER, SIDE_LOOP), RATIO_RATE, 1.0},
         {"batch-chown", "chown in batches : plain loop", BATCH(CHOWN, AUTO, SIDE_LOOP), RATIO_RATE, 1.0},
         {"batch-setxattr", "setxattr in batches : plain loop", BATCH(SETXATTR, AUTO, SIDE_LOOP), RATIO_RATE, 0.8},
         {"sftp64-stat", "stat in batches : sftp-server, 64 in flight", BATCH(STAT, AUTO, SIDE_SFTP, .in_flight = 64),

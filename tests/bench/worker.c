@@ -69,8 +69,11 @@ static void give_percentiles(uint32_t *samples, uint32_t n, struct figures *figu
 /* ---- connections that say Hello and then nothing ---- */
 
 static int keep_idle(struct child *child, uint32_t n) {
-        while (child->n_idle > n)
-                fsop_close(child->idle[--child->n_idle]);
+        if (child->n_idle > n) {
+                while (child->n_idle > n)
+                        fsop_close(child->idle[--child->n_idle]);
+                ours_settle(child->ours[0]);
+        }
         if (!child->idle)
                 child->idle = bench_alloc(BENCH_CONNECTIONS_MAX, sizeof(*child->idle));
         while (child->n_idle < n) {

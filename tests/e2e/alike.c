@@ -6,7 +6,6 @@
  *      alike [-o] [-t] [-m] SOURCE COPY     -o: owners may differ; -t: times; -m: modes and attributes
  *      alike -l DIRECTORY                   lists all but directories: inode, time of birth, name (hexadecimal)
  */
-#define _FILE_OFFSET_BITS 64
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

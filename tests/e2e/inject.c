@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * inject: runs a daemon whose system calls fail when this program says. A seccomp filter hands the calls of interest of the
- * daemon, all its threads and its child to a supervisor here, which answers with an error or lets them go on; a client
- * works meanwhile, as nobody. Afterwards: the daemon serves, or has ended by itself for a reason that it said; what was answered
- * is true on disk; what exists belongs to whom it should; nothing was done that may not be; no descriptor is left open.
+ * inject: runs a daemon whose system calls fail when this program says. A seccomp filter hands the calls of interest of
+ * the daemon, all its threads and its child to a supervisor here, which answers with an error or lets them go on; a
+ * client works meanwhile, as nobody. Afterwards: the daemon serves, or has ended by itself for a reason that it said;
+ * what was answered is true on disk; what exists belongs to whom it should; nothing was done that may not be; no
+ * descriptor is left open.
  *
- *      inject DIRECTORY SOCKET UID each FROM TO COMMAND…     the first call of a kind fails, then the second, …: TO - 1 of them
- *      inject DIRECTORY SOCKET UID random SEED ROUNDS COMMAND…
- *      inject DIRECTORY SOCKET UID start EVERY COMMAND…      while it starts; every EVERYth call
+ *      inject DIRECTORY SOCKET UID each FROM TO COMMAND…     the first call of a kind fails, then the second, …: TO - 1
+ * of them inject DIRECTORY SOCKET UID random SEED ROUNDS COMMAND… inject DIRECTORY SOCKET UID start EVERY COMMAND…
+ * while it starts; every EVERYth call
  *
- * COMMAND is the daemon's. DIRECTORY holds tree (which a rule gives to UID), mine (UID's own) and others (nobody's business).
- * Exits with 77 where the kernel does not let us.
+ * COMMAND is the daemon's. DIRECTORY holds tree (which a rule gives to UID), mine (UID's own) and others (nobody's
+ * business). Exits with 77 where the kernel does not let us.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -40,7 +41,9 @@
 
 #define ERRORS_MAX 4
 #define PATH_BYTES 512
-#define SLOW_MS 1000u /* worth a line */
+#define PATIENCE_MS 60000u /* an answer that has not come then, on however busy a machine, is lost */
+#define CLIENT_GROUP 4242 /* one that the service does not have */
+#define SLOW_MS 1000u     /* worth a line */
 #define TREE_FILE "some text that is copied\n"
 
 static const char *directory, *socket_path;
@@ -50,7 +53,8 @@ static unsigned failures;
 
 #define complain(...) (failures++, printf("FAIL: " __VA_ARGS__), printf("\n"), fflush(stdout))
 
-/* ---- what can fail ------------------------------------------------------------------------------------------------------- */
+/* ---- what can fail
+ * ------------------------------------------------------------------------------------------------------- */
 
 enum {
         REGULAR = 1,  /* only on files: on what wakes threads it has no reason to fail */
@@ -65,8 +69,17 @@ struct victim {
         unsigned flags;
 };
 
-#define CALL(name, ...) {#name, SYS_##name, {__VA_ARGS__}, 0}
-#define CALL_IF(name, f, ...) {#name, SYS_##name, {__VA_ARGS__}, f}
+#ifndef SYS_setxattrat
+#define SYS_setxattrat 463 /* newer than some headers; the same on every architecture */
+#define SYS_getxattrat 464
+#define SYS_listxattrat 465
+#define SYS_removexattrat 466
+#endif
+
+#define CALL(name, ...)                                                                                                \
+        { #name, SYS_##name, {__VA_ARGS__ }, 0 }
+#define CALL_IF(name, f, ...)                                                                                          \
+        { #name, SYS_##name, {__VA_ARGS__ }, f }
 
 static const struct victim victims[] = {
         CALL(openat2, EIO, EMFILE, ENOMEM, EINTR),
@@ -93,10 +106,14 @@ static const struct victim victims[] = {
         CALL(getxattr, EIO, ENOMEM),
         CALL(fgetxattr, EIO, ENOMEM),
         CALL(flistxattr, EIO, ENOMEM),
+        CALL(setxattrat, EIO, ENOSPC, EPERM),
+        CALL(getxattrat, EIO, ENOMEM),
+        CALL(listxattrat, EIO, ENOMEM),
+        CALL(removexattrat, EIO, ENOSPC),
         CALL(fallocate, EIO, ENOSPC, EINTR),
         CALL(ftruncate, EIO, EINTR, ENOSPC),
         CALL(copy_file_range, EIO, ENOSPC, EINTR, ENOMEM),
-        CALL(ioctl, EIO, ENOSPC, EPERM),
+        CALL(ioctl, EIO, ENOSPC, EOPNOTSUPP, EPERM),
         CALL(pread64, EIO, EINTR, EAGAIN),
         CALL(pwrite64, EIO, ENOSPC, EINTR),
         CALL_IF(read, REGULAR, EIO, EINTR),
@@ -121,7 +138,17 @@ static const struct victim victims[] = {
         CALL(io_uring_enter, EINTR, EAGAIN, EBUSY),
         CALL(io_uring_setup, ENOMEM, EPERM, ENOSYS),
         CALL(io_uring_register, ENOMEM, EPERM, EMFILE),
+        CALL(clone, EAGAIN, ENOMEM),
         CALL(clone3, EAGAIN, ENOMEM),
+        CALL(pipe2, EMFILE),
+        CALL(signalfd4, EMFILE, ENOMEM),
+        CALL(socket, EMFILE, ENOMEM),
+        CALL(socketpair, EMFILE, ENOMEM),
+        CALL(bind, EIO, ENOSPC),
+        CALL(listen, EOPNOTSUPP),
+        CALL(flock, EINTR, ENOMEM),
+        CALL(prctl, EPERM),
+        CALL(prlimit64, EPERM),
         CALL_IF(mmap, LOADER, ENOMEM),
         CALL(unshare, EPERM, ENOMEM),
         CALL(name_to_handle_at, EIO, ENOMEM),
@@ -132,16 +159,27 @@ static const struct victim victims[] = {
         CALL_IF(capset, IDENTITY, EPERM),
         CALL_IF(capget, IDENTITY, EPERM),
         CALL_IF(getgroups, IDENTITY, EPERM),
+        CALL_IF(getresuid, IDENTITY, EFAULT),
+        CALL_IF(getresgid, IDENTITY, EFAULT),
+        CALL(epoll_pwait, EINTR),
+#ifdef SYS_mkdir /* newer architectures do without these */
+        CALL(mkdir, EIO, ENOSPC),
+        CALL(unlink, EIO, EPERM),
+        CALL(access, EIO),
+        CALL(poll, EINTR, ENOMEM),
+        CALL(epoll_wait, EINTR),
+#endif
 };
 #define N_VICTIMS (sizeof(victims) / sizeof(victims[0]))
 
-/* ---- the supervisor ------------------------------------------------------------------------------------------------------ */
+/* ---- the supervisor
+ * ------------------------------------------------------------------------------------------------------ */
 
 static struct {
         int listener;
-        int only;        /* among victims; -1: all */
-        unsigned at;     /* which one of them fails; 0: none */
-        unsigned seen;   /* since it was armed */
+        int only;           /* among victims; -1: all */
+        unsigned at;        /* which one of them fails; 0: none */
+        unsigned seen;      /* since it was armed */
         unsigned per_mille; /* or any, so often */
         unsigned failed;
         uint64_t random;
@@ -230,7 +268,8 @@ static void *supervise(void *nothing) {
         }
 }
 
-/* ---- the daemon: children of one thread that wears the filter ------------------------------------------------------------- */
+/* ---- the daemon: children of one thread that wears the filter
+ * ------------------------------------------------------------- */
 
 static struct {
         sem_t wanted, there;
@@ -293,7 +332,8 @@ static unsigned now_ms(void) {
 }
 
 static bool answers(void) {
-        struct fsop_client_options options = {.size = sizeof(options), .socket_path = socket_path, .connect_ms = 3000, .timeout_ms = 3000};
+        struct fsop_client_options options = {
+                .size = sizeof(options), .socket_path = socket_path, .connect_ms = 30000, .timeout_ms = PATIENCE_MS};
         struct fsop_client *client;
         int r = fsop_open(&options, &client);
 
@@ -393,7 +433,8 @@ static unsigned long resident_kb(void) {
         return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-/* ---- the deeds ------------------------------------------------------------------------------------------------------------- */
+/* ---- the deeds
+ * ------------------------------------------------------------------------------------------------------------- */
 
 enum effect {
         NONE,
@@ -416,23 +457,28 @@ struct deed {
         enum effect effect;
 };
 
-#define CREATE {.create = true, .mode = 0644, .has_umask = true, .umask = 022}
+#define CREATE                                                                                                         \
+        { .create = true, .mode = 0644, .has_umask = true, .umask = 022 }
 
 static const struct fsop_mkdir_args mkdir_args = {.size = sizeof(mkdir_args), .create = {.create = true, .mode = 0755}};
-static const struct fsop_mknod_args mknod_args = {.size = sizeof(mknod_args), .type = FSOP_TYPE_FIFO, .create = {.create = true, .mode = 0644}};
+static const struct fsop_mknod_args mknod_args = {
+        .size = sizeof(mknod_args), .type = FSOP_TYPE_FIFO, .create = {.create = true, .mode = 0644}};
 static const struct fsop_truncate_args create_args = {.size = sizeof(create_args), .length = 10, .create = CREATE};
 static const struct fsop_truncate_args truncate_args = {.size = sizeof(truncate_args), .length = 4096};
 static const struct fsop_fallocate_args fallocate_args = {.size = sizeof(fallocate_args), .length = 4096};
 static const struct fsop_symlink_args symlink_args = {.size = sizeof(symlink_args), .text = {"own", 3}};
 static const struct fsop_chown_args chown_args = {.size = sizeof(chown_args), .has_uid = true, .uid = 65534};
-static const struct fsop_chown_args chown_walk = {.size = sizeof(chown_walk), .has_uid = true, .uid = 65534, .walk = {.recursive = true}};
+static const struct fsop_chown_args chown_walk = {
+        .size = sizeof(chown_walk), .has_uid = true, .uid = 65534, .walk = {.recursive = true}};
 static const struct fsop_chown_args chown_root = {.size = sizeof(chown_root), .has_uid = true, .uid = 0};
 static const struct fsop_chmod_args chmod_args = {.size = sizeof(chmod_args), .clear = 07777, .set = 0640};
 static const struct fsop_utimens_args utimens_args = {.size = sizeof(utimens_args), .mtime_change = FSOP_TIME_NOW};
-static const struct fsop_setxattr_args setxattr_args = {.size = sizeof(setxattr_args), .name = {"user.k", 6}, .value = {"v", 1}};
+static const struct fsop_setxattr_args setxattr_args = {
+        .size = sizeof(setxattr_args), .name = {"user.k", 6}, .value = {"v", 1}};
 static const struct fsop_getxattr_args getxattr_args = {.size = sizeof(getxattr_args), .name = {"user.given", 10}};
 static const struct fsop_copy_range_args copy_args = {.size = sizeof(copy_args), .create = CREATE};
-static const struct fsop_copy_range_args write_args = {.size = sizeof(write_args), .clone = FSOP_CLONE_NEVER, .create = CREATE};
+static const struct fsop_copy_range_args write_args = {
+        .size = sizeof(write_args), .clone = FSOP_CLONE_NEVER, .create = CREATE};
 static const struct fsop_unlink_args walk_args = {.size = sizeof(walk_args), .walk = {.recursive = true}};
 static const struct fsop_open_args open_args = {.size = sizeof(open_args), .read = true};
 static const struct fsop_open_args make_args = {.size = sizeof(make_args), .write = true, .create = CREATE};
@@ -563,12 +609,14 @@ static void prepare(void) {
         rmdir(path_of("tree/new-d"));
 }
 
-/* ---- the client ------------------------------------------------------------------------------------------------------------- */
+/* ---- the client
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static struct fsop_client *client;
 
 static int connected(void) {
-        struct fsop_client_options options = {.size = sizeof(options), .socket_path = socket_path, .connect_ms = 8000, .timeout_ms = 15000};
+        struct fsop_client_options options = {
+                .size = sizeof(options), .socket_path = socket_path, .connect_ms = 30000, .timeout_ms = PATIENCE_MS};
         static bool is_dead;
         int r = -FSOP_ENOTCONN;
 
@@ -581,7 +629,8 @@ static int connected(void) {
 
 static int ask(enum fsop_verb verb, enum fsop_as as, const char *from, const char *to, const void *args,
                const struct fsop_result **ret_result) {
-        struct fsop_at at = fsop_at_path(from ? path_of(from) : "", false), other = fsop_at_path(to ? path_of(to) : "", false);
+        struct fsop_at at = fsop_at_path(from ? path_of(from) : "", false),
+                       other = fsop_at_path(to ? path_of(to) : "", false);
         int r = connected();
 
         *ret_result = NULL;
@@ -622,7 +671,8 @@ static void do_deed(unsigned i) {
 
 /* A job is asked after until it ends, and given up when it takes its time to try again. */
 static void do_job(void) {
-        static const struct fsop_cp_args cp = {.size = sizeof(cp), .recursive = true, .preserve = FSOP_PRESERVE_MODE, .sync = FSOP_SYNC_NONE};
+        static const struct fsop_cp_args cp = {
+                .size = sizeof(cp), .recursive = true, .preserve = FSOP_PRESERVE_MODE, .sync = FSOP_SYNC_NONE};
         struct fsop_job_args about = {.size = sizeof(about)};
         const struct fsop_result *result;
         enum fsop_job_state state = FSOP_JOB_QUEUED;
@@ -631,7 +681,8 @@ static void do_job(void) {
                 return;
         outcomes->job_answered = true;
         about.id = result->value.job.jobs[0].id;
-        for (unsigned i = 0; i < 200 && state != FSOP_JOB_DONE && state != FSOP_JOB_FAILED && state != FSOP_JOB_WAITING; i++) {
+        for (unsigned i = 0; i < 200 && state != FSOP_JOB_DONE && state != FSOP_JOB_FAILED && state != FSOP_JOB_WAITING;
+             i++) {
                 pause_ms(i < 20 ? 1 : 10);
                 if (ask(FSOP_VERB_JOB_SHOW, FSOP_AS_AUTO, NULL, NULL, &about, &result) == 0 && result)
                         state = result->value.job.jobs[0].state;
@@ -642,10 +693,12 @@ static void do_job(void) {
 }
 
 static void be_client(void) {
-        if (syscall(SYS_setgroups, 0, NULL) < 0 || syscall(SYS_setresgid, client_uid, client_uid, client_uid) < 0 ||
+        gid_t group = CLIENT_GROUP;
+
+        if (syscall(SYS_setgroups, 1, &group) < 0 || syscall(SYS_setresgid, client_uid, client_uid, client_uid) < 0 ||
             syscall(SYS_setresuid, client_uid, client_uid, client_uid) < 0)
                 _exit(1);
-        alarm(120);
+        alarm(600);
         for (unsigned i = 0; i < N_DEEDS; i++)
                 do_deed(i);
         do_job();
@@ -667,7 +720,8 @@ static void work(const char *when) {
                 complain("%s: the client did not come to its end (%#x)", when, pid < 0 ? 0 : (unsigned)status);
 }
 
-/* ---- what is true ------------------------------------------------------------------------------------------------------------ */
+/* ---- what is true
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_the_same(const char *below, const char *text) {
         char data[200] = "";
@@ -682,7 +736,8 @@ static bool is_the_same(const char *below, const char *text) {
 /* Whether what the deed was to bring about is so. */
 static bool is_so(const struct deed *deed) {
         struct stat st, other;
-        bool there = lstat(path_of(deed->at), &st) == 0, other_there = deed->to && lstat(path_of(deed->to), &other) == 0;
+        bool there = lstat(path_of(deed->at), &st) == 0,
+             other_there = deed->to && lstat(path_of(deed->to), &other) == 0;
         char value[8];
 
         switch (deed->effect) {
@@ -734,21 +789,25 @@ static void check_deed(const char *when, unsigned i) {
         if (came->code == 0 && !so)
                 complain("%s: %s %s says done, and it is not so", when, verb, deed->at);
         if (came->answered && came->code < 0 && came->outcome == FSOP_OUTCOME_NOT_STARTED && so)
-                complain("%s: %s %s says not begun (%s), and it is done", when, verb, deed->at, fsop_error_name(came->code));
+                complain("%s: %s %s says not begun (%s), and it is done", when, verb, deed->at,
+                         fsop_error_name(came->code));
         if (came->answered && came->elevated != (strncmp(deed->at, "tree/", 5) == 0) && came->code == 0)
                 complain("%s: %s %s says elevated: %d", when, verb, deed->at, came->elevated);
-        if ((deed->effect == MAKES || deed->effect == COPIES) && lstat(path_of(made), &st) == 0 && st.st_uid != client_uid)
+        if ((deed->effect == MAKES || deed->effect == COPIES) && lstat(path_of(made), &st) == 0 &&
+            st.st_uid != client_uid)
                 complain("%s: %s %s made something that belongs to %u", when, verb, made, (unsigned)st.st_uid);
 }
 
 static void check_job(const char *when) {
         struct stat st;
 
-        if (outcomes->job_done && (!is_the_same("tree/w/copy/a", TREE_FILE) || !is_the_same("tree/w/copy/d/b", TREE_FILE)))
+        if (outcomes->job_done &&
+            (!is_the_same("tree/w/copy/a", TREE_FILE) || !is_the_same("tree/w/copy/d/b", TREE_FILE)))
                 complain("%s: the job says done, and its copy is not", when);
         if (lstat(path_of("tree/w/copy"), &st) == 0 && st.st_uid != client_uid)
                 complain("%s: the copy belongs to %u", when, (unsigned)st.st_uid);
-        if (lstat(path_of("tree/w/copy/a"), &st) == 0 && (st.st_uid != client_uid || !is_the_same("tree/w/copy/a", TREE_FILE)))
+        if (lstat(path_of("tree/w/copy/a"), &st) == 0 &&
+            (st.st_uid != client_uid || !is_the_same("tree/w/copy/a", TREE_FILE)))
                 complain("%s: half a copy is there, or it belongs to %u", when, (unsigned)st.st_uid);
 }
 
@@ -761,8 +820,8 @@ static bool all_succeeds(const char *when) {
         work(when);
         for (unsigned i = 0; i < N_DEEDS; i++) {
                 if (deeds[i].effect != NEVER && outcomes->of[i].code != 0)
-                        complain("%s: %s %s fails with %s", when, fsop_verb_name(deeds[i].verb), deeds[i].at ? deeds[i].at : "",
-                                 fsop_error_name(outcomes->of[i].code));
+                        complain("%s: %s %s fails with %s", when, fsop_verb_name(deeds[i].verb),
+                                 deeds[i].at ? deeds[i].at : "", fsop_error_name(outcomes->of[i].code));
                 check_deed(when, i);
         }
         if (!outcomes->job_done)
@@ -777,9 +836,11 @@ static void check_daemon(const char *when, bool may_end, off_t log_from) {
         if (has_ended()) {
                 ended++;
                 if (!may_end)
-                        complain("%s: the daemon ended (status %#x): %s", when, (unsigned)daemon_.status, last_words(log_from));
+                        complain("%s: the daemon ended (status %#x): %s", when, (unsigned)daemon_.status,
+                                 last_words(log_from));
                 else if (log_bytes() == log_from)
-                        complain("%s: the daemon ended (status %#x) and does not say why", when, (unsigned)daemon_.status);
+                        complain("%s: the daemon ended (status %#x) and does not say why", when,
+                                 (unsigned)daemon_.status);
                 if (!spawn()) {
                         printf("FAIL: %s: the daemon does not start again: %s\n", when, last_words(log_from));
                         exit(1);
@@ -833,7 +894,8 @@ static void each(unsigned from, unsigned to) {
                         more = plan.failed > 0;
                 }
                 if (!descriptors_are_back())
-                        complain("%s: %u descriptors are open, %u were", victims[which].name, open_descriptors(), descriptors_before);
+                        complain("%s: %u descriptors are open, %u were", victims[which].name, open_descriptors(),
+                                 descriptors_before);
                 if (failures > before && has_ended())
                         return;
                 printf("%s: %u calls\n", victims[which].name, more ? n - from : n - from - 1);
@@ -878,7 +940,8 @@ static void while_it_starts(unsigned every) {
                                 complain("%s: it neither serves nor ends", when);
                                 stop_daemon(when);
                         } else if (WIFSIGNALED(daemon_.status) && !(victims[which].flags & IDENTITY))
-                                complain("%s: it died of signal %d: %s", when, WTERMSIG(daemon_.status), last_words(log_from));
+                                complain("%s: it died of signal %d: %s", when, WTERMSIG(daemon_.status),
+                                         last_words(log_from));
                         else if (log_bytes() == log_from)
                                 complain("%s: it ended with %#x and does not say why", when, (unsigned)daemon_.status);
                         if (plan.failed == 0)

@@ -14,7 +14,7 @@ mkdir -p "$data/to"
 head -c 20M /dev/urandom >"$data/slow"
 echo text >"$data/file"
 copy_policy "$data"
-write_config "limits:" "  jobs-per-uid: 20000"
+write_config "limits:" "  jobs-per-uid: 20000" "  jobs: 40000"
 start_daemon
 submitted --bwlimit 10K "$data/slow" "$data/to/slow" # keeps the others waiting
 begin=${EPOCHREALTIME/./}

@@ -5,6 +5,7 @@
 failures=0
 for route in inline pool ring; do
         for test in ops denied parity; do
+                [ "$test" != parity ] || [ "$route" = ring ] || continue # it is long, and the other two are what it takes anyway
                 echo "--- $test, routes: $route"
                 FSOP_TEST_ROUTES=$route bash "$FSOP_SOURCE_DIR/tests/e2e/$test.sh" | grep -v '^ok:'
                 case ${PIPESTATUS[0]} in

@@ -247,8 +247,19 @@ __attribute__((unused)) static void fake_power_cut(void) {
         fake_fs->now = fake_fs->durable;
 }
 
+static void fake_disk_copy(struct fake_disk *to, const struct fake_disk *from) {
+        memcpy(to->inodes, from->inodes, from->n_inodes * sizeof(from->inodes[0]));
+        memcpy(to->entries, from->entries, from->n_entries * sizeof(from->entries[0]));
+        if (to->n_inodes > from->n_inodes)
+                memset(&to->inodes[from->n_inodes], 0, (to->n_inodes - from->n_inodes) * sizeof(to->inodes[0]));
+        if (to->n_entries > from->n_entries)
+                memset(&to->entries[from->n_entries], 0, (to->n_entries - from->n_entries) * sizeof(to->entries[0]));
+        to->n_inodes = from->n_inodes;
+        to->n_entries = from->n_entries;
+}
+
 static void fake_sync(void) {
-        fake_fs->durable = fake_fs->now;
+        fake_disk_copy(&fake_fs->durable, &fake_fs->now);
 }
 
 /* Nothing fails; the tree stays. */

@@ -119,9 +119,12 @@ static void run_pending(struct fake *fake) {
                         io->u.call(io);
                         fake_engine_complete(&fake->engine, io, io->result, io->os_error);
                 } else if (io->kind == IO_RESOLVE || io->kind == IO_RUN) {
-                        int r = io->kind == IO_RUN ? sys_run(io->u.op) : sys_resolve(io->u.op, 0);
+                        bool several = io->u.op->next;
+                        int r = 0;
 
-                        fake_engine_complete(&fake->engine, io, r, io->u.op->os_error);
+                        for (struct sys_op *op = io->u.op; op; op = op->next)
+                                r = io->kind == IO_RUN ? sys_run(op) : sys_resolve(op, 0);
+                        fake_engine_complete(&fake->engine, io, several ? 0 : r, io->u.op->os_error);
                 }
         }
 }

@@ -285,7 +285,10 @@ int sys_write_all(os_fd fd, const void *data, size_t len) {
 
 /* Descriptors of clients and of what was opened for them: numbers that are never used again, each to be closed once. */
 #define FAKE_FDS_FROM 9000
-static bool fake_fd_is_open[4096];
+#ifndef FAKE_FDS_MAX
+#define FAKE_FDS_MAX 4096
+#endif
+static bool fake_fd_is_open[FAKE_FDS_MAX];
 static unsigned fake_n_fds;
 static int fake_fds_open; /* to be 0 at the end */
 
@@ -293,7 +296,7 @@ static int fake_fds_open; /* to be 0 at the end */
 __attribute__((unused)) static os_fd fake_fd_open(const char *directory) {
         int i = directory ? fake_directory_find(directory) : 63;
 
-        if (i < 0 || fake_n_fds == sizeof(fake_fd_is_open) / sizeof(fake_fd_is_open[0]))
+        if (i < 0 || fake_n_fds == FAKE_FDS_MAX)
                 abort();
         fake_fd_is_open[fake_n_fds] = true;
         fake_fds_open++;

@@ -3,7 +3,7 @@
  * steps_kit.h: a daemon with one client, over a fake engine, a fake system and a fake backend of copying in which every call can be
  * made to fail. Its jobs are kept by a store that forgets them (KIT_STORE: by the real one, below kit_state_dir).
  * Included by one test program, which thereby defines these functions itself, before the backend can. What stop()
- * demands: everything that was taken for an operation is given back, whatever failed.
+ * demands: everything that was taken for an operation is given back, whatever failed. KIT_SYSTEM_ONLY: without the daemon.
  */
 #ifndef FSOP_STEPS_KIT_H
 #define FSOP_STEPS_KIT_H
@@ -19,12 +19,14 @@
 #include "tests/support/fake_engine.h"
 #include "tests/support/fake_sys.h"
 
-/* As ck_assert_msg, which writes to a file each time that all is well: for what is asked very often. */
+/* As ck_assert_msg, which writes to a file each time that all is well: for what is asked very often. Fuzzers have their own. */
+#ifndef must
 #define must(condition, ...)                                                                                           \
         do {                                                                                                           \
                 if (!(condition))                                                                                      \
                         ck_abort_msg(__VA_ARGS__);                                                                     \
         } while (0)
+#endif
 
 /* ---- the rest of the system: everything succeeds, unless it is told not to ------------------------------------------- */
 
@@ -179,8 +181,19 @@ const char *sys_platform(void) {
         return "Fake 1";
 }
 
-uint32_t sys_descriptors_max(void) {
+uint32_t sys_descriptors_max(uint32_t needed) {
+        (void)needed;
         return 1024;
+}
+
+static bool kit_descriptors_are_short;
+
+bool sys_is_last_descriptor(os_fd fd, uint32_t n) {
+        (void)fd, (void)n;
+        return kit_descriptors_are_short;
+}
+
+void sys_trim_memory(void) {
 }
 
 uint32_t sys_processors(void) {
@@ -365,8 +378,16 @@ void service_end(int status) {
         (void)status;
 }
 
+static const char rules[] = "rules:\n"
+                            "  - name: tree\n    effect: allow\n    user: [builder]\n    path: /srv/build\n"
+                            "    ops: [all, open-fd]\n    chown-to: [\"builder:*\"]\n"
+                            "  - name: service\n    effect: allow\n    user: [builder]\n    path: /srv/service\n"
+                            "    ops: all\n    create-as: service\n    total-bytes: 1K\n"
+                            "  - name: watch\n    effect: audit\n    user: [builder]\n    path: /srv/watched\n    ops: all\n";
+
 /* ---- a daemon with one client ------------------------------------------------------------------------------------------ */
 
+#ifndef KIT_SYSTEM_ONLY
 #define RESULTS_MAX 2048u
 #define BATCHES_MAX 1024u
 #define CALLER_UID 1000u
@@ -386,13 +407,6 @@ static struct {
 static struct arena got_arena;
 static bool client_reads;
 static unsigned in_client; /* what runs now is the client's doing, not the daemon's */
-
-static const char rules[] = "rules:\n"
-                            "  - name: tree\n    effect: allow\n    user: [builder]\n    path: /srv/build\n"
-                            "    ops: [all, open-fd]\n    chown-to: [\"builder:*\"]\n"
-                            "  - name: service\n    effect: allow\n    user: [builder]\n    path: /srv/service\n"
-                            "    ops: all\n    create-as: service\n    total-bytes: 1K\n"
-                            "  - name: watch\n    effect: audit\n    user: [builder]\n    path: /srv/watched\n    ops: all\n";
 
 static void take_frame(const uint8_t *body, size_t len, uint32_t n_fds) {
         struct message message;
@@ -453,7 +467,7 @@ static void rounds(void) {
         for (int i = 0; i < 400; i++) {
                 int n = server.engine->ops->wait(server.engine, 0);
 
-                server_end_round(&server, n == 0);
+                server_end_round(&server);
                 if (!server.sessions)
                         session = NULL;
                 end_cancelled();
@@ -527,7 +541,7 @@ static void start_daemon(uint32_t uid) {
         ck_assert_int_eq(jobs_start(&server, &server.jobs), 0);
 }
 
-static void start(uint32_t uid) {
+__attribute__((unused)) static void start(uint32_t uid) {
         start_daemon(uid);
         session_start(&server, fake_fd_open(NULL));
         session = server.sessions;
@@ -539,7 +553,7 @@ static void start(uint32_t uid) {
 }
 
 /* The client goes away; whatever was taken must be back. */
-static void stop(void) {
+__attribute__((unused)) static void stop(void) {
         struct io *io;
 
         fake_engine_run_inline(server.engine, true);
@@ -610,5 +624,7 @@ __attribute__((unused)) static void answered_once(uint32_t n) {
                 ck_assert_msg(got.answers[i] == 1, "operation %u was answered %u times", i, got.answers[i]);
         ck_assert_uint_eq(got.last_frames, 1);
 }
+
+#endif /* KIT_SYSTEM_ONLY */
 
 #endif

@@ -311,6 +311,26 @@ START_TEST(one_write_a_flush) {
 }
 END_TEST
 
+START_TEST(outcomes_alone_may_wait) {
+        struct audit_record record = {.event = AUDIT_OUTCOME};
+
+        ck_assert_int_eq(audit_owed(audit), AUDIT_OWES_NOTHING);
+        audit_record(audit, &record);
+        audit_record(audit, &record);
+        ck_assert_int_eq(audit_owed(audit), AUDIT_OWES_OUTCOMES);
+        record.event = AUDIT_DENIED;
+        audit_record(audit, &record);
+        record.event = AUDIT_OUTCOME;
+        audit_record(audit, &record);
+        ck_assert_int_eq(audit_owed(audit), AUDIT_OWES_MORE);
+        ck_assert_int_eq(audit_flush(audit), 0);
+        ck_assert_int_eq(audit_owed(audit), AUDIT_OWES_NOTHING);
+        audit_record(audit, &record);
+        ck_assert_int_eq(audit_owed(audit), AUDIT_OWES_OUTCOMES);
+        ck_assert_int_eq(audit_flush(audit), 0);
+}
+END_TEST
+
 START_TEST(failing_write) {
         struct audit_record record = {.event = AUDIT_START};
 
@@ -479,6 +499,7 @@ int main(void) {
         tcase_add_loop_test(tcase, operation_arguments, 0, (int)(sizeof(arguments) / sizeof(arguments[0])));
         tcase_add_test(tcase, times);
         tcase_add_test(tcase, one_write_a_flush);
+        tcase_add_test(tcase, outcomes_alone_may_wait);
         tcase_add_test(tcase, failing_write);
         tcase_add_test(tcase, failing_write_in_the_middle);
         tcase_add_test(tcase, reopen);

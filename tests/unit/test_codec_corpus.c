@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_codec_corpus.c: the messages in tests/fuzz/corpus, whose names give the verdict: SIDE-VERDICT-WHAT, where the
- * side is request or reply and the verdict ok or the error's name. They are version 1 as it was when they were written,
- * so what is ok there must stay ok. Fuzzers begin from them. --write DIRECTORY writes the samples of today.
+ * test_codec_corpus.c: the messages in tests/fuzz/corpus/codec, whose names give the verdict: y_SIDE-WHAT is decoded,
+ * n_SIDE-ERROR-WHAT is refused with the error of that name; the side is request or reply, which a first byte of 0 or 1
+ * says to fuzz_codec, too. They are version 1 as it was when they were written, so what is decoded there must stay so.
+ * Fuzzers begin from them. --write DIRECTORY writes the samples of today.
  */
 #include <check.h>
 #include <dirent.h>
@@ -18,8 +19,8 @@
 
 static char directory[3072];
 
-/* The file in memory of exactly its size. */
-static struct bytes read_file(const char *name) {
+/* The message in memory of exactly its size. */
+static struct bytes read_file(const char *name, bool request) {
         static uint8_t data[FILE_BYTES_MAX + 1];
         char path[4096];
         snprintf(path, sizeof(path), "%s/%s", directory, name);
@@ -28,9 +29,10 @@ static struct bytes read_file(const char *name) {
         size_t len = fread(data, 1, sizeof(data), file);
         fclose(file);
         ck_assert_msg(len <= FILE_BYTES_MAX, "%s is too long", path);
-        uint8_t *copy = malloc(len ? len : 1);
-        memcpy(copy, data, len);
-        return (struct bytes){.data = copy, .len = len};
+        ck_assert_msg(len > 0 && data[0] == !request, "%s: its first byte says the other side", path);
+        uint8_t *copy = malloc(len);
+        memcpy(copy, data + 1, len - 1);
+        return (struct bytes){.data = copy, .len = len - 1};
 }
 
 static const char *verdict_on(struct bytes body, bool request) {
@@ -46,11 +48,12 @@ static const char *verdict_on(struct bytes body, bool request) {
 }
 
 static void check_file(const char *name) {
-        bool request = strncmp(name, "request-", 8) == 0;
-        ck_assert_msg(request || strncmp(name, "reply-", 6) == 0, "%s: of which side?", name);
-        const char *wanted = strchr(name, '-') + 1;
+        bool good = strncmp(name, "y_", 2) == 0, request = strncmp(name + 2, "request-", 8) == 0;
+        ck_assert_msg(good || strncmp(name, "n_", 2) == 0, "%s: what is to become of it?", name);
+        ck_assert_msg(request || strncmp(name + 2, "reply-", 6) == 0, "%s: of which side?", name);
+        const char *wanted = good ? "ok" : strchr(name, '-') + 1;
         size_t len = strcspn(wanted, "-");
-        struct bytes body = read_file(name);
+        struct bytes body = read_file(name, request);
         const char *verdict = verdict_on(body, request);
         ck_assert_msg(verdict && strlen(verdict) == len && memcmp(verdict, wanted, len) == 0, "%s: %s", name,
                       verdict ? verdict : "nothing");
@@ -66,7 +69,7 @@ START_TEST(names_give_the_verdict) {
                 if (entry->d_name[0] == '.')
                         continue;
                 check_file(entry->d_name);
-                if (strstr(entry->d_name, "-ok-"))
+                if (entry->d_name[0] == 'y')
                         ok++;
                 else
                         refused++;
@@ -82,10 +85,10 @@ END_TEST
 static int write_sample(const char *side, uint32_t i, const char *what, struct bytes bytes) {
         char path[4096];
         int r = 0;
-        snprintf(path, sizeof(path), "%s/%s-ok-%02u-%s", directory, side, i, what);
-        if (bytes.len <= FILE_BYTES_MAX) {
+        snprintf(path, sizeof(path), "%s/y_%s-%02u-%s", directory, side, i, what);
+        if (bytes.len < FILE_BYTES_MAX) {
                 FILE *file = fopen(path, "wb");
-                r = file && fwrite(bytes.data, 1, bytes.len, file) == bytes.len ? 0 : -1;
+                r = file && fputc(strcmp(side, "reply") == 0, file) != EOF && fwrite(bytes.data, 1, bytes.len, file) == bytes.len ? 0 : -1;
                 if (file && fclose(file) != 0)
                         r = -1;
         }
@@ -120,7 +123,7 @@ int main(int argc, char **argv) {
                 snprintf(directory, sizeof(directory), "%s", argv[2]);
                 return write_corpus();
         }
-        snprintf(directory, sizeof(directory), "%s/tests/fuzz/corpus", source ? source : ".");
+        snprintf(directory, sizeof(directory), "%s/tests/fuzz/corpus/codec", source ? source : ".");
         Suite *suite = suite_create("codec_corpus");
         TCase *tcase = tcase_create("corpus");
         tcase_add_test(tcase, names_give_the_verdict);

@@ -754,7 +754,7 @@ static const struct scenario scenarios[] = {
          2, .may = MAY_ALL, .budget = 2, .together = 1},
         {"a copy job", {{FSOP_BATCH_PARALLEL, 5000, 1, {CP("/srv/build/a", "/srv/build/b")}}}, 1, .copies = true, .own_calls = true, .in_order = true,
          .may = MAY_ALL & ~MAY_EXPIRE, .budget = 2},
-        {"a paused job, watched for ever", {{FSOP_BATCH_ORDERED, 0, 3, {CP("/srv/build/a", "/srv/build/b"), PAUSE, WATCH(9)}}}, 1,
+        {"a paused job, watched for ever", {{FSOP_BATCH_ORDERED, 0, 3, {CP("/srv/build/a", "/srv/build/b"), PAUSE, WATCH(UINT64_C(1) << 60)}}}, 1,
          .copies = true, .own_calls = true, .in_order = true, .waits_for_ever = true, .may = MAY_ALL & ~MAY_EXPIRE, .budget = 2},
 };
 

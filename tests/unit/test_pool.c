@@ -404,6 +404,46 @@ START_TEST(run_waits_for_its_resolve) {
 }
 END_TEST
 
+START_TEST(several_operations_of_one_io) {
+        struct sys_op ops[3] = {{0}, {.out_bytes = OP_FAILS}, {0}};
+        unsigned calls[2] = {0};
+
+        ops[0].next = &ops[1];
+        ops[1].next = &ops[2];
+        new_pool(2, 0);
+        struct io ios[2] = {operation(IO_RESOLVE, &ops[0], &calls[0]), operation(IO_RUN, &ops[0], &calls[1])};
+        for (int i = 0; i < 2; i++) {
+                pool_submit(pool, &ios[i]);
+                DELIVER_UNTIL(calls[i] == 1);
+                ck_assert_int_eq(ios[i].result, 0); /* each one's own code says more */
+                ck_assert_int_eq(ops[0].code, 0);
+                ck_assert_int_eq(ops[1].code, -FSOP_ENOENT);
+                ck_assert_int_eq(ops[2].code, 0);
+        }
+        for (int i = 0; i < 3; i++)
+                ck_assert_int_eq(ops[i].opened, 2);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+START_TEST(cancel_of_several_is_told_to_each) {
+        struct sys_op ops[3] = {{.out_bytes = OP_WAITS_FOR_CANCEL}, {.out_bytes = OP_WAITS_FOR_CANCEL}, {.out_bytes = OP_WAITS_FOR_CANCEL}};
+        unsigned calls = 0;
+
+        ops[0].next = &ops[1];
+        ops[1].next = &ops[2];
+        new_pool(2, 0);
+        struct io io = operation(IO_RUN, &ops[0], &calls);
+        pool_submit(pool, &io);
+        SPIN_UNTIL(LOAD(standing) == 1);
+        pool_cancel(pool, &io);
+        DELIVER_UNTIL(n_done == 1);
+        for (int i = 0; i < 3; i++)
+                ck_assert_int_eq(ops[i].code, -FSOP_ECANCELED);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
 START_TEST(unknown_kind_is_refused) {
         unsigned calls = 0;
 
@@ -872,6 +912,8 @@ int main(void) {
                                       a_chain_gives_way_between_operations,
                                       woken_once_until_it_takes,
                                       run_waits_for_its_resolve,
+                                      several_operations_of_one_io,
+                                      cancel_of_several_is_told_to_each,
                                       unknown_kind_is_refused,
                                       cancel_of_what_runs_is_told_to_it,
                                       cancel_in_every_place_of_a_queued_chain,

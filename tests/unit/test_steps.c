@@ -52,6 +52,167 @@ START_TEST(windows_cover_a_large_batch) {
 }
 END_TEST
 
+/* ---- windows that workers share ---------------------------------------------------------------------------------- */
+
+enum { SHARED_OPS = 100 };
+
+/* Different shapes, as caller and elevated. */
+static struct operation *shared_ops(void) {
+        static struct operation ops[SHARED_OPS];
+
+        for (int i = 0; i < SHARED_OPS; i++)
+                switch (i % 5) {
+                case 0:
+                        ops[i] = chown_op("/srv/build/f", 1000);
+                        break;
+                case 1:
+                        ops[i] = stat_op("/etc/passwd");
+                        break;
+                case 2:
+                        ops[i] = (struct operation){.verb = FSOP_VERB_MKDIR, .at = at("/srv/build/d"), .args.mkdir = {.create = true, .mode = 0755}};
+                        break;
+                case 3:
+                        ops[i] = (struct operation){.verb = FSOP_VERB_RENAME, .at = at("/srv/build/a"), .to = at("/srv/build/b")};
+                        break;
+                default:
+                        ops[i] = (struct operation){.verb = FSOP_VERB_OPEN, .at = at("/etc/passwd"), .args.open = {.read = true}};
+                }
+        return ops;
+}
+
+/* What is pending of a kind is complete and of one identity. */
+static unsigned look_at_slices(enum io_kind kind) {
+        unsigned n = 0;
+
+        for (unsigned i = 0; fake_engine_pending(server.engine, kind, i); i++) {
+                const struct io *io = fake_engine_pending(server.engine, kind, i);
+
+                for (const struct sys_op *op = io->u.op; op; op = op->next, n++)
+                        ck_assert_ptr_eq(kind == IO_RUN ? op->identity : op->at.identity,
+                                         kind == IO_RUN ? io->u.op->identity : io->u.op->at.identity);
+        }
+        return n;
+}
+
+static void complete_all(enum io_kind kind, int code) {
+        struct io *io;
+
+        while ((io = fake_engine_pending(server.engine, kind, 0))) {
+                for (struct sys_op *op = io->u.op; op && code == 0; op = op->next)
+                        kind == IO_RESOLVE ? sys_resolve(op, 0) : sys_run(op);
+                fake_engine_complete(server.engine, io, code, 0);
+        }
+}
+
+/* The directories of the rules are opened; then the window is resolved. */
+static void begin_shared(struct operation *ops) {
+        struct io *io;
+
+        start(CALLER_UID);
+        fake_engine_run_inline(server.engine, false);
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, SHARED_OPS);
+        rounds();
+        while ((io = fake_engine_pending(server.engine, IO_CALL, 0))) {
+                io->u.call(io);
+                fake_engine_complete(server.engine, io, 0, 0);
+        }
+        rounds();
+}
+
+START_TEST(a_large_window_is_shared) {
+        begin_shared(shared_ops());
+        ck_assert_ptr_nonnull(fake_engine_pending(server.engine, IO_RESOLVE, 2));
+        ck_assert_uint_eq(look_at_slices(IO_RESOLVE), SHARED_OPS - 1); /* the first one is tried on the loop */
+        complete_all(IO_RESOLVE, 0);
+        rounds();
+        ck_assert_ptr_nonnull(fake_engine_pending(server.engine, IO_RUN, 2));
+        ck_assert_uint_eq(look_at_slices(IO_RUN), SHARED_OPS - SHARED_OPS / 5); /* stats are done */
+        complete_all(IO_RUN, 0);
+        rounds();
+        answered_once(SHARED_OPS);
+        ck_assert_uint_eq(sys.runs, SHARED_OPS);
+        ck_assert_uint_eq(sys.ran_as_service, SHARED_OPS / 5 * 3);
+        for (int i = 0; i < SHARED_OPS; i++)
+                ck_assert_int_eq(got.results[i].error.code, 0);
+        stop();
+}
+END_TEST
+
+/* One directory's lock is not fought over: whoever makes names in it is in one slice. */
+START_TEST(names_of_a_directory_stay_together) {
+        static struct operation ops[SHARED_OPS];
+        unsigned slices = 0;
+
+        for (int i = 0; i < SHARED_OPS; i++)
+                ops[i] = (struct operation){.verb = FSOP_VERB_MKDIR, .at = at(i % 2 ? "/srv/build/x/d" : "/srv/build/y/d"),
+                                            .args.mkdir = {.create = true, .mode = 0755}};
+        begin_shared(ops);
+        for (unsigned i = 0; fake_engine_pending(server.engine, IO_RESOLVE, i); i++)
+                for (struct sys_op *op = fake_engine_pending(server.engine, IO_RESOLVE, i)->u.op; op; op = op->next)
+                        op->at.leaf = strrchr((const char *)op->at.path.data, '/') + 1;
+        complete_all(IO_RESOLVE, 0);
+        session->tasks->ops[0].sys.at.leaf = strrchr((const char *)session->tasks->ops[0].sys.at.path.data, '/') + 1;
+        rounds();
+        for (; fake_engine_pending(server.engine, IO_RUN, slices); slices++) {
+                const struct sys_op *first = fake_engine_pending(server.engine, IO_RUN, slices)->u.op;
+
+                for (const struct sys_op *op = first; op; op = op->next)
+                        ck_assert_int_eq(op->at.path.data[0], first->at.path.data[0]);
+        }
+        ck_assert_uint_eq(slices, 2);
+        complete_all(IO_RUN, 0);
+        rounds();
+        answered_once(SHARED_OPS);
+        stop();
+}
+END_TEST
+
+START_TEST(a_shared_window_is_cancelled) {
+        for (int when = 0; when < 2; when++) {
+                struct message cancel = {.kind = MESSAGE_CANCEL, .body.cancel_id = 1};
+
+                begin_shared(shared_ops());
+                if (when == 1) {
+                        complete_all(IO_RESOLVE, 0);
+                        rounds();
+                }
+                ck_assert_uint_gt(look_at_slices(when == 0 ? IO_RESOLVE : IO_RUN), SHARED_OPS / 2);
+                send_message(&cancel, NULL, 0);
+                rounds(); /* the engine answers each with ECANCELED, and there is one answer */
+                answered_once(SHARED_OPS);
+                for (int i = 1; i < SHARED_OPS; i++)
+                        if (when == 0 || got.results[i].verb != FSOP_VERB_STAT)
+                                ck_assert_int_eq(got.results[i].error.code, FSOP_ECANCELED);
+                stop();
+        }
+}
+END_TEST
+
+/* Every call of the system in turn fails, every slice in turn is not run: each operation is still answered once. */
+START_TEST(every_failure_in_a_shared_window_is_answered_once) {
+        const enum io_kind kinds[] = {IO_RESOLVE, IO_RUN};
+
+        for (unsigned n = 1; n < 2 * SHARED_OPS + 30; n++) {
+                start(CALLER_UID);
+                sys.fail_at = n;
+                sys.code = -FSOP_EIO;
+                send_batch(1, FSOP_BATCH_PARALLEL, shared_ops(), SHARED_OPS);
+                rounds();
+                answered_once(SHARED_OPS);
+                stop();
+        }
+        for (unsigned n = 1; n < 10; n++)
+                for (unsigned kind = 0; kind < 2; kind++) {
+                        start(CALLER_UID);
+                        fake_engine_fail_nth(server.engine, kinds[kind], n, -FSOP_EAGAIN, 0);
+                        send_batch(1, FSOP_BATCH_PARALLEL, shared_ops(), SHARED_OPS);
+                        rounds();
+                        answered_once(SHARED_OPS);
+                        stop();
+                }
+}
+END_TEST
+
 START_TEST(ordered_stop_stops) {
         struct operation ops[] = {stat_op("/a"), stat_op("/b"), stat_op("/c")};
 
@@ -138,6 +299,50 @@ START_TEST(without_audit_nothing_is_elevated) {
         ck_assert_int_eq(got.results[1].outcome, FSOP_OUTCOME_NOT_STARTED);
         ck_assert_uint_eq(sys.ran_as_service, 0);
         stop();
+}
+END_TEST
+
+static unsigned events_written(const char *event) {
+        unsigned n = 0;
+
+        for (const char *at = fake_written; (at = strstr(at, event)); at++)
+                n++;
+        return n;
+}
+
+/* The intent is there before anything is done; the outcome comes with the next line, after a while, or when the client goes. */
+START_TEST(outcomes_wait_for_the_next_line) {
+        struct operation op = chown_op("/srv/build/f", 1000), denied = chown_op("/srv/build/f", 0);
+
+        start(CALLER_UID);
+        server.audit_due_ms = UINT64_MAX;
+        send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        answered_once(1);
+        ck_assert_uint_eq(events_written("\"event\":\"intent\""), 1);
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 0);
+        send_batch(2, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        ck_assert_uint_eq(events_written("\"event\":\"intent\""), 2);
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 1);
+
+        server.now_ms += 1000;
+        server_end_round(&server);
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 2);
+
+        denied.as = FSOP_AS_ELEVATED;
+        send_batch(3, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        send_batch(4, FSOP_BATCH_PARALLEL, &denied, 1);
+        rounds();
+        ck_assert_uint_eq(events_written("\"event\":\"denied\""), 1); /* at once, and what waited before it */
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 3);
+
+        send_batch(5, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 3);
+        stop();
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 4);
 }
 END_TEST
 
@@ -364,10 +569,15 @@ int main(void) {
         tcase_add_test(tcase, a_stat_is_answered);
         tcase_add_test(tcase, a_rule_elevates_inside_its_path_only);
         tcase_add_test(tcase, windows_cover_a_large_batch);
+        tcase_add_test(tcase, a_large_window_is_shared);
+        tcase_add_test(tcase, names_of_a_directory_stay_together);
+        tcase_add_test(tcase, a_shared_window_is_cancelled);
+        tcase_add_test(tcase, every_failure_in_a_shared_window_is_answered_once);
         tcase_add_test(tcase, ordered_stop_stops);
         tcase_add_test(tcase, every_failure_is_answered_once);
         tcase_add_test(tcase, every_engine_failure_is_answered_once);
         tcase_add_test(tcase, without_audit_nothing_is_elevated);
+        tcase_add_test(tcase, outcomes_wait_for_the_next_line);
         tcase_add_test(tcase, cancel_answers_once);
         tcase_add_test(tcase, a_deadline_answers_once);
         tcase_add_test(tcase, death_gives_everything_back);

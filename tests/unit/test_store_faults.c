@@ -135,7 +135,7 @@ static int layer_delete(sqlite3_vfs *vfs, const char *name, int flush) {
         return result != SQLITE_OK ? result : real_vfs->xDelete(real_vfs, name, flush);
 }
 
-static int layer_last_error(sqlite3_vfs *vfs, int n, char *text_) {
+static int layer_last_error(sqlite3_vfs *vfs, int n, char *text_) { /* NOLINT(readability-non-const-parameter) */
         (void)vfs;
         (void)n;
         (void)text_;
