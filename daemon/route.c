@@ -8,24 +8,27 @@
 
 #define MS UINT64_C(1000000) /* in ns */
 
-#define SMALL_BYTES (64u << 10)       /* of data, from memory to memory */
+#define SMALL_BYTES (64u << 10) /* of data, from memory to memory */
 #define SMALL_ALLOCATION (1u << 20)
-#define SMALL_BLOCKS 2048u            /* of 512 bytes: what is freed in one go */
-#define RING_MAX 32u                  /* out at a time when everything is to go that way: what waits there keeps its batch in memory */
+#define SMALL_BLOCKS 2048u /* of 512 bytes: what is freed in one go */
+#define RING_MAX 16u /* out at a time when everything is to go that way: what waits there keeps its batch in memory */
 
-#define SLOW_NS (1 * MS)              /* nothing quick takes so long */
-#define WATCHED_MS 10000u             /* after something did */
-#define DEBT_NS_MAX (30 * MS)         /* by which the loop may be kept waiting in all */
+#define SLOW_NS (1 * MS)               /* nothing quick takes so long */
+#define WATCHED_MS 10000u              /* after something did */
+#define DEBT_NS_MAX (30 * MS)          /* by which the loop may be kept waiting in all */
 #define DEBT_NS_ON_TRIAL_MAX (10 * MS) /* … by a mount that was demoted before */
-#define FORGIVEN_PART 100u            /* of the time that goes by */
-#define TERM_MS_MIN 10000u            /* of a demotion; twice that the next time, and so on */
+#define FORGIVEN_PART 100u             /* of the time that goes by */
+#define TERM_MS_MIN 10000u             /* of a demotion; twice that the next time, and so on */
 #define TERM_MS_MAX 1280000u
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * ------------------------------------------------------------------------------------------------------- */
 
 /*
- * Filesystems in memory and on local disks. All others (network, FUSE, unknown, what a client passed the descriptor of) may hang:
- * what is on them always goes to a worker.
+ * Figures: us an operation on the loop / on a worker / on the ring, on tmpfs; on XFS (docs/routes.md).
+ *
+ * Filesystems in memory and on local disks. All others (network, FUSE, unknown, what a client passed the descriptor of)
+ * may hang: what is on them always goes to a worker.
  */
 static const struct route_row {
         enum route memory, disk;
@@ -51,34 +54,35 @@ static const struct route_row {
         SERVICE(CLOSE, "the descriptor itself is closed by a worker"),
 
         /*           memory  disk    big */
-        ROW(STAT, INLINE, INLINE, POOL, "statx 1.5 us"),
+        ROW(STAT, INLINE, INLINE, POOL, "0.0 / 10 / 7.4; 0.0 / 11 / 5.9; answered when it was looked up"),
         ROW(STATFS, INLINE, INLINE, POOL, "from the superblock in memory"),
-        ROW(UTIMENS, INLINE, INLINE, POOL, "one inode in memory"),
-        ROW(CHMOD, INLINE, INLINE, POOL, "one inode in memory; walks go to a worker"),
-        ROW(CHOWN, INLINE, INLINE, POOL, "fchownat 3 us; walks go to a worker"),
-        ROW(MKNOD, INLINE, INLINE, POOL, "a create is 20 to 45 us"),
+        ROW(UTIMENS, INLINE, INLINE, POOL, "1.2 / 13 / -; 2.4 / 16 / -"),
+        ROW(CHMOD, INLINE, INLINE, POOL, "2.6 / 14 / -; 4.5 / 38 / -; walks go to a worker"),
+        ROW(CHOWN, INLINE, INLINE, POOL, "1.6 / 13 / -; 2.9 / 37 / -; walks go to a worker"),
+        ROW(MKNOD, INLINE, INLINE, POOL, "as mkdir"),
         ROW(OPENDIR, INLINE, INLINE, POOL, "already pinned"),
-        ROW(MKDIR, INLINE, INLINE, POOL, "a create is 20 to 45 us"),
-        ROW(RMDIR, INLINE, INLINE, POOL, "an empty directory has no blocks to speak of"),
-        ROW(UNLINK, INLINE, INLINE, POOL, "freeing a large file's blocks takes as long as it takes"),
-        ROW(RENAME, INLINE, INLINE, POOL, "two directory entries"),
+        ROW(MKDIR, INLINE, INLINE, POOL, "3.7 / 16 / -; 12 / 30 / -"),
+        ROW(RMDIR, INLINE, INLINE, POOL, "3.2 / 14 / 9.9; 8.8 / 65 / 15"),
+        ROW(UNLINK, INLINE, INLINE, POOL, "4.9 / 16 / 11; 17 / 42 / 18; a large file takes as long as it takes"),
+        ROW(RENAME, INLINE, INLINE, POOL, "4.3 / 15 / 11; 8.7 / 36 / 24"),
         ROW(LS, POOL, POOL, POOL, "as long as the directory is"),
-        ROW(SYMLINK, INLINE, INLINE, POOL, "27 us direct, up to 482 us on the ring at depth 64"),
-        ROW(LINK, INLINE, INLINE, POOL, "one directory entry"),
-        ROW(READLINK, INLINE, INLINE, POOL, "from the inode in memory"),
-        ROW(GETXATTR, INLINE, INLINE, POOL, "fgetxattr 0.9 us, 7 on the ring"),
-        ROW(SETXATTR, INLINE, INLINE, POOL, "one inode in memory"),
-        ROW(LISTXATTR, INLINE, INLINE, POOL, "no ring opcode; as getxattr"),
-        ROW(REMOVEXATTR, INLINE, INLINE, POOL, "no ring opcode; as setxattr"),
-        ROW(FALLOCATE, INLINE, ENGINE, ENGINE, "64K on ext4 13 us, but on XFS 80 to 180; zeroing or shifting can take seconds"),
-        ROW(TRUNCATE, INLINE, INLINE, POOL, "freeing a large file's blocks takes as long as it takes"),
-        ROW(FADVISE, INLINE, INLINE, ENGINE, "a mark on the open file, but willneed starts reads and dontneed drops pages"),
+        ROW(SYMLINK, INLINE, INLINE, POOL, "3.4 / 15 / 9.8; 10 / 36 / 18; up to 482 on the ring at depth 64"),
+        ROW(LINK, INLINE, INLINE, POOL, "4.5 / 16 / 11; 8.7 / 23 / 16"),
+        ROW(READLINK, INLINE, INLINE, POOL, "0.9 / 12 / -; 1.2 / 27 / -"),
+        ROW(GETXATTR, INLINE, INLINE, POOL, "2.8 / 15 / 7.4; 4.1 / 23 / 9.4"),
+        ROW(SETXATTR, INLINE, INLINE, POOL, "3.8 / 16 / 8.6; 5.6 / 34 / 18"),
+        ROW(LISTXATTR, INLINE, INLINE, POOL, "as getxattr, without a ring opcode"),
+        ROW(REMOVEXATTR, INLINE, INLINE, POOL, "as setxattr, without a ring opcode"),
+        ROW(FALLOCATE, INLINE, ENGINE, ENGINE, "14 / 26 / 21; 276 / 169 / 172; zeroing or shifting can take seconds"),
+        ROW(TRUNCATE, INLINE, INLINE, POOL, "2.6 / 14 / -; 5.4 / 59 / -; a large file takes as long as it takes"),
+        ROW(FADVISE, INLINE, INLINE, ENGINE,
+            "0.5 / 11 / 1.0; 0.6 / 58 / 1.1; willneed starts reads, dontneed drops pages"),
         ROW(COPY_RANGE, POOL, POOL, POOL, "copy_file_range has no ring opcode"),
-        ROW(OPEN, INLINE, INLINE, POOL, "already pinned; truncating a large file goes to a worker"),
+        ROW(OPEN, INLINE, INLINE, POOL, "2.9 / 14 / -; 3.5 / 30 / -; truncating a large file goes to a worker"),
         ROW(OPEN_FD, INLINE, INLINE, POOL, "as open"),
-        ROW(READ, INLINE, ENGINE, ENGINE, "may wait for a disk"),
-        ROW(WRITE, INLINE, ENGINE, ENGINE, "may wait for a disk"),
-        ROW(FSYNC, INLINE, ENGINE, ENGINE, "waits for a disk"),
+        ROW(READ, INLINE, ENGINE, ENGINE, "1.3 / 12 / 7.9; 2.8 / 59 / 3.2; may wait for a disk"),
+        ROW(WRITE, INLINE, ENGINE, ENGINE, "1.3 / 12 / 8.4; 2.7 / 59 / 13; may wait for a disk"),
+        ROW(FSYNC, INLINE, ENGINE, ENGINE, "0.5 / 11 / 6.2; 2007 / 1099 / 1010; waits for a disk"),
 #undef ROW
 #undef SERVICE
 };
@@ -99,7 +103,8 @@ const char *route_why(enum fsop_verb verb) {
         return row ? row->why : NULL;
 }
 
-/* ---- how much it is -------------------------------------------------------------------------------------------------- */
+/* ---- how much it is
+ * -------------------------------------------------------------------------------------------------- */
 
 bool route_is_walk(const struct operation *op) {
         switch (op->verb) {
@@ -124,7 +129,8 @@ static bool is_big(const struct sys_op *op) {
 
         switch (o->verb) {
         case FSOP_VERB_UNLINK: /* as caller nobody has looked at it */
-                return o->args.unlink.recursive || !op->at.has_stat || (op->at.stat.nlink == 1 && frees_much(&op->at, 0));
+                return o->args.unlink.recursive || !op->at.has_stat ||
+                       (op->at.stat.nlink == 1 && frees_much(&op->at, 0));
         case FSOP_VERB_RENAME:
                 return op->to.has_stat && op->to.stat.nlink == 1 && frees_much(&op->to, 0);
         case FSOP_VERB_TRUNCATE:
@@ -133,7 +139,8 @@ static bool is_big(const struct sys_op *op) {
         case FSOP_VERB_OPEN_FD:
                 return o->args.open.truncate && frees_much(&op->at, 0);
         case FSOP_VERB_FALLOCATE:
-                return o->args.fallocate.length > SMALL_ALLOCATION || o->args.fallocate.mode == FSOP_FALLOCATE_COLLAPSE_RANGE ||
+                return o->args.fallocate.length > SMALL_ALLOCATION ||
+                       o->args.fallocate.mode == FSOP_FALLOCATE_COLLAPSE_RANGE ||
                        o->args.fallocate.mode == FSOP_FALLOCATE_INSERT_RANGE;
         case FSOP_VERB_FADVISE:
                 return o->args.fadvise.advice == FSOP_ADVICE_WILLNEED || o->args.fadvise.advice == FSOP_ADVICE_DONTNEED;
@@ -148,7 +155,8 @@ static bool is_big(const struct sys_op *op) {
         }
 }
 
-/* ---- the decision ---------------------------------------------------------------------------------------------------- */
+/* ---- the decision
+ * ---------------------------------------------------------------------------------------------------- */
 
 static bool is_quick(const struct place *place) {
         return place->fs == FS_LOCAL && !place->base_is_client_fd && !place->demoted;
@@ -187,7 +195,8 @@ bool route_may_wait(const struct sys_op *op, uint64_t *ret_mount) {
         return !is_quick(place);
 }
 
-/* ---- mounts that turn out slow --------------------------------------------------------------------------------------- */
+/* ---- mounts that turn out slow
+ * --------------------------------------------------------------------------------------- */
 
 static struct route_mount *mount_of(struct routes *routes, uint64_t mnt_id) {
         for (struct route_mount *mount = routes->mounts; mount < routes->mounts + ROUTE_MOUNTS_MAX; mount++)
@@ -214,12 +223,15 @@ static void suspect(struct routes *routes, uint64_t mnt_id, uint64_t now_ms) {
 static void demote(struct routes *routes, struct route_mount *mount, uint64_t now_ms) {
         uint64_t number = sys_mount_demote(mount->mnt_id, true);
 
-        mount->term_ms = mount->term_ms == 0 ? TERM_MS_MIN : mount->term_ms < TERM_MS_MAX ? mount->term_ms * 2 : TERM_MS_MAX;
+        mount->term_ms = mount->term_ms == 0            ? TERM_MS_MIN
+                         : mount->term_ms < TERM_MS_MAX ? mount->term_ms * 2
+                                                        : TERM_MS_MAX;
         mount->until_ms = now_ms + mount->term_ms;
         mount->debt_ns = 0;
         mount->demoted = true;
         routes->n_demoted++;
-        log_line(LOG_LEVEL_NOTICE, "mount %llu (of /proc/self/mountinfo) keeps its callers waiting: left to the workers for %llu s",
+        log_line(LOG_LEVEL_NOTICE,
+                 "mount %llu (of /proc/self/mountinfo) keeps its callers waiting: left to the workers for %llu s",
                  (unsigned long long)number, (unsigned long long)(mount->term_ms / 1000));
 }
 

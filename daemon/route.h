@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * route.h: where an operation runs: on the loop itself, on the ring, or on a worker. By the kind of operation and of filesystem,
- * and by what has been seen of that mount: a local filesystem that keeps the loop waiting is demoted to the workers for a while.
- * The figures behind the table are those of `fsop-bench routes`; docs/routes.md says more.
+ * route.h: where an operation runs: on the loop itself, on the ring, or on a worker. By the kind of operation and of
+ * filesystem, and by what has been seen of that mount: a local filesystem that keeps the loop waiting is demoted to the
+ * workers for a while. The figures behind the table are those of `fsop-bench routes`; docs/routes.md says more.
  */
 #ifndef FSOP_ROUTE_H
 #define FSOP_ROUTE_H
@@ -22,11 +22,11 @@ enum route {
 
 /* A mount that kept the loop waiting lately. */
 struct route_mount {
-        uint64_t mnt_id;    /* 0: free */
-        uint64_t debt_ns;   /* how long it did, less what is forgiven */
+        uint64_t mnt_id;  /* 0: free */
+        uint64_t debt_ns; /* how long it did, less what is forgiven */
         uint64_t debt_at_ms;
-        uint64_t until_ms;  /* demoted: comes back then; else: forgotten then */
-        uint64_t term_ms;   /* of the last demotion; 0: none yet */
+        uint64_t until_ms; /* demoted: comes back then; else: forgotten then */
+        uint64_t term_ms;  /* of the last demotion; 0: none yet */
         bool demoted;
 };
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * routes.c: fsop-bench routes: what each operation costs on the loop, on a worker and on the ring, per kind of filesystem: the
- * figures that daemon/route.c decides by. In process, without a daemon: the backend resolves (not measured), then runs, one at a
- * time and DEEP at once. The ways take turns. Printed are lower quartiles: on a busy machine a median says how busy it is.
+ * routes.c: fsop-bench routes: what each operation costs on the loop, on a worker and on the ring, per kind of
+ * filesystem: the figures that daemon/route.c decides by. In process, without a daemon: the backend resolves (not
+ * measured), then runs, one at a time and DEEP at once. The ways take turns. Printed are lower quartiles: on a busy
+ * machine a median says how busy it is.
  *
  *      fsop-bench routes [--rounds N] [--dir DIR] [FILESYSTEM…]      tmpfs, ext4, xfs, fuse; without any, all of them
  */
@@ -101,7 +102,8 @@ static uint64_t now_ns(void) {
         return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* ---- what is done ---------------------------------------------------------------------------------------------------- */
+/* ---- what is done
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void set_arguments(struct operation *op, unsigned round) {
         op->as = FSOP_AS_CALLER;
@@ -186,8 +188,8 @@ static int set_scene(const struct trial *trial, struct subject *s, unsigned i, b
 }
 
 static int prepare(const struct trial *trial, unsigned i, unsigned round, bool is_fuse) {
-        static const char kinds[] = {[ON_FILE] = 'f', [ON_HANDLE] = 'f', [ON_NEW_NAME] = 'n', [ON_DIRECTORY] = 'd',
-                                     [ON_FILE_TO_NEW_NAME] = 'f', [ON_LINK] = 'l'};
+        static const char kinds[] = {[ON_FILE] = 'f',      [ON_HANDLE] = 'f',           [ON_NEW_NAME] = 'n',
+                                     [ON_DIRECTORY] = 'd', [ON_FILE_TO_NEW_NAME] = 'f', [ON_LINK] = 'l'};
         struct subject *s = &subjects[i];
 
         if (set_scene(trial, s, i, is_fuse) < 0)
@@ -195,9 +197,14 @@ static int prepare(const struct trial *trial, unsigned i, unsigned round, bool i
         s->op = (struct operation){.verb = trial->verb};
         set_arguments(&s->op, round);
         s->result = (struct result){0};
-        s->sys = (struct sys_op){.op = &s->op, .identity = identity, .out = s->out, .out_bytes = OUT_BYTES, .result = &s->result,
+        s->sys = (struct sys_op){.op = &s->op,
+                                 .identity = identity,
+                                 .out = s->out,
+                                 .out_bytes = OUT_BYTES,
+                                 .result = &s->result,
                                  .opened = OS_FD_NONE};
-        s->sys.at = s->sys.to = (struct place){.identity = identity, .base = OS_FD_NONE, .parent = OS_FD_NONE, .object = OS_FD_NONE};
+        s->sys.at = s->sys.to =
+                (struct place){.identity = identity, .base = OS_FD_NONE, .parent = OS_FD_NONE, .object = OS_FD_NONE};
         set_path(&s->sys.at, &s->op.at, s->at, kinds[trial->target], i);
         if (trial->target == ON_FILE_TO_NEW_NAME)
                 set_path(&s->sys.to, &s->op.to, s->to, 'n', i);
@@ -207,7 +214,8 @@ static int prepare(const struct trial *trial, unsigned i, unsigned round, bool i
                 s->sys.at.path.len = 0;
         }
         if (sys_resolve(&s->sys, 0) < 0) {
-                fprintf(stderr, "fsop-bench routes: %s %s: %s\n", verb_name(trial->verb), s->at, error_name(-s->sys.code));
+                fprintf(stderr, "fsop-bench routes: %s %s: %s\n", verb_name(trial->verb), s->at,
+                        error_name(-s->sys.code));
                 return -1;
         }
         return 0;
@@ -221,7 +229,8 @@ static void finish(struct subject *s) {
                 close(s->handle);
 }
 
-/* ---- how it is done ---------------------------------------------------------------------------------------------------- */
+/* ---- how it is done
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void done(struct io *io) {
         (void)io;
@@ -277,7 +286,8 @@ static int turn(const struct trial *trial, enum way way, unsigned round, bool is
         for (unsigned i = 0; i < FILES; i++) {
                 if (subjects[i].sys.code < 0 && subjects[i].sys.code != -FSOP_ENODATA) {
                         if (ret == 0)
-                                fprintf(stderr, "fsop-bench routes: %s: %s\n", verb_name(trial->verb), error_name(-subjects[i].sys.code));
+                                fprintf(stderr, "fsop-bench routes: %s: %s\n", verb_name(trial->verb),
+                                        error_name(-subjects[i].sys.code));
                         ret = -1;
                 }
                 finish(&subjects[i]);
@@ -292,8 +302,8 @@ static int compare(const void *a, const void *b) {
 }
 
 static const char *decision(const struct trial *trial, bool is_fuse) {
-        static const char *const names[] = {[ROUTE_SERVICE] = "service", [ROUTE_INLINE] = "loop", [ROUTE_ENGINE] = "ring",
-                                            [ROUTE_POOL] = "worker"};
+        static const char *const names[] = {
+                [ROUTE_SERVICE] = "service", [ROUTE_INLINE] = "loop", [ROUTE_ENGINE] = "ring", [ROUTE_POOL] = "worker"};
         struct routes routes = {0};
         enum route route;
 
@@ -330,13 +340,15 @@ static int measure(const struct trial *trial, unsigned rounds, bool is_fuse) {
         return stop ? -1 : 0;
 }
 
-/* ---- where ----------------------------------------------------------------------------------------------------------- */
+/* ---- where
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static int run(const char *const *argv) {
         pid_t pid;
         int status;
 
-        if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0 || waitpid(pid, &status, 0) < 0)
+        if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0 ||
+            waitpid(pid, &status, 0) < 0)
                 return -1;
         return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -1;
 }
@@ -399,7 +411,8 @@ static int measure_on(const char *type, const char *parent, unsigned rounds) {
                 ret = 0;
         } else {
                 printf("\n%s\n\n| us an operation    |    loop |  worker |    ring | w. x %u | r. x %u | route  |\n"
-                       "|---|--:|--:|--:|--:|--:|---|\n", type, DEEP, DEEP);
+                       "|---|--:|--:|--:|--:|--:|---|\n",
+                       type, DEEP, DEEP);
                 for (size_t i = 0; i < N_TRIALS && ret == 0; i++)
                         if (!is_fuse || trials[i].fuse)
                                 ret = measure(&trials[i], rounds, is_fuse);
@@ -414,7 +427,8 @@ static int measure_on(const char *type, const char *parent, unsigned rounds) {
         return ret;
 }
 
-/* ---- the command ------------------------------------------------------------------------------------------------------- */
+/* ---- the command
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void quiet(int level, const char *message) {
         (void)level;
@@ -436,7 +450,8 @@ static int open_backend(void) {
                 fprintf(stderr, "fsop-bench routes: needs root: it mounts filesystems\n");
                 return -1;
         }
-        if (sys_start(&sys, &own_root) < 0 || engine_open("auto", &config, &engine, &why) < 0 || identity_of_peer(&peer, &identity) < 0) {
+        if (sys_start(&sys, &own_root) < 0 || engine_open("auto", &config, &engine, &why) < 0 ||
+            identity_of_peer(&peer, &identity) < 0) {
                 fprintf(stderr, "fsop-bench routes: the backend does not start: %s\n", why);
                 return -1;
         }
@@ -462,7 +477,8 @@ int routes_main(int argc, char **argv) {
                 return 1;
         signal(SIGINT, on_signal);
         signal(SIGTERM, on_signal);
-        printf("%s, engine %s, %u rounds of %u operations, lower quartiles\n", sys_platform(), engine->ops->name, rounds, FILES);
+        printf("%s, engine %s, %u rounds of %u operations, lower quartiles\n", sys_platform(), engine->ops->name,
+               rounds, FILES);
         for (size_t kind = 0; kind < sizeof(all) / sizeof(all[0]) && ret == 0; kind++) {
                 bool chosen = i >= argc;
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hungfs: a FUSE filesystem that mounts, shows its root directory, and answers nothing else, ever; or everything, but slowly. Says
- * "mounted" and runs until it is killed; the mount then answers ENOTCONN and is the caller's to remove.
+ * hungfs: a FUSE filesystem that mounts, shows its root directory, and answers nothing else, ever; or everything, but
+ * slowly. Says "mounted" and runs until it is killed; the mount then answers ENOTCONN and is the caller's to remove.
  *
  *      hungfs DIRECTORY [later | slow MS]
  *
  * later: it says what kind of filesystem it is, too, so that a job with it can be submitted, and hangs when that runs.
- * slow: every name is an empty file, or a directory where it begins with "dir", and "no..." does not exist; attributes are taken and
- * forgotten. Each answer takes MS milliseconds, however many are asked at once; SIGUSR1 makes it quick, SIGUSR2 slow again. Names that
- * begin with "kept" are known to the kernel for an hour, others are asked for each time.
+ * slow: every name is an empty file, or a directory where it begins with "dir", and "no..." does not exist; attributes
+ * are taken and forgotten. Each answer takes MS milliseconds, however many are asked at once; SIGUSR1 makes it quick,
+ * SIGUSR2 slow again. Names that begin with "kept" are known to the kernel for an hour, others are asked for each time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +53,8 @@ static void answer(uint64_t unique, int error, const void *data, size_t len) {
 static struct fuse_attr attr_of(uint64_t node) {
         int is_directory = node == FUSE_ROOT_ID || node & DIRECTORY_BIT;
 
-        return (struct fuse_attr){.ino = node, .mode = is_directory ? S_IFDIR | 0777 : S_IFREG | 0666, .nlink = is_directory ? 2 : 1};
+        return (struct fuse_attr){
+                .ino = node, .mode = is_directory ? S_IFDIR | 0777 : S_IFREG | 0666, .nlink = is_directory ? 2 : 1};
 }
 
 static uint64_t node_of(uint64_t parent, const char *name) {
@@ -82,7 +83,8 @@ static void answer_lookup(const struct fuse_in_header *in) {
 
 /* Whether it was one for which this filesystem has an answer at once. */
 static int answer_common(const struct fuse_in_header *in) {
-        struct fuse_init_out init = {.major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096, .max_background = 64};
+        struct fuse_init_out init = {
+                .major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096, .max_background = 64};
         struct fuse_attr_out attr = {.attr = attr_of(in->nodeid)};
 
         if (in->opcode == FUSE_INIT)
@@ -95,7 +97,8 @@ static int answer_common(const struct fuse_in_header *in) {
 }
 
 static void answer_later(const struct fuse_in_header *in) {
-        struct fuse_statfs_out statfs = {.st = {.blocks = 1000, .bfree = 1000, .bavail = 1000, .bsize = 4096, .namelen = 255}};
+        struct fuse_statfs_out statfs = {
+                .st = {.blocks = 1000, .bfree = 1000, .bavail = 1000, .bsize = 4096, .namelen = 255}};
 
         if (in->opcode == FUSE_STATFS)
                 answer(in->unique, 0, &statfs, sizeof(statfs));
@@ -105,7 +108,8 @@ static void answer_later(const struct fuse_in_header *in) {
 
 static void answer_slowly(const struct fuse_in_header *in) {
         struct timespec left = {.tv_sec = sleep_ms / 1000, .tv_nsec = sleep_ms % 1000 * 1000000};
-        struct fuse_statfs_out statfs = {.st = {.blocks = 1000, .bfree = 1000, .bavail = 1000, .bsize = 4096, .namelen = 255}};
+        struct fuse_statfs_out statfs = {
+                .st = {.blocks = 1000, .bfree = 1000, .bavail = 1000, .bsize = 4096, .namelen = 255}};
         struct fuse_attr_out attr = {.attr = attr_of(in->nodeid)};
         struct fuse_open_out open_out = {.fh = 1};
 

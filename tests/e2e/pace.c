@@ -4,8 +4,8 @@
  *
  *      pace hammer PATH            stats, opens, chowns and batches of names that begin with PATH, until it is killed
  *      pace measure SECONDS DIR    operations in DIR, each as caller and by a rule: prints "KIND COUNT P50 P99 MAX" in
- *                                  microseconds. Quick ones are for the daemon's loop (stat, chown), others for workers (a
- *                                  stat of what nobody has looked for, ls)
+ *                                  microseconds. Quick ones are for the daemon's loop (stat, chown), others for workers
+ * (a stat of what nobody has looked for, ls)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,7 +111,8 @@ static int measure(unsigned seconds, const char *directory) {
                         uint64_t begin = now_us();
 
                         if (do_one(client, kind, directory, n) < 0) {
-                                fprintf(stderr, "%s: %s\n", names[kind], (const char *)fsop_last_error(client)->message.data);
+                                fprintf(stderr, "%s: %s\n", names[kind],
+                                        (const char *)fsop_last_error(client)->message.data);
                                 return 1;
                         }
                         samples[kind][n_samples[kind]++] = (uint32_t)(now_us() - begin);

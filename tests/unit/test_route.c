@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_route.c: where operations are sent, and what becomes of mounts that keep the loop waiting. With a clock, waits of the thread
- * and a table of mounts that the test decides about: route.c is compiled into this program.
+ * test_route.c: where operations are sent, and what becomes of mounts that keep the loop waiting. With a clock, waits
+ * of the thread and a table of mounts that the test decides about: route.c is compiled into this program.
  */
 #define sys_monotonic_ns fake_monotonic_ns
 #define sys_thread_waits fake_thread_waits
@@ -70,7 +70,8 @@ static void pass(uint64_t ms) {
 START_TEST(every_operation_has_a_route_and_a_reason) {
         begin();
         for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++)
-                ck_assert_msg((op_row((enum fsop_verb)verb) != NULL) == (route_why((enum fsop_verb)verb) != NULL), "verb %u", verb);
+                ck_assert_msg((op_row((enum fsop_verb)verb) != NULL) == (route_why((enum fsop_verb)verb) != NULL),
+                              "verb %u", verb);
         ck_assert_ptr_null(route_why(FSOP_VERB_LIMIT));
         ck_assert(!route_is_service((enum fsop_verb)(FSOP_VERB_LIMIT + 7)));
         on(1);
