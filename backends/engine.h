@@ -98,8 +98,8 @@ struct engine_ops {
          * through done. */
         void (*submit)(struct engine *engine, struct io *io);
 
-        /* Runs the done of everything that is ready; blocks up to timeout_ms (-1: for ever) if nothing is, until
-         * something is or wake is called. Returns the number of done calls or -FSOP_E…. */
+        /* Runs the done of everything that is ready. If nothing is, blocks until something is or wake is called, up to
+         * timeout_ms (-1: for ever), perhaps for less. Returns the number of done calls or -FSOP_E…. */
         int (*wait)(struct engine *engine, int timeout_ms);
 
         /* Asks for an early end of a submitted io. Its done still runs: with ECANCELED if it came in time. */

@@ -257,6 +257,7 @@ struct sys_op {
          * sentence why not: that name then fails, guarded. The function is NULL where rules say nothing of what is below. */
         const char *(*excluded)(void *context, struct bytes below);
         void *excluded_context;
+        bool last_use;              /* run closes the objects that were pinned for it: on a worker, not on the loop afterwards */
         uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
         size_t out_bytes;
         /* filled by sys_resolve and sys_run */

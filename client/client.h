@@ -116,7 +116,7 @@ enum location_role {
 
 /* Turns a public location into one of the wire, in the batch's arena and among its descriptors. 0, or negative with the
  * client's error set. */
-int locate(struct fsop_batch *batch, enum fsop_verb verb, enum location_role role, const struct fsop_at *at,
+int locate(struct fsop_batch *batch, enum fsop_verb verb, enum location_role role, const struct fsop_at *given,
            struct location *ret_location);
 
 /* Fills in an operation from public arguments. 0, or negative with the client's error set. */

@@ -98,12 +98,11 @@ static int open_greet(struct fsop_client *client, const struct fsop_client_optio
 }
 
 /* The caller's structure may be of a later version; this library fills what it knows. */
-static void open_tell(const struct fsop_client *client, struct fsop_open_failure *failure) {
+static void open_tell(struct fsop_open_failure *failure, const struct fsop_error *error) {
         if (!failure || failure->size < sizeof(*failure))
                 return;
-        failure->os_error = client->error.os_error;
-        snprintf(failure->message, sizeof(failure->message), "%.*s", (int)client->error.message.len,
-                 (const char *)client->error.message.data);
+        failure->os_error = error->os_error;
+        snprintf(failure->message, sizeof(failure->message), "%.*s", (int)error->message.len, (const char *)error->message.data);
 }
 
 static struct fsop_client *client_new(const struct fsop_client_options *options) {
@@ -132,6 +131,7 @@ int fsop_open(const struct fsop_client_options *options, struct fsop_client **re
                 return -FSOP_EINVAL;
         struct fsop_client *client = client_new(&taken);
         if (!client) {
+                open_tell(taken.failure, &(struct fsop_error){.message = fsop_bytes_of(fsop_strerror(FSOP_ENOMEM))});
                 if (taken.has_fd)
                         connect_fd_close(taken.fd);
                 return -FSOP_ENOMEM;
@@ -146,7 +146,7 @@ int fsop_open(const struct fsop_client_options *options, struct fsop_client **re
         if (r == 0)
                 r = open_greet(client, &taken, end_ms);
         if (r < 0) {
-                open_tell(client, taken.failure);
+                open_tell(taken.failure, &client->error);
                 client_free(client);
                 return r;
         }

@@ -92,10 +92,29 @@ static uint8_t kind_of_byte(uint8_t byte) {
         return byte < ' ' || byte == '"' || byte == '\\' || byte == 127;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Whether one of eight bytes is below LEAST (at most 0x80), or is BYTE; says nothing of bytes from 0x80 on. */
+static uint64_t any_below(uint64_t eight, uint8_t least) {
+        return (eight - EACH(least)) & ~eight & EACH(0x80);
+}
+
+static uint64_t any_is(uint64_t eight, uint8_t byte) {
+        return any_below(eight ^ EACH(byte), 1);
+}
+
 static uint8_t kind_of_bytes(struct bytes bytes) {
         uint8_t kind = 0;
+        size_t i = 0;
 
-        for (size_t i = 0; i < bytes.len; i++)
+        for (; i + 8 <= bytes.len; i += 8) {
+                uint64_t eight;
+
+                memcpy(&eight, bytes.data + i, 8);
+                if ((eight & EACH(0x80)) | any_below(eight, ' ') | any_is(eight, '"') | any_is(eight, '\\') | any_is(eight, 127))
+                        break;
+        }
+        for (; i < bytes.len; i++)
                 kind |= kind_of_byte(bytes.data[i]);
         return kind;
 }

@@ -174,7 +174,7 @@ void job_start(struct job *job, bool clean);
 #define TARGET_BYTES 64 /* what one takes, about */
 /* Its place of that index has a target from now on; the job is never moved, and removes its targets before it goes. 0
  * or -FSOP_ENOMEM. */
-int job_add_target(struct job *job, uint32_t place);
+int job_add_target(struct job *job, uint32_t at);
 void job_remove_targets(struct job *job);
 /* A job of this user's that has not ended and writes to this target (a path, of which the last name counts), or NULL.
  */

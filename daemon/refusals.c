@@ -16,7 +16,8 @@ bool refusals_add(struct refusals *refusals, enum refusal kind, uint64_t now_ms)
 }
 
 void refusals_tick(struct refusals *refusals, uint64_t now_ms) {
-        static const char *const what[N_REFUSALS] = {"connections were refused", "times a connection could not be accepted",
+        static const char *const what[N_REFUSALS] = {"connections were refused",
+                                                     "times a connection could not be accepted",
                                                      "sessions were closed for what they sent or did not send"};
 
         if (refusals->end_ms == 0 || now_ms < refusals->end_ms)
@@ -24,6 +25,7 @@ void refusals_tick(struct refusals *refusals, uint64_t now_ms) {
         for (unsigned kind = 0; kind < N_REFUSALS; kind++)
                 if (refusals->n[kind] > REFUSALS_TOLD)
                         log_line(LOG_LEVEL_WARNING, "%llu further %s within %u s",
-                                 (unsigned long long)(refusals->n[kind] - REFUSALS_TOLD), what[kind], REFUSALS_PERIOD_MS / 1000);
+                                 (unsigned long long)(refusals->n[kind] - REFUSALS_TOLD), what[kind],
+                                 REFUSALS_PERIOD_MS / 1000);
         memset(refusals, 0, sizeof(*refusals));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * refusals.h: keeps the log short where much is refused: the first of a kind are told as they come, of the others how many they were.
+ * refusals.h: keeps the log short where much is refused: the first of a kind are told as they come, of the others how
+ * many they were.
  */
 #ifndef FSOP_REFUSALS_H
 #define FSOP_REFUSALS_H

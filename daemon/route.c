@@ -21,8 +21,7 @@
 #define TERM_MS_MIN 10000u             /* of a demotion; twice that the next time, and so on */
 #define TERM_MS_MAX 1280000u
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 /*
  * Figures: us an operation on the loop / on a worker / on the ring, on tmpfs; on XFS (docs/routes.md).
@@ -103,8 +102,7 @@ const char *route_why(enum fsop_verb verb) {
         return row ? row->why : NULL;
 }
 
-/* ---- how much it is
- * -------------------------------------------------------------------------------------------------- */
+/* ---- how much it is ---------------------------------------------------------------------------------------------- */
 
 bool route_is_walk(const struct operation *op) {
         switch (op->verb) {
@@ -155,8 +153,7 @@ static bool is_big(const struct sys_op *op) {
         }
 }
 
-/* ---- the decision
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- the decision ------------------------------------------------------------------------------------------------ */
 
 static bool is_quick(const struct place *place) {
         return place->fs == FS_LOCAL && !place->base_is_client_fd && !place->demoted;
@@ -195,8 +192,7 @@ bool route_may_wait(const struct sys_op *op, uint64_t *ret_mount) {
         return !is_quick(place);
 }
 
-/* ---- mounts that turn out slow
- * --------------------------------------------------------------------------------------- */
+/* ---- mounts that turn out slow ----------------------------------------------------------------------------------- */
 
 static struct route_mount *mount_of(struct routes *routes, uint64_t mnt_id) {
         for (struct route_mount *mount = routes->mounts; mount < routes->mounts + ROUTE_MOUNTS_MAX; mount++)

@@ -13,7 +13,6 @@
 #include "daemon/log.h"
 #include "proto/names.h"
 
-#define DESCRIPTORS_PER_CONNECTION 2u
 #define AUDIT_DELAY_MS 20u
 #define ACCEPT_PAUSE_MS 50u /* the first time; then twice as long each time */
 #define ACCEPT_PAUSE_MAX_MS 800u
@@ -546,12 +545,12 @@ static int open_policy(struct server *server) {
         return code;
 }
 
-/* A connection costs its socket and a descriptor of its process; the reserve is for work in hand. */
+/* A connection costs its socket; the reserve is for work in hand. */
 static void limit_connections(struct server *server) {
         const struct config_limits *limits = &server->config->limits;
         uint32_t reserved = limits->descriptors_reserved;
-        uint32_t descriptors = sys_descriptors_max(limits->connections * DESCRIPTORS_PER_CONNECTION + reserved);
-        uint32_t fit = descriptors > reserved ? (descriptors - reserved) / DESCRIPTORS_PER_CONNECTION : 1;
+        uint32_t descriptors = sys_descriptors_max(limits->connections + limits->descriptors_per_uid + reserved);
+        uint32_t fit = descriptors > reserved ? descriptors - reserved : 1;
 
         server->connections_max = limits->connections < fit ? limits->connections : fit;
         if (server->connections_max < limits->connections)

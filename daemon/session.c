@@ -19,7 +19,8 @@
 #include "proto/frame.h"
 #include "proto/names.h"
 
-#define IN_PAUSE_BYTES (64u << 10) /* with more than this unread and nothing that may be begun, the socket is left alone */
+/* With more than this unread and nothing that may be begun, the socket is left alone; with anything, if its user has no room. */
+#define IN_PAUSE_BYTES (64u << 10)
 #define LAST_WORDS_MS 1000u
 #define ENCODE_SCRATCH_BYTES (4u << 20)
 #define SPARE_CHUNKS 8u
@@ -595,7 +596,8 @@ static void session_resume(struct session *session) {
                 turns_queue_for_room(session);
         if (session->state != SESSION_HELLO && session->state != SESSION_OPEN)
                 return;
-        bool wanted = (may_begin(session) && !session->yielded) || buffer_len(&session->in) < IN_PAUSE_BYTES ||
+        bool wanted = (may_begin(session) && !session->yielded) ||
+                      buffer_len(&session->in) < (session_has_room(session) ? IN_PAUSE_BYTES : 1) ||
                       buffer_len(&session->in) < session->in_reserved;
         if (!session->receiving && !session->server->draining && wanted)
                 start_receiving(session);

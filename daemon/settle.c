@@ -91,10 +91,13 @@ static void record_outcome(struct task_op *o) {
         server->totals.elevated++;
 }
 
-static void give_back_end(struct task_end *end) {
+/* A base that is closed may come again as another directory's descriptor: what is known below it is forgotten first. */
+static void give_back_end(struct task *task, struct task_end *end) {
         if (end->root)
                 root_release(end->root);
         end->root = NULL;
+        if (end->handle && end->handle->refs == 1)
+                task->parents.stale = 1;
         if (end->handle)
                 handle_unref(end->handle);
         end->handle = NULL;
@@ -123,8 +126,8 @@ static void settle_op(struct task_op *o) {
         if (o->pinned)
                 sys_release(&o->sys);
         o->pinned = false;
-        give_back_end(&o->at);
-        give_back_end(&o->to);
+        give_back_end(o->task, &o->at);
+        give_back_end(o->task, &o->to);
         identity_unref(o->identity);
         o->identity = NULL;
 }

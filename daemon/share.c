@@ -11,8 +11,10 @@
 #include "daemon/session.h"
 
 #define SHARE_OPS_MIN 32u /* two hand-overs, 10 to 20 us each, are then less than a twentieth of the work */
-#define SLICE_OPS 32u
+#define SLICE_OPS_MIN 32u
 #define SLICES_MAX 8u
+
+static uint32_t n_out; /* slices of all tasks that are with workers */
 
 /* What one worker does in one go. */
 struct slice {
@@ -28,20 +30,39 @@ struct slice {
 struct slices {
         uint32_t n_open;  /* that the step has begun to fill */
         uint32_t n_known; /* whose cache has been used */
+        uint32_t ops_max; /* in one of them */
         struct slice each[SLICES_MAX];
 };
 
-/* An operation that ran marks only the cache that it was resolved with. */
-static void spread_staleness(struct slices *slices) {
-        int stale = 0;
+/* An operation that ran marks only the cache that it was resolved with; what it did concerns all of them. */
+static void spread_staleness(struct task *task) {
+        struct slices *slices = task->slices;
+        int stale = __atomic_load_n(&task->parents.stale, __ATOMIC_ACQUIRE);
 
         for (uint32_t i = 0; i < slices->n_known; i++)
                 stale |= __atomic_load_n(&slices->each[i].parents.stale, __ATOMIC_ACQUIRE);
-        for (uint32_t i = 0; stale && i < slices->n_known; i++)
+        if (!stale)
+                return;
+        task->parents.stale = 1;
+        for (uint32_t i = 0; i < slices->n_known; i++)
                 slices->each[i].parents.stale = 1;
 }
 
+/* As many slices as keep every processor busy; one where other tasks do that already. */
+static uint32_t slice_ops(const struct task *task) {
+        static uint32_t processors;
+        uint32_t slices, ops;
+
+        if (processors == 0)
+                processors = sys_processors();
+        slices = n_out < processors ? processors - n_out : 1;
+        ops = (task->window_count + slices - 1) / slices;
+        return ops < SLICE_OPS_MIN ? SLICE_OPS_MIN : ops;
+}
+
 bool share_begin(struct task *task) {
+        if (task->slices)
+                spread_staleness(task);
         if (task->window_count < SHARE_OPS_MIN)
                 return false;
         if (!task->slices) {
@@ -51,7 +72,7 @@ bool share_begin(struct task *task) {
                 task->slices->n_known = 0;
         }
         task->slices->n_open = 0;
-        spread_staleness(task->slices);
+        task->slices->ops_max = slice_ops(task);
         return true;
 }
 
@@ -83,7 +104,7 @@ static struct slice *slice_with_room(struct task *task, struct identity *identit
 
                 if (slice->identity != identity)
                         continue;
-                if (slice->n < SLICE_OPS)
+                if (slice->n < slices->ops_max)
                         return slice;
                 if (!fitting || slice->n < fitting->n)
                         fitting = slice;
@@ -140,6 +161,7 @@ void share_add(struct task_op *o, enum io_kind kind) {
                 o->sys.cache = &slice->parents;
         o->io.kind = slice->io.kind = kind;
         o->io.result = 0;
+        o->sys.last_use = kind == IO_RUN;
         o->sys.next = NULL;
         *slice->link = &o->sys;
         slice->link = &o->sys.next;
@@ -151,6 +173,7 @@ static void slice_done(struct io *io) {
         struct task *task = slice->task;
 
         slice->in_flight = false;
+        n_out--;
         for (struct sys_op *op = slice->first, *next; op; op = next) {
                 next = op->next;
                 op->next = NULL;
@@ -172,6 +195,7 @@ void share_submit(struct task *task) {
                                         .owner = slice,
                                         .u.op = slice->first};
                 slice->in_flight = true;
+                n_out++;
                 task_submit(task, &slice->io);
         }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * status.c: what the daemon counts, and what its limits are: of the whole, of the asker, and to administrators of every user who is
- * connected.
+ * status.c: what the daemon counts, and what its limits are: of the whole, of the asker, and to administrators of every
+ * user who is connected.
  */
 #include <stdio.h>
 #include <string.h>
@@ -41,7 +41,8 @@ static struct bytes label(const struct counting *counting, const char *whose, co
 }
 
 /* WHOSE: what the names begin with. */
-static void count_account(struct counting *counting, const struct server *server, const struct account *account, const char *whose) {
+static void count_account(struct counting *counting, const struct server *server, const struct account *account,
+                          const char *whose) {
         const struct config_limits *limits = &server->config->limits;
         uint64_t job_bytes = 0;
         uint32_t n_jobs = jobs_of(server->jobs, account->uid, &job_bytes);

@@ -125,7 +125,8 @@ uint64_t turns_audit_lines(const struct server *server, const struct account *ac
 
         if (account->audit_paid_ns <= now_ns)
                 return 0;
-        return (account->audit_paid_ns - now_ns) / 1000u * server->config->limits.audit_lines_per_uid / (NS_PER_S / 1000u);
+        return (account->audit_paid_ns - now_ns) / 1000u * server->config->limits.audit_lines_per_uid /
+               (NS_PER_S / 1000u);
 }
 
 /* ---- queues ------------------------------------------------------------------------------------------------------ */

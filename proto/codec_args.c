@@ -402,9 +402,11 @@ static int cp_field(struct decoder *decoder, const struct wire_field *field, str
         case CP_PRIORITY:
                 return cp_priority(decoder, field, args);
         case CP_EXCLUDES:
+                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): they were counted */
                 reading->excludes[args->n_excludes++] = field->bytes;
                 return 0;
         case CP_NAMES:
+                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): they were counted */
                 reading->names[args->n_names++] = field->bytes;
                 return 0;
         default:
@@ -455,8 +457,10 @@ static int cp_decode(struct decoder *decoder, struct bytes bytes, struct cp_args
                 args->key.data = (const uint8_t *)"";
         end_text(args->key);
         for (uint32_t i = 0; i < args->n_excludes; i++)
+                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n stand in the list */
                 end_text(args->excludes[i]);
         for (uint32_t i = 0; i < args->n_names; i++)
+                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n stand in the list */
                 end_text(args->names[i]);
         /* 0 by absence would make files that everybody may write. */
         if (!reading.has_umask && !args->job && !(args->preserve & FSOP_PRESERVE_MODE))

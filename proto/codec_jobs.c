@@ -239,6 +239,8 @@ static struct job_event event_from(const Fsop__V1__JobEvent *leaf) {
                 event.job = info_from(leaf->job);
         if (leaf->failure)
                 event.failure = failure_from(leaf->failure);
+        if (event.kind == FSOP_JOB_EVENT_FAILURE ? !leaf->failure : !leaf->job)
+                event.kind = FSOP_JOB_EVENT_NONE; /* it does not have what it would be about */
         return event;
 }
 

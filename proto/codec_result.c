@@ -224,11 +224,23 @@ static struct fsop_stat stat_from(const uint64_t v[STAT_FIELDS + 1]) {
         };
 }
 
+/* Takes the numbers that stand next, as far as they are nothing else: mostly that is all of it. */
+static void stat_numbers(struct wire_reader *reader, uint64_t v[STAT_FIELDS + 1]) {
+        struct wire_reader next = *reader;
+        uint64_t tag, value;
+        while (next.at < next.end && wire_varint_take(&next, &tag) && (tag & 7) == WIRE_VARINT && tag >> 3 != 0 &&
+               tag >> 3 <= STAT_FIELDS && wire_varint_take(&next, &value)) {
+                v[tag >> 3] = value;
+                *reader = next;
+        }
+}
+
 static int stat_decode(struct decoder *decoder, struct bytes bytes, struct fsop_stat *ret_stat) {
         struct wire_reader reader = wire_reader(bytes);
         struct wire_field field;
         uint64_t v[STAT_FIELDS + 1] = {0};
         int r;
+        stat_numbers(&reader, v);
         while ((r = wire_next(&reader, &field)) > 0) {
                 if (field.number > STAT_FIELDS)
                         continue;

@@ -8,8 +8,35 @@
 
 #define WIRE_FIELD_MAX 536870911u /* 2^29 - 1, as protobuf says */
 
-/* The rest of a varint whose first byte said that more follows. */
-static bool read_varint_rest(struct wire_reader *reader, uint64_t *ret_value) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* A varint of up to eight bytes at once, where as many can be looked at: the bits of each byte are moved together. */
+static bool read_short_varint(struct wire_reader *reader, uint64_t *ret_value) {
+        uint64_t bytes, last;
+        if (reader->end - reader->at < 8)
+                return false;
+        memcpy(&bytes, reader->at, sizeof(bytes));
+        last = ~bytes & UINT64_C(0x8080808080808080); /* marks of bytes that nothing follows; the lowest one counts */
+        if (!last)
+                return false;
+        reader->at += __builtin_ctzll(last) / 8 + 1;
+        last &= 0 - last;
+        bytes &= (2 * last - 1) & UINT64_C(0x7f7f7f7f7f7f7f7f);
+        bytes = (bytes & UINT64_C(0x007f007f007f007f)) | (bytes & UINT64_C(0x7f007f007f007f00)) >> 1;
+        bytes = (bytes & UINT64_C(0x00003fff00003fff)) | (bytes & UINT64_C(0x3fff00003fff0000)) >> 2;
+        *ret_value = (bytes & UINT64_C(0x0fffffff)) | (bytes & UINT64_C(0x0fffffff00000000)) >> 4;
+        return true;
+}
+#else
+static bool read_short_varint(struct wire_reader *reader, uint64_t *ret_value) {
+        (void)reader;
+        (void)ret_value;
+        return false;
+}
+#endif
+
+bool wire_varint_read(struct wire_reader *reader, uint64_t *ret_value) {
+        if (read_short_varint(reader, ret_value))
+                return true;
         const uint8_t *at = reader->at;
         /* Ten bytes at most, and no look at the end for each of them where there are ten. */
         const uint8_t *end = reader->end - at > 10 ? at + 10 : reader->end;
@@ -26,15 +53,6 @@ static bool read_varint_rest(struct wire_reader *reader, uint64_t *ret_value) {
         return false;
 }
 
-/* Returns whether a varint of at most 64 bits stood there. */
-static inline bool read_varint(struct wire_reader *reader, uint64_t *ret_value) {
-        if (reader->at < reader->end && *reader->at < 0x80) {
-                *ret_value = *reader->at++;
-                return true;
-        }
-        return read_varint_rest(reader, ret_value);
-}
-
 static bool read_bytes(struct wire_reader *reader, uint64_t len, struct bytes *ret_bytes) {
         if (len > (uint64_t)(reader->end - reader->at))
                 return false;
@@ -47,7 +65,7 @@ int wire_next(struct wire_reader *reader, struct wire_field *ret_field) {
         if (reader->at == reader->end)
                 return 0;
         uint64_t tag;
-        if (!read_varint(reader, &tag) || tag >> 3 == 0 || tag >> 3 > WIRE_FIELD_MAX)
+        if (!wire_varint_take(reader, &tag) || tag >> 3 == 0 || tag >> 3 > WIRE_FIELD_MAX)
                 return -FSOP_EPROTO;
         ret_field->number = (uint32_t)(tag >> 3);
         ret_field->type = (enum wire_type)(tag & 7);
@@ -55,10 +73,10 @@ int wire_next(struct wire_reader *reader, struct wire_field *ret_field) {
         uint64_t len;
         switch (tag & 7) {
         case WIRE_VARINT:
-                good = read_varint(reader, &ret_field->value);
+                good = wire_varint_take(reader, &ret_field->value);
                 break;
         case WIRE_BYTES:
-                good = read_varint(reader, &len) && read_bytes(reader, len, &ret_field->bytes);
+                good = wire_varint_take(reader, &len) && read_bytes(reader, len, &ret_field->bytes);
                 break;
         case WIRE_64BIT:
                 good = read_bytes(reader, 8, &ret_field->bytes);

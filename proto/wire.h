@@ -32,6 +32,17 @@ static inline struct wire_reader wire_reader(struct bytes bytes) {
 /* Reads the next field. 1: there is one; 0: the end; -FSOP_EPROTO: malformed. */
 int wire_next(struct wire_reader *reader, struct wire_field *ret_field);
 
+/* Reads a varint of at most 64 bits; false where none stands. */
+bool wire_varint_read(struct wire_reader *reader, uint64_t *ret_value);
+
+static inline bool wire_varint_take(struct wire_reader *reader, uint64_t *ret_value) {
+        if (reader->at < reader->end && *reader->at < 0x80) {
+                *ret_value = *reader->at++;
+                return true;
+        }
+        return wire_varint_read(reader, ret_value);
+}
+
 static inline int64_t wire_unzigzag(uint64_t value) {
         return (int64_t)(value >> 1 ^ (0 - (value & 1)));
 }

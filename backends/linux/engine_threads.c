@@ -38,7 +38,7 @@ struct threads_engine {
         struct pool *pool;
         int epoll_fd, wake_fd;
         int wake_pending; /* atomic: wake_fd was written and not read yet */
-        bool woken, looked;
+        bool looked;
         struct watch *watches; /* by descriptor */
         size_t n_watches;
         struct io_list ready;
@@ -316,7 +316,6 @@ static void take_wake(struct threads_engine *e) {
 
         if (read(e->wake_fd, &count, sizeof(count)) > 0)
                 __atomic_store_n(&e->wake_pending, 0, __ATOMIC_SEQ_CST);
-        e->woken = true;
 }
 
 static void threads_submit(struct engine *engine, struct io *first) {
@@ -398,27 +397,18 @@ static int gather(struct threads_engine *e, int timeout_ms) {
 
 static int threads_wait(struct engine *engine, int timeout_ms) {
         struct threads_engine *e = threads_engine(engine);
-        uint64_t start_ms, now_ms;
         int done = deliver(e);
 
-        e->woken = false;
         e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
-        start_ms = now_ms = sys_monotonic_ms();
-        for (;;) {
-                int slice = done > 0 || e->ready.first ? 0 : pool_slice_ms(e->pool, timeout_ms, start_ms, now_ms);
-                int n = gather(e, slice);
-
-                if (n < 0)
-                        return n;
-                done += n + deliver(e);
-                now_ms = sys_monotonic_ms();
-                if (pool_outstanding(e->pool) > 0)
-                        pool_tick(e->pool, now_ms);
-                if (done > 0 || e->woken || (timeout_ms >= 0 && now_ms - start_ms >= (uint64_t)timeout_ms))
-                        return done;
-        }
+        int n = gather(e, done > 0 || e->ready.first ? 0 : pool_slice_ms(e->pool, timeout_ms));
+        if (n < 0)
+                return n;
+        done += n + deliver(e);
+        if (pool_outstanding(e->pool) > 0)
+                pool_tick(e->pool, sys_monotonic_ms());
+        return done;
 }
 
 static void threads_stats(struct engine *engine, struct engine_stats *ret_stats) {

@@ -278,7 +278,6 @@ static int complete(struct uring *e, const struct io_uring_cqe *cqe) {
         case TAG_WAKE:
                 e->wake_armed = false;
                 __atomic_store_n(&e->wake_pending, 0, __ATOMIC_SEQ_CST);
-                e->woken = true;
                 arm_wake(e);
                 return 0;
         case TAG_CANCEL:
@@ -335,29 +334,21 @@ static int enter(struct uring *e, int timeout_ms) {
 
 static int uring_wait(struct engine *engine, int timeout_ms) {
         struct uring *e = uring_of(engine);
-        uint64_t start_ms, now_ms;
         int done = deliver(e);
 
-        e->woken = false;
         e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
-        start_ms = now_ms = sys_monotonic_ms();
-        for (;;) {
-                submit_waiting(e);
-                bool idle = done == 0 && !e->ready.first && io_uring_cq_ready(&e->ring) == 0;
-                int r = enter(e, idle ? pool_slice_ms(e->pool, timeout_ms, start_ms, now_ms) : 0);
-
-                if (r < 0)
-                        return r;
-                done += reap(e);
-                done += deliver(e);
-                now_ms = sys_monotonic_ms();
-                if (pool_outstanding(e->pool) > 0)
-                        pool_tick(e->pool, now_ms);
-                if (done > 0 || e->woken || (timeout_ms >= 0 && now_ms - start_ms >= (uint64_t)timeout_ms))
-                        return done;
-        }
+        submit_waiting(e);
+        bool idle = done == 0 && !e->ready.first && io_uring_cq_ready(&e->ring) == 0;
+        int r = enter(e, idle ? pool_slice_ms(e->pool, timeout_ms) : 0);
+        if (r < 0)
+                return r;
+        done += reap(e);
+        done += deliver(e);
+        if (pool_outstanding(e->pool) > 0)
+                pool_tick(e->pool, sys_monotonic_ms());
+        return done;
 }
 
 static void uring_stats(struct engine *engine, struct engine_stats *ret_stats) {

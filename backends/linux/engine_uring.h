@@ -61,7 +61,7 @@ struct uring {
         uint64_t wake_count; /* what the ring reads from wake_fd */
         bool wake_armed;
         int wake_pending; /* atomic: wake_fd was written and not read yet */
-        bool woken, looked;
+        bool looked;
 
         struct io_list ready;
         struct io_list backlog; /* IO_STATE_BACKLOG */

@@ -117,8 +117,8 @@ static bool is_trap(const struct sys_op *op, const struct guard *guard, const st
 int guard_check_object(struct sys_op *op, const struct place *place, const struct fsop_stat *stat,
                        const struct fsop_stat *parent) {
         const struct guard *guard = place->guard;
-        struct shape shape = shape_of(op->op);
-        bool changes = place == &op->at ? shape.at_changes : shape.to_changes;
+        const struct shape *shape = shape_of(op->op);
+        bool changes = place == &op->at ? shape->at_changes : shape->to_changes;
         const char *fault = guard_object_fault(guard, stat, changes);
 
         if (fault != NULL)
@@ -144,8 +144,8 @@ bool guard_accepts_mode(const struct guard *guard, uint32_t mode, const struct f
 
 /* The modes with which things are made. */
 int guard_check_arguments(struct sys_op *op) {
-        struct shape shape = shape_of(op->op);
-        const struct place *place = shape.to != PIN_NOTHING ? &op->to : &op->at;
+        const struct shape *shape = shape_of(op->op);
+        const struct place *place = shape->to != PIN_NOTHING ? &op->to : &op->at;
         const struct create_args *args = operation_create_args(op->op);
 
         if (place->guard == NULL || args == NULL || !args->create)

@@ -166,6 +166,8 @@ int peer_query(os_fd socket, struct peer *ret_peer) {
                 return r;
         query_pidfd((int)socket, &peer);
         query_process(&peer);
+        sys_close(peer.pidfd); /* nothing is asked of it later, and ten thousand connections would have twice as many descriptors */
+        peer.pidfd = OS_FD_NONE;
         *ret_peer = peer;
         return 0;
 }

@@ -65,17 +65,18 @@ static bool is_open(enum fsop_verb verb) {
         return verb == FSOP_VERB_OPEN || verb == FSOP_VERB_OPEN_FD;
 }
 
-struct shape shape_of(const struct operation *op) {
-        struct shape shape = {0};
+const struct shape *shape_of(const struct operation *op) {
+        static const struct shape nothing = {0}, open_to_change = {.at = PIN_EITHER, .at_changes = true};
+        static const struct shape exchange = {.at = PIN_NAME, .to = PIN_NAME, .at_removes = true, .at_creates = true,
+                                              .to_creates = true, .to_removes = true};
 
         if ((unsigned)op->verb >= FSOP_VERB_LIMIT)
-                return shape;
-        shape = shapes[op->verb];
-        if (is_open(op->verb))
-                shape.at_changes = op->args.open.write || op->args.open.append || op->args.open.truncate;
-        if (op->verb == FSOP_VERB_RENAME)
-                shape.at_creates = op->args.rename.exchange;
-        return shape;
+                return &nothing;
+        if (is_open(op->verb) && (op->args.open.write || op->args.open.append || op->args.open.truncate))
+                return &open_to_change;
+        if (op->verb == FSOP_VERB_RENAME && op->args.rename.exchange)
+                return &exchange;
+        return &shapes[op->verb];
 }
 
 static bool may_create(const struct sys_op *op) {
@@ -503,9 +504,9 @@ static int guarded_pin_leaf(struct sys_op *op, struct place *place, const char *
 }
 
 static int guarded_creates(struct sys_op *op, const struct place *place, enum pin pin) {
-        struct shape shape = shape_of(op->op);
+        const struct shape *shape = shape_of(op->op);
 
-        return pin == PIN_EITHER || (place == &op->at ? shape.at_creates : shape.to_creates);
+        return pin == PIN_EITHER || (place == &op->at ? shape->at_creates : shape->to_creates);
 }
 
 /* Everything about the end that was found. */
@@ -526,9 +527,9 @@ static int guarded_check(struct sys_op *op, struct place *place, enum pin pin, c
 
 /* Whatever has the name already is in the way, and the kernel says so. */
 static bool only_creates(const struct sys_op *op, const struct place *place, enum pin pin) {
-        struct shape shape = shape_of(op->op);
+        const struct shape *shape = shape_of(op->op);
 
-        return pin == PIN_NAME && !(place == &op->at ? shape.at_removes : shape.to_removes);
+        return pin == PIN_NAME && !(place == &op->at ? shape->at_removes : shape->to_removes);
 }
 
 static int guarded_pin(struct sys_op *op, struct place *place, enum pin pin, bool follow, char *path, unsigned flags) {
@@ -756,7 +757,7 @@ static uint64_t place_held_up_by(const struct place *place) {
 }
 
 int sys_resolve(struct sys_op *op, unsigned flags) {
-        struct shape shape = shape_of(op->op);
+        const struct shape *shape = shape_of(op->op);
         const struct place *place = &op->at;
         int r;
 
@@ -765,10 +766,10 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         op->opened = OS_FD_NONE;
         forget_failure(op);
         op->held_up_by = 0;
-        r = resolve_place(op, &op->at, shape.at, flags);
+        r = resolve_place(op, &op->at, shape->at, flags);
         if (r >= 0) {
                 place = &op->to;
-                r = resolve_place(op, &op->to, shape.to, flags);
+                r = resolve_place(op, &op->to, shape->to, flags);
         }
         if (r == -FSOP_EAGAIN && (flags & SYS_CACHED_ONLY) && op->held_up_by == 0 && place->parent == OS_FD_NONE)
                 op->held_up_by = place_held_up_by(place);

@@ -86,7 +86,18 @@ int op_begin(struct sys_op *op) {
         return 0;
 }
 
+static void close_object(struct place *place) {
+        if (!place->object_borrowed)
+                sys_close(place->object);
+        place->object = OS_FD_NONE;
+        place->object_borrowed = false;
+}
+
 void op_end(struct sys_op *op) {
+        if (op->last_use) {
+                close_object(&op->at);
+                close_object(&op->to);
+        }
         if (op->cache != NULL && may_change_paths(op))
                 __atomic_store_n(&op->cache->stale, 1, __ATOMIC_RELEASE);
 }

@@ -114,7 +114,7 @@ int op_refused(struct sys_op *op, int code, const char *why);        /* fsopd wi
 int op_guarded(struct sys_op *op, int code, const char *why);        /* the rule will not */
 
 /* What stands around every run, on whichever way: op as if nothing had been done (its code when it is cancelled already); and what
- * is to be known once something may have been. */
+ * is to be known, and not to be held any longer, once something may have been. */
 int op_begin(struct sys_op *op);
 void op_end(struct sys_op *op);
 
@@ -132,7 +132,7 @@ struct shape {
         bool at_creates, to_creates;   /* a name is made in the parent */
         bool at_removes, to_removes;   /* a name may vanish from the parent */
 };
-struct shape shape_of(const struct operation *op);
+const struct shape *shape_of(const struct operation *op);
 
 /* What appeared at place's leaf since it was looked up is pinned and checked as if it had been there. */
 int resolve_leaf_again(struct sys_op *op, struct place *place);

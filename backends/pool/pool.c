@@ -752,12 +752,10 @@ uint32_t pool_outstanding(const struct pool *pool) {
         return pool->outstanding;
 }
 
-int pool_slice_ms(const struct pool *pool, int timeout_ms, uint64_t start_ms, uint64_t now_ms) {
-        uint64_t gone = now_ms - start_ms;
-        int left = timeout_ms < 0 ? -1 : gone >= (uint64_t)timeout_ms ? 0 : timeout_ms - (int)gone;
+int pool_slice_ms(const struct pool *pool, int timeout_ms) {
         int tick = (int)tick_ms(pool);
 
-        return pool->outstanding > 0 && (left < 0 || left > tick) ? tick : left;
+        return pool->outstanding > 0 && (timeout_ms < 0 || timeout_ms > tick) ? tick : timeout_ms;
 }
 
 void pool_stats(struct pool *pool, struct engine_stats *ret_stats) {

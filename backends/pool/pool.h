@@ -31,7 +31,7 @@ int pool_new(const struct pool_config *config, struct pool **ret_pool);
  * Queues an io with its chain. In a chain an IO_RUN straight behind the IO_RESOLVE of the same operation does not run when
  * that failed: it comes back with the same error.
  */
-void pool_submit(struct pool *pool, struct io *io);
+void pool_submit(struct pool *pool, struct io *first);
 
 /*
  * Asks for an early end. What has not begun is finished with ECANCELED at once (with the IO_RUN that would follow an
@@ -45,9 +45,8 @@ void pool_take(struct pool *pool, struct io_list *list);
 /* Ios that are queued, running or finished and not taken. */
 uint32_t pool_outstanding(const struct pool *pool);
 
-/* How long an engine may sleep now, in a wait that began at start_ms with timeout_ms (-1: for ever): not so long that a stuck worker
- * goes unseen. */
-int pool_slice_ms(const struct pool *pool, int timeout_ms, uint64_t start_ms, uint64_t now_ms);
+/* How long an engine that may wait timeout_ms (-1: for ever) shall sleep: not so long that a stuck worker goes unseen. */
+int pool_slice_ms(const struct pool *pool, int timeout_ms);
 
 /* Looks for stuck workers, no more often than is useful. To be called about once a second while anything is outstanding. */
 void pool_tick(struct pool *pool, uint64_t now_ms);

@@ -102,8 +102,7 @@ static uint64_t now_ns(void) {
         return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* ---- what is done
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- what is done ------------------------------------------------------------------------------------------------ */
 
 static void set_arguments(struct operation *op, unsigned round) {
         op->as = FSOP_AS_CALLER;
@@ -229,8 +228,7 @@ static void finish(struct subject *s) {
                 close(s->handle);
 }
 
-/* ---- how it is done
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- how it is done ---------------------------------------------------------------------------------------------- */
 
 static void done(struct io *io) {
         (void)io;
@@ -340,8 +338,7 @@ static int measure(const struct trial *trial, unsigned rounds, bool is_fuse) {
         return stop ? -1 : 0;
 }
 
-/* ---- where
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- where ------------------------------------------------------------------------------------------------------- */
 
 static int run(const char *const *argv) {
         pid_t pid;
@@ -427,8 +424,7 @@ static int measure_on(const char *type, const char *parent, unsigned rounds) {
         return ret;
 }
 
-/* ---- the command
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the command ------------------------------------------------------------------------------------------------- */
 
 static void quiet(int level, const char *message) {
         (void)level;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * afl_main.c: the main of an entry point without libFuzzer. Built by afl-clang-fast it is AFL++'s target in persistent
- * mode. Given files and directories it replays those, in any build, and holds y_* and n_* to their verdict. Otherwise it
- * reads one input from standard input.
+ * mode. Given files and directories it replays those, in any build, and holds y_* and n_* to their verdict. Otherwise
+ * it reads one input from standard input.
  */
 #include "tests/fuzz/fuzz.h"
 

@@ -9,20 +9,19 @@ static uint32_t next_piece;
 static int64_t fds_open;
 static struct taking *taking;
 
-int __wrap_client_take_message(struct fsop_client *client, struct bytes body, intptr_t *fds, uint32_t n_fds);
+__typeof__(client_take_message) __wrap_client_take_message;
 int __wrap_client_take_message(struct fsop_client *client, struct bytes body, intptr_t *fds, uint32_t n_fds) {
         (void)client, (void)fds;
         take(taking, body, n_fds);
         return 0;
 }
 
-int64_t __wrap_connect_receive(struct connection *connection, void *data, size_t len, bool block, intptr_t *fds,
-                               uint32_t fds_max, uint32_t *ret_n_fds, int32_t *ret_os_error);
-int64_t __wrap_connect_receive(struct connection *connection, void *data, size_t len, bool block, intptr_t *fds,
-                               uint32_t fds_max, uint32_t *ret_n_fds, int32_t *ret_os_error) {
+__typeof__(connect_receive) __wrap_connect_receive;
+int64_t __wrap_connect_receive(struct connection *connection, void *data, size_t len, intptr_t *fds, uint32_t fds_max,
+                               uint32_t *ret_n_fds, int32_t *ret_os_error) {
         const struct piece *piece = &pieces[next_piece++];
 
-        (void)connection, (void)block, (void)ret_os_error;
+        (void)connection, (void)ret_os_error;
         must(next_piece <= n_pieces && piece->len <= len);
         memcpy(data, piece->data, piece->len);
         *ret_n_fds = piece->n_fds < fds_max ? piece->n_fds : fds_max;
@@ -32,13 +31,13 @@ int64_t __wrap_connect_receive(struct connection *connection, void *data, size_t
         return piece->n_fds > fds_max ? -FSOP_EPROTO : (int64_t)piece->len;
 }
 
-void __wrap_connect_fd_close(intptr_t fd);
+__typeof__(connect_fd_close) __wrap_connect_fd_close;
 void __wrap_connect_fd_close(intptr_t fd) {
         must(fd == 1);
         fds_open--;
 }
 
-void __wrap_connect_shut(struct connection *connection);
+__typeof__(connect_shut) __wrap_connect_shut;
 void __wrap_connect_shut(struct connection *connection) {
         (void)connection;
 }

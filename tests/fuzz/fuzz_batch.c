@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_batch.c: a batch file of the command line, from its bytes to planned commands; there is no daemon to send them to. The file
- * comes in pieces. Words that were split are quoted and split again as they were. A first byte of zero: records end with
- * NUL (-0).
+ * fuzz_batch.c: a batch file of the command line, from its bytes to planned commands; there is no daemon to send them
+ * to. The file comes in pieces. Words that were split are quoted and split again as they were. A first byte of zero:
+ * records end with NUL (-0).
  */
 #include <string.h>
 
 #include "client/cli/batchfile.h"
 #include "client/cli/cli.h"
+#include "client/cli/show.h"
 #include "client/cli/terminal.h"
 #include "tests/fuzz/fuzz.h"
 
-/* ---- what the command line has of its system: files that all hold the same, and nobody to talk to ------------------ */
+/* ---- what the command line has of its system: files that all hold the same, and nobody to talk to ------------------
+ */
 
 struct terminal_input {
         struct input left;
@@ -119,13 +121,13 @@ int terminal_run_daemon(const char *const *args, void (*each_line)(const char *l
 }
 
 /* Linked with --wrap: the end of every plan, and what would fill the screen. */
-int __wrap_cli_connect(struct cli *cli, const struct action *action);
+__typeof__(cli_connect) __wrap_cli_connect;
 int __wrap_cli_connect(struct cli *cli, const struct action *action) {
         (void)cli, (void)action;
         return -1;
 }
 
-void __wrap_show_note(const char *format, ...);
+__typeof__(show_note) __wrap_show_note;
 __attribute__((format(printf, 1, 2))) void __wrap_show_note(const char *format, ...) {
         char text[256];
         va_list args;
@@ -135,7 +137,8 @@ __attribute__((format(printf, 1, 2))) void __wrap_show_note(const char *format, 
         va_end(args);
 }
 
-/* ---- words ----------------------------------------------------------------------------------------------------------- */
+/* ---- words
+ * ----------------------------------------------------------------------------------------------------------- */
 
 /* In one of the ways in which a word may be written. */
 static void quote(struct text *text, const char *word, unsigned way) {
@@ -181,7 +184,8 @@ static void check_words(const struct words *words, const char *line, size_t len)
         split_again(words);
 }
 
-/* ---- the file -------------------------------------------------------------------------------------------------------- */
+/* ---- the file
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Whether the record is no command, or one that can be tried. */
 static bool run_line(struct cli *cli, const char *line, size_t len, unsigned number) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_codec.c: the decoder of both directions, with what a stranger may send: behind a byte, even for a request and odd for a
- * reply. What can be decoded is encoded and decoded again: the same bytes must come out from then on.
+ * fuzz_codec.c: the decoder of both directions, with what a stranger may send: behind a byte, even for a request and
+ * odd for a reply. What can be decoded is encoded and decoded again: the same bytes must come out from then on.
  */
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_frame.c: a stream of bytes with descriptors on it, cut into frames by a session of the daemon and by the library,
- * however it comes in pieces; both must take what a third, simple cutter makes of it. Bodies are not looked into: what would
- * decode them is replaced (--wrap), and notes what it is given.
+ * fuzz_frame.c: a stream of bytes with descriptors on it, cut into frames by a session of the daemon and by the
+ * library, however it comes in pieces; both must take what a third, simple cutter makes of it. Bodies are not looked
+ * into: what would decode them is replaced (--wrap), and notes what it is given.
  *
  * The input: pieces, each a byte of descriptors (its low 2 bits), a byte of length, and its bytes.
  */
@@ -14,7 +14,8 @@
 #include "daemon/log.h"
 #include "tests/fuzz/frame_pieces.h"
 
-/* ---- the stream, and what it says ---------------------------------------------------------------------------------- */
+/* ---- the stream, and what it says ----------------------------------------------------------------------------------
+ */
 
 struct piece pieces[PIECES_MAX];
 uint32_t n_pieces;
@@ -69,9 +70,11 @@ static void cut_simply(void) {
                 expected.refused = fds > 2 * WIRE_FRAME_FDS_MAX; /* what either side keeps */
                 while (!expected.refused && end - at >= FRAME_HEADER_BYTES) {
                         const uint8_t *h = whole.bytes + at;
-                        uint32_t body = h[0] + h[1] * 256u + h[2] * 65536u + h[3] * 16777216u, n_fds = h[4] + h[5] * 256u;
+                        uint32_t body = h[0] + h[1] * 256u + h[2] * 65536u + h[3] * 16777216u,
+                                 n_fds = h[4] + h[5] * 256u;
 
-                        expected.refused = body == 0 || body > FRAME_BYTES_MAX || n_fds > WIRE_FRAME_FDS_MAX || h[6] || h[7];
+                        expected.refused =
+                                body == 0 || body > FRAME_BYTES_MAX || n_fds > WIRE_FRAME_FDS_MAX || h[6] || h[7];
                         if (expected.refused || end - at < FRAME_HEADER_BYTES + body)
                                 break;
                         expected.refused = n_fds > fds;
@@ -89,14 +92,15 @@ static void cut_simply(void) {
 static void compare(const struct taking *taking) {
         must(taking->n == expected.n && taking->refused == expected.refused);
         for (uint32_t i = 0; i < expected.n; i++)
-                must(taking->frames[i].sum == expected.frames[i].sum && taking->frames[i].len == expected.frames[i].len &&
+                must(taking->frames[i].sum == expected.frames[i].sum &&
+                     taking->frames[i].len == expected.frames[i].len &&
                      taking->frames[i].n_fds == expected.frames[i].n_fds);
 }
 
-/* ---- the daemon ------------------------------------------------------------------------------------------------------ */
+/* ---- the daemon
+ * ------------------------------------------------------------------------------------------------------ */
 
-int __wrap_codec_decode_request(struct arena *arena, struct bytes body, const struct codec_limits *limits,
-                                struct message *ret_message, struct error *ret_error);
+__typeof__(codec_decode_request) __wrap_codec_decode_request;
 int __wrap_codec_decode_request(struct arena *arena, struct bytes body, const struct codec_limits *limits,
                                 struct message *ret_message, struct error *ret_error) {
         (void)arena, (void)ret_error;

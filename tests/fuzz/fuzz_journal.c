@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_journal.c: what the store gives back of jobs, whatever the disk has made of it, and a daemon that starts with it. The
- * statements that read are replaced by ones whose rows are the input, column by column; what reads them is the real store.
- * All that was read goes to where the daemon would take it: the jobs into its table, where those that are not over begin to
- * run; what is done and half done to the runs; failures to whoever asks.
+ * fuzz_journal.c: what the store gives back of jobs, whatever the disk has made of it, and a daemon that starts with
+ * it. The statements that read are replaced by ones whose rows are the input, column by column; what reads them is the
+ * real store. All that was read goes to where the daemon would take it: the jobs into its table, where those that are
+ * not over begin to run; what is done and half done to the runs; failures to whoever asks.
  *
  * The input: how many rows there are (a byte for each table), and then values as each column wants them; see put().
  */
@@ -18,7 +18,8 @@
 #include "daemon/log.h"
 #include "daemon/store_sqlite.h"
 
-/* ---- statements whose rows are given --------------------------------------------------------------------------------- */
+/* ---- statements whose rows are given
+ * --------------------------------------------------------------------------------- */
 
 #define FIRST_PARAMETER 10 /* those before are the real statements', and bound by the store */
 
@@ -53,7 +54,8 @@ static void prepare(enum store_statement which, const char *columns, unsigned ro
                 len += (size_t)snprintf(sql + len, sizeof(sql) - len, " WHERE ?%u", first + (unsigned)n);
         }
         must(len < sizeof(sql));
-        must(sqlite3_prepare_v3(store.db, sql, -1, SQLITE_PREPARE_PERSISTENT, &store.statements[which], NULL) == SQLITE_OK);
+        must(sqlite3_prepare_v3(store.db, sql, -1, SQLITE_PREPARE_PERSISTENT, &store.statements[which], NULL) ==
+             SQLITE_OK);
 }
 
 /* Bytes, as many as a byte says. */
@@ -86,8 +88,8 @@ static size_t put_list(struct input *input, uint8_t *to, size_t max) {
 }
 
 /*
- * One value. Bytes and lists begin with their length; small numbers are a byte, others one below 0xf8, or 8 bytes behind it. Behind
- * 0xf9 to 0xfd comes what the column does not expect.
+ * One value. Bytes and lists begin with their length; small numbers are a byte, others one below 0xf8, or 8 bytes
+ * behind it. Behind 0xf9 to 0xfd comes what the column does not expect.
  */
 static void put(struct input *input, sqlite3_stmt *statement, int parameter, char kind) {
         uint8_t data[4096], escape = input->len > 0 ? input->data[0] : 0;
@@ -147,7 +149,8 @@ static void fill(struct input *input) {
         }
 }
 
-/* ---- the store of the daemon: it reads what it is given, and forgets what it is told ----------------------------------- */
+/* ---- the store of the daemon: it reads what it is given, and forgets what it is told
+ * ----------------------------------- */
 
 extern const struct store_ops __real_store_sqlite;
 extern const struct store_ops __wrap_store_sqlite;
@@ -187,7 +190,8 @@ static void store_start(void) {
         store.generation = 1;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------------------------------- */
+/* ---- reading
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static unsigned sum; /* so that what is read is read */
 
@@ -266,7 +270,8 @@ static bool read_everything(void) {
         return good;
 }
 
-/* ---- a daemon that starts with it ---------------------------------------------------------------------------------------- */
+/* ---- a daemon that starts with it
+ * ---------------------------------------------------------------------------------------- */
 
 static void set_scene(void) {
         static uint64_t scene;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fuzz_session.c: a whole daemon, from its start to its end, over a fake engine and a fake system. The input is a script of what
- * happens to it: clients connect, send bytes in pieces with descriptors beside them, read or do not, hang up; work comes
- * back in any order or fails; time passes, rules are read anew, the daemon is told to stop. When the script is over the
- * clients become patient and honest: then everything that was asked must have been answered, exactly once, and when the
- * daemon ends everything that was taken must be back.
+ * fuzz_session.c: a whole daemon, from its start to its end, over a fake engine and a fake system. The input is a
+ * script of what happens to it: clients connect, send bytes in pieces with descriptors beside them, read or do not,
+ * hang up; work comes back in any order or fails; time passes, rules are read anew, the daemon is told to stop. When
+ * the script is over the clients become patient and honest: then everything that was asked must have been answered,
+ * exactly once, and when the daemon ends everything that was taken must be back.
  *
  * A step of the script is a byte, its low half what happens and its high half a detail, and what that needs.
  */
@@ -37,7 +37,7 @@ struct seen_batch {
 struct connection {
         os_fd fd;
         bool used, owed; /* owed: nothing has happened for which the daemon may leave batches unanswered */
-        bool confused; /* it used an id twice: nobody can tell the answers apart */
+        bool confused;   /* it used an id twice: nobody can tell the answers apart */
         bool greeted, welcome;
         uint32_t frame_bytes_max, batch_ops_max; /* agreed on */
         bool may_pass_fds;
@@ -51,7 +51,8 @@ static struct {
         struct input input;
         bool late_cancels;
         bool settling, told, asked, checked;
-        uint64_t ends_by_ms; /* told to stop, it does not wait longer than until then, and leaves what is under way: not meant here */
+        uint64_t ends_by_ms; /* told to stop, it does not wait longer than until then, and leaves what is under way: not
+                                meant here */
         unsigned waits, quiet;
         struct connection connections[CONNECTIONS];
         uint32_t n_connections;
@@ -143,8 +144,8 @@ static void note_sent(struct connection *connection, const uint8_t *data, size_t
         if (!connection->owed)
                 return;
         must(buffer_append(sent, data, len) == 0);
-        while (connection->owed &&
-               (r = frame_read_header(sent->data + sent->start, buffer_len(sent), connection->frame_bytes_max, &header)) != 0) {
+        while (connection->owed && (r = frame_read_header(sent->data + sent->start, buffer_len(sent),
+                                                          connection->frame_bytes_max, &header)) != 0) {
                 if (r < 0)
                         connection->owed = false;
                 if (r < 0 || buffer_len(sent) - FRAME_HEADER_BYTES < header.body_bytes)
@@ -237,7 +238,8 @@ static struct io *pending_work(unsigned index) {
 }
 
 static unsigned count_work(void) {
-        return fake_engine_count(engine, IO_RESOLVE) + fake_engine_count(engine, IO_RUN) + fake_engine_count(engine, IO_CALL);
+        return fake_engine_count(engine, IO_RESOLVE) + fake_engine_count(engine, IO_RUN) +
+               fake_engine_count(engine, IO_CALL);
 }
 
 static struct io *same_op(enum io_kind kind, const struct sys_op *op) {
@@ -249,7 +251,8 @@ static struct io *same_op(enum io_kind kind, const struct sys_op *op) {
         return NULL;
 }
 
-/* Does what a worker would; CODE below 0: nothing, it failed before. What waits for another io of its operation lets that pass. */
+/* Does what a worker would; CODE below 0: nothing, it failed before. What waits for another io of its operation lets
+ * that pass. */
 static void do_work(struct io *io, int code) {
         struct io *other;
 
@@ -296,7 +299,8 @@ static struct io *of_connection(enum io_kind kind, const struct connection *conn
         return NULL;
 }
 
-/* ---- what the script can do --------------------------------------------------------------------------------------- */
+/* ---- what the script can do ---------------------------------------------------------------------------------------
+ */
 
 static struct connection *some_connection(unsigned detail) {
         return visit.n_connections > 0 ? &visit.connections[detail % visit.n_connections] : NULL;
@@ -347,8 +351,14 @@ static void send_cancel(struct connection *connection, uint64_t id) {
 }
 
 static struct location some_place(enum location_kind kind) {
-        static const char *const paths[] = {"/srv/build/a",  "/srv/build/b",  "/srv/service/c", "/srv/watched/d",
-                                            "/home/alice/e", "/srv/build/ab", "/",              "/srv/build"};
+        static const char *const paths[] = {"/srv/build/a",
+                                            "/srv/build/b",
+                                            "/srv/service/c",
+                                            "/srv/watched/d",
+                                            "/home/alice/e",
+                                            "/srv/build/ab",
+                                            "/",
+                                            "/srv/build"};
         uint8_t which = input_byte(&visit.input);
         const char *path = paths[which % 8];
         struct location location = {.kind = kind, .follow = which / 8 % 2};
@@ -576,7 +586,8 @@ static void script_step(void) {
         }
 }
 
-/* ---- the end of the script ---------------------------------------------------------------------------------------- */
+/* ---- the end of the script ----------------------------------------------------------------------------------------
+ */
 
 static void become_honest(void) {
         visit.settling = true;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_interleave.c: the whole daemon's loop, with one client, in every order in which things can happen. Its engine decides what
- * comes next: which io ends and how, whether the client sends, reads, cancels or goes, whether time passes, rules change or the
- * service is to stop. Each such decision is tried, depth first, by running everything anew with the same decisions up to the
- * last one that has an alternative. What goes wrong (an io that fails, a client that goes, …) costs from a budget, so
- * that there is an end; within the budget nothing is left out, and a scenario that was cut short fails.
+ * test_interleave.c: the whole daemon's loop, with one client, in every order in which things can happen. Its engine
+ * decides what comes next: which io ends and how, whether the client sends, reads, cancels or goes, whether time
+ * passes, rules change or the service is to stop. Each such decision is tried, depth first, by running everything anew
+ * with the same decisions up to the last one that has an alternative. What goes wrong (an io that fails, a client that
+ * goes, …) costs from a budget, so that there is an end; within the budget nothing is left out, and a scenario that was
+ * cut short fails.
  *
- * At the end of each of these lives: every operation was answered once (at most once if the connection ended), says done
- * exactly if it was done, ran at most once and as whom it had to, and everything is given back, to the last byte.
+ * At the end of each of these lives: every operation was answered once (at most once if the connection ended), says
+ * done exactly if it was done, ran at most once and as whom it had to, and everything is given back, to the last byte.
  */
 #include "tests/support/steps_kit.h"
 
@@ -21,7 +22,8 @@
 #define SENT_MAX 2u
 #define FAR_MS 60000u
 
-/* ---- memory: every allocation of the project is counted until it is freed ----------------------------------------------- */
+/* ---- memory: every allocation of the project is counted until it is freed
+ * ----------------------------------------------- */
 
 static long live_blocks;
 
@@ -69,7 +71,8 @@ char *__wrap_strdup(const char *text) {
         return __wrap_strndup(text, strlen(text));
 }
 
-/* ---- decisions ---------------------------------------------------------------------------------------------------------- */
+/* ---- decisions
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* In memory that outlives the process that fails, to tell how it came there. */
 struct decisions {
@@ -111,21 +114,23 @@ static bool plan_next(void) {
 static void tell(const char *name, const struct decisions *of) {
         printf("%s:", name);
         for (unsigned i = 0; i < of->n; i++)
-                printf("%s %s (%u of %u)", i > 0 ? "," : "", of->what[i] ? of->what[i] : "?", of->chosen[i] + 1u, of->of[i]);
+                printf("%s %s (%u of %u)", i > 0 ? "," : "", of->what[i] ? of->what[i] : "?", of->chosen[i] + 1u,
+                       of->of[i]);
         printf("\n");
 }
 
-/* ---- scenarios ---------------------------------------------------------------------------------------------------------- */
+/* ---- scenarios
+ * ---------------------------------------------------------------------------------------------------------- */
 
 enum disturbance {
-        MAY_FAIL = 1 << 0,    /* an io: the engine gives up on it, or the system call fails */
-        MAY_CANCEL = 1 << 1,  /* the client, any batch that it sent */
-        MAY_GO = 1 << 2,      /* the client's end of the connection: its receiving, or its sending */
-        MAY_EXPIRE = 1 << 3,  /* time passes all deadlines */
-        MAY_RELOAD = 1 << 4,  /* the same rules, anew */
-        MAY_REVOKE = 1 << 5,  /* no rules any more */
-        MAY_STOP = 1 << 6,    /* TERM */
-        MAY_BABBLE = 1 << 7,  /* the client sends what is no frame */
+        MAY_FAIL = 1 << 0,   /* an io: the engine gives up on it, or the system call fails */
+        MAY_CANCEL = 1 << 1, /* the client, any batch that it sent */
+        MAY_GO = 1 << 2,     /* the client's end of the connection: its receiving, or its sending */
+        MAY_EXPIRE = 1 << 3, /* time passes all deadlines */
+        MAY_RELOAD = 1 << 4, /* the same rules, anew */
+        MAY_REVOKE = 1 << 5, /* no rules any more */
+        MAY_STOP = 1 << 6,   /* TERM */
+        MAY_BABBLE = 1 << 7, /* the client sends what is no frame */
         MAY_ALL = 0xff,
 };
 
@@ -142,10 +147,11 @@ struct scenario {
         bool waits_for_ever; /* it is answered only when it is cancelled */
         bool copies;         /* a copy job is among it */
         bool own_calls;      /* what the daemon asks of workers for itself comes back in a round of its own */
-        bool in_order;       /* what comes back does so in the order in which it was asked for: only disturbances come between */
-        unsigned may;        /* MAY_… */
-        unsigned budget;     /* so many of them in one life */
-        unsigned together;   /* so often several things happen in one round */
+        bool in_order; /* what comes back does so in the order in which it was asked for: only disturbances come between
+                        */
+        unsigned may;  /* MAY_… */
+        unsigned budget;   /* so many of them in one life */
+        unsigned together; /* so often several things happen in one round */
 };
 
 static const struct scenario *scenario;
@@ -153,12 +159,12 @@ static const struct scenario *scenario;
 static struct {
         struct server *server;
         struct io *accept;
-        unsigned next;             /* of the scenario's batches to send */
-        bool hello, gone, failed;  /* failed: the daemon could not send */
+        unsigned next;            /* of the scenario's batches to send */
+        bool hello, gone, failed; /* failed: the daemon could not send */
         bool babbled, stopped, reloaded, revoked, expired;
         bool cancelled[SENT_MAX];
-        bool promised[SENT_MAX];   /* it was begun: to be answered while the connection lasts */
-        bool refused;              /* the daemon said why it closes */
+        bool promised[SENT_MAX]; /* it was begun: to be answered while the connection lasts */
+        bool refused;            /* the daemon said why it closes */
         unsigned answers[SENT_MAX][OPS_MAX], ends[SENT_MAX];
         struct result results[SENT_MAX][OPS_MAX];
         unsigned ran['z' + 1], ran_well['z' + 1];
@@ -181,7 +187,8 @@ static void note_run(const struct sys_op *op, int code) {
         life.as_service[letter] = op->identity->service;
 }
 
-/* ---- the engine --------------------------------------------------------------------------------------------------------- */
+/* ---- the engine
+ * --------------------------------------------------------------------------------------------------------- */
 
 static struct {
         struct engine engine;
@@ -193,9 +200,9 @@ static struct {
 enum event_kind {
         ROUND, /* nothing more for now: the loop goes on */
         COMES_BACK,
-        FAILS_UNDONE,  /* the engine gives up on it */
-        FAILS_BUSY,    /* the system refuses */
-        ENDS_EARLY,    /* it was cancelled in time */
+        FAILS_UNDONE, /* the engine gives up on it */
+        FAILS_BUSY,   /* the system refuses */
+        ENDS_EARLY,   /* it was cancelled in time */
         CLIENT_READS,
         CLIENT_SENDS,
         CLIENT_CANCELS,
@@ -208,8 +215,9 @@ enum event_kind {
         SERVICE_STOPS,
         N_EVENT_KINDS,
 };
-static const char *const event_names[N_EVENT_KINDS] = {"round", "io ends well", "io given up", "io fails", "io cancelled", "read",
-        "batch", "cancel", "client goes", "send fails", "babble", "time", "reload", "revoke", "stop"};
+static const char *const event_names[N_EVENT_KINDS] = {
+        "round",       "io ends well", "io given up", "io fails", "io cancelled", "read",   "batch", "cancel",
+        "client goes", "send fails",   "babble",      "time",     "reload",       "revoke", "stop"};
 
 struct event {
         enum event_kind kind;
@@ -291,7 +299,8 @@ static bool finish_own(void) {
         return false;
 }
 
-/* ---- the client --------------------------------------------------------------------------------------------------------- */
+/* ---- the client
+ * --------------------------------------------------------------------------------------------------------- */
 
 static void deliver(const void *data, size_t len) {
         struct io *io = pending(IO_RECEIVE);
@@ -344,8 +353,8 @@ static void take_results(const struct message *message) {
                 const struct result *result = &message->body.results.results[i];
 
                 must(result->index < scenario->sent[batch].n, "an answer to no operation");
-                must(++life.answers[batch][result->index] == 1, "operation %u of batch %u was answered twice", result->index,
-                              batch + 1);
+                must(++life.answers[batch][result->index] == 1, "operation %u of batch %u was answered twice",
+                     result->index, batch + 1);
                 life.results[batch][result->index] = *result;
         }
 }
@@ -360,10 +369,12 @@ static void client_reads_all(struct io *io) {
                 struct message message;
                 struct error error;
 
-                must(frame_read_header(io->u.send.data + at, io->u.send.len - at, WIRE_FRAME_BYTES_MAX, &header) == 1, "no frame");
+                must(frame_read_header(io->u.send.data + at, io->u.send.len - at, WIRE_FRAME_BYTES_MAX, &header) == 1,
+                     "no frame");
                 at += FRAME_HEADER_BYTES;
                 must(codec_decode_reply(&arena, (struct bytes){io->u.send.data + at, header.body_bytes}, header.n_fds,
-                                                    &message, &error) == 0, "an answer that cannot be understood");
+                                        &message, &error) == 0,
+                     "an answer that cannot be understood");
                 at += header.body_bytes;
                 if (message.kind == MESSAGE_RESULTS)
                         take_results(&message);
@@ -373,7 +384,8 @@ static void client_reads_all(struct io *io) {
         finish(io, (int64_t)io->u.send.len);
 }
 
-/* ---- what can happen ------------------------------------------------------------------------------------------------------- */
+/* ---- what can happen
+ * ------------------------------------------------------------------------------------------------------- */
 
 static bool is_satisfied(void) {
         if (life.next < scenario->n_sent)
@@ -437,7 +449,8 @@ static void list_events(void) {
         list_ios();
         if (pending(IO_SEND) && !life.gone)
                 can(CLIENT_READS, pending(IO_SEND), 0);
-        if (life.hello && life.next < scenario->n_sent && is_connected() && pending(IO_RECEIVE) && !life.gone && !life.babbled)
+        if (life.hello && life.next < scenario->n_sent && is_connected() && pending(IO_RECEIVE) && !life.gone &&
+            !life.babbled)
                 can(CLIENT_SENDS, NULL, life.next);
         if (scenario->in_order && n_events > 1)
                 n_events = 1;
@@ -609,7 +622,8 @@ static const struct engine_ops explorer_ops = {
         .close = explorer_close,
 };
 
-/* ---- one life after the other ---------------------------------------------------------------------------------------------- */
+/* ---- one life after the other
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Whether the system is to do it: services are answered by the daemon itself. */
 static bool is_deed(const struct operation *op) {
@@ -631,10 +645,11 @@ static void check_operation(unsigned batch, unsigned i) {
         if (life.answers[batch][i] == 0)
                 return;
         if (life.spent == 0 && !scenario->waits_for_ever)
-                must(result->error.code == 0, "operation %u of batch %u: failed for no reason: %d", i, batch + 1, result->error.code);
+                must(result->error.code == 0, "operation %u of batch %u: failed for no reason: %d", i, batch + 1,
+                     result->error.code);
         if (is_deed(op) || op->verb == FSOP_VERB_OPEN_FD)
-                must((result->error.code == 0) == (life.ran_well[letter] == 1), "operation %c: says %d, and was%s done", letter,
-                     result->error.code, life.ran_well[letter] ? "" : " not");
+                must((result->error.code == 0) == (life.ran_well[letter] == 1), "operation %c: says %d, and was%s done",
+                     letter, result->error.code, life.ran_well[letter] ? "" : " not");
         if (op->verb == FSOP_VERB_OPEN && result->error.code == 0) /* what was opened may find no room */
                 must(life.ran_well[letter] == 1, "operation %c: says it was opened, and was not", letter);
         if (life.ran[letter] > 0)
@@ -657,12 +672,13 @@ static void check_life(void) {
                         must(life.ends[batch] == 1, "batch %u was not answered", batch + 1);
                 for (unsigned i = 0; i < scenario->sent[batch].n; i++) {
                         if (life.ends[batch] == 1)
-                                must(life.answers[batch][i] == 1, "operation %u of batch %u was not answered", i, batch + 1);
+                                must(life.answers[batch][i] == 1, "operation %u of batch %u was not answered", i,
+                                     batch + 1);
                         check_operation(batch, i);
                 }
         }
-        must(count("\"event\":\"intent\"") == count("\"event\":\"outcome\""), "an intent without an outcome, or the reverse:\n%s",
-                      fake_written);
+        must(count("\"event\":\"intent\"") == count("\"event\":\"outcome\""),
+             "an intent without an outcome, or the reverse:\n%s", fake_written);
         must(sys.pinned == 0, "%d operations are still pinned", sys.pinned);
         must(sys.identities == 0, "%d identities are still held", sys.identities);
         must(fake_fds_open == 0, "%d descriptors are still open", fake_fds_open);
@@ -716,46 +732,134 @@ static void explore(const struct scenario *which) {
         ck_assert_uint_gt(lives, 1);
 }
 
-#define PATH(text) {.kind = LOCATION_PATH, .path = {(const uint8_t *)(text), sizeof(text) - 1}}
-#define STAT(path) {.verb = FSOP_VERB_STAT, .at = PATH(path)}
-#define CHOWN(path) {.verb = FSOP_VERB_CHOWN, .at = PATH(path), .args.chown = {.has_uid = true, .uid = 1000}}
-#define MKDIR(path) {.verb = FSOP_VERB_MKDIR, .at = PATH(path), .args.mkdir = {.create = true, .mode = 0755}}
-#define OPEN(path) {.verb = FSOP_VERB_OPEN, .at = PATH(path), .args.open = {.read = true}}
-#define LS(path) {.verb = FSOP_VERB_LS, .at = PATH(path), .args.ls = {.entries_max = 10}}
-#define COPY(from, to_) {.verb = FSOP_VERB_COPY_RANGE, .at = PATH(from), .to = PATH(to_), .args.copy_range = {.create = {.create = true}}}
+#define PATH(text)                                                                                                     \
+        {                                                                                                              \
+                .kind = LOCATION_PATH, .path = {(const uint8_t *)(text), sizeof(text) - 1 }                            \
+        }
+#define STAT(path)                                                                                                     \
+        { .verb = FSOP_VERB_STAT, .at = PATH(path) }
+#define CHOWN(path)                                                                                                    \
+        {                                                                                                              \
+                .verb = FSOP_VERB_CHOWN, .at = PATH(path), .args.chown = {.has_uid = true, .uid = 1000 }               \
+        }
+#define MKDIR(path)                                                                                                    \
+        {                                                                                                              \
+                .verb = FSOP_VERB_MKDIR, .at = PATH(path), .args.mkdir = {.create = true, .mode = 0755 }               \
+        }
+#define OPEN(path)                                                                                                     \
+        {                                                                                                              \
+                .verb = FSOP_VERB_OPEN, .at = PATH(path), .args.open = {.read = true }                                 \
+        }
+#define LS(path)                                                                                                       \
+        {                                                                                                              \
+                .verb = FSOP_VERB_LS, .at = PATH(path), .args.ls = {.entries_max = 10 }                                \
+        }
+#define COPY(from, to_)                                                                                                \
+        {                                                                                                              \
+                .verb = FSOP_VERB_COPY_RANGE, .at = PATH(from), .to = PATH(to_), .args.copy_range = {                  \
+                        .create = {.create = true}                                                                     \
+                }                                                                                                      \
+        }
 
-#define CP(from, to_) {.verb = FSOP_VERB_CP, .at = PATH(from), .to = PATH(to_), .args.cp = {.clone = FSOP_CLONE_NEVER}}
-#define WATCH(after_) {.verb = FSOP_VERB_JOB_WATCH, .args.job = {.id = 1, .after = after_}}
-#define PAUSE {.verb = FSOP_VERB_JOB_PAUSE, .args.job = {.id = 1}}
-#define EXPLAIN(of) {.verb = FSOP_VERB_EXPLAIN, .args.explain = {.user = {(const uint8_t *)"builder", 7}, .op = of}}
-#define PING(bytes) {.verb = FSOP_VERB_PING, .args.ping = {large, bytes}}
+#define CP(from, to_)                                                                                                  \
+        {                                                                                                              \
+                .verb = FSOP_VERB_CP, .at = PATH(from), .to = PATH(to_), .args.cp = {.clone = FSOP_CLONE_NEVER }       \
+        }
+#define WATCH(after_)                                                                                                  \
+        {                                                                                                              \
+                .verb = FSOP_VERB_JOB_WATCH, .args.job = {.id = 1, .after = after_ }                                   \
+        }
+#define PAUSE                                                                                                          \
+        {                                                                                                              \
+                .verb = FSOP_VERB_JOB_PAUSE, .args.job = {.id = 1 }                                                    \
+        }
+#define EXPLAIN(of)                                                                                                    \
+        {                                                                                                              \
+                .verb = FSOP_VERB_EXPLAIN, .args.explain = {.user = {(const uint8_t *)"builder", 7}, .op = of }        \
+        }
+#define PING(bytes)                                                                                                    \
+        {                                                                                                              \
+                .verb = FSOP_VERB_PING, .args.ping = { large, bytes }                                                  \
+        }
 
 static const struct operation explained = CHOWN("/srv/build/x");
 static const uint8_t large[140000];
 
 static const struct scenario scenarios[] = {
-        {"one, elevated, on workers", {{FSOP_BATCH_PARALLEL, 5000, 1, {CHOWN("/srv/build/a")}}}, 1, .slow = true, .may = MAY_ALL,
-         .budget = 2, .together = 2},
-        {"one, as caller, on workers", {{FSOP_BATCH_PARALLEL, 5000, 1, {STAT("/etc/a")}}}, 1, .slow = true, .may = MAY_ALL, .budget = 3},
-        {"two at once, on workers", {{FSOP_BATCH_PARALLEL, 5000, 2, {MKDIR("/srv/build/a"), STAT("/etc/b")}}}, 1, .slow = true,
-         .may = MAY_ALL, .budget = 1, .together = 1},
-        {"two in order, on workers", {{FSOP_BATCH_ORDERED, 5000, 2, {OPEN("/srv/build/a"), STAT("/etc/b")}}}, 1, .slow = true,
-         .may = MAY_ALL, .budget = 2},
+        {"one, elevated, on workers",
+         {{FSOP_BATCH_PARALLEL, 5000, 1, {CHOWN("/srv/build/a")}}},
+         1,
+         .slow = true,
+         .may = MAY_ALL,
+         .budget = 2,
+         .together = 2},
+        {"one, as caller, on workers",
+         {{FSOP_BATCH_PARALLEL, 5000, 1, {STAT("/etc/a")}}},
+         1,
+         .slow = true,
+         .may = MAY_ALL,
+         .budget = 3},
+        {"two at once, on workers",
+         {{FSOP_BATCH_PARALLEL, 5000, 2, {MKDIR("/srv/build/a"), STAT("/etc/b")}}},
+         1,
+         .slow = true,
+         .may = MAY_ALL,
+         .budget = 1,
+         .together = 1},
+        {"two in order, on workers",
+         {{FSOP_BATCH_ORDERED, 5000, 2, {OPEN("/srv/build/a"), STAT("/etc/b")}}},
+         1,
+         .slow = true,
+         .may = MAY_ALL,
+         .budget = 2},
         {"three until one fails, on workers",
-         {{FSOP_BATCH_ORDERED_STOP, 5000, 3, {STAT("/etc/a"), CHOWN("/srv/build/b"), STAT("/etc/c")}}}, 1, .slow = true,
-         .may = MAY_ALL, .budget = 2},
-        {"three at once, quick ones among them", {{FSOP_BATCH_PARALLEL, 5000, 3, {CHOWN("/srv/build/a"), LS("/srv/build/b"), OPEN("/etc/c")}}},
-         1, .may = MAY_ALL, .budget = 2, .together = 1},
-        {"two batches", {{FSOP_BATCH_PARALLEL, 0, 1, {COPY("/srv/build/a", "/srv/build/b")}}, {FSOP_BATCH_ORDERED_STOP, 5000, 1, {LS("/etc/c")}}},
-         2, .may = MAY_ALL, .budget = 2},
-        {"what others are asked for", {{FSOP_BATCH_ORDERED, 5000, 2, {EXPLAIN(&explained), CHOWN("/srv/build/a")}}}, 1, .may = MAY_ALL,
-         .budget = 2, .together = 1},
-        {"answers that nobody reads", {{FSOP_BATCH_ORDERED, 5000, 3, {PING(140000), PING(140000), CHOWN("/srv/build/a")}}, {FSOP_BATCH_PARALLEL, 0, 1, {STAT("/etc/b")}}},
-         2, .may = MAY_ALL, .budget = 2, .together = 1},
-        {"a copy job", {{FSOP_BATCH_PARALLEL, 5000, 1, {CP("/srv/build/a", "/srv/build/b")}}}, 1, .copies = true, .own_calls = true, .in_order = true,
-         .may = MAY_ALL & ~MAY_EXPIRE, .budget = 2},
-        {"a paused job, watched for ever", {{FSOP_BATCH_ORDERED, 0, 3, {CP("/srv/build/a", "/srv/build/b"), PAUSE, WATCH(UINT64_C(1) << 60)}}}, 1,
-         .copies = true, .own_calls = true, .in_order = true, .waits_for_ever = true, .may = MAY_ALL & ~MAY_EXPIRE, .budget = 2},
+         {{FSOP_BATCH_ORDERED_STOP, 5000, 3, {STAT("/etc/a"), CHOWN("/srv/build/b"), STAT("/etc/c")}}},
+         1,
+         .slow = true,
+         .may = MAY_ALL,
+         .budget = 2},
+        {"three at once, quick ones among them",
+         {{FSOP_BATCH_PARALLEL, 5000, 3, {CHOWN("/srv/build/a"), LS("/srv/build/b"), OPEN("/etc/c")}}},
+         1,
+         .may = MAY_ALL,
+         .budget = 2,
+         .together = 1},
+        {"two batches",
+         {{FSOP_BATCH_PARALLEL, 0, 1, {COPY("/srv/build/a", "/srv/build/b")}},
+          {FSOP_BATCH_ORDERED_STOP, 5000, 1, {LS("/etc/c")}}},
+         2,
+         .may = MAY_ALL,
+         .budget = 2},
+        {"what others are asked for",
+         {{FSOP_BATCH_ORDERED, 5000, 2, {EXPLAIN(&explained), CHOWN("/srv/build/a")}}},
+         1,
+         .may = MAY_ALL,
+         .budget = 2,
+         .together = 1},
+        {"answers that nobody reads",
+         {{FSOP_BATCH_ORDERED, 5000, 3, {PING(140000), PING(140000), CHOWN("/srv/build/a")}},
+          {FSOP_BATCH_PARALLEL, 0, 1, {STAT("/etc/b")}}},
+         2,
+         .may = MAY_ALL,
+         .budget = 2,
+         .together = 1},
+        {"a copy job",
+         {{FSOP_BATCH_PARALLEL, 5000, 1, {CP("/srv/build/a", "/srv/build/b")}}},
+         1,
+         .copies = true,
+         .own_calls = true,
+         .in_order = true,
+         .may = MAY_ALL & ~MAY_EXPIRE,
+         .budget = 2},
+        {"a paused job, watched for ever",
+         {{FSOP_BATCH_ORDERED, 0, 3, {CP("/srv/build/a", "/srv/build/b"), PAUSE, WATCH(UINT64_C(1) << 60)}}},
+         1,
+         .copies = true,
+         .own_calls = true,
+         .in_order = true,
+         .waits_for_ever = true,
+         .may = MAY_ALL & ~MAY_EXPIRE,
+         .budget = 2},
 };
 
 #define N_SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
@@ -769,8 +873,9 @@ START_TEST(whatever_happens) {
 END_TEST
 
 static void set_up(void) {
-        static const char settings[] = "socket: /run/fsopd/fsopd.sock\nstate-dir: /var/lib/fsopd\npolicy-dir: /etc/fsopd/policy.d\n"
-                                       "audit: file:/var/log/fsopd/audit\n";
+        static const char settings[] =
+                "socket: /run/fsopd/fsopd.sock\nstate-dir: /var/lib/fsopd\npolicy-dir: /etc/fsopd/policy.d\n"
+                "audit: file:/var/log/fsopd/audit\n";
         char *error = NULL;
 
         (void)start, (void)stop; /* of the kit: here the daemon runs its own loop */
@@ -790,7 +895,8 @@ int main(void) {
         SRunner *runner;
         int failed;
 
-        all_decisions = mmap(NULL, N_SCENARIOS * sizeof(*all_decisions), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        all_decisions = mmap(NULL, N_SCENARIOS * sizeof(*all_decisions), PROT_READ | PROT_WRITE,
+                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (all_decisions == MAP_FAILED)
                 return 1;
         tcase_set_timeout(tcase, 600);

@@ -781,6 +781,39 @@ START_TEST(limits_are_kept) {
 }
 END_TEST
 
+/* Half of the table for the first, half of the rest for the next; who has none gets one that has ended from who has most. */
+START_TEST(no_few_users_fill_the_table) {
+        char to[32];
+        uint64_t first;
+
+        jobs_begin(CALLER_UID);
+        make_some();
+        config->limits.jobs = 8;
+        for (unsigned i = 0; i < 4; i++) {
+                snprintf(to, sizeof(to), "/home/to-%u", i);
+                first = submit(cp_op("/home/a", to));
+                info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, first)));
+                settle();
+        }
+        first -= 3;
+        refused(ask(cp_op("/home/a", "/home/to-4")), FSOP_EUSERS, FSOP_CLASS_BUSY);
+        for (uint32_t uid = 1001; uid < 1003; uid++) { /* 2 of the 4 that are left, then 1 of 2 */
+                struct session *other = connect_as(uid);
+
+                snprintf(to, sizeof(to), "/home/to-%u", uid);
+                info_of(ask_on(other, cp_op("/home/b", to)));
+        }
+        config->limits.jobs = server.jobs->n;
+        refused(ask_on(connect_as(1003), cp_op("/home/b", "/home/to-9")), FSOP_EUSERS, FSOP_CLASS_BUSY);
+        info_of(ask(job_op(FSOP_VERB_JOB_CANCEL, first)));
+        settle();
+        info_of(ask_on(connect_as(1004), cp_op("/home/b", "/home/to-10")));
+        settle();
+        ck_assert_ptr_null(job_of(first));
+        stop();
+}
+END_TEST
+
 /* ---- which one runs ---------------------------------------------------------------------------------------------- */
 
 static uint64_t submit_large(const char *disk, unsigned number, int32_t priority) {
@@ -1282,6 +1315,7 @@ int main(void) {
         tcase_add_test(tcase, others_neither_see_nor_touch_it);
         tcase_add_test(tcase, a_list_comes_in_pages);
         tcase_add_test(tcase, limits_are_kept);
+        tcase_add_test(tcase, no_few_users_fill_the_table);
         tcase_add_test(tcase, one_job_at_a_time_on_a_disk);
         tcase_add_test(tcase, a_higher_priority_comes_first);
         tcase_add_test(tcase, a_high_priority_is_for_administrators);

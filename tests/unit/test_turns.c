@@ -30,6 +30,10 @@ static struct session *connect_as(uint32_t uid) {
         return other;
 }
 
+static bool bytes_are(struct bytes bytes, const char *string) {
+        return bytes.len == strlen(string) && memcmp(bytes.data, string, bytes.len) == 0;
+}
+
 static struct buffer encode_batch(uint64_t id, struct operation *ops, uint32_t n) {
         struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.id = id, .ops = ops, .n_ops = n}};
         struct arena scratch;
@@ -72,7 +76,8 @@ START_TEST(a_turn_is_bounded) {
         while (got.batches[1] == 0) {
                 before = sys.runs;
                 one_round();
-                ck_assert_uint_le(sys.runs - before, 2 * TURN_OPS); /* what workers had of the turn before, and a turn */
+                ck_assert_uint_le(sys.runs - before,
+                                  2 * TURN_OPS); /* what workers had of the turn before, and a turn */
                 if (session->tasks && session->tasks->pending == 0) /* else workers say when they are done */
                         ck_assert_int_eq(turns_wait_ms(&server), 0);
         }
@@ -277,6 +282,61 @@ START_TEST(half_sent_frames_are_charged) {
 }
 END_TEST
 
+/* The last descriptors are for work in hand: neither a connection nor a handle gets one; and the log does not tell it
+ * each time. */
+START_TEST(the_last_descriptors_are_kept) {
+        struct operation op = {.verb = FSOP_VERB_OPEN, .at = at("/home/file"), .args.open.read = true};
+        uint64_t connections;
+
+        start(CALLER_UID);
+        connections = server.totals.connections;
+        kit_descriptors_are_short = true;
+        for (unsigned i = 0; i < 50; i++)
+                session_start(&server, fake_fd_open(NULL));
+        ck_assert_uint_eq(server.n_sessions, 1);
+        ck_assert_uint_eq(server.totals.connections, connections);
+        ck_assert_uint_eq(server.totals.refused, 50);
+        ck_assert_uint_eq(server.refusals.n[REFUSAL_CONNECTION], 50);
+        ck_assert(!refusals_add(&server.refusals, REFUSAL_CONNECTION, server.now_ms));
+        ck_assert(refusals_add(&server.refusals, REFUSAL_SESSION, server.now_ms));
+        ck_assert(refusals_add(&server.refusals, REFUSAL_CONNECTION, server.now_ms + REFUSALS_PERIOD_MS));
+        send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        ck_assert_int_eq(got.results[0].error.code, FSOP_EMFILE);
+        ck_assert_int_eq(got.results[0].error.class_, FSOP_CLASS_BUSY);
+        kit_descriptors_are_short = false;
+        send_batch(2, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        ck_assert_int_eq(got.results[0].error.code, 0);
+        connect_as(OTHER_UID);
+        stop();
+}
+END_TEST
+
+/* Its own, and to an administrator everybody's. */
+START_TEST(status_is_by_user) {
+        struct operation op = {.verb = FSOP_VERB_STATUS};
+        bool own = false, others = false;
+
+        for (unsigned admin = 0; admin < 2; admin++) {
+                start(admin ? 0 : CALLER_UID);
+                connect_as(OTHER_UID);
+                own = others = false;
+                send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
+                rounds();
+                for (uint32_t i = 0; i < got.results[0].value.status.n_counters; i++) {
+                        const struct counter *counter = &got.results[0].value.status.counters[i];
+
+                        own = own || bytes_are(counter->name, "own-requests-in-flight");
+                        others = others || bytes_are(counter->name, "uid-2000-connections");
+                }
+                ck_assert(own);
+                ck_assert(others == (admin == 1));
+                stop();
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("turns");
         TCase *tests = tcase_create("turns");
@@ -291,6 +351,8 @@ int main(void) {
         tcase_add_test(tests, the_audit_has_a_rate);
         tcase_add_test(tests, requests_in_flight_have_a_budget);
         tcase_add_test(tests, half_sent_frames_are_charged);
+        tcase_add_test(tests, the_last_descriptors_are_kept);
+        tcase_add_test(tests, status_is_by_user);
         suite_add_tcase(suite, tests);
         srunner_run_all(runner, CK_NORMAL);
         failed = srunner_ntests_failed(runner);

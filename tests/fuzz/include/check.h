@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check.h: what the kits of tests/support demand of Check, for fuzzers, which have no tests: what does not hold ends the
- * program.
+ * check.h: what the kits of tests/support demand of Check, for fuzzers, which have no tests: what does not hold ends
+ * the program.
  */
 #ifndef FSOP_FUZZ_CHECK_H
 #define FSOP_FUZZ_CHECK_H
