@@ -46,6 +46,7 @@ static struct job_events *events_of(struct job *job) {
 }
 
 static void event_fini(struct event *event) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n events stand in a list */
         free(event->path);
         free(event->message);
         *event = (struct event){0};
@@ -56,7 +57,6 @@ static bool make_room(struct job_events *events) {
         struct event *list;
 
         if (events->n == EVENTS_KEPT) {
-                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): n events stand in a list */
                 event_fini(&events->list[0]);
                 memmove(events->list, events->list + 1, --events->n * sizeof(*events->list));
         }
@@ -81,8 +81,8 @@ static struct event *next_event(struct job_events *events, enum fsop_job_event_k
         }
         if (!make_room(events))
                 return NULL;
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): make_room() made the list */
         last = &events->list[events->n++];
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): make_room() made the list */
         *last = (struct event){0};
         return last;
 }

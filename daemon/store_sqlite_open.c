@@ -218,6 +218,7 @@ static int find_version(struct attempt *attempt, sqlite3 *db, int64_t *ret_versi
                 code = ask_number(attempt, db, "PRAGMA application_id", &id);
         if (code == 0)
                 code = ask_number(attempt, db, "PRAGMA user_version", ret_version);
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): without an error it is set */
         if (code < 0 || (objects == 0 && id == 0 && *ret_version == 0))
                 return code;
         if (id != APPLICATION_ID)
@@ -340,7 +341,7 @@ static int check_contents(struct attempt *attempt, struct store_sqlite *store) {
 /* Everything that is written at a start, in one transaction: what turns out to be damaged is set aside as it was. */
 static int bring_up_to_date(struct attempt *attempt, struct store_sqlite *store) {
         sqlite3 *db = store->db;
-        int64_t version, generation, next_id;
+        int64_t version = 0, generation = 0, next_id = 0;
         int code = find_version(attempt, db, &version);
 
         if (code == 0 && version == 0)

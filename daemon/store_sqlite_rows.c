@@ -256,6 +256,7 @@ uint32_t *row_u32_list(struct row *row, uint32_t *ret_n) {
         if (row->code < 0)
                 return NULL;
         for (uint32_t i = 0; i < n; i++)
+                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without values the row has failed */
                 values[i] = get_u32(list.data + (size_t)i * 4);
         *ret_n = n;
         return values;

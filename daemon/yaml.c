@@ -435,7 +435,7 @@ bool yaml_read_text(struct yaml_reader *reader, const struct yaml_node *node, co
 bool yaml_read_word(struct yaml_reader *reader, const struct yaml_node *node, const char *const *words, size_t n_words,
                     size_t *ret_index) {
         char list[WORDS_BYTES_MAX];
-        const char *text;
+        const char *text = "";
 
         if (!yaml_read_text(reader, node, &text))
                 return false;
@@ -482,7 +482,7 @@ static bool check_range(struct yaml_reader *reader, const struct yaml_node *node
 
 bool yaml_read_number(struct yaml_reader *reader, const struct yaml_node *node, uint64_t min, uint64_t max,
                       uint64_t *ret_value) {
-        const char *text;
+        const char *text = "";
 
         if (!yaml_read_text(reader, node, &text))
                 return false;
@@ -495,9 +495,9 @@ bool yaml_read_number(struct yaml_reader *reader, const struct yaml_node *node, 
 bool yaml_read_size(struct yaml_reader *reader, const struct yaml_node *node, uint64_t min, uint64_t max,
                     uint64_t *ret_bytes) {
         static const char units[] = "KMGT";
-        const char *text, *unit;
+        const char *text = "", *unit;
         unsigned shift = 0;
-        uint64_t value;
+        uint64_t value = 0;
         size_t len;
 
         if (!yaml_read_text(reader, node, &text))
@@ -517,8 +517,8 @@ bool yaml_read_size(struct yaml_reader *reader, const struct yaml_node *node, ui
 
 bool yaml_read_duration(struct yaml_reader *reader, const struct yaml_node *node, uint32_t min_ms, uint32_t max_ms,
                         uint32_t *ret_ms) {
-        uint64_t value, factor = 1000;
-        const char *text;
+        uint64_t value = 0, factor = 1000;
+        const char *text = "";
         size_t len;
 
         if (!yaml_read_text(reader, node, &text))
@@ -541,7 +541,7 @@ bool yaml_read_duration(struct yaml_reader *reader, const struct yaml_node *node
 
 bool yaml_read_mode(struct yaml_reader *reader, const struct yaml_node *node, uint32_t *ret_mode) {
         uint32_t mode = 0;
-        const char *text;
+        const char *text = "";
 
         if (!yaml_read_text(reader, node, &text))
                 return false;

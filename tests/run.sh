@@ -6,10 +6,10 @@ export LC_ALL=C.UTF-8 PATH="$PATH:/usr/sbin:/sbin"
 
 usage() {
         cat <<'TEXT'
-usage: tests/run.sh [--quick] [--tsan] [--engine uring|threads] [--build-dir DIR] [--only REGEX] [--no-install]
+usage: tests/run.sh [--quick] [--no-tsan] [--engine uring|threads] [--build-dir DIR] [--only REGEX] [--no-install]
 
   --quick          only the plain build, without the sanitizers
-  --tsan           also a build with ThreadSanitizer
+  --no-tsan        without ThreadSanitizer
   --engine NAME    run the daemon with this engine only; else with both
   --build-dir DIR  build below DIR instead of build/
   --only REGEX     only tests whose name matches
@@ -21,11 +21,11 @@ TEXT
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-quick=no tsan=no engine='' build=$root/build only='' install=yes
+quick=no tsan=yes engine='' build=$root/build only='' install=yes
 while [ $# -gt 0 ]; do
         case $1 in
         --quick) quick=yes ;;
-        --tsan) tsan=yes ;;
+        --no-tsan) tsan=no ;;
         --engine) engine=${2:?--engine needs a name}; shift ;;
         --build-dir) build=${2:?--build-dir needs a directory}; shift ;;
         --only) only=${2:?--only needs a pattern}; shift ;;
@@ -40,11 +40,13 @@ case $engine in '' | uring | threads) ;; *) echo "run.sh: no such engine: $engin
 # shellcheck source=packaging/deps.sh
 . "$root/packaging/deps.sh"
 [ "$install" = no ] || deps_ensure build run test
+[ "$install" = no ] || deps_ensure lint || echo "run.sh: going on without"
 
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
 jobs=$(nproc)
 builds=(release)
+[ "$quick" = no ] || tsan=no
 [ "$quick" = yes ] || builds+=(asan)
 [ "$tsan" = no ] || builds+=(tsan)
 build_preset() {

@@ -44,6 +44,7 @@ static int keep_owner(struct copy_object *object, const char *path, bool *ret_re
         if (!preserves(object, FSOP_PRESERVE_OWNER) || (uid == object->uid && gid == object->gid))
                 return 0;
         if (permits != NULL)
+                /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): copy_keep() made the path */
                 why = permits->owner(permits->context, (struct bytes){(const uint8_t *)path, strlen(path)}, uid, gid);
         if (why != NULL)
                 return copy_denied(ret, -FSOP_EPERM, why);

@@ -17,6 +17,7 @@ static const char *final_name(const struct copy_tree *tree, const struct copy_di
 }
 
 static bool is_older(const struct fsop_stat *a, const struct fsop_stat *b) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): both were looked at */
         return a->mtime.sec != b->mtime.sec ? a->mtime.sec < b->mtime.sec : a->mtime.nsec < b->mtime.nsec;
 }
 
@@ -223,7 +224,7 @@ static int link_new(struct copy_tree *tree, struct copy_dir *dir, struct copy_fi
 }
 
 void copy_link(struct copy_tree *tree, const char *path, struct copy_dir *dir, struct copy_file *file) {
-        struct fsop_stat from, first;
+        struct fsop_stat from = {0}, first = {0};
         int object = -1, r;
 
         file->outcome = COPY_PENDING;

@@ -503,6 +503,7 @@ static void visit(struct walk *walk, const char *entry_name) {
         const char *fault;
         int fd;
 
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): an entry has a name */
         strncpy(name, entry_name, sizeof(name) - 1); /* the buffer goes when its frame is closed */
         name[sizeof(name) - 1] = 0;
         walk->result.visited++;
