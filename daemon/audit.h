@@ -6,7 +6,8 @@
  * batch must be flushed with success before the first of its operations runs (else none may: an operation that cannot be
  * recorded is not done), and its outcomes some time afterwards. Nothing is allocated after audit_open.
  *
- * Keys of a line, each only where it applies: time (RFC 3339, UTC, nanoseconds), event, id ("session:batch:index"),
+ * Keys of a line, each only where it applies: time (RFC 3339, UTC, nanoseconds; lines written
+ * together have one), event, id ("session:batch:index"),
  * uid, gid, pid, user, job, op, path, to, as ("elevated" or "caller": how it runs; in a denial, what was asked), rule, the
  * operation's arguments (owner, from_owner, mode, device, type, size, offset, length, xattr, recursive, …), outcome,
  * error ("EPERM"), os_error, message. path, to, text (of a symbolic link) and xattr whose bytes are not UTF-8 are given

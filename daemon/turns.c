@@ -11,7 +11,7 @@
 
 #define SHARED_FOR_NS 100000000u
 #define WINDOW_OPS_MIN 8u
-#define LOOK_OPS 16u /* before so many there is no need to look at the clock */
+#define LOOK_OPS 4u /* before so many there is no need to look at the clock */
 #define NS_PER_S 1000000000u
 
 /* ---- one turn ---------------------------------------------------------------------------------------------------- */

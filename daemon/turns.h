@@ -16,7 +16,7 @@
  * 100 ms. */
 #define TURN_OPS 128u
 #define TURN_NS 500000u
-#define TURN_NS_SHARED 60000u
+#define TURN_NS_SHARED 40000u
 
 struct account;
 struct server;

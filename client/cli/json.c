@@ -13,11 +13,14 @@
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
+__attribute__((noreturn)) static void no_memory(void) {
+        fputs("fsop: out of memory\n", stderr);
+        exit(EXIT_FAILED);
+}
+
 static void put(json_t *object, const char *key, json_t *value) {
-        if (!value || json_object_set_new(object, key, value) < 0) {
-                fputs("fsop: out of memory\n", stderr);
-                exit(EXIT_FAILED);
-        }
+        if (!value || json_object_set_new(object, key, value) < 0)
+                no_memory();
 }
 
 static void put_u64(json_t *object, const char *key, uint64_t value) {
@@ -63,7 +66,8 @@ static json_t *sentences(const struct fsop_bytes *list, uint32_t n) {
         for (uint32_t i = 0; i < n; i++) {
                 json_t *holder = json_object();
                 put_sentence(holder, "text", list[i]);
-                json_array_append(array, json_object_get(holder, "text"));
+                if (json_array_append(array, json_object_get(holder, "text")) < 0)
+                        no_memory();
                 json_decref(holder);
         }
         return array;
@@ -72,10 +76,10 @@ static json_t *sentences(const struct fsop_bytes *list, uint32_t n) {
 static void emit(json_t *object) {
         char *line = json_dumps(object, JSON_COMPACT);
         json_decref(object);
-        if (line) {
-                show_raw(line, strlen(line));
-                show_raw("\n", 1);
-        }
+        if (!line)
+                no_memory();
+        show_raw(line, strlen(line));
+        show_raw("\n", 1);
         free(line);
 }
 

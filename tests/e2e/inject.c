@@ -42,8 +42,8 @@
 #define ERRORS_MAX 4
 #define PATH_BYTES 512
 #define PATIENCE_MS 60000u /* an answer that has not come then, on however busy a machine, is lost */
-#define CLIENT_GROUP 4242 /* one that the service does not have */
-#define SLOW_MS 1000u     /* worth a line */
+#define CLIENT_GROUP 4242  /* one that the service does not have */
+#define SLOW_MS 1000u      /* worth a line */
 #define TREE_FILE "some text that is copied\n"
 
 static const char *directory, *socket_path;
@@ -569,12 +569,17 @@ static void make_directory(const char *below, mode_t mode, uid_t uid) {
         }
 }
 
+/* A job that the daemon took up again may still be at work in it. */
 static void empty(const char *below) {
         char line[PATH_BYTES + 32];
 
-        snprintf(line, sizeof(line), "rm -rf '%s'", path_of(below));
-        if (system(line) != 0)
-                complain("%s cannot be removed", below);
+        snprintf(line, sizeof(line), "rm -rf '%s' 2>/dev/null", path_of(below));
+        for (unsigned i = 0; i < 500; i++) {
+                if (system(line) == 0)
+                        return;
+                pause_ms(20);
+        }
+        complain("%s cannot be removed", below);
 }
 
 static void prepare(void) {

@@ -110,6 +110,7 @@ START_TEST(every_key) {
                      "log-level: debug\nlimits:\n  connections: 10\n  connections-per-uid: 5\n  batches-in-flight: 4\n"
                      "  batch-operations: 100\n  frame-bytes: 64K\n  bytes-in-flight-per-connection: 2M\n"
                      "  bytes-per-uid: 1G\n  handles-per-connection: 3\n  handles-per-uid: 9\n  hello-timeout: 250ms\n"
+                     "  batches-per-uid: 13\n  audit-lines-per-uid: 14\n  descriptors-per-uid: 15\n"
                      "  descriptors-reserved: 12\n"),
                 0);
         ck_assert_str_eq(config->file, "/etc/x.yaml");
@@ -135,6 +136,9 @@ START_TEST(every_key) {
         ck_assert_uint_eq(config->limits.handles_per_uid, 9);
         ck_assert_uint_eq(config->limits.hello_timeout_ms, 250);
         ck_assert_uint_eq(config->limits.descriptors_reserved, 12);
+        ck_assert_uint_eq(config->limits.batches_per_uid, 13);
+        ck_assert_uint_eq(config->limits.audit_lines_per_uid, 14);
+        ck_assert_uint_eq(config->limits.descriptors_per_uid, 15);
         ck_assert_int_eq(load("policy-dir: /only\nworkers: auto\nlimits: {hello-timeout: 3}\n"), 0);
         ck_assert_uint_eq(config->n_policy_dirs, 1);
         ck_assert_uint_eq(config->workers, 0);
