@@ -71,9 +71,9 @@ restart() {
 }
 
 # drive SECONDS COMMAND…: clients at work; every second or so the command
-drive() {
+drive() { # at the back of the queue: other tests run beside this one
         local end=$((SECONDS + $1)) log=$scratch/driven
-        "$bin/soak" drive "$socket" "$tree" "$ledgers" "$1" "${uids[@]}" >"$log" 2>&1 &
+        nice -n 10 "$bin/soak" drive "$socket" "$tree" "$ledgers" "$1" "${uids[@]}" >"$log" 2>&1 &
         local driver=$!
         children+=("$driver")
         shift
