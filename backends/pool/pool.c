@@ -368,16 +368,16 @@ static uint32_t ops_of(const struct io *io) {
 }
 
 static void enqueue(struct pool *pool, struct io *first) {
+        struct io *io = first;
         uint64_t before = 0, n = 0;
 
-        for (struct io *io = first; io; io = io->chain) {
+        do {
                 io->engine_word[WORD_STATE] = POOL_QUEUED;
                 io->engine_word[WORD_BEFORE] = before;
                 before = (uint64_t)(uintptr_t)io;
                 io->whose = first->whose;
                 n += ops_of(io);
-        }
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a chain has a first link */
+        } while ((io = io->chain));
         first->engine_word[WORD_STAMP] = stamp_of(++pool->stamp, n, first->flags & IO_LONG);
         first->engine_word[WORD_LANE] = (uint64_t)(uintptr_t)lane_open(pool, first->whose);
         io_list_append(queue_of(first), first);
@@ -706,10 +706,12 @@ int pool_new(const struct pool_config *config, struct pool **ret_pool) {
 }
 
 void pool_submit(struct pool *pool, struct io *first) {
-        for (struct io *io = first; io; io = io->chain) {
+        struct io *io = first;
+
+        do {
                 io->engine_state = IO_STATE_POOL;
                 pool->outstanding++;
-        }
+        } while ((io = io->chain));
         lock(pool);
         enqueue(pool, first);
         ensure_workers(pool);
