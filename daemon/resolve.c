@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "daemon/route.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
 #include "daemon/share.h"
@@ -136,6 +137,14 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
         return true;
 }
 
+/* It may be kept waiting: nothing else is to wait behind it. */
+static void submit_alone(struct task_op *o) {
+        struct io *io;
+
+        chain_op(o, &io, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL | IO_LONG, .mount = o->sys.held_up_by, .u.op = &o->sys});
+        task_submit(o->task, io);
+}
+
 /*
  * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over. A large window is shared between workers
  * once its first operation has shown that its filesystem answers at once: a slow one must not get them all.
@@ -152,7 +161,7 @@ static enum flow pin(struct task *task) {
                         no_root(o);
                         continue;
                 }
-                if (o->row->route == ROUTE_SERVICE && o->op->verb != FSOP_VERB_INFO && o->op->verb != FSOP_VERB_CP)
+                if (route_is_service(o->op->verb) && o->op->verb != FSOP_VERB_INFO && o->op->verb != FSOP_VERB_CP)
                         continue;
                 if (task->batch.n_ops > 1 || o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
                         o->sys.cache = &task->parents;
@@ -167,6 +176,10 @@ static enum flow pin(struct task *task) {
                         }
                         if (o->sys.code != -FSOP_EAGAIN) {
                                 o->failed = true;
+                                continue;
+                        }
+                        if (o->sys.held_up_by) {
+                                submit_alone(o);
                                 continue;
                         }
                 }

@@ -63,6 +63,7 @@ set logscale y
 set xrange [0:100]
 set xlabel "load, percent of what fsopd can do"
 set ylabel "microseconds from when it was due"
+set key bottom right
 do for [what in "stat chown"] {
         set title what
         plot for [i=1:3] figures."latency-".what.".tsv" using 1:3*i every ::1 with linespoints linestyle i title word("p50 p99 p99.9", i), \

@@ -221,6 +221,7 @@ write_config() {
                 echo "state-dir: $scratch/state"
                 echo "policy-dir: $scratch/etc/policy.d"
                 echo "audit: file:$audit"
+                [ -z "${FSOP_TEST_ROUTES:-}" ] || echo "routes: $FSOP_TEST_ROUTES"
                 printf '%s\n' "$@"
         } >"$scratch/etc/fsopd.yaml"
 }

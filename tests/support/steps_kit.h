@@ -211,6 +211,11 @@ os_fd sys_mount_watch(void) {
 void sys_mounts_changed(void) {
 }
 
+uint64_t sys_mount_demote(uint64_t mnt_id, bool demoted) {
+        (void)demoted;
+        return mnt_id;
+}
+
 int sys_check_trusted_directory(const char *path, const char **ret_why) {
         (void)path;
         *ret_why = NULL;
