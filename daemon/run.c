@@ -67,7 +67,7 @@ static bool is_done_already(const struct task_op *o) {
 static enum flow run_all(struct task *task) {
         struct routes *routes = &task->session->server->routes;
         struct io *first = NULL, **link = &first;
-        bool shared = routes->choice == CONFIG_ROUTES_AUTO && share_begin(task);
+        bool shared = share_begin(task);
 
         if (task->cancelled) {
                 for_each_op (task, o)
