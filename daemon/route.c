@@ -257,8 +257,12 @@ void routes_end(struct routes *routes, const struct sys_op *op) {
                 suspect(routes, mnt_id, now_ns / MS);
                 return;
         }
+        if (mount->demoted) { /* and yet it ran here: what is cached about mounts was forgotten meanwhile */
+                sys_mount_demote(mnt_id, true);
+                return;
+        }
         waits = sys_thread_waits();
-        if (!mount->demoted && (waits == 0 || waits != routes->began_waits))
+        if (waits == 0 || waits != routes->began_waits)
                 charge(routes, mount, ns, now_ns / MS);
 }
 

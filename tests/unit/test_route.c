@@ -172,6 +172,21 @@ START_TEST(a_mount_that_keeps_the_loop_waiting_is_demoted) {
 }
 END_TEST
 
+/* What the system caches about mounts goes when there are many, or they change: the demotion with it. */
+START_TEST(a_demotion_that_was_forgotten_is_told_again) {
+        begin();
+        takes(7, 50, true);
+        takes(7, 50, true);
+        ck_assert_uint_eq(demoted_mount, 7);
+        demoted_mount = 0;
+        takes(7, 0, true);
+        ck_assert_uint_eq(demoted_mount, 0);
+        takes(7, 5, true);
+        ck_assert_uint_eq(demoted_mount, 7);
+        ck_assert_uint_eq(routes.n_demoted, 1);
+}
+END_TEST
+
 /* A little now and then is forgiven. */
 START_TEST(what_is_slow_now_and_then_stays) {
         begin();
@@ -237,6 +252,7 @@ int main(void) {
         tcase_add_test(tcase, what_is_much_goes_elsewhere);
         tcase_add_test(tcase, routes_are_forced);
         tcase_add_test(tcase, a_mount_that_keeps_the_loop_waiting_is_demoted);
+        tcase_add_test(tcase, a_demotion_that_was_forgotten_is_told_again);
         tcase_add_test(tcase, what_is_slow_now_and_then_stays);
         tcase_add_test(tcase, it_comes_back_on_trial);
         tcase_add_test(tcase, many_slow_mounts);
