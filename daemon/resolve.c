@@ -160,9 +160,9 @@ static bool is_settled_by_cache(struct task_op *o) {
 }
 
 /*
- * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept waiting. A large
- * window is shared between workers once its first operation has shown that its filesystem answers at once: a slow one must not get them all.
- * What a client passed is looked at by workers only: it can be any filesystem's.
+ * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept
+ * waiting. A large window is shared between workers once its first operation has shown that its filesystem answers at
+ * once: a slow one must not get them all. What a client passed is looked at by workers only: it can be any filesystem's.
  */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
