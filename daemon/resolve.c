@@ -136,14 +136,26 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
         return true;
 }
 
+/* A handle that another batch closed between two windows: its descriptor may be another directory's by now. */
+static void forget_closed(struct task *task) {
+        uint32_t n_removed = task->session->handles.n_removed;
+
+        if (task->handles_removed == n_removed)
+                return;
+        task->handles_removed = n_removed;
+        task->parents.stale = 1;
+}
+
 /*
  * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over. A large window is shared between workers
  * once its first operation has shown that its filesystem answers at once: a slow one must not get them all.
  */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
-        bool shared = share_begin(task), quick = false;
+        bool shared, quick = false;
 
+        forget_closed(task);
+        shared = share_begin(task);
         for_each_op (task, o) {
                 if (o->row->at == LOCATE_NONE || o->op->at.kind == LOCATION_NONE)
                         continue;
