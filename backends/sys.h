@@ -235,6 +235,7 @@ struct parent_cache {
                 struct fsop_stat stat;
                 enum fs_class fs;
                 bool in_memory, demoted;
+                uint64_t since_ms; /* when it was opened; 0 as caller, who may hold a directory open anyway */
         } slots[4];
         uint32_t next;
         int stale; /* atomic: all slots are */
@@ -257,6 +258,7 @@ struct sys_op {
          * sentence why not: that name then fails, guarded. The function is NULL where rules say nothing of what is below. */
         const char *(*excluded)(void *context, struct bytes below);
         void *excluded_context;
+        uint64_t since_ms;          /* when sys_resolve began what a rule guards; 0: nothing is. Run looks again at what has become old. */
         bool last_use;              /* run closes the objects that were pinned for it: on a worker, not on the loop afterwards */
         uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
         size_t out_bytes;

@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * accounts.c: one small record per connected uid.
+ * accounts.c: one small record per connected uid, and per uid that has written more to the audit than time has paid for.
  */
 #include "daemon/accounts.h"
 
 #include <stdlib.h>
 
+#include "backends/sys.h"
+
 #define BUCKETS (sizeof(((struct accounts *)0)->buckets) / sizeof(struct account *))
+
+/* Those of a bucket that nothing speaks for any more. ALL: that have no connections. */
+static void forget_paid(struct account **link, bool all) {
+        uint64_t now_ns = sys_monotonic_ns();
+
+        for (struct account *account; (account = *link);) {
+                if (account->connections > 0 || (!all && account->audit_paid_ns > now_ns)) {
+                        link = &account->next;
+                        continue;
+                }
+                *link = account->next;
+                free(account);
+        }
+}
 
 struct account *accounts_connect(struct accounts *accounts, uint32_t uid, uint32_t connections_max) {
         struct account **bucket = &accounts->buckets[uid % BUCKETS];
         struct account *account;
 
+        forget_paid(bucket, false);
         for (account = *bucket; account && account->uid != uid;)
                 account = account->next;
         if (!account) {
@@ -29,12 +46,13 @@ struct account *accounts_connect(struct accounts *accounts, uint32_t uid, uint32
 }
 
 void accounts_disconnect(struct accounts *accounts, struct account *account) {
-        struct account **link;
-
         if (--account->connections > 0)
                 return;
-        for (link = &accounts->buckets[account->uid % BUCKETS]; *link != account;)
-                link = &(*link)->next;
-        *link = account->next;
-        free(account);
+        account->audit_lines = account->operations = 0;
+        forget_paid(&accounts->buckets[account->uid % BUCKETS], false);
+}
+
+void accounts_fini(struct accounts *accounts) {
+        for (size_t i = 0; i < BUCKETS; i++)
+                forget_paid(&accounts->buckets[i], true);
 }

@@ -43,7 +43,10 @@ struct accounts {
 
 /* The account of UID with one more connection, or NULL when the limit is reached or there is no memory. */
 struct account *accounts_connect(struct accounts *accounts, uint32_t uid, uint32_t connections_max);
-/* One connection less; the last one closes the account. */
+/* One connection less; the last one closes the account. What its user has written to the audit is not forgotten with it: else who
+ * connects anew would begin anew. */
 void accounts_disconnect(struct accounts *accounts, struct account *account);
+/* At exit: those that were kept. */
+void accounts_fini(struct accounts *accounts);
 
 #endif

@@ -99,6 +99,7 @@ bool handles_remove(struct handles *handles, uint64_t id) {
         handle_unref(slot->handle);
         slot->handle = NULL;
         handles->used--;
+        handles->n_removed++;
         return true;
 }
 

@@ -27,6 +27,7 @@ struct handle_slot {
 struct handles {
         struct handle_slot *slots;
         uint32_t n_slots, used;
+        uint32_t n_removed; /* so far: their descriptors may be other files' by now */
 };
 
 /* Takes over fd on success; PATH and RULE are copied (RULE NULL: opened as caller). 0, -FSOP_EMFILE or -FSOP_ENOMEM. */

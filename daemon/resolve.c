@@ -159,6 +159,16 @@ static bool is_settled_by_cache(struct task_op *o) {
         return o->pinned || o->failed;
 }
 
+/* A handle that another batch closed between two windows: its descriptor may be another directory's by now. */
+static void forget_closed(struct task *task) {
+        uint32_t n_removed = task->session->handles.n_removed;
+
+        if (task->handles_removed == n_removed)
+                return;
+        task->handles_removed = n_removed;
+        task->parents.stale = 1;
+}
+
 /*
  * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept
  * waiting. A large window is shared between workers once its first operation has shown that its filesystem answers at
@@ -166,8 +176,10 @@ static bool is_settled_by_cache(struct task_op *o) {
  */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
-        bool shared = share_begin(task), quick = false;
+        bool shared, quick = false;
 
+        forget_closed(task);
+        shared = share_begin(task);
         for_each_op (task, o) {
                 bool passed;
 

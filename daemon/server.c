@@ -596,6 +596,7 @@ static void server_close(struct server *server, int status) {
         roots_unref(server->roots);
         policy_unref(server->policy);
         policy_accounts_fini();
+        accounts_fini(&server->accounts);
         audit_free(server->audit);
 }
 

@@ -535,7 +535,7 @@ static size_t take_frames(struct session *session, const uint8_t *data, size_t l
                         reserve_in(session, header.body_bytes > IN_PAUSE_BYTES ? header.body_bytes : 0);
                         break;
                 }
-                if (turn_is_over(session))
+                if (session->state == SESSION_OPEN && turn_is_over(session)) /* Hello comes once, and has a deadline */
                         break;
                 if (header.n_fds > 0 && !(session->features & WIRE_FEATURE_FDS)) {
                         session_refuse(session, -FSOP_EPROTO, FSOP_CLASS_INVALID,

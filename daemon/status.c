@@ -65,6 +65,8 @@ static void count_accounts(struct counting *counting, const struct server *serve
                 for (const struct account *account = server->accounts.buckets[i]; account; account = account->next) {
                         char whose[32];
 
+                        if (account->connections == 0)
+                                continue;
                         snprintf(whose, sizeof(whose), "uid-%u", account->uid);
                         count_account(counting, server, account, whose);
                 }

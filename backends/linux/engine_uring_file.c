@@ -274,7 +274,7 @@ bool uring_takes_file(struct uring *e, const struct io *io) {
                 return false;
         if (!rows[verb].fits(op) || uring_personality(e, op->identity) < 0)
                 return false;
-        return op_begin(op) == 0;
+        return !op_is_old(op) && op_begin(op) == 0;
 }
 
 int uring_prepare_file(struct uring *e, struct io *io, struct io_uring_sqe *sqe) {

@@ -60,6 +60,16 @@ static void cache_drop_stale(struct parent_cache *cache) {
         }
 }
 
+/* What is not used any more is closed. */
+static bool slot_is_old(struct parent_slot *slot) {
+        if (slot->since_ms == 0 || sys_monotonic_ms() - slot->since_ms < PINNED_MS)
+                return false;
+        slot->stale = true;
+        if (slot->users == 0)
+                slot_empty(slot);
+        return true;
+}
+
 struct parent_slot *parents_find(struct parent_cache *cache, const struct place *place, const char *path, size_t len) {
         if (cache == NULL)
                 return NULL;
@@ -69,7 +79,7 @@ struct parent_slot *parents_find(struct parent_cache *cache, const struct place 
 
                 if (slot->fd != OS_FD_NONE && !slot->stale && slot->base == place->base && slot->identity == place->identity &&
                     slot->guard == place->guard && slot->may_leave_base == place->may_leave_base && slot->path.len == len &&
-                    memcmp(slot->path.data, path, len) == 0)
+                    memcmp(slot->path.data, path, len) == 0 && !slot_is_old(slot))
                         return slot;
         }
         return NULL;
@@ -90,6 +100,7 @@ bool parents_keep(struct parent_cache *cache, const struct place *place, size_t 
                                              .may_leave_base = place->may_leave_base, .guard = place->guard, .is_base = fd == place->base,
                                              .path = {place->path.data, len}, .stat = *stat, .fs = place->fs,
                                              .in_memory = place->in_memory, .demoted = place->demoted};
+                slot->since_ms = place->guard != NULL ? sys_monotonic_ms() : 0;
                 return true;
         }
         return false;

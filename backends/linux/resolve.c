@@ -764,6 +764,7 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         place_reset(&op->at);
         place_reset(&op->to);
         op->opened = OS_FD_NONE;
+        op->since_ms = op->at.guard != NULL || op->to.guard != NULL ? sys_monotonic_ms() : 0;
         forget_failure(op);
         op->held_up_by = 0;
         r = resolve_place(op, &op->at, shape->at, flags);
@@ -795,6 +796,30 @@ void sys_release(struct sys_op *op) {
 }
 
 /* ---- for runs ---------------------------------------------------------------------------------------------------- */
+
+static int check_place_again(struct sys_op *op, const struct place *place) {
+        os_fd fd = place->parent;
+        struct fsop_stat stat;
+        int r;
+
+        if (fd == OS_FD_NONE && place->has_stat && stat_is_directory(&place->stat))
+                fd = place->object;
+        if (place->guard == NULL || fd == OS_FD_NONE)
+                return 0;
+        r = wear(op, place->identity);
+        if (r < 0)
+                return r;
+        r = lookup_stat((int)fd, "", false, &stat);
+        return r < 0 ? op_failed(op, -r) : guard_check_directory(op, place, fd, &stat);
+}
+
+int resolve_check_again(struct sys_op *op) {
+        int r = check_place_again(op, &op->at);
+
+        if (r >= 0)
+                r = check_place_again(op, &op->to);
+        return r < 0 ? r : check_together(op);
+}
 
 int resolve_leaf_again(struct sys_op *op, struct place *place) {
         struct fsop_stat parent;

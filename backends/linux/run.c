@@ -86,6 +86,10 @@ int op_begin(struct sys_op *op) {
         return 0;
 }
 
+bool op_is_old(const struct sys_op *op) {
+        return op->since_ms > 0 && sys_monotonic_ms() - op->since_ms >= PINNED_MS;
+}
+
 static void close_object(struct place *place) {
         if (!place->object_borrowed)
                 sys_close(place->object);
@@ -110,6 +114,8 @@ int sys_run(struct sys_op *op) {
                 return r;
         if ((unsigned)verb >= FSOP_VERB_LIMIT || runs[verb] == NULL)
                 return op_refused(op, -FSOP_EOPNOTSUPP, "this is not for the backend to run");
+        if (op_is_old(op) && resolve_check_again(op) < 0)
+                return op->code;
         r = identity_wear(op->identity);
         if (r < 0)
                 return op_refused(op, r, "the identity could not be taken");

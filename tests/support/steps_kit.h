@@ -604,7 +604,9 @@ __attribute__((unused)) static void stop(void) {
         ck_assert_int_eq(sys.pinned, 0);
         ck_assert_int_eq(sys.identities, 0);
         for (unsigned i = 0; i < 64; i++)
-                ck_assert_ptr_null(server.accounts.buckets[i]);
+                for (const struct account *account = server.accounts.buckets[i]; account; account = account->next)
+                        ck_assert_uint_eq(account->connections + account->tasks + account->bytes, 0);
+        accounts_fini(&server.accounts);
         ck_assert_uint_eq(graveyard_pending(), 0);
         ck_assert_ptr_null(roots_unref(server.roots));
         ck_assert_ptr_null(policy_unref(server.policy));

@@ -789,6 +789,52 @@ START_TEST(parents_are_not_shared_between_people) {
 }
 END_TEST
 
+static int elevated_chmod(const char *path, uint32_t mode, struct parent_cache *cache, bool wait) {
+        struct request *request = request_new(FSOP_VERB_CHMOD, path);
+        int r;
+
+        request->op.args.chmod = (struct chmod_args){.clear = 07777, .set = mode};
+        request_elevate(request, NULL);
+        request->sys.cache = cache;
+        r = sys_resolve(&request->sys, 0);
+        if (r >= 0 && wait) {
+                identity_wear_service();
+                ck_assert_int_eq(rename(scene_path("tree/d"), scene_path("outside/d")), 0);
+                sys_sleep_ms(PINNED_MS);
+        }
+        if (r >= 0) {
+                r = sys_run(&request->sys);
+                sys_release(&request->sys);
+        }
+        request_free(request);
+        identity_wear_service();
+        return r;
+}
+
+/* A batch may be made to last: a directory that was moved out of the rule's meanwhile is not changed by the rest of it. */
+START_TEST(parents_are_not_trusted_for_long) {
+        struct parent_cache cache;
+
+        scene_mkdir("tree/d", 0, 0755);
+        scene_file("tree/d/file", 0, 0644, "x");
+        parent_cache_init(&cache);
+        assert_code(elevated_chmod("d/file", 0600, &cache, false), 0, "where it was");
+        ck_assert_int_eq(rename(scene_path("tree/d"), scene_path("outside/d")), 0);
+        sys_sleep_ms(PINNED_MS);
+        assert_code(elevated_chmod("d/file", 0666, &cache, false), -FSOP_ENOENT, "moved away since");
+        ck_assert_uint_eq(scene_stat("outside/d/file").mode & 07777, 0600);
+        parent_cache_clear(&cache);
+}
+END_TEST
+
+START_TEST(what_was_pinned_is_not_trusted_for_long) {
+        scene_mkdir("tree/d", 0, 0755);
+        scene_file("tree/d/file", 0, 0600, "x");
+        assert_code(elevated_chmod("d/file", 0666, NULL, true), -FSOP_EXDEV, "moved away before it ran");
+        ck_assert_uint_eq(scene_stat("outside/d/file").mode & 07777, 0600);
+}
+END_TEST
+
 START_TEST(only_from_the_cache) {
         struct request *request = request_new(FSOP_VERB_STAT, scene_path("tree"));
 
@@ -933,6 +979,8 @@ int main(void) {
         tcase_add_test(cache, shared_parents_are_found_and_forgotten);
         tcase_add_test(cache, parents_in_use_are_kept);
         tcase_add_test(cache, parents_are_not_shared_between_people);
+        tcase_add_test(cache, parents_are_not_trusted_for_long);
+        tcase_add_test(cache, what_was_pinned_is_not_trusted_for_long);
         tcase_add_test(cache, only_from_the_cache);
         suite_add_tcase(suite, caller);
         suite_add_tcase(suite, rule);

@@ -549,6 +549,38 @@ START_TEST(handles_are_opened_used_and_closed) {
 }
 END_TEST
 
+static uint64_t other_handle;
+
+/* As if another batch closed it meanwhile. */
+static void close_other_handle(const struct sys_op *op, int code) {
+        (void)code;
+        if (op->op->verb == FSOP_VERB_STAT)
+                ck_assert(handles_remove(&session->handles, other_handle));
+        else
+                ck_assert_int_eq(op->cache->stale, op->result->index == 2);
+}
+
+/* What a batch knows below a handle's descriptor is worth nothing once that number may be another directory's. */
+START_TEST(parents_below_a_closed_handle_are_forgotten) {
+        struct operation open_op = {.verb = FSOP_VERB_OPENDIR, .at = at("/srv/build")};
+        struct operation ops[3] = {chown_op("sub/f", CALLER_UID), stat_op("/home/file"), chown_op("/srv/build/g", CALLER_UID)};
+
+        start(CALLER_UID);
+        send_batch(1, FSOP_BATCH_PARALLEL, &open_op, 1);
+        rounds();
+        ck_assert_int_eq(got.results[0].error.code, 0);
+        ops[0].at.kind = LOCATION_HANDLE;
+        ops[0].at.handle = other_handle = got.results[0].value.handle;
+        sys.ran = close_other_handle;
+        send_batch(2, FSOP_BATCH_ORDERED, ops, 3);
+        rounds();
+        ck_assert_uint_eq(got.batches[2], 1);
+        ck_assert_uint_eq(session->handles.used, 0);
+        session->account->handles--;
+        stop();
+}
+END_TEST
+
 START_TEST(a_foreign_client_has_no_paths) {
         struct operation op = stat_op("/etc/passwd");
 
@@ -603,6 +635,7 @@ int main(void) {
         tcase_add_test(tcase, descriptors_that_hello_did_not_agree_on_are_refused);
         tcase_add_test(tcase, a_batch_id_in_use_is_refused);
         tcase_add_test(tcase, handles_are_opened_used_and_closed);
+        tcase_add_test(tcase, parents_below_a_closed_handle_are_forgotten);
         tcase_add_test(tcase, a_foreign_client_has_no_paths);
         tcase_add_test(tcase, only_administrators_reload);
         suite_add_tcase(suite, tcase);

@@ -174,6 +174,39 @@ START_TEST(the_audit_has_a_rate) {
 }
 END_TEST
 
+static void leave(void) {
+        session_close(session);
+        session = NULL; /* the kit is not to look at it any more */
+        rounds();
+}
+
+/* Who connects anew has still written what it has written. */
+START_TEST(the_audit_remembers_who_left) {
+        struct operation ops[128];
+        struct session *other;
+
+        start(CALLER_UID);
+        config->limits.audit_lines_per_uid = 100;
+        for (unsigned i = 0; i < 128; i++)
+                ops[i] = chown_op("/srv/build/file", CALLER_UID);
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, 128);
+        rounds();
+        ck_assert_uint_eq(got.batches[1], 1);
+        leave();
+        ck_assert_ptr_null(server.sessions);
+        session = connect_as(CALLER_UID);
+        ck_assert_uint_gt(turns_audit_lines(&server, session->account), 200);
+        ck_assert_uint_eq(session->account->audit_lines, 0);
+        other = connect_as(OTHER_UID);
+        ck_assert_uint_eq(turns_audit_lines(&server, other->account), 0);
+        fake_now_ms += 2561;
+        leave();
+        session = connect_as(CALLER_UID);
+        ck_assert_uint_eq(session->account->audit_paid_ns, 0);
+        stop();
+}
+END_TEST
+
 START_TEST(requests_in_flight_have_a_budget) {
         struct session *other, *foreign;
         struct io *io;
@@ -327,6 +360,7 @@ int main(void) {
         tcase_add_test(tests, users_share_and_not_connections);
         tcase_add_test(tests, connections_of_a_user_take_turns);
         tcase_add_test(tests, the_audit_has_a_rate);
+        tcase_add_test(tests, the_audit_remembers_who_left);
         tcase_add_test(tests, requests_in_flight_have_a_budget);
         tcase_add_test(tests, half_sent_frames_are_charged);
         tcase_add_test(tests, the_last_descriptors_are_kept);
