@@ -29,7 +29,7 @@ enum {
         IO_MORE = 1 << 0,        /* set by the engine: this io will report again */
         IO_FDS_LOST = 1 << 1,    /* set by the engine: descriptors were cut off (MSG_CTRUNC) */
         IO_POOL = 1 << 2,        /* set by the submitter: straight to a worker */
-        IO_LONG = 1 << 3,        /* set by the submitter: may take very long (walks, copies); never takes every worker */
+        IO_LONG = 1 << 3,        /* set by the submitter: may take very long (walks, copies) or be kept waiting; never takes every worker */
         IO_AT_ONCE = 1 << 4,     /* set by the submitter of an IO_SEND: when all of it goes at once, submit says so with IO_ENDED */
         IO_ENDED = 1 << 5,       /* set by the engine: it is over, with this result, and done does not run */
 };
@@ -42,6 +42,7 @@ struct io {
         void (*done)(struct io *io);
         void *owner; /* the submitter's */
         uint32_t whose; /* the uid that wants it, for the workers to be shared fairly; 0: root's and the daemon's own are not held back */
+        uint64_t mount; /* of an IO_LONG one: the mount that may keep it waiting, which never keeps every worker; 0: none is known */
         /* Further ios for the same worker, run one after the other by the same hand-over; each with its own done.
          * Only for kinds that go to the pool; give the first one to submit. An IO_RUN right behind the IO_RESOLVE of the same
          * operation does not run when that one failed, and is cancelled with it. */
@@ -79,7 +80,6 @@ struct engine;
 struct engine_config {
         uint32_t workers;          /* 0: chosen from the number of processors */
         uint32_t workers_extra_max; /* replacements for stuck workers */
-        bool force_ring;           /* --engine uring: every operation that has a ring opcode takes it */
         void (*log)(int level, const char *message);
 };
 

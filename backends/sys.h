@@ -124,6 +124,9 @@ int directory_open_marked(const struct directory *beside, const struct directory
 os_fd sys_mount_watch(void);
 /* Forgets what is cached about mounts. */
 void sys_mounts_changed(void);
+/* A local filesystem that was seen to keep its callers waiting: from now on, or not any more, nothing on it is answered with
+ * SYS_CACHED_ONLY. Forgotten with what is cached about the mount. Returns the number that the mount table gives it, 0: not known. */
+uint64_t sys_mount_demote(uint64_t mnt_id, bool demoted);
 
 /*
  * Reads a file that steers the daemon: it must be a regular file that belongs to root (or the private service's user), and
@@ -207,6 +210,9 @@ struct place {
         bool object_borrowed;   /* it is base */
         bool through_link;      /* leaf is a link to nothing, through which the kernel is to create (as caller only) */
         enum fs_class fs;
+        uint64_t mnt_id; /* of what fs is about; 0: not looked at yet */
+        bool in_memory;  /* it has no disk */
+        bool demoted;    /* sys_mount_demote */
         bool has_stat;
         struct fsop_stat stat; /* of object: type, mode, nlink, uid, gid, ino, dev, size, mnt_id */
 };
@@ -228,6 +234,7 @@ struct parent_cache {
                 struct bytes path;
                 struct fsop_stat stat;
                 enum fs_class fs;
+                bool in_memory, demoted;
                 uint64_t since_ms; /* when it was opened; 0 as caller, who may hold a directory open anyway */
         } slots[4];
         uint32_t next;
@@ -262,8 +269,11 @@ struct sys_op {
         int32_t os_error;      /* raw */
         const char *why;       /* static sentence where the code alone does not explain, or NULL */
         bool guarded;          /* it was the guard that refused: class denied */
+        uint64_t held_up_by;   /* after -FSOP_EAGAIN: the mount that may make it wait long, or SYS_MOUNT_UNKNOWN; 0: none */
         int cancelled;         /* atomic; long operations look at it between steps and give up with ECANCELED */
 };
+
+#define SYS_MOUNT_UNKNOWN UINT64_C(1) /* a link leads on to where nobody has looked lately: to whatever mount */
 
 enum {
         SYS_CACHED_ONLY = 1 << 0, /* answer -FSOP_EAGAIN rather than touch a disk or a slow filesystem */
@@ -273,7 +283,7 @@ enum {
 /*
  * Pins what op->op->verb needs of `at` and `to`: parents and leaf names for what makes or removes names, objects for what
  * changes them; checks the guard on them; sets at.fs / to.fs. Sets code, os_error, why, guarded and returns code.
- * -FSOP_EAGAIN with SYS_CACHED_ONLY: call again on a worker. Leaves nothing open on failure. [any]
+ * -FSOP_EAGAIN with SYS_CACHED_ONLY: call again on a worker, which held_up_by may keep. Leaves nothing open on failure. [any]
  */
 int sys_resolve(struct sys_op *op, unsigned flags);
 
@@ -307,6 +317,7 @@ int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_pat
 /* ---- odds and ends ---------------------------------------------------------------------------------------------- */
 
 uint64_t sys_monotonic_ms(void);         /* [any] */
+uint64_t sys_thread_waits(void);         /* how often this thread has given up the processor to wait for something; 0: not known. [any] */
 uint64_t sys_monotonic_ns(void);         /* [any] */
 void sys_sleep_ms(uint32_t ms);          /* at a start: nothing that serves may sleep. [any] */
 struct fsop_time sys_realtime(void);     /* [any] */

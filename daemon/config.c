@@ -171,6 +171,16 @@ static bool read_engine(struct yaml_reader *reader, const struct yaml_node *node
         return true;
 }
 
+static bool read_routes(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
+        static const char *const names[] = {"auto", "inline", "pool", "ring"};
+        size_t index;
+
+        if (!yaml_read_word(reader, node, names, sizeof(names) / sizeof(names[0]), &index))
+                return false;
+        ((struct config *)target)->routes = (enum config_routes)index;
+        return true;
+}
+
 static bool read_workers(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         struct config *config = target;
         uint64_t value = 0;
@@ -289,6 +299,7 @@ static const struct yaml_key config_keys[] = {
         {"state-dir", read_state_dir, false},
         {"policy-dir", read_policy_dirs, false},
         {"engine", read_engine, false},
+        {"routes", read_routes, false},
         {"workers", read_workers, false},
         {"audit", read_audit, false},
         {"log-level", read_log_level, false},

@@ -42,6 +42,14 @@ enum config_engine {
         CONFIG_ENGINE_THREADS
 };
 
+/* For comparison and tests, docs/routes.md. What may hang always goes to the workers. */
+enum config_routes {
+        CONFIG_ROUTES_AUTO = 0,
+        CONFIG_ROUTES_INLINE, /* everything on the loop, whatever it costs others */
+        CONFIG_ROUTES_POOL,
+        CONFIG_ROUTES_RING, /* what the ring can do, so many at a time; the rest as auto has it */
+};
+
 struct config {
         char *file;         /* that it was read from; NULL: defaults only */
         char *socket;       /* socket: absolute */
@@ -53,6 +61,7 @@ struct config {
         char **policy_dirs;   /* policy-dir: one or a list, later ones override; default /usr/share/fsopd/policy.d and
                                  /etc/fsopd/policy.d; a private service: none */
         uint32_t n_policy_dirs;
+        enum config_routes routes; /* routes: auto, inline, pool, ring */
         enum config_engine engine; /* engine: auto, uring, kqueue, iocp, threads */
         uint32_t workers; /* workers: threads of the pool; 0 (also the word auto): chosen from the processors; at most
                              64 */

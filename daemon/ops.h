@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ops.h: the operation table. One row per verb says everything about it that is not its mechanism: its group in
- * policy, what it needs of authority, what is pinned for it, where it runs, how large its answer can get, whether it is
- * audited. A verb without a complete row cannot be asked for.
+ * policy, what it needs of authority, what is pinned for it, how large its answer can get, whether it is audited. Where it
+ * runs is in route.c. A verb without a complete row cannot be asked for.
  */
 #ifndef FSOP_OPS_H
 #define FSOP_OPS_H
@@ -15,13 +15,6 @@ typedef uint64_t op_set;
 #define OP_BIT(verb) ((op_set)1 << (verb))
 #define OP_COPY_FROM ((op_set)1 << 62)
 #define OP_COPY_TO ((op_set)1 << 63)
-
-enum op_route {
-        ROUTE_SERVICE, /* answered by the daemon itself, on the loop */
-        ROUTE_INLINE,  /* quick: on the loop where the filesystem is local, else on a worker */
-        ROUTE_ENGINE,  /* may block or moves data: the ring where it can, else a worker */
-        ROUTE_POOL,    /* always a worker */
-};
 
 /* What an elevated run of it is checked for, besides subject, path and ops; policy_decide switches on these. */
 enum {
@@ -49,8 +42,6 @@ struct op_row {
         unsigned needs;
         bool elevates; /* rules can elevate it */
         bool admin;    /* uid 0 or admin-group only */
-        enum op_route route;
-        const char *route_why;                           /* the measurement or the reason behind the route */
         bool audit;                                      /* recorded when elevated */
         size_t (*out_bytes)(const struct operation *op); /* room its answer needs besides struct result */
 };

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "daemon/route.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
 #include "daemon/share.h"
@@ -146,9 +147,32 @@ static void forget_closed(struct task *task) {
         task->parents.stale = 1;
 }
 
+/* It may be kept waiting: nothing else is to wait behind it. */
+static void submit_alone(struct task_op *o) {
+        struct io *io;
+
+        chain_op(o, &io, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL | IO_LONG, .mount = o->sys.held_up_by, .u.op = &o->sys});
+        task_submit(o->task, io);
+}
+
+/* What the daemon answers itself needs none, but for two. */
+static bool needs_pins(const struct task_op *o) {
+        return !route_is_service(o->op->verb) || o->op->verb == FSOP_VERB_INFO || o->op->verb == FSOP_VERB_CP;
+}
+
+/* Whether the kernel's cache was enough to pin it, or to say that it cannot be. */
+static bool is_settled_by_cache(struct task_op *o) {
+        int code = sys_resolve(&o->sys, SYS_CACHED_ONLY);
+
+        o->pinned = code == 0;
+        o->failed = code < 0 && code != -FSOP_EAGAIN;
+        return o->pinned || o->failed;
+}
+
 /*
- * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over. A large window is shared between workers
- * once its first operation has shown that its filesystem answers at once: a slow one must not get them all.
+ * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept waiting. A large
+ * window is shared between workers once its first operation has shown that its filesystem answers at once: a slow one must not get them all.
+ * What a client passed is looked at by workers only: it can be any filesystem's.
  */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
@@ -157,6 +181,8 @@ static enum flow pin(struct task *task) {
         forget_closed(task);
         shared = share_begin(task);
         for_each_op (task, o) {
+                bool passed;
+
                 if (o->row->at == LOCATE_NONE || o->op->at.kind == LOCATION_NONE)
                         continue;
                 if (!place_end(o, &o->at, &o->op->at, &o->verdict.at, &o->sys.at) ||
@@ -164,25 +190,19 @@ static enum flow pin(struct task *task) {
                         no_root(o);
                         continue;
                 }
-                if (o->row->route == ROUTE_SERVICE && o->op->verb != FSOP_VERB_INFO && o->op->verb != FSOP_VERB_CP)
+                if (!needs_pins(o))
                         continue;
                 if (task->batch.n_ops > 1 || o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
                         o->sys.cache = &task->parents;
-                if (!o->sys.at.base_is_client_fd && !o->sys.to.base_is_client_fd) {
-                        if (shared && quick) {
-                                share_add(o, IO_RESOLVE);
-                                continue;
-                        }
-                        if (sys_resolve(&o->sys, SYS_CACHED_ONLY) == 0) {
-                                o->pinned = quick = true;
-                                continue;
-                        }
-                        if (o->sys.code != -FSOP_EAGAIN) {
-                                o->failed = true;
-                                continue;
-                        }
-                }
-                link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});
+                passed = o->sys.at.base_is_client_fd || o->sys.to.base_is_client_fd;
+                if (!passed && shared && quick)
+                        share_add(o, IO_RESOLVE);
+                else if (!passed && is_settled_by_cache(o))
+                        quick = quick || o->pinned;
+                else if (!passed && o->sys.held_up_by)
+                        submit_alone(o);
+                else
+                        link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});
         }
         if (first)
                 task_submit(task, first);

@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c: does it. By the route of its row: on the loop what is quick on a local filesystem, through the engine what may block, on
- * a worker the rest. What goes to workers goes in one hand-over, but for what may take long or hang.
+ * run.c: does it, where route.c says: on the loop, through the engine, or on a worker. What goes to workers goes in one hand-over,
+ * but for what may take long or hang.
  */
 #include "daemon/answers.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
 #include "daemon/share.h"
 #include "daemon/steps.h"
-
-static bool is_walk(const struct operation *op) {
-        switch (op->verb) {
-        case FSOP_VERB_CHOWN:
-                return op->args.chown.walk.recursive;
-        case FSOP_VERB_CHMOD:
-                return op->args.chmod.walk.recursive;
-        case FSOP_VERB_UNLINK:
-                return op->args.unlink.recursive;
-        default:
-                return false;
-        }
-}
 
 static const char *excluded(void *context, struct bytes below) {
         const struct task_op *o = context;
@@ -31,7 +18,7 @@ static const char *excluded(void *context, struct bytes below) {
 
 /* A walk meets names that nobody was asked about. Mostly nothing is excluded in a tree: then none need be looked at. */
 static void set_excluded(struct task_op *o) {
-        if (!is_walk(o->op) || o->verdict.at.kind != VERDICT_ELEVATED || o->at.path.len == 0 ||
+        if (!route_is_walk(o->op) || o->verdict.at.kind != VERDICT_ELEVATED || o->at.path.len == 0 ||
             !policy_excludes_below(o->task->policy, &o->task->session->peer, o->verdict.at.rule, o->at.path))
                 return;
         o->sys.excluded = excluded;
@@ -39,32 +26,37 @@ static void set_excluded(struct task_op *o) {
 }
 
 static bool is_long(const struct operation *op) {
-        return is_walk(op) || op->verb == FSOP_VERB_COPY_RANGE;
+        return route_is_walk(op) || op->verb == FSOP_VERB_COPY_RANGE;
 }
 
-static bool place_is_local(const struct place *place) {
-        return place->fs == FS_LOCAL && !place->base_is_client_fd;
+static void ring_done(struct io *io) {
+        struct task_op *o = io->owner;
+
+        o->task->session->server->routes.on_ring--;
+        task_io_done(io);
 }
 
-static bool is_local(const struct task_op *o) {
-        return place_is_local(&o->sys.at) && (o->row->to == LOCATE_NONE || place_is_local(&o->sys.to));
-}
-
-static enum op_route route_of(const struct task_op *o) {
-        const struct operation *op = o->op;
-
-        if (o->row->route != ROUTE_INLINE)
-                return o->row->route;
-        if (!is_local(o) || is_walk(op))
-                return ROUTE_POOL;
-        if ((op->verb == FSOP_VERB_OPEN || op->verb == FSOP_VERB_OPEN_FD) && op->args.open.truncate)
-                return ROUTE_POOL;
-        return ROUTE_INLINE;
-}
-
-static void mark_in_flight(struct task_op *o, unsigned flags) {
-        o->io = (struct io){.kind = IO_RUN, .flags = flags, .done = task_io_done, .owner = o, .u.op = &o->sys};
+static void mark_in_flight(struct task_op *o, unsigned flags, uint64_t mount) {
+        o->io = (struct io){.kind = IO_RUN, .flags = flags, .mount = mount, .done = task_io_done, .owner = o, .u.op = &o->sys};
         o->in_flight = true;
+}
+
+static void submit_to_engine(struct task_op *o) {
+        mark_in_flight(o, 0, 0);
+        o->io.done = ring_done;
+        o->task->session->server->routes.on_ring++;
+        task_submit(o->task, &o->io);
+}
+
+/* What may take long or be kept waiting is handed over by itself. */
+static bool submits_alone(struct task_op *o) {
+        uint64_t mount;
+
+        if (!route_may_wait(&o->sys, &mount) && !is_long(o->op))
+                return false;
+        mark_in_flight(o, IO_POOL | IO_LONG, mount);
+        task_submit(o->task, &o->io);
+        return true;
 }
 
 /* A stat was answered when it was looked up. */
@@ -73,6 +65,7 @@ static bool is_done_already(const struct task_op *o) {
 }
 
 static enum flow run_all(struct task *task) {
+        struct routes *routes = &task->session->server->routes;
         struct io *first = NULL, **link = &first;
         bool shared = share_begin(task);
 
@@ -83,34 +76,30 @@ static enum flow run_all(struct task *task) {
         }
         for_each_op (task, o) {
                 set_excluded(o);
-                switch (route_of(o)) {
+                switch (route_of(routes, &o->sys)) {
                 case ROUTE_SERVICE:
                         answer(o);
                         break;
                 case ROUTE_INLINE:
-                        if (shared && !is_done_already(o))
+                        if (shared && !is_done_already(o)) {
                                 share_add(o, IO_RUN);
-                        else
-                                sys_run(&o->sys);
+                                break;
+                        }
+                        routes_begin(routes);
+                        sys_run(&o->sys);
+                        routes_end(routes, &o->sys);
                         break;
                 case ROUTE_ENGINE:
-                        if (is_local(o)) {
-                                mark_in_flight(o, 0);
-                                task_submit(task, &o->io);
-                                break;
-                        }
-                        /* fall through */
+                        submit_to_engine(o);
+                        break;
                 case ROUTE_POOL:
-                        if (is_long(o->op) || !is_local(o)) {
-                                mark_in_flight(o, IO_POOL | IO_LONG);
-                                task_submit(task, &o->io);
+                        if (submits_alone(o))
                                 break;
-                        }
                         if (shared) {
                                 share_add(o, IO_RUN);
                                 break;
                         }
-                        mark_in_flight(o, IO_POOL);
+                        mark_in_flight(o, IO_POOL, 0);
                         *link = &o->io;
                         link = &o->io.chain;
                         break;

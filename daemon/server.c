@@ -448,6 +448,7 @@ static void tick(struct server *server) {
         int again;
 
         tick_jobs(server);
+        routes_tick(&server->routes, server->now_ms);
         if (server->now_ms < server->next_tick_ms)
                 return;
         give_memory_back(server);
@@ -508,7 +509,6 @@ static int open_engine(struct server *server) {
         struct engine_config engine_config = {
                 .workers = config->workers,
                 .workers_extra_max = 16,
-                .force_ring = config->engine == CONFIG_ENGINE_URING,
                 .log = log_message,
         };
         const char *name = config_engine_name(config->engine), *why = NULL;
@@ -607,6 +607,7 @@ int server_main(const struct config *config, bool private_service) {
         server = (struct server){
                 .config = config,
                 .private_service = private_service,
+                .routes.choice = config->routes,
                 .now_ms = sys_monotonic_ms(),
                 .next_deadline_ms = UINT64_MAX,
                 .audit_due_ms = UINT64_MAX,

@@ -11,6 +11,7 @@
 #include "daemon/config.h"
 #include "daemon/policy.h"
 #include "daemon/refusals.h"
+#include "daemon/route.h"
 #include "daemon/session.h"
 #include "daemon/turns.h"
 
@@ -25,6 +26,7 @@ struct server {
         struct policy *policy;
         struct roots *roots;
         struct accounts accounts;
+        struct routes routes;
         struct jobs *jobs;
         bool private_service;
         bool has_admin_gid;

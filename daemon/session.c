@@ -75,7 +75,7 @@ void session_free_spares(void) {
         arena_fini(&encode_scratch);
 }
 
-/* ---- life -------------------------------------------------------------------------------------------------------- */
+/* ---- lists of the server ----------------------------------------------------------------------------------------- */
 
 static void hello_link(struct session *session, uint64_t deadline_ms) {
         struct server *server = session->server;
@@ -97,8 +97,6 @@ static void hello_unlink(struct session *session) {
         session->hello_deadline_ms = 0;
 }
 
-/* ---- room -------------------------------------------------------------------------------------------------------- */
-
 static void mark_dirty(struct session *session) {
         if (session->dirty)
                 return;
@@ -106,6 +104,8 @@ static void mark_dirty(struct session *session) {
         session->dirty_next = session->server->dirty;
         session->server->dirty = session;
 }
+
+/* ---- room -------------------------------------------------------------------------------------------------------- */
 
 /* Unread answers alone do not keep out the first task, until they are twice too many. */
 bool session_has_room(const struct session *session) {

@@ -63,7 +63,7 @@ static uint32_t slice_ops(const struct task *task) {
 bool share_begin(struct task *task) {
         if (task->slices)
                 spread_staleness(task);
-        if (task->window_count < SHARE_OPS_MIN)
+        if (task->window_count < SHARE_OPS_MIN || task->session->server->routes.choice != CONFIG_ROUTES_AUTO)
                 return false;
         if (!task->slices) {
                 task->slices = malloc(sizeof(*task->slices));

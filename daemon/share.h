@@ -8,8 +8,8 @@
 
 #include "daemon/task.h"
 
-/* At the beginning of a step: whether its window is large enough to be shared. Then there are slices, and they are
- * empty. */
+/* At the beginning of a step: whether its window is large enough to be shared, and no route is forced. Then there are
+ * slices, and they are empty. */
 bool share_begin(struct task *task);
 
 /*

@@ -95,6 +95,7 @@ static void count_server(struct counting *counting, const struct session *sessio
         count(counting, text("engine-submitted"), stats.submitted);
         count(counting, text("engine-completed"), stats.completed);
         count(counting, text("engine-declined"), stats.declined);
+        count(counting, text("mounts-demoted"), session->server->routes.n_demoted);
         count(counting, text("resident-bytes"), sys_resident_bytes());
 }
 

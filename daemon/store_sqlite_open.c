@@ -216,9 +216,9 @@ static int find_version(struct attempt *attempt, sqlite3 *db, int64_t *ret_versi
 
         if (code == 0)
                 code = ask_number(attempt, db, "PRAGMA application_id", &id);
+        *ret_version = 0;
         if (code == 0)
                 code = ask_number(attempt, db, "PRAGMA user_version", ret_version);
-        /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): without an error it is set */
         if (code < 0 || (objects == 0 && id == 0 && *ret_version == 0))
                 return code;
         if (id != APPLICATION_ID)

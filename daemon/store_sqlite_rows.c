@@ -253,10 +253,9 @@ uint32_t *row_u32_list(struct row *row, uint32_t *ret_n) {
                 row_fail(row, -FSOP_EIO);
         if (!values)
                 row_fail(row, -FSOP_ENOMEM);
-        if (row->code < 0)
+        if (!values || row->code < 0)
                 return NULL;
         for (uint32_t i = 0; i < n; i++)
-                /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): without values the row has failed */
                 values[i] = get_u32(list.data + (size_t)i * 4);
         *ret_n = n;
         return values;

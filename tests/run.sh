@@ -6,10 +6,11 @@ export LC_ALL=C.UTF-8 PATH="$PATH:/usr/sbin:/sbin"
 
 usage() {
         cat <<'TEXT'
-usage: tests/run.sh [--quick] [--no-tsan] [--engine uring|threads] [--build-dir DIR] [--only REGEX] [--no-install]
+usage: tests/run.sh [--quick] [--no-tsan | --all-tsan] [--engine uring|threads] [--build-dir DIR] [--only REGEX] [--no-install]
 
   --quick          only the plain build, without the sanitizers
   --no-tsan        without ThreadSanitizer
+  --all-tsan       with it everything, not only what has several threads; takes an hour more
   --engine NAME    run the daemon with this engine only; else with both
   --build-dir DIR  build below DIR instead of build/
   --only REGEX     only tests whose name matches
@@ -26,6 +27,7 @@ while [ $# -gt 0 ]; do
         case $1 in
         --quick) quick=yes ;;
         --no-tsan) tsan=no ;;
+        --all-tsan) tsan=all ;;
         --engine) engine=${2:?--engine needs a name}; shift ;;
         --build-dir) build=${2:?--build-dir needs a directory}; shift ;;
         --only) only=${2:?--only needs a pattern}; shift ;;
@@ -67,13 +69,16 @@ done
 printf 'subdirs(%s)\n' "${builds[*]}" >"$build/CTestTestfile.cmake"
 arguments=(--test-dir "$build" -j "$jobs" --output-on-failure --no-tests=error)
 [ -z "$only" ] || arguments+=(-R "$only")
+without=()
+[ "$tsan" = all ] || without+=(one-thread) # a label of the build with ThreadSanitizer
 case $engine in
-uring) arguments+=(-LE '^engine-threads$') ;;
-threads) arguments+=(-LE '^engine-uring$') ;;
+uring) without+=(engine-threads) ;;
+threads) without+=(engine-uring) ;;
 esac
+[ ${#without[@]} -eq 0 ] || arguments+=(-LE "^($(IFS='|'; echo "${without[*]}"))\$")
 # ThreadSanitizer's shadow does not survive the kernel's widest address randomisation.
 wrapper=()
-if [ "$tsan" = yes ] && [ "$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)" -gt 28 ]; then
+if [ "$tsan" != no ] && [ "$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 28)" -gt 28 ]; then
         wrapper=(setarch "$(uname -m)" -R)
 fi
 

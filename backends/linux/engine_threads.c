@@ -320,11 +320,12 @@ static void take_wake(struct threads_engine *e) {
 
 static void threads_submit(struct engine *engine, struct io *first) {
         struct threads_engine *e = threads_engine(engine);
+        struct io *io = first;
         int flags;
 
-        for (struct io *io = first; io; io = io->chain)
+        do
                 e->submitted++;
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a chain has a first link */
+        while ((io = io->chain));
         switch (first->kind) {
         case IO_ACCEPT:
                 flags = fcntl((int)first->u.accept.fd, F_GETFL);

@@ -496,7 +496,6 @@ static int uring_open(const struct engine_config *config, struct engine **ret_en
                 return -FSOP_ENOMEM;
         }
         e->engine.ops = &engine_uring;
-        e->force_ring = config->force_ring;
         e->wake_fd = -1;
         int r = open_parts(e, config, ret_why);
         if (r < 0) {

@@ -57,7 +57,6 @@ struct uring {
         struct io_uring ring;
         bool ring_is_open;
         struct pool *pool;
-        bool force_ring;
         int wake_fd;
         uint64_t wake_count; /* what the ring reads from wake_fd */
         bool wake_armed;

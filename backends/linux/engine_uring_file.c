@@ -266,7 +266,7 @@ bool uring_takes_file(struct uring *e, const struct io *io) {
         struct sys_op *op = io->u.op;
         enum fsop_verb verb = op->op->verb;
 
-        if (io->chain || op->next || ((io->flags & IO_POOL) && !e->force_ring))
+        if (io->chain || op->next || (io->flags & IO_POOL))
                 return false;
         if ((unsigned)verb >= FSOP_VERB_LIMIT || !rows[verb].opcode || !place_is_local(&op->at))
                 return false;

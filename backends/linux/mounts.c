@@ -22,7 +22,7 @@
 #define SLOTS 512u /* a power of two */
 
 /* A filesystem's nature; client-made mounts of a stacked one may lie upon anything. */
-enum nature { NATURE_LOCAL, NATURE_STACKED, NATURE_SLOW, NATURE_FORBIDDEN };
+enum nature { NATURE_LOCAL, NATURE_MEMORY, NATURE_STACKED, NATURE_SLOW, NATURE_FORBIDDEN };
 
 static const struct {
         uint64_t magic;
@@ -32,8 +32,8 @@ static const struct {
         {0xef53, "ext4", NATURE_LOCAL},
         {0x58465342, "xfs", NATURE_LOCAL},
         {0x9123683e, "btrfs", NATURE_LOCAL},
-        {0x01021994, "tmpfs", NATURE_LOCAL},
-        {0x858458f6, "ramfs", NATURE_LOCAL},
+        {0x01021994, "tmpfs", NATURE_MEMORY},
+        {0x858458f6, "ramfs", NATURE_MEMORY},
         {0xf2f52010, "f2fs", NATURE_LOCAL},
         {0x2fc12fc1, "zfs", NATURE_LOCAL},
         {0xca451a4e, "bcachefs", NATURE_LOCAL},
@@ -46,13 +46,13 @@ static const struct {
         {0x7366746e, "ntfs3", NATURE_LOCAL},
         {0x3153464a, "jfs", NATURE_LOCAL},
         {0x3434, "nilfs2", NATURE_LOCAL},
-        {0x958458f6, "hugetlbfs", NATURE_LOCAL},
-        {0x62656572, "sysfs", NATURE_LOCAL},
-        {0x27e0eb, "cgroup", NATURE_LOCAL},
-        {0x63677270, "cgroup2", NATURE_LOCAL},
-        {0x1cd1, "devpts", NATURE_LOCAL},
-        {0x50495045, "pipefs", NATURE_LOCAL},
-        {0x534f434b, "sockfs", NATURE_LOCAL},
+        {0x958458f6, "hugetlbfs", NATURE_MEMORY},
+        {0x62656572, "sysfs", NATURE_MEMORY},
+        {0x27e0eb, "cgroup", NATURE_MEMORY},
+        {0x63677270, "cgroup2", NATURE_MEMORY},
+        {0x1cd1, "devpts", NATURE_MEMORY},
+        {0x50495045, "pipefs", NATURE_MEMORY},
+        {0x534f434b, "sockfs", NATURE_MEMORY},
         {0x794c7630, "overlay", NATURE_STACKED},
         {0xf15f, "ecryptfs", NATURE_STACKED},
         {0x9fa0, "proc", NATURE_FORBIDDEN},
@@ -76,6 +76,7 @@ static struct {
         uint64_t mnt_id; /* 0: free */
         uint64_t plain_id;
         enum nature nature;
+        bool demoted;
 } slots[SLOTS];
 static uint32_t n_used;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -86,6 +87,7 @@ static _Thread_local struct {
         uint64_t mnt_id; /* 0: nothing */
         uint64_t plain_id;
         enum nature nature;
+        bool demoted;
         uint32_t times_forgotten;
 } last;
 
@@ -113,6 +115,7 @@ const char *mounts_fs_name(uint64_t magic) {
 static enum fs_class class_of(enum nature nature, bool client) {
         switch (nature) {
         case NATURE_LOCAL:
+        case NATURE_MEMORY:
                 return FS_LOCAL;
         case NATURE_STACKED:
                 return client ? FS_SLOW : FS_LOCAL;
@@ -143,15 +146,37 @@ static bool find(uint64_t mnt_id) {
         last.mnt_id = slots[i].mnt_id;
         last.plain_id = slots[i].plain_id;
         last.nature = slots[i].nature;
+        last.demoted = slots[i].demoted;
         last.times_forgotten = times_forgotten;
         pthread_mutex_unlock(&lock);
         return last.mnt_id == mnt_id;
 }
 
-enum fs_class mounts_class(uint64_t mnt_id, bool client) {
-        if (mnt_id == 0 || (client && !id_is_unique(mnt_id)))
+enum fs_class mounts_look(uint64_t mnt_id, bool client, bool *ret_in_memory, bool *ret_demoted) {
+        *ret_in_memory = *ret_demoted = false;
+        if (mnt_id == 0 || (client && !id_is_unique(mnt_id)) || !find(mnt_id))
                 return FS_UNKNOWN;
-        return find(mnt_id) ? class_of(last.nature, client) : FS_UNKNOWN;
+        *ret_in_memory = last.nature == NATURE_MEMORY;
+        *ret_demoted = last.demoted;
+        return class_of(last.nature, client);
+}
+
+enum fs_class mounts_class(uint64_t mnt_id, bool client) {
+        bool in_memory, demoted;
+
+        return mounts_look(mnt_id, client, &in_memory, &demoted);
+}
+
+uint64_t sys_mount_demote(uint64_t mnt_id, bool demoted) {
+        uint32_t i;
+
+        pthread_mutex_lock(&lock);
+        i = slot_of(mnt_id);
+        if (mnt_id != 0 && slots[i].mnt_id == mnt_id)
+                slots[i].demoted = demoted;
+        __atomic_store_n(&times_forgotten, times_forgotten + 1, __ATOMIC_RELEASE); /* so that all threads look again */
+        pthread_mutex_unlock(&lock);
+        return mounts_plain_id(mnt_id);
 }
 
 uint64_t mounts_plain_id(uint64_t mnt_id) {

@@ -85,8 +85,7 @@ struct parent_slot *parents_find(struct parent_cache *cache, const struct place 
         return NULL;
 }
 
-bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat,
-                       enum fs_class fs) {
+bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat) {
         const uint32_t n = sizeof(cache->slots) / sizeof(cache->slots[0]);
 
         if (cache == NULL)
@@ -99,7 +98,8 @@ bool parents_keep(struct parent_cache *cache, const struct place *place, size_t 
                 slot_empty(slot);
                 *slot = (struct parent_slot){.base = place->base, .fd = fd, .users = 1, .identity = place->identity,
                                              .may_leave_base = place->may_leave_base, .guard = place->guard, .is_base = fd == place->base,
-                                             .path = {place->path.data, len}, .stat = *stat, .fs = fs};
+                                             .path = {place->path.data, len}, .stat = *stat, .fs = place->fs,
+                                             .in_memory = place->in_memory, .demoted = place->demoted};
                 slot->since_ms = place->guard != NULL ? sys_monotonic_ms() : 0;
                 return true;
         }

@@ -111,24 +111,24 @@ static bool follows(const struct operation *op, const struct place *place) {
 
 /* Which kind of filesystem it is; nothing is done on procfs. */
 static int check_filesystem(struct sys_op *op, struct place *place, int fd, struct fsop_stat *stat, unsigned flags) {
-        enum fs_class fs = mounts_class(stat->mnt_id, place->base_is_client_fd);
+        enum fs_class fs = mounts_look(stat->mnt_id, place->base_is_client_fd, &place->in_memory, &place->demoted);
         int r;
 
-        if (fs == FS_UNKNOWN) {
-                if (flags & SYS_CACHED_ONLY)
-                        return op->code = -FSOP_EAGAIN;
-                fs = mounts_learn(fd, stat->mnt_id, place->base_is_client_fd);
+        if (fs != FS_FORBIDDEN && (fs != FS_LOCAL || place->demoted) && (flags & SYS_CACHED_ONLY)) {
+                op->held_up_by = stat->mnt_id;
+                return op->code = -FSOP_EAGAIN;
         }
+        if (fs == FS_UNKNOWN)
+                fs = mounts_learn(fd, stat->mnt_id, place->base_is_client_fd);
         if (fs == FS_FORBIDDEN)
                 return op_refused(op, -FSOP_EACCES, "procfs is out of reach");
         if (fs != FS_LOCAL) {
-                if (flags & SYS_CACHED_ONLY)
-                        return op->code = -FSOP_EAGAIN;
                 r = lookup_stat(fd, "", true, stat);
                 if (r < 0)
                         return op_failed(op, -r);
         }
         place->fs = fs;
+        place->mnt_id = stat->mnt_id;
         return 0;
 }
 
@@ -243,6 +243,9 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
                 place->parent = slot->fd;
                 place->parent_borrowed = true;
                 place->fs = slot->fs;
+                place->mnt_id = slot->stat.mnt_id;
+                place->in_memory = slot->in_memory;
+                place->demoted = slot->demoted;
                 *ret_stat = slot->stat;
                 return 0;
         }
@@ -266,7 +269,7 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
         if (r < 0)
                 return r;
         if (cacheable && (len > 0 || (place->guard != NULL && place->base == place->guard->root->fd)))
-                place->parent_borrowed = parents_keep(op->cache, place, len, (int)place->parent, ret_stat, place->fs) || len == 0;
+                place->parent_borrowed = parents_keep(op->cache, place, len, (int)place->parent, ret_stat) || len == 0;
         return 0;
 }
 
@@ -386,6 +389,8 @@ static void place_reset(struct place *place) {
         place->parent_borrowed = place->object_borrowed = place->through_link = place->has_stat = false;
         place->leaf = NULL;
         place->fs = FS_UNKNOWN;
+        place->mnt_id = 0;
+        place->in_memory = place->demoted = false;
 }
 
 static void place_release(struct sys_op *op, struct place *place) {
@@ -685,8 +690,75 @@ static int check_together(struct sys_op *op) {
         }
 }
 
+/* ---- where it would have to wait --------------------------------------------------------------------------------- */
+
+/* The first LEN bytes of the path, from the cache. Descriptor or a negative errno. */
+static int open_prefix(const struct place *place, size_t len, uint64_t open_flags) {
+        char prefix[PATH_MAX];
+        uint64_t resolve;
+        int start = start_of(place, &resolve);
+
+        if (len >= sizeof(prefix))
+                return -ENAMETOOLONG;
+        memcpy(prefix, len > 0 ? (const char *)place->path.data : ".", len > 0 ? len : 1);
+        prefix[len > 0 ? len : 1] = 0;
+        return lookup_open(start, prefix, O_PATH | open_flags, 0, resolve, SYS_CACHED_ONLY);
+}
+
+static bool stat_prefix(const struct place *place, size_t len, uint64_t open_flags, struct fsop_stat *ret_stat) {
+        int fd = open_prefix(place, len, open_flags), r;
+
+        if (fd < 0)
+                return false;
+        r = lookup_stat(fd, "", false, ret_stat);
+        sys_close(fd);
+        return r >= 0;
+}
+
+/* Where the path's components end, but for those beyond ends_max. */
+static unsigned component_ends(const struct bytes *path, uint16_t *ends, unsigned ends_max) {
+        unsigned n = 0;
+
+        for (size_t i = 1; i <= path->len && n < ends_max; i++)
+                if ((i == path->len || path->data[i] == '/') && path->data[i - 1] != '/')
+                        ends[n++] = (uint16_t)i;
+        return n;
+}
+
+/*
+ * The cache did not know the whole path. The mount of the last directory that it knows, if callers may have to wait there. A link
+ * that is known and leads to what is not may lead to any mount. This is for sharing the workers, no check: nothing depends on it
+ * but who waits for whom.
+ */
+static uint64_t place_held_up_by(const struct place *place) {
+        uint16_t ends[64];
+        unsigned n = component_ends(&place->path, ends, sizeof(ends) / sizeof(ends[0])), known = 0, unknown = n;
+        struct fsop_stat stat, next;
+        bool in_memory, demoted;
+
+        if (place->base_is_object || place->path.len >= PATH_MAX)
+                return 0;
+        while (known + 1 < unknown) { /* a directory is not in the cache without those above it */
+                unsigned middle = (known + unknown) / 2;
+
+                if (stat_prefix(place, ends[middle - 1], O_DIRECTORY, &stat))
+                        known = middle;
+                else
+                        unknown = middle;
+        }
+        if (!stat_prefix(place, known > 0 ? ends[known - 1] : 0, O_DIRECTORY, &stat))
+                return 0;
+        if (mounts_look(stat.mnt_id, place->base_is_client_fd, &in_memory, &demoted) != FS_LOCAL || demoted)
+                return stat.mnt_id;
+        if (known < n && stat_prefix(place, ends[known], O_NOFOLLOW, &next) &&
+            (stat_is_link(&next) || next.attributes & STATX_ATTR_AUTOMOUNT))
+                return SYS_MOUNT_UNKNOWN;
+        return 0;
+}
+
 int sys_resolve(struct sys_op *op, unsigned flags) {
         const struct shape *shape = shape_of(op->op);
+        const struct place *place = &op->at;
         int r;
 
         place_reset(&op->at);
@@ -694,9 +766,14 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         op->opened = OS_FD_NONE;
         op->since_ms = op->at.guard != NULL || op->to.guard != NULL ? sys_monotonic_ms() : 0;
         forget_failure(op);
+        op->held_up_by = 0;
         r = resolve_place(op, &op->at, shape->at, flags);
-        if (r >= 0)
+        if (r >= 0) {
+                place = &op->to;
                 r = resolve_place(op, &op->to, shape->to, flags);
+        }
+        if (r == -FSOP_EAGAIN && (flags & SYS_CACHED_ONLY) && op->held_up_by == 0 && place->parent == OS_FD_NONE)
+                op->held_up_by = place_held_up_by(place);
         if (r >= 0)
                 r = check_together(op);
         if (r < 0)

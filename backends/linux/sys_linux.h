@@ -73,6 +73,8 @@ void identity_wear_service_anew(void);
 
 /* What a mount holds, if it is known; never blocks. client: the descriptor came from one. */
 enum fs_class mounts_class(uint64_t mnt_id, bool client);
+/* The same, and what else a place says of it. */
+enum fs_class mounts_look(uint64_t mnt_id, bool client, bool *ret_in_memory, bool *ret_demoted);
 /* Finds it out by asking the filesystem, which may block. FS_UNKNOWN on failure. */
 enum fs_class mounts_learn(int fd, uint64_t mnt_id, bool client);
 /* The number that /proc/self/mountinfo and statx(2)'s stx_mnt_id have for it, given the unique one; 0 if not known. */
@@ -153,8 +155,7 @@ int resolve_link_met(struct sys_op *op, int dir_fd, const char *name, const char
 /* The directory that the first LEN bytes of PATH name for this place, if the batch has it open. */
 struct parent_slot *parents_find(struct parent_cache *cache, const struct place *place, const char *path, size_t len);
 /* Keeps a parent that was just opened; false if there is no room, and then it stays the place's own. */
-bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat,
-                  enum fs_class fs);
+bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat);
 void parents_give_back(struct parent_cache *cache, os_fd fd);
 /* Closes it some time before the cache is cleared; at once without one. */
 void parents_close_later(struct parent_cache *cache, os_fd fd);

@@ -52,6 +52,7 @@ struct worker {
         uint64_t started_ms;     /* when the current call began; of a long one: when it was last seen to do something */
         uint64_t cpu_ns;         /* of the thread, when last looked at; for long ones */
         uint32_t whose;          /* of the chain that runs */
+        uint64_t mount;          /* likewise */
         bool is_long, stuck;
         bool exited; /* to be joined */
 };
@@ -247,12 +248,36 @@ static uint32_t active_max(const struct pool *pool) {
         return rest < pool->config.workers ? rest : pool->config.workers;
 }
 
+/* Of the places for long ones, one is always for others, if there are two. */
+static uint32_t longs_max(const struct pool *pool) {
+        return active_max(pool) > 2 ? active_max(pool) - 2 : 1;
+}
+
 /*
- * Whether one user may have one more worker. Whoever has made some hang gets only half of those that do not, and half of all
- * that there can be: the rest is for others. Of the places for long ones, one is always for others, if there are two.
+ * Whether one more worker may be kept waiting by a mount. Where some hang already, only one at a time may, and a quarter of all that
+ * there can be: a filesystem that has died takes no more, however many users come upon it.
+ */
+static bool mount_may_have_worker(const struct pool *pool, uint64_t mount) {
+        uint32_t n_stuck = 0, n_working = 0;
+
+        if (mount == 0)
+                return true;
+        for (const struct worker *worker = pool->workers; worker; worker = worker->next) {
+                if (!worker->current || worker->mount != mount)
+                        continue;
+                n_stuck += worker->stuck;
+                n_working += !worker->stuck;
+        }
+        return n_stuck == 0 ? n_working < longs_max(pool)
+                            : n_working == 0 && n_stuck < (pool->config.workers + pool->config.workers_extra_max + 3) / 4;
+}
+
+/*
+ * Whether one user may have one more worker. One is always for others, if there are three. Whoever has made some hang gets only half
+ * of those that do not, and half of all that there can be.
  */
 static bool may_have_worker(const struct pool *pool, uint32_t whose, bool is_long) {
-        uint32_t n_stuck = 0, n_working = 0, n_long = 0, longs_max = active_max(pool) > 2 ? active_max(pool) - 2 : 1;
+        uint32_t n_stuck = 0, n_working = 0, n_long = 0;
 
         if (whose == 0)
                 return true;
@@ -263,20 +288,35 @@ static bool may_have_worker(const struct pool *pool, uint32_t whose, bool is_lon
                 n_working += !worker->stuck;
                 n_long += !worker->stuck && worker->is_long;
         }
-        if (is_long && n_long >= longs_max)
+        if ((is_long && n_long >= longs_max(pool)) || (active_max(pool) > 2 && n_working + 1 >= active_max(pool)))
                 return false;
         return n_stuck == 0 || (n_working < (pool->config.workers + 1) / 2 &&
                                 n_stuck + n_working < (pool->config.workers + pool->config.workers_extra_max + 1) / 2);
 }
 
+/* The oldest long chain of a lane whose mount may keep one more worker. */
+static struct io *oldest_long(const struct pool *pool, const struct lane *lane) {
+        uint64_t refused = 0;
+
+        if (!lane->queue_long.first || pool->n_long + 1 >= active_max(pool) ||
+            !may_have_worker(pool, lane->queue_long.first->whose, true))
+                return NULL;
+        for (struct io *io = lane->queue_long.first; io; io = io->next) {
+                if (io->mount == 0)
+                        return io;
+                if (io->mount != refused && mount_may_have_worker(pool, io->mount))
+                        return io;
+                refused = io->mount;
+        }
+        return NULL;
+}
+
 /* A lane's oldest chain that may run now. */
 static struct io *oldest(const struct pool *pool, const struct lane *lane) {
-        struct io *first = lane->queue.first, *first_long = lane->queue_long.first;
+        struct io *first = lane->queue.first, *first_long = oldest_long(pool, lane);
 
         if (first && !may_have_worker(pool, first->whose, false))
                 first = NULL;
-        if (first_long && (pool->n_long + 1 >= active_max(pool) || !may_have_worker(pool, first_long->whose, true)))
-                first_long = NULL;
         if (first && first_long)
                 return first->engine_word[WORD_STAMP] < first_long->engine_word[WORD_STAMP] ? first : first_long;
         return first ? first : first_long;
@@ -328,16 +368,16 @@ static uint32_t ops_of(const struct io *io) {
 }
 
 static void enqueue(struct pool *pool, struct io *first) {
+        struct io *io = first;
         uint64_t before = 0, n = 0;
 
-        for (struct io *io = first; io; io = io->chain) {
+        do {
                 io->engine_word[WORD_STATE] = POOL_QUEUED;
                 io->engine_word[WORD_BEFORE] = before;
                 before = (uint64_t)(uintptr_t)io;
                 io->whose = first->whose;
                 n += ops_of(io);
-        }
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a chain has a first link */
+        } while ((io = io->chain));
         first->engine_word[WORD_STAMP] = stamp_of(++pool->stamp, n, first->flags & IO_LONG);
         first->engine_word[WORD_LANE] = (uint64_t)(uintptr_t)lane_open(pool, first->whose);
         io_list_append(queue_of(first), first);
@@ -426,6 +466,7 @@ static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
         uint32_t count = count_of(io), n = 0;
 
         worker->whose = io->whose;
+        worker->mount = io->mount;
         worker->is_long = is_long(io);
         pool->n_long += worker->is_long;
         worker->cpu_ns = 0;
@@ -665,10 +706,12 @@ int pool_new(const struct pool_config *config, struct pool **ret_pool) {
 }
 
 void pool_submit(struct pool *pool, struct io *first) {
-        for (struct io *io = first; io; io = io->chain) {
+        struct io *io = first;
+
+        do {
                 io->engine_state = IO_STATE_POOL;
                 pool->outstanding++;
-        }
+        } while ((io = io->chain));
         lock(pool);
         enqueue(pool, first);
         ensure_workers(pool);

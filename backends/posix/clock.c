@@ -3,6 +3,7 @@
  * clock.c: time.
  */
 #include <errno.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "backends/posix/posix.h"
@@ -12,6 +13,16 @@ uint64_t sys_monotonic_ms(void) {
 
         clock_gettime(CLOCK_MONOTONIC, &now);
         return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+uint64_t sys_thread_waits(void) {
+#ifdef RUSAGE_THREAD
+        struct rusage usage;
+
+        if (getrusage(RUSAGE_THREAD, &usage) == 0)
+                return (uint64_t)usage.ru_nvcsw;
+#endif
+        return 0;
 }
 
 uint64_t sys_monotonic_ns(void) {

@@ -339,7 +339,7 @@ static void tell_failed(struct watch *watch) {
         text_free(&text);
 }
 
-/* Counts it for the exit status as design.md has it: denied is what policy refused, all of it. */
+/* Counts it for the exit status: denied is what policy refused, all of it. */
 static void count_failed(struct watch *watch) {
         const struct fsop_job_info *job = &watch->job;
         const bool all_denied = job->error.code == 0 && job->files_done == 0 && watch->n_denied > 0 &&

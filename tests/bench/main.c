@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/bench/bench.h"
+#include "tests/bench/routes.h"
 
 struct options {
         const char *fsopd, *dir, *fs, *engine, *sftp_server;
@@ -403,6 +404,7 @@ static const struct {
         int (*run)(int argc, char **argv); /* returns the exit status */
 } commands[] = {
         {"fair", fair_main},
+        {"routes", routes_main},
 };
 
 int main(int argc, char **argv) {

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -626,6 +627,7 @@ __attribute__((noreturn)) static void work(const char *socket, unsigned number, 
         if (setgroups(0, NULL) < 0 || setresgid(own_uid(number), own_uid(number), own_uid(number)) < 0 ||
             setresuid(own_uid(number), own_uid(number), own_uid(number)) < 0)
                 die("another identity");
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* when the test gives up */
         for (;;) {
                 while (fsop_open(&options, &worker.client) < 0)
                         pause_ms(5 + draw(&worker, 20));

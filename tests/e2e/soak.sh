@@ -35,7 +35,9 @@ POLICY
 }
 wide() { policy all; }
 narrow() { policy '[chown, fallocate, truncate, copy, copy-range, files, links, directories, mknod, stat, utimens]'; }
-reload() { fsop policy reload >"$scratch/reloaded" 2>&1 || die "a reload: $(cat "$scratch/reloaded")"; }
+# A machine that is busy with other things may let the daemon miss a greeting: again, then.
+try_reload() { fsop policy reload >"$scratch/reloaded" 2>&1; }
+reload() { wait_until "a reload" try_reload || die "a reload: $(cat "$scratch/reloaded")"; }
 reload_something() {
         case $((RANDOM % 3)) in
         0)
@@ -52,7 +54,7 @@ reload_something() {
 forget_jobs() {
         local ids
         mapfile -t ids < <(fsop --json job list --all | jq -r 'select(.state == "done") | .job')
-        [ ${#ids[@]} -eq 0 ] || fsop job forget "${ids[@]}" >"$scratch/forgotten" 2>&1 || die "jobs are forgotten: $(tail -n 3 "$scratch/forgotten")"
+        [ ${#ids[@]} -eq 0 ] || fsop job forget "${ids[@]}" >/dev/null 2>&1
 }
 reload_and_forget() {
         reload_something
@@ -71,9 +73,9 @@ restart() {
 }
 
 # drive SECONDS COMMAND…: clients at work; every second or so the command
-drive() {
+drive() { # at the back of the queue: other tests run beside this one
         local end=$((SECONDS + $1)) log=$scratch/driven
-        "$bin/soak" drive "$socket" "$tree" "$ledgers" "$1" "${uids[@]}" >"$log" 2>&1 &
+        nice -n 10 "$bin/soak" drive "$socket" "$tree" "$ledgers" "$1" "${uids[@]}" >"$log" 2>&1 &
         local driver=$!
         children+=("$driver")
         shift
@@ -89,6 +91,15 @@ drive() {
 counter() { fsop --json status | jq -r ".counters.$1"; }
 jobs_over() { ! fsop --json job list --all | jq -e 'select(.state) | select(.state | IN("done", "failed", "cancelled") | not)' >/dev/null; }
 at_rest() { [ "$(counter connections)" = 1 ] && jobs_over; }
+# The same state each time: no client, no job, and a rule's directory open, as it stays for a while after its use.
+come_to_rest() {
+        wide
+        reload
+        wait_until "all is over" at_rest || fail "all is over" "$(fsop status; fsop job list --all | head)"
+        forget_jobs || fail "jobs are forgotten"
+        exits 0 "the rule is used" as_nobody fsop --as elevated stat "$tree/c0" >/dev/null
+        sleep 2
+}
 
 wide
 write_config "log-level: info"
@@ -103,12 +114,10 @@ reload
 
 # One daemon, warm: what it has now it must not exceed.
 drive $((seconds / 5)) reload_and_forget
-wait_until "all is over" at_rest || fail "all is over" "$(fsop status; fsop job list --all | head)"
-sleep 2
+come_to_rest
 fds=$(daemon_fds) rss=$(daemon_rss_kb)
 drive $((seconds * 2 / 5)) reload_and_forget
-wait_until "all is over" at_rest || fail "all is over" "$(fsop status; fsop job list --all | head)"
-sleep 2
+come_to_rest
 fds_after=$(daemon_fds) rss_after=$(daemon_rss_kb)
 echo "descriptors: $fds, then $fds_after; VmRSS: $rss kB, then $rss_after kB"
 [ "$fds_after" -le "$fds" ] && ok "no descriptor is lost" || fail "no descriptor is lost" "$(ls -l "/proc/$(serving_pid)/fd")"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# run.sh: builds the libFuzzer programs and runs each from its corpus, one after the other. Ends at the first crash of each, which
-# it says where to find; they must be none.
+# run.sh: builds the libFuzzer programs and runs each from its corpus, one after the other. There must be no crash; if there is one, it says
+# where the input is.
 set -euo pipefail
 
 usage() {
@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
         esac
         shift
 done
-[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cd "$root/tests/fuzz" && ls fuzz_*.c | sed 's/^fuzz_\(.*\)\.c$/\1/')
+[ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(find "$root/tests/fuzz" -name 'fuzz_*.c' | sed 's/.*fuzz_\(.*\)\.c$/\1/' | sort)
 
 skip() { echo "SKIP: fuzzers: $*"; exit 77; }
 command -v clang >/dev/null || skip "there is no clang"
@@ -49,14 +49,15 @@ fi
 # Small stacks of allocations and a small quarantine: executions are short, and there are many of them.
 export ASAN_OPTIONS=malloc_context_size=6:quarantine_size_mb=8 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 result=0
+crashes=${keep:-$build}/crashes
+mkdir -p "$crashes"
 for target in "${targets[@]}"; do
         new=${keep:-$work}/$target
-        mkdir -p "$new" "${keep:-$work}/crashes"
+        mkdir -p "$new"
         max_len=1024
         [ "$target" != session ] || max_len=400 # scripts, whose steps are short
-        arguments=("$limit" -max_len=$max_len -entropic=0 -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 -close_fd_mask=1
-                "-artifact_prefix=${keep:-$root/build}/crashes/$target-" "-dict=$root/tests/fuzz/dict/$target")
-        [ -n "$keep" ] || mkdir -p "$root/build/crashes"
+        arguments=("$limit" "-max_len=$max_len" -entropic=0 -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 -close_fd_mask=1
+                "-artifact_prefix=$crashes/$target-" "-dict=$root/tests/fuzz/dict/$target")
         if "$build/tests/fuzz/fuzz_$target" "${arguments[@]}" "$new" "$root/tests/fuzz/corpus/$target" >"$work/$target.log" 2>&1; then
                 awk -v target="$target" '/\tDONE / { for (i = 1; i < NF; i++) { if ($i == "cov:") cov = $(i + 1); if ($i == "corp:") corp = $(i + 1) } }
                         /^stat::number_of_executed_units/ { runs = $2 } /^stat::average_exec_per_sec/ { rate = $2 }

@@ -20,8 +20,8 @@ static void quiet(int level, const char *message) {
         (void)message;
 }
 
-struct engine *harness_open(int which, uint32_t workers, bool force_ring) {
-        struct engine_config config = {.workers = workers, .workers_extra_max = 2, .force_ring = force_ring, .log = quiet};
+struct engine *harness_open(int which, uint32_t workers) {
+        struct engine_config config = {.workers = workers, .workers_extra_max = 2, .log = quiet};
         struct sys_config sys = {.private_service = geteuid() != 0, .log = quiet};
         const char *why = "?";
         bool own_root;

@@ -16,12 +16,12 @@
 extern struct engine *engine;
 
 /* NULL: this machine has no such engine, which is said aloud; the test then has nothing to test. */
-struct engine *harness_open(int which, uint32_t workers, bool force_ring);
+struct engine *harness_open(int which, uint32_t workers);
 void harness_close(void);
 
 #define OPEN_OR_RETURN(workers)                                                                                        \
         do {                                                                                                           \
-                if (!harness_open(_i, workers, false))                                                                 \
+                if (!harness_open(_i, workers))                                                                 \
                         return;                                                                                        \
         } while (0)
 

@@ -325,6 +325,10 @@ uint64_t sys_monotonic_ms(void) {
         return fake_now_ms;
 }
 
+uint64_t sys_thread_waits(void) {
+        return 0;
+}
+
 uint64_t sys_monotonic_ns(void) {
         return fake_now_ms * 1000000u;
 }

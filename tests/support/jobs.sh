@@ -8,6 +8,7 @@ need_command sqlite3 sqlite3
 
 # A daemon that has crashed ends the test: everything after it would fail too.
 fail() {
+        hurry
         printf 'FAIL: %s\n' "$1"
         [ $# -lt 2 ] || printf '%s\n' "$2" | sed 's/^/      /'
         test_failures=$((test_failures + 1))

@@ -22,7 +22,24 @@ nobody_gid=65534
 
 ok() { printf 'ok: %s\n' "$1"; }
 
+# A test that has failed must end soon: what it waits for now may never come. It has three minutes.
+hurry() {
+        [ -z "$hurrier" ] || return 0
+        (
+                trap 'kill "$sleeper"; exit' TERM
+                sleep 180 &
+                sleeper=$!
+                wait "$sleeper"
+                kill -TERM $$
+                sleep 5
+                pkill -KILL -P $$ # the command that the shell waits for before it hears of TERM
+        ) >/dev/null 2>&1 &
+        hurrier=$!
+}
+hurrier=
+
 fail() {
+        hurry
         printf 'FAIL: %s\n' "$1"
         [ $# -lt 2 ] || printf '%s\n' "$2" | sed 's/^/      /'
         test_failures=$((test_failures + 1))
@@ -129,6 +146,7 @@ helper() {
 clean_up() {
         local status=$? mount pid
         trap - EXIT INT TERM HUP
+        [ -z "$hurrier" ] || kill -TERM "$hurrier" 2>/dev/null
         for pid in "${children[@]:-}" $daemon_pid; do
                 [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null
         done
@@ -144,7 +162,7 @@ clean_up() {
 }
 trap clean_up EXIT
 trap 'exit 130' INT
-trap 'exit 143' TERM HUP
+trap 'echo "ended by a signal"; exit 143' TERM HUP
 
 # ---- filesystems ------------------------------------------------------------------------------------------------
 
@@ -203,6 +221,7 @@ write_config() {
                 echo "state-dir: $scratch/state"
                 echo "policy-dir: $scratch/etc/policy.d"
                 echo "audit: file:$audit"
+                [ -z "${FSOP_TEST_ROUTES:-}" ] || echo "routes: $FSOP_TEST_ROUTES"
                 printf '%s\n' "$@"
         } >"$scratch/etc/fsopd.yaml"
 }

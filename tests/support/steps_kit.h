@@ -211,6 +211,11 @@ os_fd sys_mount_watch(void) {
 void sys_mounts_changed(void) {
 }
 
+uint64_t sys_mount_demote(uint64_t mnt_id, bool demoted) {
+        (void)demoted;
+        return mnt_id;
+}
+
 int sys_check_trusted_directory(const char *path, const char **ret_why) {
         (void)path;
         *ret_why = NULL;
@@ -473,7 +478,8 @@ static void rounds(void) {
         }
 }
 
-static void send_message(const struct message *message, os_fd *fds, uint32_t n_fds) {
+/* What the connection that reads by RECEIVE is sent. */
+static void send_to(struct io *receive, const struct message *message, os_fd *fds, uint32_t n_fds) {
         struct arena scratch;
         struct buffer buffer = {0};
 
@@ -481,16 +487,19 @@ static void send_message(const struct message *message, os_fd *fds, uint32_t n_f
         arena_init(&scratch, 8u << 20);
         ck_assert_int_eq(codec_encode(&scratch, message, (uint16_t)n_fds, WIRE_FRAME_BYTES_MAX, &buffer), 0);
         in_client--;
-        fake_engine_receive(fake_engine_pending(server.engine, IO_RECEIVE, 0), buffer.data + buffer.start, buffer_len(&buffer), fds,
-                            n_fds);
+        fake_engine_receive(receive, buffer.data + buffer.start, buffer_len(&buffer), fds, n_fds);
         buffer_fini(&buffer);
         arena_fini(&scratch);
 }
 
-static void say_hello(void) {
+static void send_message(const struct message *message, os_fd *fds, uint32_t n_fds) {
+        send_to(fake_engine_pending(server.engine, IO_RECEIVE, 0), message, fds, n_fds);
+}
+
+static void say_hello(struct io *receive) {
         struct message hello = {.kind = MESSAGE_HELLO, .body.hello = {.version_min = 1, .version_max = 1, .features = WIRE_FEATURE_FDS}};
 
-        send_message(&hello, NULL, 0);
+        send_to(receive, &hello, NULL, 0);
 }
 
 /* A daemon, and nobody connected. */
@@ -541,10 +550,25 @@ __attribute__((unused)) static void start(uint32_t uid) {
         session_start(&server, fake_fd_open(NULL));
         session = server.sessions;
         ck_assert_ptr_nonnull(session);
-        say_hello();
+        say_hello(&session->receive);
         rounds();
         ck_assert_uint_eq(got.welcomes, 1);
         sys.calls = 0;
+}
+
+/* Another connection, of this user. */
+__attribute__((unused)) static struct session *connect_as(uint32_t uid) {
+        struct session *other;
+
+        sys.uid = uid;
+        session_start(&server, fake_fd_open(NULL));
+        other = server.sessions; /* the newest comes first */
+        ck_assert_ptr_nonnull(other);
+        ck_assert_int_eq(other->state, SESSION_HELLO);
+        say_hello(&other->receive);
+        rounds();
+        ck_assert_int_eq(other->state, SESSION_OPEN);
+        return other;
 }
 
 /* The client goes away; whatever was taken must be back. */

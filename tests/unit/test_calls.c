@@ -5,7 +5,6 @@
  * so, what was not begun changed nothing, and a walk that reports no failure did all of it.
  */
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "tests/support/descriptors.h"
 #include "tests/support/fail_alloc.h"
 #include "tests/support/fail_calls.h"
 #include "tests/support/scene.h"
@@ -91,16 +91,6 @@ static void build(void) {
         scene_symlink("f", "tree/d/link");
         ck_assert_int_eq(lchown(scene_path("tree/d/link"), NOBODY, NOBODY), 0);
         ck_assert_int_eq(setxattr(scene_path("tree/d/f"), NAME, "v", 1, 0), 0);
-}
-
-static unsigned open_descriptors(void) {
-        DIR *directory = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        while (readdir(directory))
-                n++;
-        closedir(directory);
-        return n;
 }
 
 /* ---- the jobs ---------------------------------------------------------------------------------------------------------- */

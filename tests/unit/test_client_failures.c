@@ -6,12 +6,12 @@
  * gone.
  */
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/support/descriptors.h"
 #include "tests/support/fail_alloc.h"
 #include "tests/support/fake_server.h"
 
@@ -20,16 +20,6 @@
 
 static struct fake_server fake;
 static unsigned spared; /* while it is not 0, the test itself asks for memory */
-
-static unsigned open_descriptors(void) {
-        DIR *directory = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        while (readdir(directory))
-                n++;
-        closedir(directory);
-        return n;
-}
 
 static void connect_again(void) {
         spared++;

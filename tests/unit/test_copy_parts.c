@@ -19,6 +19,7 @@
 
 #include "backends/linux/copy_linux.h"
 #include "tests/support/copy_kit.h"
+#include "tests/support/descriptors.h"
 #include "tests/support/fail_alloc.h"
 #include "tests/support/fail_calls.h"
 
@@ -457,16 +458,6 @@ END_TEST
 
 /* ---- each call fails
  * ------------------------------------------------------------------------------------------------------ */
-
-static unsigned open_descriptors(void) {
-        DIR *directory = opendir("/proc/self/fd");
-        unsigned n = 0;
-
-        while (readdir(directory))
-                n++;
-        closedir(directory);
-        return n;
-}
 
 static void build_small(void) {
         scene_mkdir("tree/src", 0, 0755);

@@ -10,6 +10,7 @@
 
 #include "daemon/log.h"
 #include "daemon/ops.h"
+#include "daemon/route.h"
 #include "proto/names.h"
 #include "tests/support/fail_alloc.h"
 
@@ -175,7 +176,7 @@ static uint64_t open_something(void) {
 }
 
 static bool is_deed(void) {
-        return now.row->route != ROUTE_SERVICE;
+        return !route_is_service(now.row->verb);
 }
 
 static void check(const struct operation *op, uint32_t n) {

@@ -303,7 +303,7 @@ START_TEST(ring_refuses_what_is_not_listed) {
         uint8_t listed[URING_OPCODES_MAX];
         unsigned refused = 0;
 
-        if (!harness_open(1, 2, false))
+        if (!harness_open(1, 2))
                 return;
         struct uring *e = (struct uring *)engine;
         unsigned n = uring_opcodes(listed);
@@ -333,7 +333,7 @@ START_TEST(every_submission_wears_something) {
         struct tally tallies[3] = {0};
         int fds[2];
 
-        if (!harness_open(1, 2, false))
+        if (!harness_open(1, 2))
                 return;
         struct uring *e = (struct uring *)engine;
         socket_pair(fds);
@@ -360,7 +360,7 @@ START_TEST(a_send_in_pieces) {
         char text[8] = "";
         int fds[2];
 
-        if (!harness_open(1, 2, false))
+        if (!harness_open(1, 2))
                 return;
         socket_pair(fds);
         struct io io = send_io(fds[0], "hello", 5, &tally);

@@ -2,7 +2,7 @@
 /*
  * test_engine_files.c: operations on files through the engines. Every case is done twice, in two directories of the same
  * shape: by the engine in the one, by sys_run in the other; outcome, code, raw error and answer must be the same. With the
- * ring forced, the test also sees whether it was the ring that did it.
+ * ring, the test also sees whether it was the ring that did it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -221,7 +221,7 @@ static int twice(const char *what, const struct operation *op, struct where wher
 
 #define OPEN_FORCED()                                                                                                  \
         do {                                                                                                           \
-                if (!harness_open(_i, 2, true))                                                                        \
+                if (!harness_open(_i, 2))                                                                        \
                         return;                                                                                        \
                 make_directories();                                                                                    \
                 be_myself();                                                                                           \
@@ -556,7 +556,7 @@ START_TEST(done_as_its_identity) {
                 printf("SKIP: done_as_its_identity: needs root\n");
                 return;
         }
-        if (!harness_open(_i, 2, true))
+        if (!harness_open(_i, 2))
                 return;
         make_directories();
         for (int i = 0; i < 2; i++)
@@ -592,7 +592,7 @@ START_TEST(identity_of_the_loop_thread_does_not_matter) {
                 printf("SKIP: identity_of_the_loop_thread_does_not_matter: needs root\n");
                 return;
         }
-        if (!harness_open(_i, 2, true))
+        if (!harness_open(_i, 2))
                 return;
         make_directories();
         command("chmod 777 %s", directory[0]);
@@ -642,7 +642,7 @@ START_TEST(personalities_come_and_go) {
                 printf("SKIP: personalities_come_and_go: needs root\n");
                 return;
         }
-        if (!harness_open(1, 2, true))
+        if (!harness_open(1, 2))
                 return;
         e = (struct uring *)engine;
         make_directories();
@@ -695,7 +695,7 @@ static struct subject *read_in_pieces(const int32_t *answers, unsigned n) {
 START_TEST(odd_answers_of_the_kernel) {
         struct subject *s;
 
-        if (!harness_open(1, 2, true))
+        if (!harness_open(1, 2))
                 return;
         make_directories();
         be_myself();

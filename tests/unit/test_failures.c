@@ -144,7 +144,7 @@ static bool whole_visit(void) {
         session = server.sessions;
         if (!session)
                 return false;
-        say_hello();
+        say_hello(&session->receive);
         rounds();
         if (!is_connected())
                 return false;

@@ -537,27 +537,6 @@ END_TEST
 
 /* ---- jobs that are put together ---------------------------------------------------------------------------------- */
 
-/* Another connection, of this user. */
-static struct session *connect_as(uint32_t uid) {
-        struct message hello = {.kind = MESSAGE_HELLO, .body.hello = {.version_min = 1, .version_max = 1}};
-        struct session *other;
-        struct arena scratch;
-        struct buffer buffer = {0};
-
-        sys.uid = uid;
-        session_start(&server, fake_fd_open(NULL));
-        for (other = server.sessions; other->state != SESSION_HELLO;)
-                other = other->next;
-        arena_init(&scratch, 1u << 20);
-        ck_assert_int_eq(codec_encode(&scratch, &hello, 0, WIRE_FRAME_BYTES_MAX, &buffer), 0);
-        fake_engine_receive(&other->receive, buffer.data + buffer.start, buffer_len(&buffer), NULL, 0);
-        buffer_fini(&buffer);
-        arena_fini(&scratch);
-        rounds();
-        ck_assert_int_eq(other->state, SESSION_OPEN);
-        return other;
-}
-
 static void disconnect(struct session *other) {
         fake_engine_complete(server.engine, &other->receive, 0, 0); /* the end of what it sends */
         rounds();

@@ -75,7 +75,7 @@ static void whole_visit(void) {
         session = server.sessions;
         if (!session)
                 return;
-        say_hello();
+        say_hello(&session->receive);
         rounds();
         op.args.cp.verify = visit.verify;
         op.args.cp.key = text("key");

@@ -649,7 +649,7 @@ START_TEST(who_lets_workers_hang_leaves_some_to_others) {
         unsigned calls[8] = {0};
         struct io ios[8];
 
-        new_pool(2, 4);
+        new_pool(3, 3);
         for (int i = 0; i < 6; i++) {
                 ios[i] = call(stand_still, &calls[i]);
                 ios[i].whose = 5;
@@ -691,6 +691,65 @@ START_TEST(long_ones_of_one_user_leave_a_place) {
         ck_assert_uint_eq(ios[2].engine_word[0], 1); /* the third of the first user still waits */
         open_gate(4);
         DELIVER_UNTIL(n_done == 4);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+START_TEST(one_user_leaves_a_worker) {
+        unsigned calls[5] = {0};
+        struct io ios[5];
+
+        new_pool(4, 0);
+        for (int i = 0; i < 4; i++) {
+                ios[i] = call(stand_still, &calls[i]);
+                ios[i].whose = 5;
+                pool_submit(pool, &ios[i]);
+        }
+        SPIN_UNTIL(LOAD(standing) == 3);
+        ios[4] = call(answer_7, &calls[4]);
+        ios[4].whose = 6;
+        pool_submit(pool, &ios[4]);
+        DELIVER_UNTIL(calls[4] == 1);
+        ck_assert_int_eq(LOAD(standing), 3);
+        open_gate(4);
+        DELIVER_UNTIL(n_done == 5);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* Whoever asks: root is held back there, too. Once it hangs it gets no more than a few, one after the other. */
+START_TEST(one_mount_keeps_few_workers) {
+        unsigned calls[8] = {0};
+        struct io ios[8];
+
+        new_pool(4, 9);
+        for (int i = 0; i < 6; i++) {
+                ios[i] = call(stand_still, &calls[i]);
+                ios[i].flags = IO_LONG;
+                ios[i].mount = 77;
+                ios[i].whose = i < 2 ? 0 : (uint32_t)i;
+                pool_submit(pool, &ios[i]);
+        }
+        SPIN_UNTIL(LOAD(standing) == 2);
+        ios[6] = call(answer_7, &calls[6]);
+        ios[6].flags = IO_LONG;
+        ios[6].mount = 78;
+        ios[6].whose = 2; /* behind one of his own that must wait */
+        pool_submit(pool, &ios[6]);
+        DELIVER_UNTIL(calls[6] == 1);
+        ck_assert_int_eq(LOAD(standing), 2);
+        for (int most = 3; most <= 5; most++) {
+                pass_seconds(11); /* what they have used is looked at: nothing, … */
+                pass_seconds(11); /* … and is compared */
+                SPIN_UNTIL(LOAD(standing) == (most < 4 ? most : 4)); /* a quarter of all that there can be */
+        }
+        ios[7] = call(answer_7, &calls[7]);
+        ios[7].whose = 9;
+        pool_submit(pool, &ios[7]);
+        DELIVER_UNTIL(calls[7] == 1);
+        ck_assert_int_eq(LOAD(standing), 4);
+        open_gate(6);
+        DELIVER_UNTIL(n_done == 8);
         ck_assert_uint_eq(pool_close(pool), 0);
 }
 END_TEST
@@ -864,6 +923,8 @@ int main(void) {
                                       one_worker_would_be_too_few,
                                       stuck_workers_are_replaced_within_a_limit,
                                       who_lets_workers_hang_leaves_some_to_others,
+                                      one_user_leaves_a_worker,
+                                      one_mount_keeps_few_workers,
                                       long_ones_of_one_user_leave_a_place,
                                       what_a_stuck_chain_had_finished_is_delivered,
                                       long_ones_are_stuck_only_when_idle,

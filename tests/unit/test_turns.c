@@ -10,26 +10,6 @@
 
 #define OTHER_UID 2000u
 
-static struct session *connect_as(uint32_t uid) {
-        struct session *other;
-
-        sys.uid = uid;
-        session_start(&server, fake_fd_open(NULL));
-        other = server.sessions;
-        struct message hello = {.kind = MESSAGE_HELLO, .body.hello = {.version_min = 1, .version_max = 1}};
-        struct arena scratch;
-        struct buffer buffer = {0};
-
-        arena_init(&scratch, 1u << 20);
-        ck_assert_int_eq(codec_encode(&scratch, &hello, 0, WIRE_FRAME_BYTES_MAX, &buffer), 0);
-        fake_engine_receive(&other->receive, buffer.data + buffer.start, buffer_len(&buffer), NULL, 0);
-        buffer_fini(&buffer);
-        arena_fini(&scratch);
-        rounds();
-        ck_assert_int_eq(other->state, SESSION_OPEN);
-        return other;
-}
-
 static bool bytes_are(struct bytes bytes, const char *string) {
         return bytes.len == strlen(string) && memcmp(bytes.data, string, bytes.len) == 0;
 }
@@ -47,14 +27,12 @@ static struct buffer encode_batch(uint64_t id, struct operation *ops, uint32_t n
 
 static void send_stats(struct session *from, uint64_t id, uint32_t n) {
         struct operation *ops = calloc(n, sizeof(*ops));
-        struct buffer buffer;
+        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.id = id, .ops = ops, .n_ops = n}};
 
         ck_assert_ptr_nonnull(ops);
         for (uint32_t i = 0; i < n; i++)
                 ops[i] = stat_op("/home/file");
-        buffer = encode_batch(id, ops, n);
-        fake_engine_receive(&from->receive, buffer.data + buffer.start, buffer_len(&buffer), NULL, 0);
-        buffer_fini(&buffer);
+        send_to(&from->receive, &message, NULL, 0);
         free(ops);
 }
 

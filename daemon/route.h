@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * route.h: where an operation runs: on the loop itself, on the ring, or on a worker. By the kind of operation and of
+ * filesystem, and by what has been seen of that mount: a local filesystem that keeps the loop waiting is demoted to the
+ * workers for a while. The figures behind the table are those of `fsop-bench routes`; docs/routes.md says more.
+ */
+#ifndef FSOP_ROUTE_H
+#define FSOP_ROUTE_H
+
+#include "backends/sys.h"
+#include "daemon/config.h"
+#include "proto/message.h"
+
+enum route {
+        ROUTE_SERVICE, /* answered by the daemon itself, on the loop */
+        ROUTE_INLINE,  /* quick: on the loop */
+        ROUTE_ENGINE,  /* may block or moves data: the ring where it can, else a worker */
+        ROUTE_POOL,    /* a worker */
+};
+
+#define ROUTE_MOUNTS_MAX 16u
+
+/* A mount that kept the loop waiting lately. */
+struct route_mount {
+        uint64_t mnt_id;  /* 0: free */
+        uint64_t debt_ns; /* how long it did, less what is forgiven */
+        uint64_t debt_at_ms;
+        uint64_t until_ms; /* demoted: comes back then; else: forgotten then */
+        uint64_t term_ms;  /* of the last demotion; 0: none yet */
+        bool demoted;
+};
+
+struct routes {
+        enum config_routes choice;
+        uint32_t on_ring; /* operations with ROUTE_ENGINE that are out */
+        struct route_mount mounts[ROUTE_MOUNTS_MAX];
+        uint32_t n_watched, n_demoted; /* of those */
+        uint64_t began_ns, began_waits;
+};
+
+/* Of a verb, whatever the filesystem. */
+bool route_is_service(enum fsop_verb verb);
+/* The measurement or the reason behind the routes of a verb; NULL for a number that is no operation. */
+const char *route_why(enum fsop_verb verb);
+
+/* chown, chmod and unlink of whole trees. */
+bool route_is_walk(const struct operation *op);
+
+/* Decides, of an operation that is resolved. */
+enum route route_of(const struct routes *routes, const struct sys_op *op);
+/* Whether a worker may be kept waiting by where it is, and by which mount; 0: none that is known to. */
+bool route_may_wait(const struct sys_op *op, uint64_t *ret_mount);
+
+/* Around what runs on the loop: a cheap look at the clock, and at more where a mount is suspect. */
+void routes_begin(struct routes *routes);
+void routes_end(struct routes *routes, const struct sys_op *op);
+/* Now and then: what was demoted comes back, on trial. */
+void routes_tick(struct routes *routes, uint64_t now_ms);
+
+#endif

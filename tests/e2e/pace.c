@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pace: asks the daemon at $FSOP_SOCKET for one operation after the other, and sees how long it waits for the answers.
+ *
+ *      pace hammer PATH            stats, opens, chowns and batches of names that begin with PATH, until it is killed
+ *      pace measure SECONDS DIR    operations in DIR, each as caller and by a rule: prints "KIND COUNT P50 P99 MAX" in
+ *                                  microseconds. Quick ones are for the daemon's loop (stat, chown), others for workers
+ * (a stat of what nobody has looked for, ls)
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "client/fsop.h"
+
+#define SAMPLES_MAX 200000u
+#define BATCH_OPS 32
+
+enum kind { STAT, CHOWN, NEW_NAME, LS, N_KINDS };
+static const char *const names[] = {"stat", "chown", "new-name", "ls"};
+
+static uint32_t samples[N_KINDS][SAMPLES_MAX];
+static uint32_t n_samples[N_KINDS];
+
+static uint64_t now_us(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static struct fsop_client *connect_or_exit(void) {
+        struct fsop_client_options options = {.size = sizeof(options), .socket_path = getenv("FSOP_SOCKET")};
+        struct fsop_client *client;
+
+        if (fsop_open(&options, &client) < 0)
+                exit(2);
+        return client;
+}
+
+/* What the answers are does not matter. */
+static void hammer(const char *prefix) {
+        struct fsop_client *client = connect_or_exit();
+        struct fsop_open_args open_args = {.size = sizeof(open_args), .read = true};
+        struct fsop_chown_args chown_args = {.size = sizeof(chown_args), .has_uid = true, .uid = 2000};
+        struct fsop_batch *batch;
+
+        for (unsigned n = 0;; n++) {
+                char path[512];
+                struct fsop_at at;
+                struct fsop_stat stat;
+                struct fsop_handle handle;
+
+                fsop_set_as(client, n % 2 ? FSOP_AS_AUTO : FSOP_AS_CALLER);
+                snprintf(path, sizeof(path), "%s%u", prefix, n);
+                at = fsop_at_path(path, true);
+                fsop_stat(client, &at, &stat);
+                fsop_chown(client, &at, &chown_args, NULL);
+                if (fsop_open_handle(client, &at, &open_args, &handle) == 0)
+                        fsop_close_handle(client, handle);
+                if (fsop_batch_new(client, FSOP_BATCH_PARALLEL, &batch) < 0)
+                        exit(2);
+                for (unsigned i = 0; i < BATCH_OPS; i++) {
+                        snprintf(path, sizeof(path), "%s%u-%u", prefix, n, i);
+                        at = fsop_at_path(path, true);
+                        fsop_batch_stat(batch, &at);
+                }
+                fsop_batch_run(batch);
+                fsop_batch_free(batch);
+        }
+}
+
+static int do_one(struct fsop_client *client, enum kind kind, const char *directory, unsigned n) {
+        struct fsop_chown_args chown_args = {.size = sizeof(chown_args), .has_uid = true, .uid = 2000 + n % 2};
+        struct fsop_ls_args ls_args = {.size = sizeof(ls_args), .entries_max = 8};
+        const struct fsop_ls_result *ls;
+        struct fsop_stat stat;
+        char path[512];
+        struct fsop_at at;
+
+        fsop_set_as(client, kind == CHOWN || n % 2 ? FSOP_AS_AUTO : FSOP_AS_CALLER);
+        snprintf(path, sizeof(path), kind == NEW_NAME ? "%s/missing%u" : kind == LS ? "%s" : "%s/file", directory, n);
+        at = fsop_at_path(path, true);
+        switch (kind) {
+        case STAT:
+                return fsop_stat(client, &at, &stat);
+        case CHOWN:
+                return fsop_chown(client, &at, &chown_args, NULL);
+        case NEW_NAME:
+                return fsop_stat(client, &at, &stat) == -FSOP_ENOENT ? 0 : -1;
+        case LS:
+                return fsop_ls(client, &at, &ls_args, &ls);
+        default:
+                return -1;
+        }
+}
+
+static int compare(const void *a, const void *b) {
+        uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+        return x < y ? -1 : x > y;
+}
+
+static int measure(unsigned seconds, const char *directory) {
+        struct fsop_client *client = connect_or_exit();
+        uint64_t end = now_us() + seconds * UINT64_C(1000000);
+
+        for (unsigned n = 0; now_us() < end && n < SAMPLES_MAX; n++)
+                for (enum kind kind = STAT; kind < N_KINDS; kind++) {
+                        uint64_t begin = now_us();
+
+                        if (do_one(client, kind, directory, n) < 0) {
+                                fprintf(stderr, "%s: %s\n", names[kind],
+                                        (const char *)fsop_last_error(client)->message.data);
+                                return 1;
+                        }
+                        samples[kind][n_samples[kind]++] = (uint32_t)(now_us() - begin);
+                }
+        for (enum kind kind = STAT; kind < N_KINDS; kind++) {
+                uint32_t n = n_samples[kind];
+
+                qsort(samples[kind], n, sizeof(samples[kind][0]), compare);
+                printf("%s %u %u %u %u\n", names[kind], n, samples[kind][n / 2], samples[kind][(uint64_t)n * 99 / 100],
+                       samples[kind][n - 1]);
+        }
+        return 0;
+}
+
+int main(int argc, char **argv) {
+        if (argc == 3 && strcmp(argv[1], "hammer") == 0)
+                hammer(argv[2]);
+        if (argc == 4 && strcmp(argv[1], "measure") == 0)
+                return measure((unsigned)atoi(argv[2]), argv[3]);
+        return 2;
+}
