@@ -126,6 +126,7 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         must(op->at.object != PINNED_FD, "resolved twice");
         op->code = sys.slow && (flags & SYS_CACHED_ONLY) ? -FSOP_EAGAIN : may_fail();
         op->held_up_by = op->code == -FSOP_EAGAIN ? sys.held_up_by : 0;
+        op->since_ms = op->at.guard || op->to.guard ? sys_monotonic_ms() : 0;
         op->at.fs = op->to.fs = sys.slow ? FS_SLOW : FS_LOCAL;
         if (op->code == 0) {
                 op->at.object = PINNED_FD;

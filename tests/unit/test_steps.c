@@ -245,6 +245,33 @@ START_TEST(what_is_held_up_shares_no_parents) {
 }
 END_TEST
 
+/* What was judged long ago is not done by rules that are no more. */
+START_TEST(a_reload_revokes_what_was_made_to_wait) {
+        struct operation ops[3];
+        struct policy_report report;
+
+        for (int late = 0; late < 2; late++) {
+                start(CALLER_UID);
+                for (int i = 0; i < 3; i++)
+                        ops[i] = chown_op("/srv/build/f", CALLER_UID);
+                sys.slow = true;
+                sys.held_up_by = 7;
+                begin_held(ops, 3);
+                complete_all(IO_RESOLVE, 0);
+                fake_now_ms += late ? 1000 : 10;
+                fake_engine_run_inline(server.engine, true);
+                ck_assert_int_eq(server_reload_policy(&server, &report), 0);
+                policy_report_fini(&report);
+                rounds();
+                answered_once(3);
+                ck_assert_uint_eq(sys.ran_as_service, late ? 0 : 3);
+                for (int i = 0; i < 3; i++)
+                        ck_assert_int_eq(got.results[i].error.code, late ? FSOP_EAGAIN : 0);
+                stop();
+        }
+}
+END_TEST
+
 START_TEST(ordered_stop_stops) {
         struct operation ops[] = {stat_op("/a"), stat_op("/b"), stat_op("/c")};
 
@@ -638,6 +665,7 @@ int main(void) {
         tcase_add_test(tcase, a_shared_window_is_cancelled);
         tcase_add_test(tcase, every_failure_in_a_shared_window_is_answered_once);
         tcase_add_test(tcase, what_is_held_up_shares_no_parents);
+        tcase_add_test(tcase, a_reload_revokes_what_was_made_to_wait);
         tcase_add_test(tcase, ordered_stop_stops);
         tcase_add_test(tcase, every_failure_is_answered_once);
         tcase_add_test(tcase, every_engine_failure_is_answered_once);
