@@ -137,16 +137,6 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
         return true;
 }
 
-/* A handle that another batch closed between two windows: its descriptor may be another directory's by now. */
-static void forget_closed(struct task *task) {
-        uint32_t n_removed = task->session->handles.n_removed;
-
-        if (task->handles_removed == n_removed)
-                return;
-        task->handles_removed = n_removed;
-        task->parents.stale = 1;
-}
-
 /* It may be kept waiting: nothing else is to wait behind it. And the parents are for one thread at a time: it does without. */
 static void submit_alone(struct task_op *o) {
         struct io *io;
@@ -170,10 +160,20 @@ static bool is_settled_by_cache(struct task_op *o) {
         return o->pinned || o->failed;
 }
 
+/* A handle that another batch closed between two windows: its descriptor may be another directory's by now. */
+static void forget_closed(struct task *task) {
+        uint32_t n_removed = task->session->handles.n_removed;
+
+        if (task->handles_removed == n_removed)
+                return;
+        task->handles_removed = n_removed;
+        task->parents.stale = 1;
+}
+
 /*
- * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept waiting. A large
- * window is shared between workers once its first operation has shown that its filesystem answers at once: a slow one must not get them all.
- * What a client passed is looked at by workers only: it can be any filesystem's.
+ * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept
+ * waiting. A large window is shared between workers once its first operation has shown that its filesystem answers at
+ * once: a slow one must not get them all. What a client passed is looked at by workers only: it can be any filesystem's.
  */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;

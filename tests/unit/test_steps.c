@@ -118,9 +118,14 @@ static void begin_held(struct operation *ops, uint32_t n) {
         rounds();
 }
 
-static void begin_shared(struct operation *ops) {
+static void begin_by(enum config_routes routes, struct operation *ops) {
         start(CALLER_UID);
+        server.routes.choice = routes;
         begin_held(ops, SHARED_OPS);
+}
+
+static void begin_shared(struct operation *ops) {
+        begin_by(CONFIG_ROUTES_AUTO, ops);
 }
 
 START_TEST(a_large_window_is_shared) {
@@ -138,6 +143,16 @@ START_TEST(a_large_window_is_shared) {
         ck_assert_uint_eq(sys.ran_as_service, SHARED_OPS / 5 * 3);
         for (int i = 0; i < SHARED_OPS; i++)
                 ck_assert_int_eq(got.results[i].error.code, 0);
+        stop();
+}
+END_TEST
+
+START_TEST(a_forced_route_is_not_shared) {
+        begin_by(CONFIG_ROUTES_INLINE, shared_ops());
+        ck_assert_ptr_null(fake_engine_pending(server.engine, IO_RESOLVE, 0));
+        ck_assert_ptr_null(fake_engine_pending(server.engine, IO_RUN, 0));
+        answered_once(SHARED_OPS);
+        ck_assert_uint_eq(sys.runs, SHARED_OPS);
         stop();
 }
 END_TEST
@@ -661,6 +676,7 @@ int main(void) {
         tcase_add_test(tcase, a_rule_elevates_inside_its_path_only);
         tcase_add_test(tcase, windows_cover_a_large_batch);
         tcase_add_test(tcase, a_large_window_is_shared);
+        tcase_add_test(tcase, a_forced_route_is_not_shared);
         tcase_add_test(tcase, names_of_a_directory_stay_together);
         tcase_add_test(tcase, a_shared_window_is_cancelled);
         tcase_add_test(tcase, every_failure_in_a_shared_window_is_answered_once);
