@@ -56,6 +56,7 @@ static bool fails(const void *caller) {
         return ++calls == fail_at && alloc_failed_here();
 }
 
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): libc's own names are reserved */
 __attribute__((visibility("default"))) void *malloc(size_t size) {
         return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
 }
@@ -67,3 +68,4 @@ __attribute__((visibility("default"))) void *calloc(size_t count, size_t size) {
 __attribute__((visibility("default"))) void *realloc(void *memory, size_t size) {
         return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(memory, size);
 }
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
