@@ -627,10 +627,9 @@ static void session_resume(struct session *session) {
                 size_t taken = take_frames(session, session->in.data + session->in.start, buffer_len(&session->in));
 
                 buffer_consume(&session->in, taken, 4096);
-                if (taken > 0) { /* what has begun now may be what a Cancel behind it was for */
+                if (taken > 0) /* what has begun now may be what a Cancel behind it is for */
                         session->in_heard = 0;
-                        hear_cancels(session);
-                }
+                hear_cancels(session);
         }
         if (buffer_len(&session->in) > 0 && session->state == SESSION_OPEN && !session->yielded && session->in_reserved == 0 &&
             !session_has_room(session))
@@ -670,11 +669,9 @@ static void take_bytes(struct session *session, const uint8_t *data, size_t len)
                 taken = take_frames(session, data, len);
                 turn_end(session, began);
         }
-        if (taken == len || (session->state != SESSION_HELLO && session->state != SESSION_OPEN))
-                return;
-        if (buffer_append(&session->in, data + taken, len - taken) < 0)
+        if (taken < len && (session->state == SESSION_HELLO || session->state == SESSION_OPEN) &&
+            buffer_append(&session->in, data + taken, len - taken) < 0)
                 session_refuse(session, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
-        hear_cancels(session);
 }
 
 static void received(struct io *io) {
