@@ -19,12 +19,13 @@
 #include "proto/frame.h"
 #include "proto/names.h"
 
-/* With more than this unread and nothing that may be begun, the socket is left alone; with anything, if its user has no room and it has
- * nothing in flight that a Cancel could be for. */
+/* With more than this unread and nothing that may be begun, the socket is left alone; with anything, if its user has no
+ * room and it has nothing in flight that a Cancel could be for. */
 #define IN_PAUSE_BYTES (64u << 10)
 #define LAST_WORDS_MS 1000u
 #define SCRATCH_BYTES (4u << 20)
 #define CANCEL_BYTES_MAX 16u /* the body of a Cancel has 13 at most */
+#define HEAR_FRAMES_MAX 256u /* are looked through at once: more than wait of a client that keeps to what was agreed */
 #define SPARE_CHUNKS 8u
 #define SPARE_CHUNK_BYTES (64u << 10)
 
@@ -526,16 +527,17 @@ static bool is_cancel(const struct session *session, struct bytes body, uint64_t
         return code == 0 && message.kind == MESSAGE_CANCEL;
 }
 
-/* A Cancel does not wait behind frames that do: what it ends may be what they wait for. It is heard where it stands; when it is taken
- * in its turn there is nothing left for it to do. */
+/* A Cancel does not wait behind frames that do: what it ends may be what they wait for. It is heard where it stands;
+ * when it is taken in its turn there is nothing left for it to do. */
 static void hear_cancels(struct session *session) {
-        while (session->state == SESSION_OPEN) {
+        for (unsigned n = 0; n < HEAR_FRAMES_MAX && session->state == SESSION_OPEN; n++) {
                 const uint8_t *data = session->in.data + session->in.start + session->in_heard;
                 size_t len = buffer_len(&session->in) - session->in_heard;
                 struct frame_header header;
                 uint64_t id;
 
-                if (frame_read_header(data, len, session->frame_bytes_max, &header) <= 0 || len - FRAME_HEADER_BYTES < header.body_bytes)
+                if (frame_read_header(data, len, session->frame_bytes_max, &header) <= 0 ||
+                    len - FRAME_HEADER_BYTES < header.body_bytes)
                         return;
                 session->in_heard += FRAME_HEADER_BYTES + header.body_bytes;
                 if (is_cancel(session, (struct bytes){data + FRAME_HEADER_BYTES, header.body_bytes}, &id))
