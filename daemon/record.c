@@ -6,6 +6,8 @@
 #include "daemon/session.h"
 #include "daemon/steps.h"
 
+#define JUDGED_MS 1000u
+
 struct audit_record record_of(const struct task_op *o, enum audit_event event) {
         const struct session *session = o->task->session;
 
@@ -29,6 +31,15 @@ void record_line(const struct task_op *o, const struct audit_record *record) {
         turn_charge_audit(o->task->session, 1);
 }
 
+/*
+ * A window is judged once, by the rules of that moment; and whoever asked can make it last before it is begun (one operation on
+ * a filesystem of his own that answers when he likes). What a reload has taken away meanwhile is not done any more.
+ */
+static bool may_be_revoked(const struct task_op *o) {
+        return o->task->policy != o->task->session->server->policy && o->sys.since_ms > 0 &&
+               sys_monotonic_ms() - o->sys.since_ms >= JUDGED_MS;
+}
+
 enum flow record_step(struct task *task) {
         struct audit *audit = task->session->server->audit;
         bool any = false;
@@ -39,6 +50,10 @@ enum flow record_step(struct task *task) {
 
                 if (!o->result.elevated || !o->row->audit)
                         continue;
+                if (may_be_revoked(o)) {
+                        task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew while it was looked up: ask again");
+                        continue;
+                }
                 record = record_of(o, AUDIT_INTENT);
                 record_line(o, &record);
                 o->recorded = any = true;

@@ -137,10 +137,11 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
         return true;
 }
 
-/* It may be kept waiting: nothing else is to wait behind it. */
+/* It may be kept waiting: nothing else is to wait behind it. And the parents are for one thread at a time: it does without. */
 static void submit_alone(struct task_op *o) {
         struct io *io;
 
+        o->sys.cache = NULL;
         chain_op(o, &io, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL | IO_LONG, .mount = o->sys.held_up_by, .u.op = &o->sys});
         task_submit(o->task, io);
 }
@@ -170,9 +171,9 @@ static void forget_closed(struct task *task) {
 }
 
 /*
- * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept waiting. A large
- * window is shared between workers once its first operation has shown that its filesystem answers at once: a slow one must not get them all.
- * What a client passed is looked at by workers only: it can be any filesystem's.
+ * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept
+ * waiting. A large window is shared between workers once its first operation has shown that its filesystem answers at
+ * once: a slow one must not get them all. What a client passed is looked at by workers only: it can be any filesystem's.
  */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;

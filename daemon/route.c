@@ -24,7 +24,7 @@
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 /*
- * Figures: us an operation on the loop / on a worker / on the ring, on tmpfs; on XFS (docs/routes.md).
+ * By figures: docs/routes.md.
  *
  * Filesystems in memory and on local disks. All others (network, FUSE, unknown, what a client passed the descriptor of)
  * may hang: what is on them always goes to a worker.
@@ -32,62 +32,61 @@
 static const struct route_row {
         enum route memory, disk;
         enum route big; /* where the amount of work has no bound (is_big) */
-        const char *why;
+        bool is_known;
 } rows[FSOP_VERB_LIMIT] = {
-#define SERVICE(verb, reason) [FSOP_VERB_##verb] = {ROUTE_SERVICE, ROUTE_SERVICE, ROUTE_SERVICE, reason}
-#define ROW(verb, memory, disk, big, reason) [FSOP_VERB_##verb] = {ROUTE_##memory, ROUTE_##disk, ROUTE_##big, reason}
-        SERVICE(PING, "answered from memory"),
-        SERVICE(INFO, "answered from memory"),
-        SERVICE(STATUS, "answered from memory"),
-        SERVICE(EXPLAIN, "answered from memory"),
-        SERVICE(POLICY_RELOAD, "answered from memory"),
-        SERVICE(JOB_LIST, "answered from memory"),
-        SERVICE(JOB_SHOW, "answered from memory"),
-        SERVICE(JOB_WATCH, "answered from memory"),
-        SERVICE(JOB_PAUSE, "answered from memory"),
-        SERVICE(JOB_RESUME, "answered from memory"),
-        SERVICE(JOB_CANCEL, "answered from memory"),
-        SERVICE(JOB_RETRY, "answered from memory"),
-        SERVICE(JOB_FORGET, "answered from memory"),
-        SERVICE(CP, "only submits a job, or begins one"),
-        SERVICE(CLOSE, "the descriptor itself is closed by a worker"),
+#define SERVICE(verb) [FSOP_VERB_##verb] = {ROUTE_SERVICE, ROUTE_SERVICE, ROUTE_SERVICE, true}
+#define ROW(verb, memory, disk, big) [FSOP_VERB_##verb] = {ROUTE_##memory, ROUTE_##disk, ROUTE_##big, true}
+        SERVICE(PING),
+        SERVICE(INFO),
+        SERVICE(STATUS),
+        SERVICE(EXPLAIN),
+        SERVICE(POLICY_RELOAD),
+        SERVICE(JOB_LIST),
+        SERVICE(JOB_SHOW),
+        SERVICE(JOB_WATCH),
+        SERVICE(JOB_PAUSE),
+        SERVICE(JOB_RESUME),
+        SERVICE(JOB_CANCEL),
+        SERVICE(JOB_RETRY),
+        SERVICE(JOB_FORGET),
+        SERVICE(CP),                                 /* only submits a job, or begins one */
+        SERVICE(CLOSE),                              /* the descriptor itself is closed by a worker */
 
-        /*           memory  disk    big */
-        ROW(STAT, INLINE, INLINE, POOL, "0.0 / 10 / 7.4; 0.0 / 11 / 5.9; answered when it was looked up"),
-        ROW(STATFS, INLINE, INLINE, POOL, "from the superblock in memory"),
-        ROW(UTIMENS, INLINE, INLINE, POOL, "1.2 / 13 / -; 2.4 / 16 / -"),
-        ROW(CHMOD, INLINE, INLINE, POOL, "2.6 / 14 / -; 4.5 / 38 / -; walks go to a worker"),
-        ROW(CHOWN, INLINE, INLINE, POOL, "1.6 / 13 / -; 2.9 / 37 / -; walks go to a worker"),
-        ROW(MKNOD, INLINE, INLINE, POOL, "as mkdir"),
-        ROW(OPENDIR, INLINE, INLINE, POOL, "already pinned"),
-        ROW(MKDIR, INLINE, INLINE, POOL, "3.7 / 16 / -; 12 / 30 / -"),
-        ROW(RMDIR, INLINE, INLINE, POOL, "3.2 / 14 / 9.9; 8.8 / 65 / 15"),
-        ROW(UNLINK, INLINE, INLINE, POOL, "4.9 / 16 / 11; 17 / 42 / 18; a large file takes as long as it takes"),
-        ROW(RENAME, INLINE, INLINE, POOL, "4.3 / 15 / 11; 8.7 / 36 / 24"),
-        ROW(LS, POOL, POOL, POOL, "as long as the directory is"),
-        ROW(SYMLINK, INLINE, INLINE, POOL, "3.4 / 15 / 9.8; 10 / 36 / 18; up to 482 on the ring at depth 64"),
-        ROW(LINK, INLINE, INLINE, POOL, "4.5 / 16 / 11; 8.7 / 23 / 16"),
-        ROW(READLINK, INLINE, INLINE, POOL, "0.9 / 12 / -; 1.2 / 27 / -"),
-        ROW(GETXATTR, INLINE, INLINE, POOL, "2.8 / 15 / 7.4; 4.1 / 23 / 9.4"),
-        ROW(SETXATTR, INLINE, INLINE, POOL, "3.8 / 16 / 8.6; 5.6 / 34 / 18"),
-        ROW(LISTXATTR, INLINE, INLINE, POOL, "as getxattr, without a ring opcode"),
-        ROW(REMOVEXATTR, INLINE, INLINE, POOL, "as setxattr, without a ring opcode"),
-        ROW(FALLOCATE, INLINE, ENGINE, ENGINE, "14 / 26 / 21; 276 / 169 / 172; zeroing or shifting can take seconds"),
-        ROW(TRUNCATE, INLINE, INLINE, POOL, "2.6 / 14 / -; 5.4 / 59 / -; a large file takes as long as it takes"),
-        ROW(FADVISE, INLINE, INLINE, ENGINE,
-            "0.5 / 11 / 1.0; 0.6 / 58 / 1.1; willneed starts reads, dontneed drops pages"),
-        ROW(COPY_RANGE, POOL, POOL, POOL, "copy_file_range has no ring opcode"),
-        ROW(OPEN, INLINE, INLINE, POOL, "2.9 / 14 / -; 3.5 / 30 / -; truncating a large file goes to a worker"),
-        ROW(OPEN_FD, INLINE, INLINE, POOL, "as open"),
-        ROW(READ, INLINE, ENGINE, ENGINE, "1.3 / 12 / 7.9; 2.8 / 59 / 3.2; may wait for a disk"),
-        ROW(WRITE, INLINE, ENGINE, ENGINE, "1.3 / 12 / 8.4; 2.7 / 59 / 13; may wait for a disk"),
-        ROW(FSYNC, INLINE, ENGINE, ENGINE, "0.5 / 11 / 6.2; 2007 / 1099 / 1010; waits for a disk"),
+        /* in memory, on disk, where it is much */
+        ROW(STAT, INLINE, INLINE, POOL),             /* answered when it was looked up */
+        ROW(STATFS, INLINE, INLINE, POOL),           /* from the superblock in memory */
+        ROW(UTIMENS, INLINE, INLINE, POOL),
+        ROW(CHMOD, INLINE, INLINE, POOL),            /* walks go to a worker */
+        ROW(CHOWN, INLINE, INLINE, POOL),            /* walks go to a worker */
+        ROW(MKNOD, INLINE, INLINE, POOL),            /* as mkdir */
+        ROW(OPENDIR, INLINE, INLINE, POOL),          /* already pinned */
+        ROW(MKDIR, INLINE, INLINE, POOL),
+        ROW(RMDIR, INLINE, INLINE, POOL),
+        ROW(UNLINK, INLINE, INLINE, POOL),           /* a large file takes as long as it takes */
+        ROW(RENAME, INLINE, INLINE, POOL),
+        ROW(LS, POOL, POOL, POOL),                   /* as long as the directory is */
+        ROW(SYMLINK, INLINE, INLINE, POOL),          /* long on the ring at depth 64 */
+        ROW(LINK, INLINE, INLINE, POOL),
+        ROW(READLINK, INLINE, INLINE, POOL),
+        ROW(GETXATTR, INLINE, INLINE, POOL),
+        ROW(SETXATTR, INLINE, INLINE, POOL),
+        ROW(LISTXATTR, INLINE, INLINE, POOL),        /* as getxattr, without a ring opcode */
+        ROW(REMOVEXATTR, INLINE, INLINE, POOL),      /* as setxattr, without a ring opcode */
+        ROW(FALLOCATE, INLINE, ENGINE, ENGINE),      /* zeroing or shifting can take seconds */
+        ROW(TRUNCATE, INLINE, INLINE, POOL),         /* a large file takes as long as it takes */
+        ROW(FADVISE, INLINE, INLINE, ENGINE),        /* willneed starts reads, dontneed drops pages */
+        ROW(COPY_RANGE, POOL, POOL, POOL),           /* copy_file_range has no ring opcode */
+        ROW(OPEN, INLINE, INLINE, POOL),             /* truncating a large file goes to a worker */
+        ROW(OPEN_FD, INLINE, INLINE, POOL),          /* as open */
+        ROW(READ, INLINE, ENGINE, ENGINE),           /* may wait for a disk */
+        ROW(WRITE, INLINE, ENGINE, ENGINE),          /* may wait for a disk */
+        ROW(FSYNC, INLINE, ENGINE, ENGINE),          /* waits for a disk */
 #undef ROW
 #undef SERVICE
 };
 
 static const struct route_row *row_of(enum fsop_verb verb) {
-        return (unsigned)verb < FSOP_VERB_LIMIT && rows[verb].why ? &rows[verb] : NULL;
+        return (unsigned)verb < FSOP_VERB_LIMIT && rows[verb].is_known ? &rows[verb] : NULL;
 }
 
 bool route_is_service(enum fsop_verb verb) {
@@ -96,10 +95,8 @@ bool route_is_service(enum fsop_verb verb) {
         return row && row->memory == ROUTE_SERVICE;
 }
 
-const char *route_why(enum fsop_verb verb) {
-        const struct route_row *row = row_of(verb);
-
-        return row ? row->why : NULL;
+bool route_is_known(enum fsop_verb verb) {
+        return row_of(verb) != NULL;
 }
 
 /* ---- how much it is ---------------------------------------------------------------------------------------------- */
@@ -260,8 +257,12 @@ void routes_end(struct routes *routes, const struct sys_op *op) {
                 suspect(routes, mnt_id, now_ns / MS);
                 return;
         }
+        if (mount->demoted) { /* and yet it ran here: what is cached about mounts was forgotten meanwhile */
+                sys_mount_demote(mnt_id, true);
+                return;
+        }
         waits = sys_thread_waits();
-        if (!mount->demoted && (waits == 0 || waits != routes->began_waits))
+        if (waits == 0 || waits != routes->began_waits)
                 charge(routes, mount, ns, now_ns / MS);
 }
 

@@ -2,7 +2,7 @@
 /*
  * route.h: where an operation runs: on the loop itself, on the ring, or on a worker. By the kind of operation and of
  * filesystem, and by what has been seen of that mount: a local filesystem that keeps the loop waiting is demoted to the
- * workers for a while. The figures behind the table are those of `fsop-bench routes`; docs/routes.md says more.
+ * workers for a while. The figures behind the table, of `fsop-bench routes`, are in docs/routes.md.
  */
 #ifndef FSOP_ROUTE_H
 #define FSOP_ROUTE_H
@@ -40,8 +40,8 @@ struct routes {
 
 /* Of a verb, whatever the filesystem. */
 bool route_is_service(enum fsop_verb verb);
-/* The measurement or the reason behind the routes of a verb; NULL for a number that is no operation. */
-const char *route_why(enum fsop_verb verb);
+/* Whether the verb has a row: all operations do. */
+bool route_is_known(enum fsop_verb verb);
 
 /* chown, chmod and unlink of whole trees. */
 bool route_is_walk(const struct operation *op);

@@ -123,6 +123,8 @@ static void settle_op(struct task_op *o) {
                 if (o->task->batch.mode == FSOP_BATCH_ORDERED_STOP)
                         o->task->stopped = true;
         }
+        if (o->pinned && !o->sys.cache) /* then it could not say what it changed */
+                o->task->parents.stale = 1;
         if (o->pinned)
                 sys_release(&o->sys);
         o->pinned = false;

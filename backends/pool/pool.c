@@ -23,6 +23,7 @@
 #define TICK_MS 1000u
 #define STACK_BYTES ((size_t)1 << 20)
 #define LANE_TURN_IOS 8
+#define LONG_LOOK_MAX 128u /* chains of a lane that are looked at for one whose mount is free */
 #define GIVE_WAY_IOS 32u /* a chain gives way after so many ios or so much time */
 #define GIVE_WAY_MS 1u
 
@@ -294,14 +295,16 @@ static bool may_have_worker(const struct pool *pool, uint32_t whose, bool is_lon
                                 n_stuck + n_working < (pool->config.workers + pool->config.workers_extra_max + 1) / 2);
 }
 
-/* The oldest long chain of a lane whose mount may keep one more worker. */
+/* The oldest long chain of a lane whose mount may keep one more worker. Who queues many for mounts that may not only delays
+ * its own: every worker waits for this lock. */
 static struct io *oldest_long(const struct pool *pool, const struct lane *lane) {
         uint64_t refused = 0;
+        unsigned looked = 0;
 
         if (!lane->queue_long.first || pool->n_long + 1 >= active_max(pool) ||
             !may_have_worker(pool, lane->queue_long.first->whose, true))
                 return NULL;
-        for (struct io *io = lane->queue_long.first; io; io = io->next) {
+        for (struct io *io = lane->queue_long.first; io && looked < LONG_LOOK_MAX; io = io->next, looked++) {
                 if (io->mount == 0)
                         return io;
                 if (io->mount != refused && mount_may_have_worker(pool, io->mount))

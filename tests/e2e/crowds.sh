@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # crowds.sh: ten thousand idle connections, a thousand that never say Hello, a thousand that do not read, and more than there are
 # descriptors: others are served meanwhile, the log stays short, and afterwards all is as before. And two users who share the daemon.
+# alone
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 need_root

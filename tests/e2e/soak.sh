@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # soak.sh: 64 clients of four users change files, and are killed at random, while rules are reloaded and the daemon is ended and killed.
 # Everything acknowledged is there, everything else is absent or whole, and nothing is leaked.
+# alone
 # FSOP_TEST_SOAK=600 goes on for ten minutes; else 60 s, 20 with sanitizers.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"

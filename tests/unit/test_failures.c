@@ -9,8 +9,6 @@
 
 #include "tests/support/fail_alloc.h"
 
-#define VISIT_OPS 24u
-
 struct visit {
         bool slow;
         bool step_by_step;                     /* one io of the engine at a time, with before_step before each */

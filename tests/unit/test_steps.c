@@ -105,18 +105,27 @@ static void complete_all(enum io_kind kind, int code) {
 }
 
 /* The directories of the rules are opened; then the window is resolved. */
-static void begin_shared(struct operation *ops) {
+static void begin_held(struct operation *ops, uint32_t n) {
         struct io *io;
 
-        start(CALLER_UID);
         fake_engine_run_inline(server.engine, false);
-        send_batch(1, FSOP_BATCH_PARALLEL, ops, SHARED_OPS);
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, n);
         rounds();
         while ((io = fake_engine_pending(server.engine, IO_CALL, 0))) {
                 io->u.call(io);
                 fake_engine_complete(server.engine, io, 0, 0);
         }
         rounds();
+}
+
+static void begin_by(enum config_routes routes, struct operation *ops) {
+        start(CALLER_UID);
+        server.routes.choice = routes;
+        begin_held(ops, SHARED_OPS);
+}
+
+static void begin_shared(struct operation *ops) {
+        begin_by(CONFIG_ROUTES_AUTO, ops);
 }
 
 START_TEST(a_large_window_is_shared) {
@@ -134,6 +143,16 @@ START_TEST(a_large_window_is_shared) {
         ck_assert_uint_eq(sys.ran_as_service, SHARED_OPS / 5 * 3);
         for (int i = 0; i < SHARED_OPS; i++)
                 ck_assert_int_eq(got.results[i].error.code, 0);
+        stop();
+}
+END_TEST
+
+START_TEST(a_forced_route_is_not_shared) {
+        begin_by(CONFIG_ROUTES_INLINE, shared_ops());
+        ck_assert_ptr_null(fake_engine_pending(server.engine, IO_RESOLVE, 0));
+        ck_assert_ptr_null(fake_engine_pending(server.engine, IO_RUN, 0));
+        answered_once(SHARED_OPS);
+        ck_assert_uint_eq(sys.runs, SHARED_OPS);
         stop();
 }
 END_TEST
@@ -210,6 +229,61 @@ START_TEST(every_failure_in_a_shared_window_is_answered_once) {
                         answered_once(SHARED_OPS);
                         stop();
                 }
+}
+END_TEST
+
+/* Each on a worker of its own: then none may use the parents of the batch, which are for one thread at a time. */
+START_TEST(what_is_held_up_shares_no_parents) {
+        struct operation ops[3];
+        struct io *io;
+
+        start(CALLER_UID);
+        for (int i = 0; i < 3; i++)
+                ops[i] = chown_op("/srv/build/f", CALLER_UID);
+        sys.slow = true;
+        sys.held_up_by = 7;
+        begin_held(ops, 3);
+        for (unsigned i = 0; i < 3; i++) {
+                io = fake_engine_pending(server.engine, IO_RESOLVE, i);
+                ck_assert_ptr_nonnull(io);
+                ck_assert_ptr_null(io->chain);
+                ck_assert_ptr_null(io->u.op->cache);
+        }
+        fake_engine_run_inline(server.engine, true);
+        complete_all(IO_RESOLVE, 0);
+        rounds();
+        complete_all(IO_RUN, 0);
+        rounds();
+        answered_once(3);
+        sys.held_up_by = 0;
+        stop();
+}
+END_TEST
+
+/* What was judged long ago is not done by rules that are no more. */
+START_TEST(a_reload_revokes_what_was_made_to_wait) {
+        struct operation ops[3];
+        struct policy_report report;
+
+        for (int late = 0; late < 2; late++) {
+                start(CALLER_UID);
+                for (int i = 0; i < 3; i++)
+                        ops[i] = chown_op("/srv/build/f", CALLER_UID);
+                sys.slow = true;
+                sys.held_up_by = 7;
+                begin_held(ops, 3);
+                complete_all(IO_RESOLVE, 0);
+                fake_now_ms += late ? 1000 : 10;
+                fake_engine_run_inline(server.engine, true);
+                ck_assert_int_eq(server_reload_policy(&server, &report), 0);
+                policy_report_fini(&report);
+                rounds();
+                answered_once(3);
+                ck_assert_uint_eq(sys.ran_as_service, late ? 0 : 3);
+                for (int i = 0; i < 3; i++)
+                        ck_assert_int_eq(got.results[i].error.code, late ? FSOP_EAGAIN : 0);
+                stop();
+        }
 }
 END_TEST
 
@@ -602,9 +676,12 @@ int main(void) {
         tcase_add_test(tcase, a_rule_elevates_inside_its_path_only);
         tcase_add_test(tcase, windows_cover_a_large_batch);
         tcase_add_test(tcase, a_large_window_is_shared);
+        tcase_add_test(tcase, a_forced_route_is_not_shared);
         tcase_add_test(tcase, names_of_a_directory_stay_together);
         tcase_add_test(tcase, a_shared_window_is_cancelled);
         tcase_add_test(tcase, every_failure_in_a_shared_window_is_answered_once);
+        tcase_add_test(tcase, what_is_held_up_shares_no_parents);
+        tcase_add_test(tcase, a_reload_revokes_what_was_made_to_wait);
         tcase_add_test(tcase, ordered_stop_stops);
         tcase_add_test(tcase, every_failure_is_answered_once);
         tcase_add_test(tcase, every_engine_failure_is_answered_once);
