@@ -19,14 +19,23 @@
 #include "proto/frame.h"
 #include "proto/names.h"
 
-/* With more than this unread and nothing that may be begun, the socket is left alone; with anything, if its user has no room. */
+/* With more than this unread and nothing that may be begun, the socket is left alone; with anything, if its user has no
+ * room and it has nothing in flight that a Cancel could be for. */
 #define IN_PAUSE_BYTES (64u << 10)
 #define LAST_WORDS_MS 1000u
-#define ENCODE_SCRATCH_BYTES (4u << 20)
+#define SCRATCH_BYTES (4u << 20)
+#define CANCEL_BYTES_MAX 16u /* the body of a Cancel has 13 at most */
+#define HEAR_FRAMES_MAX 256u /* are looked through at once: more than wait of a client that keeps to what was agreed */
 #define SPARE_CHUNKS 8u
 #define SPARE_CHUNK_BYTES (64u << 10)
 
-static struct arena encode_scratch;
+static struct arena scratch; /* of one message that is encoded, or looked at */
+
+static struct arena *prepare_scratch(void) {
+        if (scratch.cap_bytes == 0)
+                arena_init(&scratch, SCRATCH_BYTES);
+        return &scratch;
+}
 
 /* Tells the client why (CODE with a sentence), then closes. */
 __attribute__((format(printf, 4, 5))) static void session_refuse(struct session *session, int code,
@@ -72,7 +81,7 @@ void session_free_spares(void) {
                 free(chunk);
         }
         n_spare_chunks = 0;
-        arena_fini(&encode_scratch);
+        arena_fini(&scratch);
 }
 
 /* ---- lists of the server ----------------------------------------------------------------------------------------- */
@@ -255,10 +264,8 @@ void session_send(struct session *session, const struct message *message, const 
                 return;
         }
         before = buffer_len(out);
-        if (encode_scratch.cap_bytes == 0)
-                arena_init(&encode_scratch, ENCODE_SCRATCH_BYTES);
-        code = codec_encode(&encode_scratch, message, (uint16_t)n_fds, session->frame_bytes_max, out);
-        arena_reset(&encode_scratch);
+        code = codec_encode(prepare_scratch(), message, (uint16_t)n_fds, session->frame_bytes_max, out);
+        arena_reset(&scratch);
         if (code < 0) {
                 log_line(LOG_LEVEL_ERROR, "session %llu: an answer could not be encoded (%s); closing",
                          (unsigned long long)session->id, error_name(-code));
@@ -506,6 +513,38 @@ static bool may_begin(const struct session *session) {
         return session->n_tasks < session->batches_max && session->bytes_in_flight < limits->bytes_in_flight;
 }
 
+static bool is_cancel(const struct session *session, struct bytes body, uint64_t *ret_id) {
+        const struct codec_limits limits = {.batch_ops_max = session->batch_ops_max};
+        struct message message;
+        struct error error;
+        int code;
+
+        if (body.len > CANCEL_BYTES_MAX)
+                return false;
+        code = codec_decode_request(prepare_scratch(), body, &limits, &message, &error);
+        arena_reset(&scratch);
+        *ret_id = message.body.cancel_id;
+        return code == 0 && message.kind == MESSAGE_CANCEL;
+}
+
+/* A Cancel does not wait behind frames that do: what it ends may be what they wait for. It is heard where it stands;
+ * when it is taken in its turn there is nothing left for it to do. */
+static void hear_cancels(struct session *session) {
+        for (unsigned n = 0; n < HEAR_FRAMES_MAX && session->state == SESSION_OPEN; n++) {
+                const uint8_t *data = session->in.data + session->in.start + session->in_heard;
+                size_t len = buffer_len(&session->in) - session->in_heard;
+                struct frame_header header;
+                uint64_t id;
+
+                if (frame_read_header(data, len, session->frame_bytes_max, &header) <= 0 ||
+                    len - FRAME_HEADER_BYTES < header.body_bytes)
+                        return;
+                session->in_heard += FRAME_HEADER_BYTES + header.body_bytes;
+                if (is_cancel(session, (struct bytes){data + FRAME_HEADER_BYTES, header.body_bytes}, &id))
+                        take_cancel(session, id);
+        }
+}
+
 static void refuse_header(struct session *session, int code) {
         if (code == -FSOP_EMSGSIZE)
                 session_refuse(session, code, FSOP_CLASS_INVALID, "a frame is longer than the limit of %u bytes",
@@ -590,6 +629,9 @@ static void session_resume(struct session *session) {
                 size_t taken = take_frames(session, session->in.data + session->in.start, buffer_len(&session->in));
 
                 buffer_consume(&session->in, taken, 4096);
+                if (taken > 0) /* what has begun now may be what a Cancel behind it is for */
+                        session->in_heard = 0;
+                hear_cancels(session);
         }
         if (buffer_len(&session->in) > 0 && session->state == SESSION_OPEN && !session->yielded && session->in_reserved == 0 &&
             !session_has_room(session))
@@ -597,7 +639,7 @@ static void session_resume(struct session *session) {
         if (session->state != SESSION_HELLO && session->state != SESSION_OPEN)
                 return;
         bool wanted = (may_begin(session) && !session->yielded) ||
-                      buffer_len(&session->in) < (session_has_room(session) ? IN_PAUSE_BYTES : 1) ||
+                      buffer_len(&session->in) < (session_has_room(session) || session->n_tasks > 0 ? IN_PAUSE_BYTES : 1) ||
                       buffer_len(&session->in) < session->in_reserved;
         if (!session->receiving && !session->server->draining && wanted)
                 start_receiving(session);

@@ -52,6 +52,7 @@ struct session {
         struct io receive;
         bool receiving, pausing;
         struct buffer in;
+        size_t in_heard; /* of which so many bytes were looked through for Cancels */
         uint32_t in_reserved; /* charged to the account for a large frame of which a part is there; 0: nothing is */
         os_fd in_fds[SESSION_FDS_MAX];
         uint32_t n_in_fds;

@@ -244,6 +244,47 @@ START_TEST(requests_in_flight_have_a_budget) {
 }
 END_TEST
 
+static void send_cancel(uint64_t id) {
+        struct message message = {.kind = MESSAGE_CANCEL, .body.cancel_id = id};
+
+        send_to(&session->receive, &message, NULL, 0);
+}
+
+/* What it ends may be what everything else waits for: it waits neither for room nor behind what does; and it waits for
+ * nobody that the request in front of it has not begun yet. */
+START_TEST(a_cancel_does_not_wait) {
+        start(CALLER_UID);
+        config->limits.batches_per_uid = 1;
+        sys.slow = true;
+        fake_engine_run_inline(server.engine, false);
+        for (uint64_t id = 10; id < 13; id++)
+                send_stats(session, id, 1);
+        send_cancel(11);
+        rounds();
+        ck_assert_uint_eq(session->n_tasks, 1);
+        ck_assert(!session->tasks->cancelled);
+        ck_assert(session->receiving && !session->pausing);
+        send_cancel(10);
+        rounds();
+        rounds(); /* the engine answers what is cancelled */
+        rounds();
+        ck_assert_uint_eq(got.batches[10], 1);
+        ck_assert_uint_eq(got.batches[11], 1);
+        ck_assert_uint_eq(session->n_tasks, 1);
+        ck_assert_uint_eq(session->tasks->batch.id, 12);
+        ck_assert(!session->tasks->cancelled);
+        ck_assert_uint_gt(buffer_len(&session->in), 0);
+        sys.slow = false;
+        fake_engine_run_inline(server.engine, true);
+        rounds();
+        rounds();
+        ck_assert_uint_eq(got.batches[12], 1);
+        ck_assert_uint_eq(buffer_len(&session->in), 0);
+        ck_assert_uint_eq(session->in_heard, 0);
+        stop();
+}
+END_TEST
+
 static void receive_some(struct session *to, const struct buffer *frame, size_t from, size_t len) {
         fake_engine_receive(&to->receive, frame->data + frame->start + from, len, NULL, 0);
         server_end_round(&server);
@@ -362,6 +403,7 @@ int main(void) {
         tcase_add_test(tests, the_audit_has_a_rate);
         tcase_add_test(tests, the_audit_remembers_who_left);
         tcase_add_test(tests, requests_in_flight_have_a_budget);
+        tcase_add_test(tests, a_cancel_does_not_wait);
         tcase_add_test(tests, half_sent_frames_are_charged);
         tcase_add_test(tests, the_last_descriptors_are_kept);
         tcase_add_test(tests, status_is_by_user);
