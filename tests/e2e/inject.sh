@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: MIT
 # inject.sh: system calls of the real daemon fail, one after the other and at random (inject.c).
 #
-# FSOP_TEST_FAULTS: how many calls of each kind fail in turn (12); FSOP_TEST_SEED: of the random part.
+# FSOP_TEST_FAULTS: how many calls of each kind fail in turn (12, with sanitizers 4); FSOP_TEST_SEED: of the random part.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh" || exit 1
 need_root
 need_engine
 helper inject
 
+case ${FSOP_SANITIZE:-} in
+?*)
+        export FSOP_SANITIZED=1
+        : "${FSOP_TEST_FAULTS:=4}"
+        ;;
+esac
 : "${FSOP_TEST_FAULTS:=12}" "${FSOP_TEST_SEED:=4711}"
-case $FSOP_SANITIZE in ?*) export FSOP_SANITIZED=1 ;; esac
 
 # place DIRECTORY: what inject.c works on
 place() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # routes.sh: whichever way operations are forced to go, they do the same.
+# build: plain
 : "${FSOP_SOURCE_DIR:=$(cd "$(dirname "$0")/../.." && pwd)}"
 failures=0
 for route in inline pool ring; do
