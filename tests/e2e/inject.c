@@ -867,7 +867,7 @@ static void check_daemon(const char *when, bool may_end, off_t log_from) {
 }
 
 static bool descriptors_are_back(void) {
-        for (unsigned i = 0; i < 200; i++) {
+        for (unsigned i = 0; i < 6000; i++) { /* a job that waits to go on holds some, and it may wait for half a minute */
                 if (open_descriptors() <= descriptors_before)
                         return true;
                 pause_ms(10);
