@@ -180,6 +180,7 @@ static void idle(const char *path, int n, int *fds) {
         snprintf(line, sizeof(line), "%d welcome, %d refused", n_welcome, n - n_welcome);
         say(line);
         stay();
+        buffer_fini(&hello);
 }
 
 static void stall(const char *path, int n, int *fds) {
@@ -292,6 +293,7 @@ static void slow(const char *path, int n, int *fds) {
                 }
                 n_asked += asked;
         }
+        buffer_fini(&hello);
         snprintf(line, sizeof(line), "%d asked", n_asked);
         say(line);
         if (read(STDIN_FILENO, &byte, 1) <= 0)
@@ -315,6 +317,7 @@ static int begin_as(const char *path, uid_t uid) {
                 fail("seteuid");
         if (fd < 0 || !put(fd, &hello) || !is_welcome(fd))
                 fail("no connection");
+        buffer_fini(&hello);
         return fd;
 }
 

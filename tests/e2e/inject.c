@@ -620,12 +620,19 @@ static void prepare(void) {
 
 static struct fsop_client *client;
 
+static bool connection_is_lost;
+
 static int connected(void) {
         struct fsop_client_options options = {
                 .size = sizeof(options), .socket_path = socket_path, .connect_ms = 30000, .timeout_ms = PATIENCE_MS};
         static bool is_dead;
         int r = -FSOP_ENOTCONN;
 
+        if (connection_is_lost) {
+                fsop_close(client);
+                client = NULL;
+                connection_is_lost = false;
+        }
         for (unsigned i = 0; i < 5 && !client && !is_dead; i++)
                 if ((r = fsop_open(&options, &client)) < 0)
                         pause_ms(20);
@@ -633,6 +640,7 @@ static int connected(void) {
         return client ? 0 : r;
 }
 
+/* The result lives until the next one is asked for. */
 static int ask(enum fsop_verb verb, enum fsop_as as, const char *from, const char *to, const void *args,
                const struct fsop_result **ret_result) {
         struct fsop_at at = fsop_at_path(from ? path_of(from) : "", false),
@@ -644,10 +652,7 @@ static int ask(enum fsop_verb verb, enum fsop_as as, const char *from, const cha
                 return r;
         fsop_set_as(client, as);
         r = fsop_call(client, verb, from ? &at : NULL, to ? &other : NULL, args, ret_result);
-        if (r == -FSOP_ECONNRESET || r == -FSOP_ENOTCONN) {
-                fsop_close(client);
-                client = NULL;
-        }
+        connection_is_lost = r == -FSOP_ECONNRESET || r == -FSOP_ENOTCONN;
         return r;
 }
 

@@ -113,6 +113,7 @@ static int measure(unsigned seconds, const char *directory) {
                         if (do_one(client, kind, directory, n) < 0) {
                                 fprintf(stderr, "%s: %s\n", names[kind],
                                         (const char *)fsop_last_error(client)->message.data);
+                                fsop_close(client);
                                 return 1;
                         }
                         samples[kind][n_samples[kind]++] = (uint32_t)(now_us() - begin);
@@ -124,6 +125,7 @@ static int measure(unsigned seconds, const char *directory) {
                 printf("%s %u %u %u %u\n", names[kind], n, samples[kind][n / 2], samples[kind][(uint64_t)n * 99 / 100],
                        samples[kind][n - 1]);
         }
+        fsop_close(client);
         return 0;
 }
 
