@@ -10,7 +10,7 @@ usage: tests/run.sh [--quick] [--no-tsan | --all-tsan] [--engine uring|threads] 
 
   --quick          only the plain build, without the sanitizers
   --no-tsan        without ThreadSanitizer
-  --all-tsan       with it everything, not only what has several threads; takes an hour more
+  --all-tsan       with it everything, not only what has several threads; takes much longer
   --engine NAME    run the daemon with this engine only; else with both
   --build-dir DIR  build below DIR instead of build/
   --only REGEX     only tests whose name matches
