@@ -90,7 +90,12 @@ drive() { # at the back of the queue: other tests run beside this one
         cat "$log"
 }
 counter() { fsop --json status | jq -r ".counters.$1"; }
-jobs_over() { ! fsop --json job list --all | jq -e 'select(.state) | select(.state | IN("done", "failed", "cancelled") | not)' >/dev/null; }
+# Judged by what jq prints: when there is nothing to read, jq 1.6 exits with 0 whatever -e is to say.
+jobs_over() {
+        local list
+        list=$(fsop --json job list --all) || return
+        [ -z "$(jq -r 'select(.state) | select(.state | IN("done", "failed", "cancelled") | not) | .job' <<<"$list")" ]
+}
 at_rest() { [ "$(counter connections)" = 1 ] && jobs_over; }
 # The same state each time: no client, no job, and a rule's directory open, as it stays for a while after its use.
 come_to_rest() {
