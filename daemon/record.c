@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record.c: writes the intent of everything elevated before any of it is done. What cannot be recorded is not done.
+ * record.c: writes the intent of everything elevated that changes something before any of it is done. What cannot be recorded is
+ * not done. Of what only reads one line is enough, written before the answer leaves (settle.c); but what may be kept waiting is seen in
+ * the audit while it does.
  */
+#include "daemon/route.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
 #include "daemon/steps.h"
@@ -40,6 +43,12 @@ static bool may_be_revoked(const struct task_op *o) {
                sys_monotonic_ms() - o->sys.since_ms >= JUDGED_MS;
 }
 
+static bool needs_intent(const struct task_op *o) {
+        uint64_t mount;
+
+        return !o->row->reads || route_may_wait(&o->sys, &mount);
+}
+
 enum flow record_step(struct task *task) {
         struct audit *audit = task->session->server->audit;
         bool any = false;
@@ -54,9 +63,12 @@ enum flow record_step(struct task *task) {
                         task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew while it was looked up: ask again");
                         continue;
                 }
+                o->recorded = true;
+                if (!needs_intent(o))
+                        continue;
                 record = record_of(o, AUDIT_INTENT);
                 record_line(o, &record);
-                o->recorded = any = true;
+                any = true;
         }
         if (!any)
                 return FLOW_NEXT;

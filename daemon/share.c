@@ -31,6 +31,7 @@ struct slices {
         uint32_t n_open;  /* that the step has begun to fill */
         uint32_t n_known; /* whose cache has been used */
         uint32_t ops_max; /* in one of them */
+        uint32_t n_together; /* that are with workers */
         struct slice each[SLICES_MAX];
 };
 
@@ -146,6 +147,11 @@ static struct slice *slice_of_directory(struct task *task, const struct task_op 
         return NULL;
 }
 
+/* What is read of an object can be read where that is looked up. A read of a file's data may have to wait for a disk. */
+static bool is_read_at_once(const struct task_op *o) {
+        return o->row->reads && o->row->at == LOCATE_OBJECT;
+}
+
 void share_add(struct task_op *o, enum io_kind kind) {
         struct identity *identity = kind == IO_RESOLVE ? o->sys.at.identity : o->sys.identity;
         struct slice *slice = NULL;
@@ -161,7 +167,9 @@ void share_add(struct task_op *o, enum io_kind kind) {
                 o->sys.cache = &slice->parents;
         o->io.kind = slice->io.kind = kind;
         o->io.result = 0;
-        o->sys.last_use = kind == IO_RUN;
+        o->sys.in_slice = kind == IO_RESOLVE;
+        o->sys.run_too = kind == IO_RESOLVE && is_read_at_once(o);
+        o->sys.last_use = kind == IO_RUN || o->sys.run_too;
         o->sys.next = NULL;
         *slice->link = &o->sys;
         slice->link = &o->sys.next;
@@ -186,6 +194,7 @@ static void slice_done(struct io *io) {
 void share_submit(struct task *task) {
         struct slices *slices = task->slices;
 
+        slices->n_together = slices->n_open;
         for (uint32_t i = 0; i < slices->n_open; i++) {
                 struct slice *slice = &slices->each[i];
 
@@ -193,6 +202,7 @@ void share_submit(struct task *task) {
                                         .flags = IO_POOL,
                                         .done = slice_done,
                                         .owner = slice,
+                                        .together = &slices->n_together,
                                         .u.op = slice->first};
                 slice->in_flight = true;
                 n_out++;

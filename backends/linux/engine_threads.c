@@ -403,7 +403,8 @@ static int threads_wait(struct engine *engine, int timeout_ms) {
         e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
-        int n = gather(e, done > 0 || e->ready.first ? 0 : pool_slice_ms(e->pool, timeout_ms));
+        int n = gather(e, done > 0 || e->ready.first ? 0 : pool_falls_asleep(e->pool, timeout_ms));
+        pool_awake(e->pool);
         if (n < 0)
                 return n;
         done += n + deliver(e);

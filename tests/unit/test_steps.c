@@ -99,7 +99,7 @@ static void complete_all(enum io_kind kind, int code) {
 
         while ((io = fake_engine_pending(server.engine, kind, 0))) {
                 for (struct sys_op *op = io->u.op; op && code == 0; op = op->next)
-                        kind == IO_RESOLVE ? sys_resolve(op, 0) : sys_run(op);
+                        kind == IO_RESOLVE ? io_resolve(op) : sys_run(op);
                 fake_engine_complete(server.engine, io, code, 0);
         }
 }
@@ -200,7 +200,7 @@ START_TEST(a_shared_window_is_cancelled) {
                 rounds(); /* the engine answers each with ECANCELED, and there is one answer */
                 answered_once(SHARED_OPS);
                 for (int i = 1; i < SHARED_OPS; i++)
-                        if (when == 0 || got.results[i].verb != FSOP_VERB_STAT)
+                        if (when == 0 || got.results[i].verb != FSOP_VERB_STAT) /* those were answered when they were looked up */
                                 ck_assert_int_eq(got.results[i].error.code, FSOP_ECANCELED);
                 stop();
         }
@@ -376,6 +376,23 @@ START_TEST(without_audit_nothing_is_elevated) {
 }
 END_TEST
 
+/* What was read is not told when that cannot be recorded. */
+START_TEST(without_audit_nothing_elevated_is_told) {
+        struct operation ops[] = {stat_op("/etc/passwd"), stat_op("/srv/build/f")};
+
+        start(CALLER_UID);
+        fake_write_code = -FSOP_ENOSPC;
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, 2);
+        rounds();
+        answered_once(2);
+        ck_assert_int_eq(got.results[0].error.code, 0);
+        ck_assert_uint_eq(got.results[0].value.stat.ino, 77);
+        ck_assert_int_eq(got.results[1].error.code, FSOP_ENOSPC);
+        ck_assert_uint_eq(got.results[1].value.stat.ino, 0);
+        stop();
+}
+END_TEST
+
 static unsigned events_written(const char *event) {
         unsigned n = 0;
 
@@ -417,6 +434,25 @@ START_TEST(outcomes_wait_for_the_next_line) {
         ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 3);
         stop();
         ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 4);
+}
+END_TEST
+
+/* Of what only reads one line, at once; but an intent as well where it may be kept waiting. */
+START_TEST(what_reads_is_recorded_once) {
+        struct operation op = stat_op("/srv/build/f");
+
+        for (int slow = 0; slow < 2; slow++) {
+                start(CALLER_UID);
+                fake_engine_run_inline(server.engine, true);
+                sys.slow = slow;
+                server.audit_due_ms = UINT64_MAX;
+                send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
+                rounds();
+                answered_once(1);
+                ck_assert_uint_eq(events_written("\"event\":\"intent\""), slow ? 1 : 0);
+                ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 1); /* though outcomes else may wait */
+                stop();
+        }
 }
 END_TEST
 
@@ -686,6 +722,8 @@ int main(void) {
         tcase_add_test(tcase, every_failure_is_answered_once);
         tcase_add_test(tcase, every_engine_failure_is_answered_once);
         tcase_add_test(tcase, without_audit_nothing_is_elevated);
+        tcase_add_test(tcase, without_audit_nothing_elevated_is_told);
+        tcase_add_test(tcase, what_reads_is_recorded_once);
         tcase_add_test(tcase, outcomes_wait_for_the_next_line);
         tcase_add_test(tcase, cancel_answers_once);
         tcase_add_test(tcase, a_deadline_answers_once);
