@@ -15,8 +15,6 @@
 #define SLICE_OPS_MIN 32u
 #define SLICES_MAX 8u
 
-static uint32_t n_out; /* slices of all tasks that are with workers */
-
 /* What one worker does in one go. */
 struct slice {
         struct io io;
@@ -52,12 +50,12 @@ static void spread_staleness(struct task *task) {
 
 /* As many slices as keep every processor busy; one where other tasks do that already. */
 static uint32_t slice_ops(const struct task *task) {
-        static uint32_t processors;
+        struct server *server = task->session->server;
         uint32_t slices, ops;
 
-        if (processors == 0)
-                processors = sys_processors();
-        slices = n_out < processors ? processors - n_out : 1;
+        if (server->processors == 0)
+                server->processors = sys_processors();
+        slices = server->slices_out < server->processors ? server->processors - server->slices_out : 1;
         ops = (task->window_count + slices - 1) / slices;
         return ops < SLICE_OPS_MIN ? SLICE_OPS_MIN : ops;
 }
@@ -185,7 +183,7 @@ static void slice_done(struct io *io) {
         struct task *task = slice->task;
 
         slice->in_flight = false;
-        n_out--;
+        task->session->server->slices_out--;
         for (struct sys_op *op = slice->first, *next; op; op = next) {
                 next = op->next;
                 op->next = NULL;
@@ -209,7 +207,7 @@ void share_submit(struct task *task) {
                                         .together = &slices->n_together,
                                         .u.op = slice->first};
                 slice->in_flight = true;
-                n_out++;
+                task->session->server->slices_out++;
                 task_submit(task, &slice->io);
         }
 }
