@@ -14,6 +14,7 @@
 #include "proto/names.h"
 
 #define AUDIT_DELAY_MS 20u
+#define REVOKE_MS 1000u     /* what old rules allowed has so long to end: then it was not made to wait */
 #define ACCEPT_PAUSE_MS 50u /* the first time; then twice as long each time */
 #define ACCEPT_PAUSE_MAX_MS 800u
 #define TICK_MAX_MS 30000
@@ -123,6 +124,21 @@ static void look_at_roots(struct server *server) {
         server->engine->ops->submit(server->engine, &look->io);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b) {
+        return a < b ? a : b;
+}
+
+/* What is under way was judged by the rules that were: whoever asked may have it wait for as long as he likes, they do not. */
+static void revoke_later(struct server *server) {
+        uint64_t then_ms = server->now_ms + REVOKE_MS;
+
+        for (struct session *session = server->sessions; session; session = session->next)
+                for (struct task *task = session->tasks; task; task = task->next)
+                        if (task->policy && task->revoked_ms == 0)
+                                task->revoked_ms = then_ms;
+        server->next_deadline_ms = earlier(server->next_deadline_ms, then_ms);
+}
+
 int server_reload_policy(struct server *server, struct policy_report *ret_report) {
         struct audit_record record = {.event = AUDIT_RELOAD};
         struct policy *policy = NULL;
@@ -147,6 +163,7 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
         policy_unref(server->policy);
         server->roots = roots;
         server->policy = policy;
+        revoke_later(server);
         look_at_roots(server);
         jobs_policy_changed(server->jobs);
         log_line(LOG_LEVEL_NOTICE, "policy: %u rules", ret_report->n_rules);
@@ -328,20 +345,36 @@ static void for_requests(struct server *server) {
                 drain(server);
 }
 
-static void expire_deadlines(struct server *server) {
+static bool has_elevated(const struct task *task) {
+        for (uint32_t i = 0; task->policy && i < task->window_count; i++)
+                if (task->ops[i].result.elevated)
+                        return true;
+        return false;
+}
+
+/* When the task comes to its end; UINT64_MAX: of itself, or it has. */
+static uint64_t expire_task(struct task *task, uint64_t now_ms) {
+        uint64_t next = UINT64_MAX;
+
+        if (task->deadline_ms > now_ms)
+                next = task->deadline_ms;
+        else if (task->deadline_ms > 0)
+                task_cancel(task, -FSOP_ETIMEDOUT);
+        if (task->revoked_ms > now_ms)
+                next = earlier(next, task->revoked_ms);
+        else if (task->revoked_ms > 0 && has_elevated(task))
+                task_cancel(task, -FSOP_EAGAIN);
+        return task->cancelled ? UINT64_MAX : next;
+}
+
+void server_expire_tasks(struct server *server) {
         uint64_t next = UINT64_MAX;
 
         if (server->now_ms < server->next_deadline_ms)
                 return;
         for (struct session *session = server->sessions; session; session = session->next)
-                for (struct task *task = session->tasks; task; task = task->next) {
-                        if (task->deadline_ms == 0 || task->cancelled)
-                                continue;
-                        if (task->deadline_ms <= server->now_ms)
-                                task_cancel(task, -FSOP_ETIMEDOUT);
-                        else if (task->deadline_ms < next)
-                                next = task->deadline_ms;
-                }
+                for (struct task *task = session->tasks; task; task = task->next)
+                        next = earlier(next, expire_task(task, server->now_ms));
         server->next_deadline_ms = next;
 }
 
@@ -395,10 +428,6 @@ void server_end_round(struct server *server) {
         graveyard_flush();
         write_audit(server);
         server->turns.round++;
-}
-
-static uint64_t earlier(uint64_t a, uint64_t b) {
-        return a < b ? a : b;
 }
 
 static int wait_ms(const struct server *server) {
@@ -477,7 +506,7 @@ static int serve(struct server *server) {
                         return 1;
                 }
                 for_requests(server);
-                expire_deadlines(server);
+                server_expire_tasks(server);
                 expire_hellos(server);
                 accept_again(server);
                 refusals_tick(&server->refusals, server->now_ms);

@@ -77,6 +77,9 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
 /* Clients make it hold so much more, or less. */
 void server_charge(struct server *server, int64_t bytes);
 
+/* Cancels tasks whose deadline has passed, and those that a reload of the rules left no more time for. */
+void server_expire_tasks(struct server *server);
+
 /* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit lines. */
 void server_end_round(struct server *server);
 
