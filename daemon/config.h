@@ -63,6 +63,7 @@ struct config {
         uint32_t n_policy_dirs;
         enum config_routes routes; /* routes: auto, inline, pool, ring */
         enum config_engine engine; /* engine: auto, uring, kqueue, iocp, threads */
+        uint32_t spin_us; /* spin-us: how long the loop looks for more before it sleeps, in microseconds; proto/spin.h */
         uint32_t workers; /* workers: threads of the pool; 0 (also the word auto): chosen from the processors; at most
                              64 */
         char *audit;      /* audit: journal, stderr or file:PATH; "stderr" */

@@ -538,6 +538,7 @@ static int open_engine(struct server *server) {
         struct engine_config engine_config = {
                 .workers = config->workers,
                 .workers_extra_max = 16,
+                .spin_us = sys_processors() > 1 ? config->spin_us : 0,
                 .log = log_message,
         };
         const char *name = config_engine_name(config->engine), *why = NULL;
