@@ -797,14 +797,25 @@ void sys_release(struct sys_op *op) {
 
 /* ---- for runs ---------------------------------------------------------------------------------------------------- */
 
+/* The directory that is to lie where a rule allows it; OS_FD_NONE: none is. */
+static os_fd guarded_directory(const struct place *place) {
+        if (place->guard == NULL)
+                return OS_FD_NONE;
+        if (place->parent == OS_FD_NONE && place->has_stat && stat_is_directory(&place->stat))
+                return place->object;
+        return place->parent;
+}
+
+bool resolve_can_stray(const struct sys_op *op) {
+        return guarded_directory(&op->at) != OS_FD_NONE || guarded_directory(&op->to) != OS_FD_NONE;
+}
+
 static int check_place_again(struct sys_op *op, const struct place *place) {
-        os_fd fd = place->parent;
+        os_fd fd = guarded_directory(place);
         struct fsop_stat stat;
         int r;
 
-        if (fd == OS_FD_NONE && place->has_stat && stat_is_directory(&place->stat))
-                fd = place->object;
-        if (place->guard == NULL || fd == OS_FD_NONE)
+        if (fd == OS_FD_NONE)
                 return 0;
         r = wear(op, place->identity);
         if (r < 0)
