@@ -399,12 +399,13 @@ static int gather(struct threads_engine *e, int timeout_ms) {
         return done;
 }
 
-/* Sleeps until there is something to gather; not at all when it comes while one still looks. */
+/* Sleeps until there is something to gather; not at all when it comes while one still looks. Workers at work may need the
+ * processor. */
 static int gather_idle(struct threads_engine *e, int timeout_ms) {
         uint64_t begin;
         int n;
 
-        if (timeout_ms == 0 || e->spin.ns == 0)
+        if (timeout_ms == 0 || e->spin.ns == 0 || pool_outstanding(e->pool) > 0)
                 return gather(e, timeout_ms);
         begin = sys_monotonic_ns();
         if (!e->spin.on) {

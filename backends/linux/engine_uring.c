@@ -358,12 +358,12 @@ static bool look(struct uring *e) {
         return found;
 }
 
-/* Sleeps until something completes; not at all when it comes while one still looks. */
+/* Sleeps until something completes; not at all when it comes while one still looks. Workers at work may need the processor. */
 static int enter_idle(struct uring *e, int timeout_ms) {
         uint64_t begin;
         int r;
 
-        if (timeout_ms == 0 || e->spin.ns == 0)
+        if (timeout_ms == 0 || e->spin.ns == 0 || pool_outstanding(e->pool) > 0)
                 return enter(e, timeout_ms);
         if (e->spin.on)
                 return enter(e, look(e) ? 0 : timeout_ms);
