@@ -61,6 +61,14 @@ static int replace(char **setting, const char *value) {
         return 0;
 }
 
+char *config_parent_of(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        if (!slash || slash == path)
+                return strdup("/");
+        return strndup(path, (size_t)(slash - path));
+}
+
 int config_set_path(char **setting, const char *value) {
         return is_absolute(value) ? replace(setting, value) : -FSOP_EINVAL;
 }

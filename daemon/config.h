@@ -90,4 +90,7 @@ int config_add_policy_dir(struct config *config, const char *directory, bool *ov
 /* -FSOP_EINVAL for anything but journal, stderr, file:/ABSOLUTE. */
 int config_set_audit(struct config *config, const char *where);
 
+/* The directory that holds PATH, which is absolute: to be freed. NULL on lack of memory. */
+char *config_parent_of(const char *path);
+
 #endif
