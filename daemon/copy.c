@@ -475,8 +475,9 @@ static uint32_t copying_max(void) {
         return max;
 }
 
+/* One more than can work waits at the pool, so that no worker waits for the loop. */
 static void issue(struct run *run) {
-        uint32_t max = copying_max();
+        uint32_t max = copying_max() + 1;
 
         while (large_issue(run))
                 ;
