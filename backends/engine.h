@@ -80,6 +80,7 @@ struct engine;
 struct engine_config {
         uint32_t workers;          /* 0: chosen from the number of processors */
         uint32_t workers_extra_max; /* replacements for stuck workers */
+        uint32_t spin_us; /* how long wait looks again before it sleeps, where that pays (proto/spin.h); 0: never */
         void (*log)(int level, const char *message);
 };
 

@@ -212,7 +212,7 @@ struct place {
         enum fs_class fs;
         uint64_t mnt_id; /* of what fs is about; 0: not looked at yet */
         bool in_memory;  /* it has no disk */
-        bool demoted;    /* sys_mount_demote */
+        bool demoted;    /* sys_mount_demote, as far as it is still known of the mount when this was looked up */
         bool has_stat;
         struct fsop_stat stat; /* of object: type, mode, nlink, uid, gid, ino, dev, size, mnt_id */
 };

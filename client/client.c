@@ -472,6 +472,16 @@ int fsop_set_as(struct fsop_client *client, enum fsop_as as) {
         return 0;
 }
 
+int fsop_set_spin_us(struct fsop_client *client, uint32_t us) {
+        int r = client_enter_broken(client);
+        if (r < 0)
+                return r;
+        if (us > SPIN_US_MAX)
+                return client_fail(client, FSOP_EINVAL, 0, "%u microseconds are more than %u", us, SPIN_US_MAX);
+        spin_init(&client->connection.spin, us);
+        return 0;
+}
+
 int fsop_set_timeout_ms(struct fsop_client *client, uint64_t timeout_ms) {
         int r = client_enter_broken(client);
         if (r < 0)

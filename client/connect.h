@@ -11,6 +11,7 @@
 #define FSOP_CONNECT_H
 
 #include "proto/message.h"
+#include "proto/spin.h"
 
 /* A descriptor (a HANDLE on Windows). */
 #define CONNECT_FD_NONE ((intptr_t)-1)
@@ -23,6 +24,7 @@ struct connection {
         bool watch_writes;              /* watch is ready when fd can be written to, too */
         volatile uint8_t *mark;         /* a byte that reads as 0 in a forked child; NULL: compare pid */
         int64_t pid;
+        struct spin spin; /* how connect_wait waits; connect_init sets the default, fsop_set_spin_us() something else */
 };
 
 enum {

@@ -89,6 +89,8 @@ void connect_init(struct connection *connection) {
                                           .wake_write = CONNECT_FD_NONE,
                                           .watch = CONNECT_FD_NONE,
                                           .pid = getpid()};
+        /* On the only processor there is, looking again would keep the daemon from answering. */
+        spin_init(&connection->spin, sysconf(_SC_NPROCESSORS_ONLN) > 1 ? SPIN_US_DEFAULT : 0);
 }
 
 /* A page that the kernel clears in children: telling a fork costs one load instead of a system call per operation. */
@@ -345,6 +347,12 @@ int64_t connect_receive(struct connection *connection, void *data, size_t len, i
 
 /* ---- waiting and waking ----------------------------------------------------------------------------------------- */
 
+static uint64_t connect_now_ns(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static int poll_timeout(uint64_t end_ms) {
         if (end_ms == CONNECT_FOREVER)
                 return -1;
@@ -354,6 +362,41 @@ static int poll_timeout(uint64_t end_ms) {
         return end_ms - now > INT_MAX ? INT_MAX : (int)(end_ms - now);
 }
 
+/* 1, 0 when the time is over, or -FSOP_E…. */
+static int poll_sleep(struct pollfd *polls, nfds_t n_polls, bool once, uint64_t end_ms) {
+        for (;;) {
+                int timeout = once ? 0 : poll_timeout(end_ms);
+                int n = poll(polls, n_polls, timeout);
+                if (n < 0 && errno != EINTR)
+                        return connect_error(errno);
+                if (n > 0)
+                        return 1;
+                if (n == 0 && timeout != INT_MAX)
+                        return 0;
+        }
+}
+
+static bool poll_spin(struct pollfd *polls, nfds_t n_polls, struct spin *spin, uint64_t begin_ns) {
+        bool found;
+        do
+                found = poll(polls, n_polls, 0) > 0;
+        while (!found && connect_now_ns() - begin_ns < spin->ns);
+        spin_looked(spin, found);
+        return found;
+}
+
+/* The same, looking for a moment before it sleeps, where that has paid. */
+static int poll_until(struct pollfd *polls, nfds_t n_polls, bool once, uint64_t end_ms, struct spin *spin) {
+        if (once || spin->ns == 0)
+                return poll_sleep(polls, n_polls, once, end_ms);
+        uint64_t begin_ns = connect_now_ns();
+        if (spin->on)
+                return poll_spin(polls, n_polls, spin, begin_ns) ? 1 : poll_sleep(polls, n_polls, false, end_ms);
+        int r = poll_sleep(polls, n_polls, false, end_ms);
+        spin_slept(spin, connect_now_ns() - begin_ns);
+        return r;
+}
+
 int connect_wait(struct connection *connection, bool writes, bool wakes, uint64_t timeout_ms) {
         uint64_t now = timeout_ms == CONNECT_FOREVER || timeout_ms == 0 ? 0 : connect_now_ms();
         uint64_t end_ms = timeout_ms < CONNECT_FOREVER - now ? now + timeout_ms : CONNECT_FOREVER;
@@ -361,16 +404,9 @@ int connect_wait(struct connection *connection, bool writes, bool wakes, uint64_
                 {.fd = (int)connection->fd, .events = (short)(POLLIN | (writes ? POLLOUT : 0))},
                 {.fd = wakes ? (int)connection->wake_read : -1, .events = POLLIN},
         };
-        for (;;) {
-                int timeout = timeout_ms == 0 ? 0 : poll_timeout(end_ms);
-                int n = poll(polls, wakes ? 2 : 1, timeout);
-                if (n < 0 && errno != EINTR)
-                        return connect_error(errno);
-                if (n > 0)
-                        break;
-                if (n == 0 && timeout != INT_MAX)
-                        return 0;
-        }
+        int r = poll_until(polls, wakes ? 2 : 1, timeout_ms == 0, end_ms, &connection->spin);
+        if (r <= 0)
+                return r;
         int events = 0;
         if (polls[0].revents & (POLLIN | POLLHUP | POLLERR | POLLNVAL))
                 events |= CONNECT_READABLE;
@@ -470,9 +506,7 @@ void connect_watch_writes(struct connection *connection, bool writes) {
 }
 
 uint64_t connect_now_ms(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+        return connect_now_ns() / 1000000;
 }
 
 /* ---- the process ------------------------------------------------------------------------------------------------ */

@@ -251,6 +251,15 @@ int fsop_set_as(struct fsop_client *client, enum fsop_as as);
  */
 int fsop_set_timeout_ms(struct fsop_client *client, uint64_t timeout_ms);
 
+/*
+ * How many microseconds, at most 1,000, waiting (in blocking calls and fsop_wait()) may look for an answer before it sleeps; 0:
+ * it always sleeps at once. The default is 100, and 0 where there is only one processor. It is done only while it pays:
+ * when answers have come within that time again and again, as they do when daemon and program have a processor each; a
+ * wake-up is then spared, which takes longer than most operations. Looking in vain ends it for a while. What it costs is
+ * processor time while one waits. -FSOP_EINVAL: more than 1,000.
+ */
+int fsop_set_spin_us(struct fsop_client *client, uint32_t us);
+
 /* ---- locations -------------------------------------------------------------------------------------------------- */
 
 /* A file or directory held open by the daemon, for one connection: on any other it is stale (-FSOP_ESTALE). */

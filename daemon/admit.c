@@ -100,8 +100,7 @@ static void admit_op(struct task *task, struct task_op *o, uint32_t index) {
         o->sys.opened = OS_FD_NONE;
 
         if (task->cancelled) {
-                task_op_fail(o, task->cancel_code, FSOP_CLASS_CANCELLED, "%s before it was begun",
-                             task->cancel_code == -FSOP_ETIMEDOUT ? "the deadline passed" : "cancelled");
+                task_op_fail_cancelled(o);
                 return;
         }
         if (task->stopped) {

@@ -13,6 +13,7 @@
 #include "daemon/log.h"
 #include "daemon/yaml.h"
 #include "proto/names.h"
+#include "proto/spin.h"
 
 #ifndef FSOPD_SYSCONFDIR
 #define FSOPD_SYSCONFDIR "/etc/fsopd"
@@ -58,6 +59,14 @@ static int replace(char **setting, const char *value) {
         free(*setting);
         *setting = copy;
         return 0;
+}
+
+char *config_parent_of(const char *path) {
+        const char *slash = strrchr(path, '/');
+
+        if (!slash || slash == path)
+                return strdup("/");
+        return strndup(path, (size_t)(slash - path));
 }
 
 int config_set_path(char **setting, const char *value) {
@@ -181,6 +190,15 @@ static bool read_routes(struct yaml_reader *reader, const struct yaml_node *node
         return true;
 }
 
+static bool read_spin(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
+        uint64_t value;
+
+        if (!yaml_read_number(reader, node, 0, SPIN_US_MAX, &value))
+                return false;
+        ((struct config *)target)->spin_us = (uint32_t)value;
+        return true;
+}
+
 static bool read_workers(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         struct config *config = target;
         uint64_t value = 0;
@@ -301,6 +319,7 @@ static const struct yaml_key config_keys[] = {
         {"engine", read_engine, false},
         {"routes", read_routes, false},
         {"workers", read_workers, false},
+        {"spin-us", read_spin, false},
         {"audit", read_audit, false},
         {"log-level", read_log_level, false},
         {"limits", read_limits, false},
@@ -336,6 +355,7 @@ static int set_defaults(struct config *config, bool private_service) {
         config->socket_mode = private_service ? 0600 : 0660;
         config->audit = strdup("stderr");
         config->log_level = LOG_LEVEL_INFO;
+        config->spin_us = SPIN_US_DEFAULT;
         config->limits = default_limits;
         if (!config->socket || !config->state_dir || !config->audit)
                 return -FSOP_ENOMEM;

@@ -63,6 +63,7 @@ struct config {
         uint32_t n_policy_dirs;
         enum config_routes routes; /* routes: auto, inline, pool, ring */
         enum config_engine engine; /* engine: auto, uring, kqueue, iocp, threads */
+        uint32_t spin_us; /* spin-us: how long the loop looks for more before it sleeps, in microseconds; proto/spin.h */
         uint32_t workers; /* workers: threads of the pool; 0 (also the word auto): chosen from the processors; at most
                              64 */
         char *audit;      /* audit: journal, stderr or file:PATH; "stderr" */
@@ -88,5 +89,8 @@ int config_set_path(char **setting, const char *value);
 int config_add_policy_dir(struct config *config, const char *directory, bool *overridden);
 /* -FSOP_EINVAL for anything but journal, stderr, file:/ABSOLUTE. */
 int config_set_audit(struct config *config, const char *where);
+
+/* The directory that holds PATH, which is absolute: to be freed. NULL on lack of memory. */
+char *config_parent_of(const char *path);
 
 #endif

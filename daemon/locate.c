@@ -152,17 +152,26 @@ static enum flow open_candidates(struct task *task) {
         return FLOW_WAIT;
 }
 
-/* The rules that this window is judged by, whatever is loaded meanwhile. */
-static void hold_policy(struct task *task) {
-        task->policy = policy_ref(task->session->server->policy);
-        task->roots = roots_ref(task->session->server->roots);
-}
-
 void locate_release(struct task *task) {
         for (uint32_t i = 0; i < task->n_candidates; i++)
                 root_release(task->candidates[i]);
         task->n_candidates = 0;
         task->candidates = NULL;
+}
+
+/* The rules that this window is judged by, whatever is loaded from authorize on: those of now, also after a wait that a client may
+ * have made long. */
+static void hold_policy(struct task *task) {
+        struct server *server = task->session->server;
+
+        if (task->policy == server->policy)
+                return;
+        locate_release(task);
+        roots_unref(task->roots);
+        policy_unref(task->policy);
+        task->policy = policy_ref(server->policy);
+        task->roots = roots_ref(server->roots);
+        task->revoked_ms = 0;
 }
 
 static bool candidates_are_stale(const struct task *task) {
@@ -172,9 +181,12 @@ static bool candidates_are_stale(const struct task *task) {
         return false;
 }
 
-/* The mount table may have changed while they were opened; authorize, which follows at once, would not know them. */
+/* Rules or the mount table may have changed while they were opened; authorize, which follows at once, would not know them. */
 static enum flow open_candidates_again(struct task *task) {
-        if (!candidates_are_stale(task) || task->step_phase >= LOCATE_TRIES_MAX)
+        bool reloaded = task->policy != task->session->server->policy;
+
+        hold_policy(task);
+        if ((!reloaded && !candidates_are_stale(task)) || task->step_phase >= LOCATE_TRIES_MAX)
                 return FLOW_NEXT;
         locate_release(task);
         return open_candidates(task);
@@ -186,6 +198,7 @@ enum flow locate_step(struct task *task) {
                 hold_policy(task);
                 return ask_the_kernel(task);
         case 1:
+                hold_policy(task);
                 return open_candidates(task);
         default:
                 return open_candidates_again(task);

@@ -528,8 +528,7 @@ static int variant_new(const struct opened *opened, const uint8_t *picked, struc
         }
         memcpy(variant->picked, picked, n_denies);
         for (uint32_t i = 0; i < opened->n; i++)
-                /* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Branch): all of picked are set */
-                if (i < opened->n_always || picked[i - opened->n_always]) {
+                if (i < opened->n_always || variant->picked[i - opened->n_always]) {
                         variant->ids[variant->n] = opened->ids[i];
                         variant->fds[variant->n++] = opened->fds[i];
                 }

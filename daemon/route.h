@@ -27,7 +27,7 @@ struct route_mount {
         uint64_t debt_at_ms;
         uint64_t until_ms; /* demoted: comes back then; else: forgotten then */
         uint64_t term_ms;  /* of the last demotion; 0: none yet */
-        bool demoted;
+        bool demoted; /* decided; what was looked up since (place.demoted) may not know it any more, and is told again */
 };
 
 struct routes {

@@ -14,22 +14,13 @@
 #include "proto/names.h"
 
 #define AUDIT_DELAY_MS 20u
-#define ACCEPT_PAUSE_MS 50u /* the first time; then twice as long each time */
-#define ACCEPT_PAUSE_MAX_MS 800u
+#define REVOKE_MS 1000u     /* what old rules allowed has so long to end: then it was not made to wait */
 #define TICK_MAX_MS 30000
 #define TRIM_BYTES (4u << 20) /* a burst of less leaves nothing worth giving back */
 #define DRAIN_CANCEL_MS 7000u /* after this, what is still in flight is asked to stop */
 #define DRAIN_END_MS 9000u    /* after this, the daemon goes without it */
 
 /* ---- policy ------------------------------------------------------------------------------------------------------ */
-
-static char *parent_directory(const char *path) {
-        const char *slash = strrchr(path, '/');
-
-        if (!slash || slash == path)
-                return strdup("/");
-        return strndup(path, (size_t)(slash - path));
-}
 
 /* The directories that no rule may reach. */
 static int own_paths(const struct config *config, char ***ret_paths, uint32_t *ret_n) {
@@ -38,12 +29,12 @@ static int own_paths(const struct config *config, char ***ret_paths, uint32_t *r
 
         if (!paths)
                 return -FSOP_ENOMEM;
-        paths[n++] = parent_directory(config->socket);
+        paths[n++] = config_parent_of(config->socket);
         paths[n++] = strdup(config->state_dir);
         if (config->file)
-                paths[n++] = parent_directory(config->file);
+                paths[n++] = config_parent_of(config->file);
         if (strncmp(config->audit, "file:", 5) == 0)
-                paths[n++] = parent_directory(config->audit + 5);
+                paths[n++] = config_parent_of(config->audit + 5);
         for (uint32_t i = 0; i < config->n_policy_dirs; i++)
                 paths[n++] = strdup(config->policy_dirs[i]);
         *ret_paths = paths;
@@ -123,6 +114,21 @@ static void look_at_roots(struct server *server) {
         server->engine->ops->submit(server->engine, &look->io);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b) {
+        return a < b ? a : b;
+}
+
+/* What is under way was judged by the rules that were: whoever asked may have it wait for as long as he likes, they do not. */
+static void revoke_later(struct server *server) {
+        uint64_t then_ms = server->now_ms + REVOKE_MS;
+
+        for (struct session *session = server->sessions; session; session = session->next)
+                for (struct task *task = session->tasks; task; task = task->next)
+                        if (task->policy && task->revoked_ms == 0)
+                                task->revoked_ms = then_ms;
+        server->next_deadline_ms = earlier(server->next_deadline_ms, then_ms);
+}
+
 int server_reload_policy(struct server *server, struct policy_report *ret_report) {
         struct audit_record record = {.event = AUDIT_RELOAD};
         struct policy *policy = NULL;
@@ -147,6 +153,7 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
         policy_unref(server->policy);
         server->roots = roots;
         server->policy = policy;
+        revoke_later(server);
         look_at_roots(server);
         jobs_policy_changed(server->jobs);
         log_line(LOG_LEVEL_NOTICE, "policy: %u rules", ret_report->n_rules);
@@ -166,104 +173,6 @@ bool server_is_admin(const struct server *server, const struct peer *peer) {
                 if (peer->groups[i] == server->admin_gid)
                         return true;
         return false;
-}
-
-/* ---- listening --------------------------------------------------------------------------------------------------- */
-
-static void accept_on(struct server *server, struct io *io) {
-        io->flags = 0;
-        io->result = 0;
-        server->accepting++;
-        server->engine->ops->submit(server->engine, io);
-}
-
-/* Who cannot be accepted stays in the queue: asking again at once would only spin. */
-static void accept_failed(struct server *server, int code) {
-        if (server->accept_again_ms == 0) {
-                uint32_t pause_ms = server->accept_pause_ms > 0 ? server->accept_pause_ms * 2 : ACCEPT_PAUSE_MS;
-
-                server->accept_pause_ms = pause_ms < ACCEPT_PAUSE_MAX_MS ? pause_ms : ACCEPT_PAUSE_MAX_MS;
-                server->totals.refused++;
-                if (refusals_add(&server->refusals, REFUSAL_ACCEPT, server->now_ms))
-                        log_line(LOG_LEVEL_WARNING, "a connection could not be accepted (%s); trying again in %u ms",
-                                 error_name(-code), server->accept_pause_ms);
-        }
-        server->accept_again_ms = server->now_ms + server->accept_pause_ms;
-}
-
-static void accepted(struct io *io) {
-        struct server *server = io->owner;
-
-        server->now_ms = sys_monotonic_ms(); /* this runs inside a wait that may have been long */
-        if (!(io->flags & IO_MORE))
-                server->accepting--;
-        if (io->result >= 0 && server->draining)
-                graveyard_bury((os_fd)io->result);
-        else if (io->result >= 0) {
-                server->accept_pause_ms = 0;
-                session_start(server, (os_fd)io->result);
-        }
-        else if (io->result != -FSOP_ECANCELED)
-                accept_failed(server, (int)io->result);
-        if (!(io->flags & IO_MORE) && !server->draining && server->accept_again_ms == 0)
-                accept_on(server, io);
-}
-
-static void accept_again(struct server *server) {
-        if (server->accept_again_ms == 0 || server->now_ms < server->accept_again_ms || server->draining)
-                return;
-        server->accept_again_ms = 0;
-        for (uint32_t i = 0; i < server->n_listeners; i++)
-                if (server->accepts[i].result < 0)
-                        accept_on(server, &server->accepts[i]);
-}
-
-static int listen_all(struct server *server) {
-        const struct config *config = server->config;
-        os_fd fds[SERVER_LISTENERS_MAX];
-        int n = service_inherited_sockets(fds, SERVER_LISTENERS_MAX);
-        uint32_t gid = WIRE_NOBODY;
-        const char *why = NULL;
-
-        if (n < 0) {
-                log_line(LOG_LEVEL_ERROR, "the service manager's sockets cannot be used: %s", error_text(-n));
-                return n;
-        }
-        server->socket_lock = OS_FD_NONE;
-        if (n == 0) {
-                char *directory = parent_directory(config->socket);
-                int code;
-
-                if (config->socket_group && sys_group_by_name(config->socket_group, &gid) < 0)
-                        log_line(LOG_LEVEL_WARNING, "socket-group %s does not exist: only root may connect", config->socket_group);
-                if (directory)
-                        sys_make_directory(directory, server->private_service ? 0700 : 0755);
-                free(directory);
-                code = sys_listen(config->socket, config->socket_mode, gid, &fds[0], &server->socket_lock, &why);
-                if (code < 0) {
-                        log_line(LOG_LEVEL_ERROR, "cannot listen on %s: %s%s%s", config->socket, error_text(-code), why ? ": " : "",
-                                 why ? why : "");
-                        return code;
-                }
-                server->own_socket = true;
-                n = 1;
-        }
-        for (int i = 0; i < n; i++) {
-                struct io *io = &server->accepts[server->n_listeners++];
-
-                *io = (struct io){.kind = IO_ACCEPT, .done = accepted, .owner = server};
-                io->u.accept.fd = fds[i];
-                accept_on(server, io);
-        }
-        return 0;
-}
-
-static void stop_listening(struct server *server) {
-        for (uint32_t i = 0; i < server->n_listeners; i++)
-                server->engine->ops->cancel(server->engine, &server->accepts[i]);
-        if (server->own_socket)
-                sys_unlisten(server->config->socket, server->accepts[0].u.accept.fd, server->socket_lock);
-        server->own_socket = false;
 }
 
 /* ---- mounts ------------------------------------------------------------------------------------------------------ */
@@ -311,7 +220,7 @@ static void drain(struct server *server) {
         server->drain_end_ms = server->now_ms + DRAIN_END_MS;
         log_line(LOG_LEVEL_NOTICE, "stopping: finishing what is in flight");
         service_notify("STOPPING=1");
-        stop_listening(server);
+        listen_stop(server);
         if (server->watching_mounts)
                 server->engine->ops->cancel(server->engine, &server->mount_watch);
         for (struct session *session = server->sessions; session; session = session->next)
@@ -328,20 +237,36 @@ static void for_requests(struct server *server) {
                 drain(server);
 }
 
-static void expire_deadlines(struct server *server) {
+static bool has_elevated(const struct task *task) {
+        for (uint32_t i = 0; task->policy && i < task->window_count; i++)
+                if (task->ops[i].result.elevated)
+                        return true;
+        return false;
+}
+
+/* When the task comes to its end; UINT64_MAX: of itself, or it has. */
+static uint64_t expire_task(struct task *task, uint64_t now_ms) {
+        uint64_t next = UINT64_MAX;
+
+        if (task->deadline_ms > now_ms)
+                next = task->deadline_ms;
+        else if (task->deadline_ms > 0)
+                task_cancel(task, -FSOP_ETIMEDOUT);
+        if (task->revoked_ms > now_ms)
+                next = earlier(next, task->revoked_ms);
+        else if (task->revoked_ms > 0 && has_elevated(task))
+                task_cancel(task, -FSOP_EAGAIN);
+        return task->cancelled ? UINT64_MAX : next;
+}
+
+void server_expire_tasks(struct server *server) {
         uint64_t next = UINT64_MAX;
 
         if (server->now_ms < server->next_deadline_ms)
                 return;
         for (struct session *session = server->sessions; session; session = session->next)
-                for (struct task *task = session->tasks; task; task = task->next) {
-                        if (task->deadline_ms == 0 || task->cancelled)
-                                continue;
-                        if (task->deadline_ms <= server->now_ms)
-                                task_cancel(task, -FSOP_ETIMEDOUT);
-                        else if (task->deadline_ms < next)
-                                next = task->deadline_ms;
-                }
+                for (struct task *task = session->tasks; task; task = task->next)
+                        next = earlier(next, expire_task(task, server->now_ms));
         server->next_deadline_ms = next;
 }
 
@@ -397,10 +322,6 @@ void server_end_round(struct server *server) {
         server->turns.round++;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b) {
-        return a < b ? a : b;
-}
-
 static int wait_ms(const struct server *server) {
         uint64_t until = earlier(earlier(server->next_deadline_ms, server->next_tick_ms), server->next_jobs_ms);
         int turns_ms = turns_wait_ms(server);
@@ -408,8 +329,8 @@ static int wait_ms(const struct server *server) {
         until = earlier(until, server->audit_due_ms);
         if (turns_ms >= 0)
                 until = earlier(until, server->now_ms + (uint64_t)turns_ms);
-        if (server->accept_again_ms > 0)
-                until = earlier(until, server->accept_again_ms);
+        if (server->listening.again_ms > 0)
+                until = earlier(until, server->listening.again_ms);
         if (server->hello_first)
                 until = earlier(until, server->hello_first->hello_deadline_ms);
         if (server->refusals.end_ms > 0)
@@ -463,7 +384,7 @@ static bool is_over(const struct server *server) {
                 return false;
         if (server->now_ms >= server->drain_end_ms)
                 return true;
-        return !server->sessions && server->accepting == 0 && graveyard_pending() == 0 && server->looking == 0 &&
+        return !server->sessions && server->listening.accepting == 0 && graveyard_pending() == 0 && server->looking == 0 &&
                !server->watching_mounts && jobs_is_idle(server->jobs);
 }
 
@@ -477,9 +398,9 @@ static int serve(struct server *server) {
                         return 1;
                 }
                 for_requests(server);
-                expire_deadlines(server);
+                server_expire_tasks(server);
                 expire_hellos(server);
-                accept_again(server);
+                listen_tick(server);
                 refusals_tick(&server->refusals, server->now_ms);
                 tick(server);
                 if (server->draining)
@@ -509,6 +430,7 @@ static int open_engine(struct server *server) {
         struct engine_config engine_config = {
                 .workers = config->workers,
                 .workers_extra_max = 16,
+                .spin_us = sys_processors() > 1 ? config->spin_us : 0,
                 .log = log_message,
         };
         const char *name = config_engine_name(config->engine), *why = NULL;
@@ -575,7 +497,7 @@ static int server_open(struct server *server) {
         look_at_roots(server);
         code = service_start(wake, server->engine);
         if (code == 0)
-                code = listen_all(server);
+                code = listen_start(server);
         if (code == 0)
                 watch_mounts(server, sys_mount_watch());
         return code;
@@ -586,8 +508,7 @@ static void server_close(struct server *server, int status) {
                 audit_daemon(server, AUDIT_STOP);
         session_free_spares();
         task_free_spares();
-        if (server->own_socket)
-                sys_unlisten(server->config->socket, server->accepts[0].u.accept.fd, server->socket_lock);
+        listen_remove_socket(server);
         if (server->engine)
                 server->engine->ops->close(server->engine);
         service_end(status); /* does not return when a worker hangs: it may hold what is freed below */
@@ -611,7 +532,6 @@ int server_main(const struct config *config, bool private_service) {
                 .now_ms = sys_monotonic_ms(),
                 .next_deadline_ms = UINT64_MAX,
                 .audit_due_ms = UINT64_MAX,
-                .socket_lock = OS_FD_NONE,
         };
         if (server_open(&server) == 0) {
                 audit_daemon(&server, AUDIT_START);

@@ -9,13 +9,12 @@
 #include "daemon/accounts.h"
 #include "daemon/audit.h"
 #include "daemon/config.h"
+#include "daemon/listen.h"
 #include "daemon/policy.h"
 #include "daemon/refusals.h"
 #include "daemon/route.h"
 #include "daemon/session.h"
 #include "daemon/turns.h"
-
-#define SERVER_LISTENERS_MAX 4u
 
 struct jobs;
 
@@ -32,14 +31,8 @@ struct server {
         bool has_admin_gid;
         uint32_t admin_gid;
 
-        struct io accepts[SERVER_LISTENERS_MAX];
-        uint32_t n_listeners;
-        uint32_t accepting;
-        uint64_t accept_again_ms; /* out of descriptors: not before; 0: accepting as usual */
-        uint32_t accept_pause_ms; /* how long was waited last; 0: accepting works */
+        struct listening listening;
         struct refusals refusals;
-        bool own_socket; /* made by us, not inherited */
-        os_fd socket_lock;
 
         struct io mount_watch;
         bool watching_mounts;
@@ -76,6 +69,9 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
 
 /* Clients make it hold so much more, or less. */
 void server_charge(struct server *server, int64_t bytes);
+
+/* Cancels tasks whose deadline has passed, and those that a reload of the rules left no more time for. */
+void server_expire_tasks(struct server *server);
 
 /* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit lines. */
 void server_end_round(struct server *server);

@@ -33,6 +33,8 @@ static void explain_failure(struct task_op *o) {
 
         if (code == -FSOP_ECANCELED && o->task->cancel_code == -FSOP_ETIMEDOUT)
                 task_op_fail(o, -FSOP_ETIMEDOUT, class_, "the deadline passed");
+        else if (code == -FSOP_ECANCELED && o->task->cancel_code == -FSOP_EAGAIN)
+                task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew before it was done: ask again");
         else if (o->sys.why)
                 task_op_fail(o, code, class_, "%s", o->sys.why);
         else if (class_ == FSOP_CLASS_DENIED)

@@ -73,6 +73,7 @@ struct task {
         struct arena out;   /* what the window answers with */
         struct batch batch;
         uint64_t deadline_ms; /* monotonic; 0: none */
+        uint64_t revoked_ms;  /* what the window's rules allowed ends then, for they are no more; 0: they are in force */
         uint64_t charged_bytes;
         os_fd fds[TASK_FDS_MAX]; /* what came with the frame */
         uint32_t n_fds;
@@ -82,7 +83,7 @@ struct task {
         uint32_t pending;    /* ios out */
         bool cancelled;
         bool stopped;        /* ordered-stop met a failure */
-        int cancel_code;     /* -FSOP_ECANCELED or -FSOP_ETIMEDOUT */
+        int cancel_code;     /* -FSOP_ECANCELED, -FSOP_ETIMEDOUT, or -FSOP_EAGAIN: the rules were loaded anew */
 
         uint32_t window_first, window_count;
         struct task_op *ops; /* the window's */

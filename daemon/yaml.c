@@ -503,8 +503,7 @@ bool yaml_read_size(struct yaml_reader *reader, const struct yaml_node *node, ui
         if (!yaml_read_text(reader, node, &text))
                 return false;
         len = strlen(text);
-        /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): a text that was read is not empty */
-        unit = strchr(units, text[len - 1]);
+        unit = len > 1 ? strchr(units, text[len - 1]) : NULL;
         if (unit) {
                 shift = 10 * (unsigned)(unit - units + 1);
                 len--;

@@ -23,6 +23,7 @@
 #include "backends/linux/engine_sockets.h"
 #include "backends/pool/pool.h"
 #include "backends/posix/errors.h"
+#include "proto/spin.h"
 
 #define RECEIVE_BYTES (64u << 10)
 #define EVENTS_MAX 64
@@ -38,7 +39,8 @@ struct threads_engine {
         struct pool *pool;
         int epoll_fd, wake_fd;
         int wake_pending; /* atomic: wake_fd was written and not read yet */
-        bool looked;
+        bool looked, woken;
+        struct spin spin;
         struct watch *watches; /* by descriptor */
         size_t n_watches;
         struct io_list ready;
@@ -314,6 +316,7 @@ static void pool_wakes(void *userdata) {
 static void take_wake(struct threads_engine *e) {
         uint64_t count;
 
+        e->woken = true;
         if (read(e->wake_fd, &count, sizeof(count)) > 0)
                 __atomic_store_n(&e->wake_pending, 0, __ATOMIC_SEQ_CST);
 }
@@ -396,6 +399,28 @@ static int gather(struct threads_engine *e, int timeout_ms) {
         return done;
 }
 
+/* Sleeps until there is something to gather; not at all when it comes while one still looks. Workers at work may need the
+ * processor. */
+static int gather_idle(struct threads_engine *e, int timeout_ms) {
+        uint64_t begin;
+        int n;
+
+        if (timeout_ms == 0 || e->spin.ns == 0 || pool_outstanding(e->pool) > 0)
+                return gather(e, timeout_ms);
+        begin = sys_monotonic_ns();
+        if (!e->spin.on) {
+                n = gather(e, timeout_ms);
+                spin_slept(&e->spin, sys_monotonic_ns() - begin);
+                return n;
+        }
+        e->woken = false;
+        do
+                n = gather(e, 0);
+        while (n == 0 && !e->woken && !e->ready.first && sys_monotonic_ns() - begin < e->spin.ns);
+        spin_looked(&e->spin, n != 0 || e->woken || e->ready.first);
+        return n != 0 || e->woken || e->ready.first ? n : gather(e, timeout_ms);
+}
+
 static int threads_wait(struct engine *engine, int timeout_ms) {
         struct threads_engine *e = threads_engine(engine);
         int done = deliver(e);
@@ -403,7 +428,7 @@ static int threads_wait(struct engine *engine, int timeout_ms) {
         e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
-        int n = gather(e, done > 0 || e->ready.first ? 0 : pool_slice_ms(e->pool, timeout_ms));
+        int n = done > 0 || e->ready.first ? gather(e, 0) : gather_idle(e, pool_slice_ms(e->pool, timeout_ms));
         if (n < 0)
                 return n;
         done += n + deliver(e);
@@ -463,6 +488,7 @@ static int threads_open(const struct engine_config *config, struct engine **ret_
                 return -FSOP_ENOMEM;
         }
         e->engine.ops = &engine_threads;
+        spin_init(&e->spin, config->spin_us);
         e->epoll_fd = e->wake_fd = -1;
         int r = open_parts(e, config);
         if (r < 0) {

@@ -23,6 +23,7 @@
 #define REAP_MAX 512u /* completions of one wait, so that the pool has its turn */
 #define SCRATCHES_KEPT 16u
 #define KERNEL_WORKERS 4u
+#define LOOKS_BETWEEN_CLOCKS 16u
 
 /* user_data of submissions that are no io's. */
 enum { TAG_WAKE = 1, TAG_CANCEL };
@@ -312,6 +313,14 @@ static bool is_worth_entering(const struct uring *e) {
                (__atomic_load_n(e->ring.sq.kflags, __ATOMIC_RELAXED) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
+static inline void cpu_relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("yield");
+#endif
+}
+
 /* Hands over what is queued and waits up to timeout_ms (-1: for ever) for a completion. */
 static int enter(struct uring *e, int timeout_ms) {
         struct __kernel_timespec timeout = {.tv_sec = timeout_ms / 1000, .tv_nsec = timeout_ms % 1000 * 1000000ll};
@@ -332,6 +341,38 @@ static int enter(struct uring *e, int timeout_ms) {
         return error_from_errno(-r);
 }
 
+/* Looks for a moment whether something comes, without a system call: the kernel tells of its work in the memory of the ring. */
+static bool look(struct uring *e) {
+        uint64_t end = sys_monotonic_ns() + e->spin.ns;
+        bool found = false;
+
+        if (io_uring_sq_ready(&e->ring) > 0)
+                uring_flush(e);
+        do
+                for (unsigned i = 0; i < LOOKS_BETWEEN_CLOCKS && !found; i++) {
+                        cpu_relax();
+                        found = io_uring_cq_ready(&e->ring) > 0 || is_worth_entering(e);
+                }
+        while (!found && sys_monotonic_ns() < end);
+        spin_looked(&e->spin, found);
+        return found;
+}
+
+/* Sleeps until something completes; not at all when it comes while one still looks. Workers at work may need the processor. */
+static int enter_idle(struct uring *e, int timeout_ms) {
+        uint64_t begin;
+        int r;
+
+        if (timeout_ms == 0 || e->spin.ns == 0 || pool_outstanding(e->pool) > 0)
+                return enter(e, timeout_ms);
+        if (e->spin.on)
+                return enter(e, look(e) ? 0 : timeout_ms);
+        begin = sys_monotonic_ns();
+        r = enter(e, timeout_ms);
+        spin_slept(&e->spin, sys_monotonic_ns() - begin);
+        return r;
+}
+
 static int uring_wait(struct engine *engine, int timeout_ms) {
         struct uring *e = uring_of(engine);
         int done = deliver(e);
@@ -341,7 +382,7 @@ static int uring_wait(struct engine *engine, int timeout_ms) {
                 return done;
         submit_waiting(e);
         bool idle = done == 0 && !e->ready.first && io_uring_cq_ready(&e->ring) == 0;
-        int r = enter(e, idle ? pool_slice_ms(e->pool, timeout_ms) : 0);
+        int r = idle ? enter_idle(e, pool_slice_ms(e->pool, timeout_ms)) : enter(e, 0);
         if (r < 0)
                 return r;
         done += reap(e);
@@ -496,6 +537,7 @@ static int uring_open(const struct engine_config *config, struct engine **ret_en
                 return -FSOP_ENOMEM;
         }
         e->engine.ops = &engine_uring;
+        spin_init(&e->spin, config->spin_us);
         e->wake_fd = -1;
         int r = open_parts(e, config, ret_why);
         if (r < 0) {

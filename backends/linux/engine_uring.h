@@ -17,6 +17,7 @@
 #include "backends/engine.h"
 #include "backends/linux/engine_sockets.h"
 #include "backends/pool/pool.h"
+#include "proto/spin.h"
 
 #define URING_BUFFERS 64u /* for receiving; a power of two */
 #define URING_BUFFER_BYTES (16u << 10)
@@ -62,6 +63,7 @@ struct uring {
         bool wake_armed;
         int wake_pending; /* atomic: wake_fd was written and not read yet */
         bool looked;
+        struct spin spin;
 
         struct io_list ready;
         struct io_list backlog; /* IO_STATE_BACKLOG */

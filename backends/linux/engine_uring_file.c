@@ -5,8 +5,9 @@
  *
  * The ring does what is one system call on what is pinned or open already, on local filesystems: a request that hangs in a
  * FUSE server or on the network would keep the ring from being closed. Everything else is declined. mkdir is, too: the
- * kernel's workers share the loop thread's umask, which is another one from moment to moment. What the ring does has the
- * same outcome as sys_run, and shares its functions to say so.
+ * kernel's workers share the loop thread's umask, which is another one from moment to moment. So is whatever a rule demands of
+ * the directory of: it may wait in the kernel's queue, where nobody looks again whether that was moved. What the ring does has
+ * the same outcome as sys_run, and shares its functions to say so.
  */
 #include "backends/linux/engine_uring.h"
 
@@ -274,7 +275,7 @@ bool uring_takes_file(struct uring *e, const struct io *io) {
                 return false;
         if (!rows[verb].fits(op) || uring_personality(e, op->identity) < 0)
                 return false;
-        return !op_is_old(op) && op_begin(op) == 0;
+        return !resolve_can_stray(op) && op_begin(op) == 0;
 }
 
 int uring_prepare_file(struct uring *e, struct io *io, struct io_uring_sqe *sqe) {

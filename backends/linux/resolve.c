@@ -14,6 +14,8 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define LINKS_MAX 40
@@ -230,6 +232,24 @@ static int check_parent(struct sys_op *op, struct place *place, struct fsop_stat
         return guard_check_directory(op, place, place->parent, stat);
 }
 
+/* The rule's own directory, which is held, needs not be asked what it is; whose it is matters where something is created. */
+static bool is_known(const struct sys_op *op, const struct place *place, size_t len) {
+        const struct shape *shape = shape_of(op->op);
+
+        return len == 0 && place->guard != NULL && place->base == place->guard->root->fd && !may_create(op) &&
+               !shape->at_creates && !shape->to_creates;
+}
+
+static struct fsop_stat stat_of_root(const struct directory *root) {
+        return (struct fsop_stat){
+                .mode = S_IFDIR,
+                .ino = root->ino,
+                .dev_major = major(root->dev),
+                .dev_minor = minor(root->dev),
+                .mnt_id = root->mnt_id,
+        };
+}
+
 /* Pins the directory that the first LEN bytes of PATH name. place's own path is what the cache knows. */
 static int pin_parent(struct sys_op *op, struct place *place, const char *path, size_t len, bool cacheable, unsigned flags,
                       struct fsop_stat *ret_stat) {
@@ -261,6 +281,10 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
                 if (fd < 0)
                         return lookup_failed(op, place, -fd);
                 place->parent = fd;
+        }
+        if (is_known(op, place, len)) {
+                *ret_stat = stat_of_root(place->guard->root);
+                return check_parent(op, place, ret_stat, flags);
         }
         r = lookup_stat((int)place->parent, "", false, ret_stat);
         if (r < 0)
@@ -797,14 +821,25 @@ void sys_release(struct sys_op *op) {
 
 /* ---- for runs ---------------------------------------------------------------------------------------------------- */
 
+/* The directory that is to lie where a rule allows it; OS_FD_NONE: none is. */
+static os_fd guarded_directory(const struct place *place) {
+        if (place->guard == NULL)
+                return OS_FD_NONE;
+        if (place->parent == OS_FD_NONE && place->has_stat && stat_is_directory(&place->stat))
+                return place->object;
+        return place->parent;
+}
+
+bool resolve_can_stray(const struct sys_op *op) {
+        return guarded_directory(&op->at) != OS_FD_NONE || guarded_directory(&op->to) != OS_FD_NONE;
+}
+
 static int check_place_again(struct sys_op *op, const struct place *place) {
-        os_fd fd = place->parent;
+        os_fd fd = guarded_directory(place);
         struct fsop_stat stat;
         int r;
 
-        if (fd == OS_FD_NONE && place->has_stat && stat_is_directory(&place->stat))
-                fd = place->object;
-        if (place->guard == NULL || fd == OS_FD_NONE)
+        if (fd == OS_FD_NONE)
                 return 0;
         r = wear(op, place->identity);
         if (r < 0)

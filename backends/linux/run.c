@@ -86,7 +86,8 @@ int op_begin(struct sys_op *op) {
         return 0;
 }
 
-bool op_is_old(const struct sys_op *op) {
+/* Whether a rule guards it and it was looked up too long ago. */
+static bool is_old(const struct sys_op *op) {
         return op->since_ms > 0 && sys_monotonic_ms() - op->since_ms >= PINNED_MS;
 }
 
@@ -114,7 +115,7 @@ int sys_run(struct sys_op *op) {
                 return r;
         if ((unsigned)verb >= FSOP_VERB_LIMIT || runs[verb] == NULL)
                 return op_refused(op, -FSOP_EOPNOTSUPP, "this is not for the backend to run");
-        if (op_is_old(op) && resolve_check_again(op) < 0)
+        if (is_old(op) && resolve_check_again(op) < 0)
                 return op->code;
         r = identity_wear(op->identity);
         if (r < 0)

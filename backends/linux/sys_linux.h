@@ -117,8 +117,6 @@ int op_guarded(struct sys_op *op, int code, const char *why);        /* the rule
  * is to be known, and not to be held any longer, once something may have been. */
 int op_begin(struct sys_op *op);
 void op_end(struct sys_op *op);
-/* Whether a rule guards it and it was looked up too long ago (PINNED_MS). */
-bool op_is_old(const struct sys_op *op);
 
 /* ---- what a verb needs (resolve.c) ------------------------------------------------------------------------------- */
 
@@ -139,6 +137,8 @@ const struct shape *shape_of(const struct operation *op);
 /* What was found to lie in a rule's directory may be moved out of it. Whoever asked can make it last as long as he likes before it
  * is used (he reads no answers, or has something else of the same batch hang), so after this it is looked at again. */
 #define PINNED_MS 100u
+/* Whether it does: a rule demands of one of its directories where it lies. */
+bool resolve_can_stray(const struct sys_op *op);
 /* The demands on what was pinned for op, except those on the object alone. 0 or op's code. */
 int resolve_check_again(struct sys_op *op);
 /* What appeared at place's leaf since it was looked up is pinned and checked as if it had been there. */

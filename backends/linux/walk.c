@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -503,9 +504,7 @@ static void visit(struct walk *walk, const char *entry_name) {
         const char *fault;
         int fd;
 
-        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): an entry has a name */
-        strncpy(name, entry_name, sizeof(name) - 1); /* the buffer goes when its frame is closed */
-        name[sizeof(name) - 1] = 0;
+        snprintf(name, sizeof(name), "%s", entry_name); /* the buffer goes when its frame is closed */
         walk->result.visited++;
         if (!trail_push(walk, name)) {
                 note_errno(walk, ENAMETOOLONG);

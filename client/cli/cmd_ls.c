@@ -10,7 +10,7 @@
 
 struct row {
         struct fsop_entry entry; /* the name is owned */
-        struct fsop_bytes link;  /* owned; data NULL: not known */
+        struct fsop_bytes link;  /* owned; data NULL: not known, or it is none */
 };
 
 struct ls_state {
@@ -20,6 +20,7 @@ struct ls_state {
         size_t n_rows, n_rows_allocated;
         size_t n_looked; /* rows whose link is known, or is none */
         struct fsop_ls_args next;
+        bool is_file; /* what was named, and the only row */
         enum { READING, READING_LINKS, LOOKING_AT_FILE } doing;
 };
 
@@ -102,8 +103,12 @@ static bool put_readlinks(struct action *action, struct ls_state *state) {
                 const struct fsop_entry *entry = &state->rows[state->n_looked].entry;
                 if (entry->type != FSOP_TYPE_SYMLINK)
                         continue;
-                char *path = cli_join(action->path, entry->name.data);
-                action_own(action, path);
+                const char *path = action->path;
+                if (!state->is_file) {
+                        char *joined = cli_join(action->path, entry->name.data);
+                        action_own(action, joined);
+                        path = joined;
+                }
                 action_step_at(action, FSOP_VERB_READLINK, path, false)->user = state->n_looked;
         }
         return action->n_steps > 0;
@@ -119,17 +124,29 @@ static enum verdict next_links(struct action *action, struct ls_state *state) {
         return VERDICT_SETTLED;
 }
 
+/* It is not there any more, is no link any more, or is not for this caller to read: shown as not known. All else is a failure. */
+static bool is_about_the_link(const struct fsop_error *error) {
+        return error->code == FSOP_ENOENT || error->code == FSOP_EINVAL || error->code == FSOP_EACCES ||
+               error->class_ == FSOP_CLASS_DENIED;
+}
+
+static enum verdict take_links(struct action *action, struct ls_state *state,
+                               const struct fsop_result *const *results) {
+        for (unsigned i = 0; i < action->n_steps; i++)
+                if (results[i]->error.code == 0)
+                        state->rows[action->steps[i].user].link = copy_bytes(results[i]->value.data);
+                else if (!is_about_the_link(&results[i]->error))
+                        return VERDICT_SETTLED;
+                else
+                        action->steps[i].tolerated = results[i]->error.code;
+        return next_links(action, state);
+}
+
 static enum verdict ls_advance(struct cli *cli, struct action *action, const struct fsop_result *const *results) {
         struct ls_state *state = action->state;
         const struct fsop_result *result = results[0];
-        if (state->doing == READING_LINKS) {
-                for (unsigned i = 0; i < action->n_steps; i++)
-                        if (results[i]->error.code == 0)
-                                state->rows[action->steps[i].user].link = copy_bytes(results[i]->value.data);
-                        else
-                                action->steps[i].tolerated = results[i]->error.code;
-                return next_links(action, state);
-        }
+        if (state->doing == READING_LINKS)
+                return take_links(action, state, results);
         if (state->doing == LOOKING_AT_FILE) {
                 if (result->error.code)
                         return VERDICT_SETTLED;
@@ -139,7 +156,8 @@ static enum verdict ls_advance(struct cli *cli, struct action *action, const str
                                            .has_stat = true,
                                            .stat = result->value.stat};
                 take_entry(cli, action, state, &entry);
-                return VERDICT_SETTLED;
+                state->is_file = true;
+                return next_links(action, state);
         }
         if (result->error.code == FSOP_ENOTDIR) {
                 action_clear_steps(action);

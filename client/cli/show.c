@@ -413,7 +413,8 @@ void show_entry_long(struct cli *cli, struct text *text, const struct fsop_entry
         if (link) {
                 text_adds(text, " -> ");
                 show_add_name(cli, text, link->data, link->len);
-        }
+        } else if (entry->type == FSOP_TYPE_SYMLINK)
+                text_adds(text, " -> ?");
         text_adds(text, "\n");
 }
 

@@ -245,6 +245,8 @@ struct ours *ours_open(const char *socket_path);
 const struct fsop_server_info *ours_info(const struct ours *ours);
 /* Lets the daemon see that other connections were closed: what it answers after that does not pay for it. */
 void ours_settle(struct ours *ours);
+/* It never looks for an answer before it sleeps. 0 or negative. */
+int ours_sleep(struct ours *ours);
 /* A connection. NULL: failed, and stderr says how. */
 struct fsop_client *ours_connect(const char *socket_path);
 /* Adds what is to be done to a file to a batch. 0, or -1. */

@@ -4,7 +4,7 @@
  * beside how long it waits alone. The daemon has a processor to itself, so that what is measured is the daemon and not
  * the kernel's scheduler, and the others on the client's yield to it, by real-time priorities where those may be had
  * (the daemon and the client 20, the others 10), else by being nice; what they still cost it shows where they only
- * compute.
+ * compute. It sleeps while it waits, for the others to have its processor meanwhile.
  */
 #include <errno.h>
 #include <sched.h>
@@ -115,7 +115,7 @@ static void be_small(const struct fair *fair, int fd) {
 
         set_priority(0, OUR_PRIORITY);
         if (process_become(fair->place.client_uid, fair->place.client_gid) < 0 ||
-            !(ours = ours_open(fair->place.socket[0])) || ours_run(ours, &fair->place.files, &work, samples) == 0)
+            !(ours = ours_open(fair->place.socket[0])) || ours_sleep(ours) < 0 || ours_run(ours, &fair->place.files, &work, samples) == 0)
                 _exit(1);
         _exit(bench_write_all(fd, samples, SMALL_FILES * SMALL_PASSES * sizeof(*samples)) < 0);
 }

@@ -40,6 +40,10 @@ void ours_settle(struct ours *ours) {
                 fsop_ping(ours->client);
 }
 
+int ours_sleep(struct ours *ours) {
+        return fsop_set_spin_us(ours->client, 0);
+}
+
 const struct fsop_server_info *ours_info(const struct ours *ours) {
         return fsop_server_info(ours->client);
 }

@@ -196,6 +196,12 @@ contains "… and says where" "bad.yaml:3:13: error:" "$output"
 equal "… in JSON" "3 13 error" "$(fsop --json policy check "$scratch/etc/bad.yaml" | jq -r 'select(.line == 3) | "\(.line) \(.column) \(.severity)"')"
 exits 0 "policy check of a good one" fsop policy check "$scratch/etc/policy.d/standard.yaml"
 
+# ---- status ---------------------------------------------------------------------------------------------------------------
+n ping >/dev/null
+sent=$(fsop --json status | jq -r '.counters | keys[]' | sed -E 's/^(own|uid-[0-9]+)-/WHOSE-/' | sort -u)
+explained=$(sed -n '/^\*\*status\*\* counts/,/^## /p' "$FSOP_SOURCE_DIR/proto/PROTOCOL.md" | grep '^| `' | cut -d '|' -f 2 | grep -o '[a-zA-Z][a-zA-Z-]*' | sort -u)
+equal "the protocol explains every counter of status, and no other" "$sent" "$explained"
+
 # ---- batch ----------------------------------------------------------------------------------------------------------------
 batch=$scratch/batch
 cat >"$batch" <<'LINES'

@@ -58,7 +58,7 @@ owned() { [ "$(stat -c %u "$tree/full/deep/file")" = 65534 ]; }
 copied() { cmp -s "$tree/file" "$tree/copy"; }
 told() { [[ $said == *file* ]]; }
 told_json() { [[ $said == *'"ok":true'* ]]; }
-listed() { [[ $said == *file*full*link* ]]; }
+listed() { [[ $said == *file*full*"link -> file"* ]]; }
 completed() { [ "$said" = "$completion" ]; }
 completion=$(fsop completion bash)
 batched() { [ -d "$tree/one" ] && [ -d "$tree/two" ]; }

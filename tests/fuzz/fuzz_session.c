@@ -28,7 +28,7 @@
 struct seen_batch {
         uint64_t id;
         uint32_t n_ops, n_answered;
-        bool over;
+        bool over, cancelled; /* cancelled: when the script was over */
         uint8_t answered[WIRE_BATCH_OPS_MAX / 8];
         uint8_t verbs[WIRE_BATCH_OPS_MAX];
 };
@@ -38,6 +38,7 @@ struct connection {
         os_fd fd;
         bool used, owed; /* owed: nothing has happened for which the daemon may leave batches unanswered */
         bool confused;   /* it used an id twice: nobody can tell the answers apart */
+        bool gone;       /* it hung up */
         bool greeted, welcome;
         uint32_t frame_bytes_max, batch_ops_max; /* agreed on */
         bool may_pass_fds;
@@ -49,8 +50,8 @@ struct connection {
 
 static struct {
         struct input input;
-        bool late_cancels;
-        bool started, settling, told, asked, checked;
+        bool late_cancels, reads_rules;
+        bool settling, told, checked;
         uint64_t ends_by_ms; /* told to stop, it does not wait longer than until then, and leaves what is under way: not
                                 meant here */
         unsigned waits, quiet;
@@ -96,7 +97,7 @@ static void note_batch(struct connection *connection, const struct batch *batch)
         seen->id = batch->id;
         seen->n_ops = batch->n_ops;
         seen->n_answered = 0;
-        seen->over = false;
+        seen->over = seen->cancelled = false;
         memset(seen->answered, 0, (batch->n_ops + 7) / 8);
         for (uint32_t i = 0; i < batch->n_ops; i++)
                 seen->verbs[i] = (uint8_t)batch->ops[i].verb;
@@ -419,14 +420,19 @@ static void script_batch(unsigned detail) {
         send_message(some_connection(detail), &message, SAMPLE_FDS);
 }
 
-static void script_hang_up(unsigned detail) {
-        struct connection *connection = some_connection(detail);
+static bool hang_up(struct connection *connection, int code) {
         struct io *io = connection ? of_connection(IO_RECEIVE, connection) : NULL;
 
         if (!io)
-                return;
+                return false;
         connection->owed = false;
-        fake_engine_complete(engine, io, detail / 4 == 0 ? 0 : detail / 4 == 1 ? -FSOP_ECONNRESET : -FSOP_ENOMEM, 0);
+        connection->gone = true;
+        fake_engine_complete(engine, io, code, 0);
+        return true;
+}
+
+static void script_hang_up(unsigned detail) {
+        hang_up(some_connection(detail), detail / 4 == 0 ? 0 : detail / 4 == 1 ? -FSOP_ECONNRESET : -FSOP_ENOMEM);
 }
 
 static void script_read(unsigned detail) {
@@ -461,7 +467,7 @@ static void script_accept(unsigned detail) {
         sys.foreign = detail / 4 == 1;
         connection->fd = fake_fd_open(NULL);
         connection->used = connection->owed = true;
-        connection->greeted = connection->welcome = connection->confused = false;
+        connection->greeted = connection->welcome = connection->confused = connection->gone = false;
         connection->frame_bytes_max = FRAME_BYTES_MAX;
         connection->batch_ops_max = WIRE_BATCH_OPS_MAX;
         connection->n_fds = connection->n_batches = 0;
@@ -608,19 +614,6 @@ static bool read_all_sends(void) {
         return any;
 }
 
-/* Whoever waits for something that may never happen stops waiting. */
-static void cancel_the_rest(void) {
-        for (uint32_t i = 0; i < visit.n_connections; i++) {
-                struct connection *connection = &visit.connections[i];
-
-                if (buffer_len(&connection->sent) > 0)
-                        continue;
-                for (uint32_t j = 0; j < connection->n_batches && connection->owed; j++)
-                        if (!connection->batches[j].over)
-                                send_cancel(connection, connection->batches[j].id);
-        }
-}
-
 static bool is_answered(const struct connection *connection) {
         for (uint32_t i = 0; i < connection->n_batches; i++)
                 if (!connection->batches[i].over)
@@ -631,6 +624,33 @@ static bool is_answered(const struct connection *connection) {
 /* A client that kept to the protocol, and has nothing half sent. */
 static bool is_at_rest(const struct connection *connection) {
         return connection->owed && buffer_len(&connection->sent) == 0;
+}
+
+static bool cancel_the_rest(struct connection *connection) {
+        bool any = false;
+
+        for (uint32_t i = 0; i < connection->n_batches && of_connection(IO_RECEIVE, connection); i++) {
+                struct seen_batch *batch = &connection->batches[i];
+
+                if (batch->over || batch->cancelled)
+                        continue;
+                batch->cancelled = any = true;
+                send_cancel(connection, batch->id);
+        }
+        return any;
+}
+
+/* Whoever waits for something that may never happen stops waiting, and who did not keep to the protocol goes: both hold
+ * what other connections of the same user may wait for. */
+static bool stop_waiting(void) {
+        bool any = false;
+
+        for (uint32_t i = 0; i < visit.n_connections; i++) {
+                struct connection *connection = &visit.connections[i];
+
+                any |= is_at_rest(connection) ? cancel_the_rest(connection) : hang_up(connection, 0);
+        }
+        return any;
 }
 
 /* Everything was answered, and what was charged for it is back. */
@@ -653,7 +673,7 @@ static void check_all(void) {
 
         fuzz_accepted = visit.n_connections > 0;
         for (uint32_t i = 0; i < visit.n_connections; i++) {
-                all_at_rest &= is_at_rest(&visit.connections[i]);
+                all_at_rest &= is_at_rest(&visit.connections[i]) || visit.connections[i].gone;
                 fuzz_accepted &= visit.connections[i].owed && visit.connections[i].n_batches > 0;
         }
         for (uint32_t i = 0; i < visit.n_connections; i++)
@@ -670,15 +690,12 @@ static void settle(int timeout_ms) {
         if (visit.quiet < 3)
                 return;
         visit.quiet = 0;
-        if (!visit.asked) {
-                visit.asked = true;
-                cancel_the_rest();
-        } else if (!visit.checked) {
+        if (!visit.checked && !stop_waiting()) {
                 visit.checked = true;
                 check_all();
                 kit_requests |= SERVICE_TERMINATE;
                 visit.told = true;
-        } else
+        } else if (visit.checked)
                 pass(timeout_ms > 0 ? (uint64_t)timeout_ms : 1000);
 }
 
@@ -716,20 +733,36 @@ static void nothing_is_left(void) {
         must(fake_open_directories == 0 && fake_fds_open == 0 && fake_appends_open == 0);
 }
 
-/* The rules of the start are read once for all visits (--wrap): that would take most of the time. */
+/* Rules that are good are read once for all visits (--wrap), else reading them would take most of the time; but in some
+ * visits every time, for what is freed with them. */
 __typeof__(policy_load) __real_policy_load, __wrap_policy_load;
 int __wrap_policy_load(const struct policy_config *config, struct policy **ret_policy,
                        struct policy_report *ret_report) {
-        static struct policy *first;
+        static struct known {
+                const char *text;
+                struct policy *policy;
+                uint32_t n_rules;
+        } all[4]; /* as many as script_rules() has, one of which is not good */
+        const char *text = fake_files[0].data;
+        struct known *it = all;
+        int code;
 
-        if (visit.started && first)
+        if (visit.reads_rules || sys.fail_at > sys.calls)
                 return __real_policy_load(config, ret_policy, ret_report);
-        visit.started = true;
-        memset(ret_report, 0, sizeof(*ret_report));
-        if (!first)
-                must(__real_policy_load(config, &first, ret_report) == 0);
-        *ret_policy = policy_ref(first);
-        return 0;
+        while (it->text && it->text != text)
+                it++;
+        if (it->text) {
+                *ret_policy = policy_ref(it->policy);
+                ret_report->n_rules = it->n_rules;
+                return 0;
+        }
+        code = __real_policy_load(config, ret_policy, ret_report);
+        if (code == 0 && ret_report->n_notes == 0) {
+                it->text = text;
+                it->policy = policy_ref(*ret_policy);
+                it->n_rules = ret_report->n_rules;
+        }
+        return code;
 }
 
 /* Settings that are soon reached. */
@@ -790,13 +823,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 config = small_config();
         }
         visit.input = (struct input){data, size};
-        visit.started = visit.settling = visit.told = visit.asked = visit.checked = false;
+        visit.settling = visit.told = visit.checked = false;
         visit.waits = visit.quiet = visit.n_connections = 0;
         visit.ends_by_ms = 0;
         fuzz_accepted = false;
         flags = input_byte(&visit.input);
         visit.late_cancels = flags & 1;
         sys.slow = flags & 2;
+        visit.reads_rules = flags >= 240;
         new_engine();
         must(server_main(config, false) == 0);
         nothing_is_left();

@@ -335,4 +335,17 @@ __attribute__((unused)) static void is_copy_of(const char *target, const char *s
         ck_assert_uint_eq(fake_count_names(".fsop-"), 0);
 }
 
+__attribute__((unused)) static void disconnect(struct session *other) {
+        fake_engine_complete(server.engine, &other->receive, 0, 0); /* the end of what it sends */
+        rounds();
+        settle();
+}
+
+__attribute__((unused)) static void make_homes(void) {
+        fake_make("/home/a/one", FSOP_TYPE_REGULAR, 10);
+        fake_make("/home/a/two", FSOP_TYPE_REGULAR, 10);
+        fake_make("/home/a/sub/three", FSOP_TYPE_REGULAR, 10);
+        fake_make("/home/b/four", FSOP_TYPE_REGULAR, 10);
+}
+
 #endif

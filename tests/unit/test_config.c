@@ -52,6 +52,7 @@ START_TEST(defaults) {
         ck_assert_str_eq(config->policy_dirs[1], "/etc/fsopd/policy.d");
         ck_assert_int_eq(config->engine, CONFIG_ENGINE_AUTO);
         ck_assert_uint_eq(config->workers, 0);
+        ck_assert_uint_eq(config->spin_us, 100);
         ck_assert_str_eq(config->audit, "stderr");
         ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
         ck_assert_uint_eq(config->limits.bytes_in_flight, 1 << 20);
@@ -106,7 +107,7 @@ START_TEST(every_key) {
         ck_assert_int_eq(
                 load("socket: /run/a.sock\nsocket-group: staff\nsocket-mode: 0600\nadmin-group: adm\nstate-dir: "
                      "/state\n"
-                     "policy-dir: [/p/one, /p/two]\nengine: threads\nworkers: 7\naudit: file:/var/log/a\n"
+                     "policy-dir: [/p/one, /p/two]\nengine: threads\nworkers: 7\nspin-us: 0\naudit: file:/var/log/a\n"
                      "log-level: debug\nlimits:\n  connections: 10\n  connections-per-uid: 5\n  batches-in-flight: 4\n"
                      "  batch-operations: 100\n  frame-bytes: 64K\n  bytes-in-flight-per-connection: 2M\n"
                      "  bytes-per-uid: 1G\n  handles-per-connection: 3\n  handles-per-uid: 9\n  hello-timeout: 250ms\n"
@@ -123,6 +124,7 @@ START_TEST(every_key) {
         ck_assert_str_eq(config->policy_dirs[1], "/p/two");
         ck_assert_int_eq(config->engine, CONFIG_ENGINE_THREADS);
         ck_assert_uint_eq(config->workers, 7);
+        ck_assert_uint_eq(config->spin_us, 0);
         ck_assert_str_eq(config->audit, "file:/var/log/a");
         ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
         ck_assert_uint_eq(config->limits.connections, 10);
@@ -177,6 +179,7 @@ static const struct {
         {"\tsocket: x\n", "/etc/x.yaml:1:1: found character that cannot start any token"},
         {"engine: warp\n", "/etc/x.yaml:1:9: 'warp' must be auto, uring, kqueue, iocp or threads"},
         {"workers: many\n", "/etc/x.yaml:1:10: 'many' must be a number from 0 to 64"},
+        {"spin-us: 1001\n", "/etc/x.yaml:1:10: '1001' must be from 0 to 1000"},
         {"workers: 65\n", "/etc/x.yaml:1:10: '65' must be from 0 to 64"},
         {"workers: 18446744073709551616\n", "/etc/x.yaml:1:10: '18446744073709551616' must be a number from 0 to 64"},
         {"socket-mode: 0888\n", "/etc/x.yaml:1:14: '0888' must be a mode in octal"},

@@ -451,6 +451,7 @@ END_TEST
 START_TEST(declined_where_it_might_hang_or_differ) {
         struct operation stat_op = {.verb = FSOP_VERB_STAT}, mkdir_op = {.verb = FSOP_VERB_MKDIR},
                          chmod_op = {.verb = FSOP_VERB_CHMOD, .args.chmod = {.set = 0100}},
+                         link_op = {.verb = FSOP_VERB_SYMLINK, .args.symlink = {(const uint8_t *)"x", 1}},
                          write = write_op(0, "x"), walk = {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true}};
         struct subject *s = &subjects[0];
 
@@ -459,13 +460,13 @@ START_TEST(declined_where_it_might_hang_or_differ) {
         ck_assert_int_eq(twice("mkdir", &mkdir_op, (struct where){.at = "fresh"}, BY_POOL), 0);
         ck_assert_int_eq(twice("chmod", &chmod_op, (struct where){.at = "file"}, BY_POOL), 0);
         ck_assert_int_eq(twice("walk", &walk, (struct where){.at = "full"}, BY_POOL), 0);
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 4; i++) {
                 struct guard guard = {.has_bytes_max = true, .bytes_max = 100};
                 uint64_t before = declined();
                 int fd = open(directory[0], O_RDONLY | O_CLOEXEC);
 
-                begin(s, i < 2 ? &stat_op : &write);
-                by_path(&s->sys.at, s->at, directory[0], "file");
+                begin(s, i < 2 ? &stat_op : i == 2 ? &write : &link_op);
+                by_path(&s->sys.at, s->at, directory[0], i < 3 ? "file" : "made");
                 if (i == 2) {
                         close(fd);
                         fd = open(s->at, O_WRONLY | O_CLOEXEC);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -715,6 +716,73 @@ START_TEST(poll_of_the_mount_table) {
 }
 END_TEST
 
+/* ---- looking before sleeping ---- */
+
+#define ROUND_TRIPS 3000u
+
+static void *ask(void *argument) {
+        int fd = *(int *)argument;
+        char byte = 'x';
+
+        for (unsigned i = 0; i < ROUND_TRIPS; i++)
+                if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
+                        break;
+        close(fd);
+        return NULL;
+}
+
+/* So fast that wait does not sleep between the one and the next, where there is a processor for each. */
+START_TEST(nothing_is_missed_while_it_looks) {
+        struct tally got = {0}, sent = {0};
+        pthread_t thread;
+        int fds[2];
+
+        OPEN_OR_RETURN(2);
+        socket_pair(fds);
+        struct io receive = receive_io(fds[0], &got), answer = send_io(fds[0], "y", 1, &sent);
+        harness_submit(&receive);
+        ck_assert_int_eq(pthread_create(&thread, NULL, ask, &fds[1]), 0);
+        for (unsigned i = 1; i <= ROUND_TRIPS; i++) {
+                WAIT_UNTIL(got.total == i);
+                sent.last = 0;
+                harness_submit(&answer);
+                WAIT_UNTIL(sent.last);
+        }
+        WAIT_UNTIL(got.last);
+        pthread_join(thread, NULL);
+        ck_assert_int_eq(got.total, ROUND_TRIPS);
+        close(fds[0]);
+        harness_close();
+}
+END_TEST
+
+static unsigned asked; /* atomic: so many wakes are wanted */
+
+static void *wake_when_asked(void *argument) {
+        (void)argument;
+        for (unsigned i = 1; i <= ROUND_TRIPS; i++) {
+                while (__atomic_load_n(&asked, __ATOMIC_ACQUIRE) < i)
+                        sched_yield();
+                engine->ops->wake(engine);
+        }
+        return NULL;
+}
+
+START_TEST(no_wake_is_missed_while_it_looks) {
+        pthread_t thread;
+
+        OPEN_OR_RETURN(2);
+        __atomic_store_n(&asked, 0, __ATOMIC_RELEASE);
+        ck_assert_int_eq(pthread_create(&thread, NULL, wake_when_asked, NULL), 0);
+        for (unsigned i = 1; i <= ROUND_TRIPS; i++) {
+                __atomic_store_n(&asked, i, __ATOMIC_RELEASE);
+                ck_assert_int_ge(engine->ops->wait(engine, -1), 0); /* for ever, if it were missed */
+        }
+        pthread_join(thread, NULL);
+        harness_close();
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("engine-sockets");
 
@@ -725,6 +793,7 @@ int main(void) {
                     reader_gone_in_the_middle_of_a_send, cancel_of_a_waiting_send);
         HARNESS_ADD(suite, "accept", accept_goes_on, accept_ends_with_its_error);
         HARNESS_ADD(suite, "poll", poll_once, poll_of_the_mount_table);
+        HARNESS_ADD(suite, "look", nothing_is_missed_while_it_looks, no_wake_is_missed_while_it_looks);
         HARNESS_ADD(suite, "all", bad_descriptor_fails_through_done, unknown_kind_fails_through_done,
                     cancel_early_and_late, thousands_of_polls_cancelled);
         return harness_run(suite);

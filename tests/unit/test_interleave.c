@@ -12,6 +12,8 @@
  */
 #include "tests/support/steps_kit.h"
 
+#include <sys/mman.h>
+
 #include "backends/pool/io_list.h"
 #include "daemon/log.h"
 

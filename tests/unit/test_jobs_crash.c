@@ -10,6 +10,7 @@
 #include "tests/support/jobs_kit.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 
 /* ---- what is copied ---------------------------------------------------------------------------------------------- */

@@ -287,6 +287,152 @@ START_TEST(a_reload_revokes_what_was_made_to_wait) {
 }
 END_TEST
 
+static void rules_change(bool go) {
+        struct policy_report report;
+
+        if (go)
+                fake_n_files = 0;
+        ck_assert_int_eq(server_reload_policy(&server, &report), 0);
+        policy_report_fini(&report);
+}
+
+/* MS pass in the loop. */
+static void time_passes(uint64_t ms) {
+        server.now_ms = fake_now_ms += ms;
+        server_expire_tasks(&server);
+        rounds();
+}
+
+/* Its intent is written, and it waits for a worker: rules that are no more leave it a second, and the caller's own as long as it takes. */
+START_TEST(a_reload_revokes_what_waits_to_run) {
+        struct operation ops[] = {chown_op("/srv/build/f", 1000), stat_op("/net/f")};
+
+        for (int own = 0; own < 2; own++) {
+                start(CALLER_UID);
+                sys.slow = true;
+                begin_held(&ops[own], 1);
+                complete_all(IO_RESOLVE, 0);
+                rounds();
+                ck_assert_uint_eq(fake_engine_count(server.engine, IO_RUN), 1);
+                time_passes(100000);
+                rules_change(false);
+                time_passes(999);
+                rules_change(true);
+                ck_assert_uint_eq(fake_engine_count(server.engine, IO_RUN), 1);
+                time_passes(1);
+                ck_assert_uint_eq(fake_engine_count(server.engine, IO_RUN), own);
+                ck_assert_uint_eq(sys.runs, 0);
+                complete_all(IO_RUN, 0);
+                rounds();
+                answered_once(1);
+                ck_assert_int_eq(got.results[0].error.code, own ? 0 : FSOP_EAGAIN);
+                if (!own)
+                        ck_assert_int_eq(got.results[0].error.class_, FSOP_CLASS_BUSY);
+                stop();
+        }
+}
+END_TEST
+
+/* What is with workers comes back. False: nothing was. */
+static bool workers_go_on(void) {
+        unsigned n = fake_engine_count(server.engine, IO_RESOLVE) + fake_engine_count(server.engine, IO_RUN);
+        struct io *io;
+
+        complete_all(IO_RESOLVE, 0);
+        complete_all(IO_RUN, 0);
+        for (; (io = fake_engine_pending(server.engine, IO_CALL, 0)); n++) {
+                io->u.call(io);
+                fake_engine_complete(server.engine, io, 0, 0);
+        }
+        rounds();
+        return n > 0;
+}
+
+/* Only the windows that were judged before are: the next ones of the same batch are asked about anew. */
+START_TEST(a_reload_leaves_the_next_window_alone) {
+        struct operation ops[] = {chown_op("/srv/build/f", 1000), chown_op("/srv/build/g", 1000)};
+
+        start(CALLER_UID);
+        sys.slow = true;
+        fake_engine_run_inline(server.engine, false);
+        send_batch(1, FSOP_BATCH_ORDERED, ops, 2);
+        rounds();
+        while (fake_engine_count(server.engine, IO_RUN) == 0)
+                ck_assert(workers_go_on());
+        rules_change(false);
+        ck_assert(workers_go_on());
+        ck_assert_uint_eq(sys.runs, 1);
+        time_passes(1000);
+        while (workers_go_on())
+                ;
+        answered_once(2);
+        ck_assert_int_eq(got.results[1].error.code, 0);
+        ck_assert_uint_eq(sys.ran_as_service, 2);
+        stop();
+}
+END_TEST
+
+/* A descriptor can make it wait before anybody is asked: then the rules that are in force by then are. */
+START_TEST(what_waits_to_be_located_is_judged_by_the_rules_of_then) {
+        struct operation op = {.verb = FSOP_VERB_CHOWN, .at = {.kind = LOCATION_FD, .path = {(const uint8_t *)"y", 1}},
+                               .args.chown = {.has_uid = true, .uid = 1000}};
+        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.id = 1, .ops = &op, .n_ops = 1}};
+
+        for (int calls = 0; calls < 3; calls++) { /* rules change while the first call hangs, while the second does, not at all */
+                os_fd fd;
+
+                start(CALLER_UID);
+                fake_engine_run_inline(server.engine, false);
+                fd = fake_fd_open("/srv/build");
+                send_message(&message, &fd, 1);
+                for (int call = 0; call < 2; call++) {
+                        struct io *io;
+
+                        rounds();
+                        io = fake_engine_pending(server.engine, IO_CALL, 0);
+                        ck_assert_ptr_nonnull(io);
+                        io->result = 0;
+                        if (call == calls) {
+                                fake_engine_run_inline(server.engine, true);
+                                rules_change(true);
+                        }
+                        io->u.call(io);
+                        fake_engine_complete(server.engine, io, io->result, 0);
+                        if (call == calls)
+                                break;
+                }
+                fake_engine_run_inline(server.engine, true);
+                rounds();
+                answered_once(1);
+                ck_assert_uint_eq(sys.ran_as_service, calls == 2);
+                ck_assert_uint_eq(sys.ran_as_caller, calls != 2);
+                stop();
+        }
+}
+END_TEST
+
+/* … also what only shares the window with a descriptor. */
+START_TEST(what_waits_for_another_is_judged_by_the_rules_of_then) {
+        struct operation ops[] = {{.verb = FSOP_VERB_STAT, .as = FSOP_AS_CALLER, .at = {.kind = LOCATION_FD}},
+                                  chown_op("/srv/build/f", 1000)};
+        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.id = 1, .ops = ops, .n_ops = 2}};
+        os_fd fd;
+
+        start(CALLER_UID);
+        fake_engine_run_inline(server.engine, false);
+        fd = fake_fd_open("/srv/build");
+        send_message(&message, &fd, 1);
+        rounds();
+        rules_change(true);
+        while (workers_go_on())
+                ;
+        answered_once(2);
+        ck_assert(!got.results[1].elevated);
+        ck_assert_uint_eq(sys.ran_as_caller, 2);
+        stop();
+}
+END_TEST
+
 START_TEST(ordered_stop_stops) {
         struct operation ops[] = {stat_op("/a"), stat_op("/b"), stat_op("/c")};
 
@@ -682,6 +828,10 @@ int main(void) {
         tcase_add_test(tcase, every_failure_in_a_shared_window_is_answered_once);
         tcase_add_test(tcase, what_is_held_up_shares_no_parents);
         tcase_add_test(tcase, a_reload_revokes_what_was_made_to_wait);
+        tcase_add_test(tcase, a_reload_revokes_what_waits_to_run);
+        tcase_add_test(tcase, a_reload_leaves_the_next_window_alone);
+        tcase_add_test(tcase, what_waits_to_be_located_is_judged_by_the_rules_of_then);
+        tcase_add_test(tcase, what_waits_for_another_is_judged_by_the_rules_of_then);
         tcase_add_test(tcase, ordered_stop_stops);
         tcase_add_test(tcase, every_failure_is_answered_once);
         tcase_add_test(tcase, every_engine_failure_is_answered_once);

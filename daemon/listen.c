@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listen.c: listening, accepting, and pauses where a connection cannot be accepted.
+ */
+#include "daemon/listen.h"
+
+#include <stdlib.h>
+
+#include "backends/service.h"
+#include "daemon/graveyard.h"
+#include "daemon/log.h"
+#include "daemon/server.h"
+#include "proto/names.h"
+
+#define PAUSE_MS 50u /* the first time; then twice as long each time */
+#define PAUSE_MAX_MS 800u
+
+/* ---- accepting --------------------------------------------------------------------------------------------------- */
+
+static void accept_on(struct server *server, struct io *io) {
+        io->flags = 0;
+        io->result = 0;
+        server->listening.accepting++;
+        server->engine->ops->submit(server->engine, io);
+}
+
+/* Who cannot be accepted stays in the queue: asking again at once would only spin. */
+static void accept_failed(struct server *server, int code) {
+        struct listening *listening = &server->listening;
+
+        if (listening->again_ms == 0) {
+                uint32_t pause_ms = listening->pause_ms > 0 ? listening->pause_ms * 2 : PAUSE_MS;
+
+                listening->pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+                server->totals.refused++;
+                if (refusals_add(&server->refusals, REFUSAL_ACCEPT, server->now_ms))
+                        log_line(LOG_LEVEL_WARNING, "a connection could not be accepted (%s); trying again in %u ms",
+                                 error_name(-code), listening->pause_ms);
+        }
+        listening->again_ms = server->now_ms + listening->pause_ms;
+}
+
+static void accepted(struct io *io) {
+        struct server *server = io->owner;
+        struct listening *listening = &server->listening;
+
+        server->now_ms = sys_monotonic_ms(); /* this runs inside a wait that may have been long */
+        if (!(io->flags & IO_MORE))
+                listening->accepting--;
+        if (io->result >= 0 && server->draining) {
+                graveyard_bury((os_fd)io->result);
+        } else if (io->result >= 0) {
+                listening->pause_ms = 0;
+                session_start(server, (os_fd)io->result);
+        } else if (io->result != -FSOP_ECANCELED) {
+                accept_failed(server, (int)io->result);
+        }
+        if (!(io->flags & IO_MORE) && !server->draining && listening->again_ms == 0)
+                accept_on(server, io);
+}
+
+void listen_tick(struct server *server) {
+        struct listening *listening = &server->listening;
+
+        if (listening->again_ms == 0 || server->now_ms < listening->again_ms || server->draining)
+                return;
+        listening->again_ms = 0;
+        for (uint32_t i = 0; i < listening->n; i++)
+                if (listening->accepts[i].result < 0)
+                        accept_on(server, &listening->accepts[i]);
+}
+
+/* ---- the sockets ------------------------------------------------------------------------------------------------- */
+
+static int make_socket(struct server *server, os_fd *ret_fd) {
+        const struct config *config = server->config;
+        char *directory = config_parent_of(config->socket);
+        uint32_t gid = WIRE_NOBODY;
+        const char *why = NULL;
+        int code;
+
+        if (config->socket_group && sys_group_by_name(config->socket_group, &gid) < 0)
+                log_line(LOG_LEVEL_WARNING, "socket-group %s does not exist: only root may connect", config->socket_group);
+        if (directory)
+                sys_make_directory(directory, server->private_service ? 0700 : 0755);
+        free(directory);
+        code = sys_listen(config->socket, config->socket_mode, gid, ret_fd, &server->listening.lock, &why);
+        if (code < 0)
+                log_line(LOG_LEVEL_ERROR, "cannot listen on %s: %s%s%s", config->socket, error_text(-code), why ? ": " : "",
+                         why ? why : "");
+        server->listening.own_socket = code == 0;
+        return code;
+}
+
+int listen_start(struct server *server) {
+        struct listening *listening = &server->listening;
+        os_fd fds[LISTENERS_MAX];
+        int n = service_inherited_sockets(fds, LISTENERS_MAX);
+
+        if (n < 0) {
+                log_line(LOG_LEVEL_ERROR, "the service manager's sockets cannot be used: %s", error_text(-n));
+                return n;
+        }
+        if (n == 0) {
+                int code = make_socket(server, &fds[0]);
+
+                if (code < 0)
+                        return code;
+                n = 1;
+        }
+        for (int i = 0; i < n; i++) {
+                struct io *io = &listening->accepts[listening->n++];
+
+                *io = (struct io){.kind = IO_ACCEPT, .done = accepted, .owner = server};
+                io->u.accept.fd = fds[i];
+                accept_on(server, io);
+        }
+        return 0;
+}
+
+void listen_remove_socket(struct server *server) {
+        struct listening *listening = &server->listening;
+
+        if (listening->own_socket)
+                sys_unlisten(server->config->socket, listening->accepts[0].u.accept.fd, listening->lock);
+        listening->own_socket = false;
+}
+
+void listen_stop(struct server *server) {
+        struct listening *listening = &server->listening;
+
+        for (uint32_t i = 0; i < listening->n; i++)
+                server->engine->ops->cancel(server->engine, &listening->accepts[i]);
+        listen_remove_socket(server);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * listen.h: where connections come from: the daemon's own socket, or those that the service manager hands over. What cannot be
+ * accepted, for want of descriptors, waits in the kernel's queue. Loop thread only.
+ */
+#ifndef FSOP_LISTEN_H
+#define FSOP_LISTEN_H
+
+#include "backends/engine.h"
+
+#define LISTENERS_MAX 4u
+
+struct server;
+
+/* Part of the server. */
+struct listening {
+        struct io accepts[LISTENERS_MAX];
+        uint32_t n;
+        uint32_t accepting; /* of those, how many are out */
+        uint64_t again_ms;  /* out of descriptors: not before; 0: accepting as usual */
+        uint32_t pause_ms;  /* how long was waited last; 0: accepting works */
+        bool own_socket;    /* made by us, not inherited */
+        os_fd lock;         /* of the own socket */
+};
+
+/* 0, or -FSOP_E… after saying in the log why not. */
+int listen_start(struct server *server);
+/* After a pause: tries again when the time has come. */
+void listen_tick(struct server *server);
+/* No further connection is accepted: cancels, and removes the socket. `accepting` is 0 when all that has come back. */
+void listen_stop(struct server *server);
+/* Removes the own socket, if it is still there. */
+void listen_remove_socket(struct server *server);
+
+#endif
