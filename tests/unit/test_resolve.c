@@ -850,6 +850,32 @@ START_TEST(only_from_the_cache) {
 }
 END_TEST
 
+/* For slices: a mount that keeps its callers waiting is not waited for, and is named; with a parent's slot and without. */
+START_TEST(only_what_is_local) {
+        struct parent_cache cache;
+
+        parent_cache_init(&cache);
+        for (int cached = 0; cached < 2; cached++) {
+                struct request *request = request_new(FSOP_VERB_STAT, scene_path("tree"));
+                uint64_t mount;
+
+                ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+                mount = request->sys.at.mnt_id;
+                sys_release(&request->sys);
+                request->sys.cache = cached ? &cache : NULL;
+                sys_mount_demote(mount, true);
+                ck_assert_int_eq(sys_resolve(&request->sys, SYS_LOCAL_ONLY), -FSOP_EAGAIN);
+                ck_assert_uint_eq(request->sys.held_up_by, mount);
+                sys_mount_demote(mount, false);
+                ck_assert_int_eq(sys_resolve(&request->sys, SYS_LOCAL_ONLY), 0);
+                sys_release(&request->sys);
+                request_free(request);
+        }
+        parent_cache_clear(&cache);
+        identity_wear_service();
+}
+END_TEST
+
 /* ---- sizes and modes --------------------------------------------------------------------------------------------- */
 
 START_TEST(sizes_are_bounded) {
@@ -982,6 +1008,7 @@ int main(void) {
         tcase_add_test(cache, parents_are_not_trusted_for_long);
         tcase_add_test(cache, what_was_pinned_is_not_trusted_for_long);
         tcase_add_test(cache, only_from_the_cache);
+        tcase_add_test(cache, only_what_is_local);
         suite_add_tcase(suite, caller);
         suite_add_tcase(suite, rule);
         suite_add_tcase(suite, cache);
