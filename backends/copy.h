@@ -18,6 +18,8 @@
 #define COPY_DEPTH_MAX 512u       /* directories below the top; each that is open costs two descriptors */
 #define COPY_NAMES_MAX 256u       /* names of one listing */
 #define COPY_LARGE_BYTES (UINT64_C(4) << 20) /* files with more data than this are copied part by part */
+#define COPY_GROUP_FILES 32u      /* files that copy_files brings from phase to phase together */
+#define COPY_FILES_BYTES (UINT64_C(4) << 20) /* copy_files begins no further file when it has copied so much */
 #define COPY_TEMPORARY_BYTES 64u  /* a temporary name with its NUL */
 #define COPY_DIGEST_BYTES 32u
 
@@ -165,7 +167,7 @@ int copy_count(struct copy_tree *tree, uint64_t *ret_files, uint64_t *ret_bytes,
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 enum copy_outcome {
-        COPY_PENDING = 0, /* not begun, because of tree->stop */
+        COPY_PENDING = 0, /* not begun, because of tree->stop or COPY_FILES_BYTES */
         COPY_COPIED,      /* all of it is there, under `temporary` or its final name */
         COPY_SKIPPED,     /* `update` leaves the existing target alone */
         COPY_LARGE,       /* not done: for copy_part_* */

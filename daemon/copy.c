@@ -475,8 +475,9 @@ static uint32_t copying_max(void) {
         return max;
 }
 
+/* Two more than can work at a time: no worker waits for the loop, and while one waits for the filesystem another works. */
 static void issue(struct run *run) {
-        uint32_t max = copying_max();
+        uint32_t max = copying_max() + 2;
 
         while (large_issue(run))
                 ;

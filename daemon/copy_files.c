@@ -89,21 +89,28 @@ void files_queue(struct dir *dir, const char *const *names, const enum fsop_file
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-static void again_later(struct bundle *bundle, uint32_t index) {
-        const char *name = bundle->files[index].name;
+/* What was not begun, because enough was copied: together, after the others. */
+static void again_later(struct bundle *bundle) {
         struct run *run = bundle->tree->run;
+        const char *names[BUNDLE_FILES];
+        enum fsop_file_type types[BUNDLE_FILES];
         struct bundle *again;
+        uint32_t n = 0;
 
-        if (run->stopping)
+        for (uint32_t i = 0; i < bundle->n; i++)
+                if (bundle->files[i].outcome == COPY_PENDING) {
+                        names[n] = bundle->files[i].name;
+                        types[n++] = bundle->files[i].type;
+                }
+        if (n == 0 || run->stopping)
                 return;
-        again = bundle_new(bundle->dir, &name, &bundle->files[index].type, 1);
+        again = bundle_new(bundle->dir, names, types, n);
         if (!again) {
                 run_out_of_memory(run);
                 return;
         }
         again->kind = bundle->kind;
         again->again = bundle->again;
-        again->files[0].first_link = bundle->files[index].first_link;
         bundle_queue(again);
 }
 
@@ -126,7 +133,6 @@ static bool file_stays(struct bundle *bundle, uint32_t index) {
                 walk_found_directory(bundle->dir, file->name);
                 return false;
         case COPY_PENDING:
-                again_later(bundle, index);
                 return false;
         case COPY_FAILED:
                 break;
@@ -141,6 +147,7 @@ void files_copied(struct bundle *bundle) {
         struct store_counters *live = &run->job->live;
         uint32_t n = 0;
 
+        again_later(bundle);
         for (uint32_t i = 0; i < bundle->n; i++) {
                 struct copy_file *file = &bundle->files[i];
 
@@ -173,6 +180,43 @@ void files_copied(struct bundle *bundle) {
                 record_add(bundle);
 }
 
+/*
+ * Files that need no flush before they get their names (clones; or none was asked for) get them from the worker that has
+ * made them, which has everything at hand. Not where they may have to be taken back, nor where a later run could not
+ * tell its own file from one that `update` leaves alone.
+ */
+static bool may_publish_at_once(const struct bundle *bundle) {
+        const struct tree *tree = bundle->tree;
+        const struct store_job *kept = &tree->run->job->kept;
+
+        return bundle->kind == BUNDLE_FILES_OF_DIR && !kept->verify && kept->update == FSOP_UPDATE_ALL &&
+               !(tree->to_rule && rule_has_total(tree->to_rule));
+}
+
+static bool needs_flush(const struct bundle *bundle, const struct copy_file *files, uint32_t n) {
+        for (uint32_t i = 0; i < n; i++)
+                if (files[i].outcome == COPY_COPIED && files[i].bytes > 0)
+                        return bundle->tree->run->job->kept.sync == FSOP_SYNC_BATCH;
+        return false;
+}
+
+/* A few at a time: a directory that does not grow for temporary names is quicker, and so is what is in the cache. */
+static void copy_and_publish(struct copy_tree *tree, struct bundle *bundle) {
+        struct copy_dir *dir = bundle->dir->handle;
+        uint64_t bytes = 0;
+
+        for (uint32_t i = 0, n; i < bundle->n && bytes < COPY_FILES_BYTES; i += n) {
+                struct copy_file *files = bundle->files + i;
+
+                n = bundle->n - i < COPY_GROUP_FILES ? bundle->n - i : COPY_GROUP_FILES;
+                copy_files(tree, dir, files, n);
+                for (uint32_t j = 0; j < n; j++)
+                        bytes += files[j].bytes;
+                if (!needs_flush(bundle, files, n))
+                        copy_publish(tree, dir, files, n);
+        }
+}
+
 static void files_call(struct io *io) {
         struct unit *unit = io->owner;
         struct bundle *bundle = unit->bundle;
@@ -180,6 +224,8 @@ static void files_call(struct io *io) {
         if (bundle->kind == BUNDLE_LINKS)
                 for (uint32_t i = 0; i < bundle->n; i++)
                         copy_link(&unit->tree->t, bundle->link_paths[i], bundle->dir->handle, &bundle->files[i]);
+        else if (bundle->at_once)
+                copy_and_publish(&unit->tree->t, bundle);
         else
                 copy_files(&unit->tree->t, bundle->dir->handle, bundle->files, bundle->n);
         io->result = 0;
@@ -281,6 +327,7 @@ static void known_done(struct io *io) {
         free(unit);
         run_pump(run);
 }
+
 bool files_issue(struct run *run) {
         struct bundle *bundle = run->bundles;
         struct unit *unit;
@@ -295,6 +342,7 @@ bool files_issue(struct run *run) {
         if (!run->bundles)
                 run->bundles_end = &run->bundles;
         bundle->tree->n_waiting--;
+        bundle->at_once = may_publish_at_once(bundle);
         unit->bundle = bundle;
         run->n_copying++;
         unit_submit(unit, known ? known_call : files_call, known ? known_done : files_done);

@@ -20,11 +20,11 @@
 #include "daemon/session.h"
 
 #define RUN_TREES_MAX 64u                 /* places that are open at a time: so many single files share a flush */
-#define BUNDLE_FILES 64u                  /* files of one unit: 2 to 3 ms */
+#define BUNDLE_FILES 256u                 /* files of one unit: a listing's, so that few directories have two workers */
 #define BUNDLE_FILES_SLOW 4u              /* … under a bandwidth limit */
 #define RECORD_BYTES (UINT64_C(24) << 20) /* so much unrecorded data is worth a flush */
 #define UNRECORDED_BYTES                                                                                               \
-        (UINT64_C(52) << 20) /* beyond, nothing is begun: so much at most is copied again after a crash */
+        (UINT64_C(52) << 20) /* with what may be under way; beyond, nothing is begun: so much at most is copied again */
 #define RECORD_FILES 8192u
 #define RECORD_MS 5000u                /* … or what has waited so long */
 #define STEP_BYTES (UINT64_C(8) << 20) /* of a large file in one unit */
@@ -137,6 +137,7 @@ struct bundle {
         uint64_t bytes;         /* copied data that is not recorded */
         uint64_t counted_bytes; /* PART: of its file, in the store's counters already */
         bool has_data;          /* not all of it is cloned: it must be flushed before it gets its names */
+        bool at_once;           /* its files get their names right after they are copied */
         bool needs_publish;
         bool again; /* counted already: what an earlier run has copied was gone */
         bool holds_dir;

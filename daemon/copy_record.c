@@ -13,9 +13,12 @@
 
 /* ---- what waits -------------------------------------------------------------------------------------------------- */
 
-/* Whether its directory must stay as it is until it is recorded: names change in it, or files are read again. */
+/*
+ * Whether its directory must stay as it is until it is recorded: names change in it, files are read again, or a later
+ * run has to make them again, which a rule may refuse in a directory that has got its owner by then.
+ */
 static bool needs_dir(const struct bundle *bundle) {
-        return bundle->needs_publish || bundle->tree->run->job->kept.verify;
+        return !bundle->tree->t.fresh || bundle->tree->run->job->kept.verify;
 }
 
 void record_add(struct bundle *bundle) {
@@ -166,7 +169,7 @@ static void flush_filesystems(struct run *run, bool data_only) {
                 for (struct bundle *bundle = run->batch; bundle && !wanted; bundle = bundle->next)
                         wanted = bundle->tree == tree && (!data_only || bundle->has_data || !bundle->needs_publish);
                 for (uint32_t i = 0; i < run->n_batch_trees && !wanted; i++)
-                        wanted = run->batch_trees[i] == tree && (!data_only || tree->t.fresh);
+                        wanted = run->batch_trees[i] == tree;
                 for (uint32_t i = 0; i < n && !again; i++)
                         again = flushed[i] == device_of(tree);
                 if (!wanted || again)
@@ -533,10 +536,7 @@ static void begin_stage(struct run *run) {
         case BATCH_TOPS:
                 publish_tops(run);
                 break;
-        case BATCH_FLUSH_NAMES: /* a fresh top's own name is durable already; of other trees also what directories got
-                                 */
-                for (uint32_t i = 0; i < run->n_batch_trees; i++)
-                        run->batch_published = run->batch_published || !run->batch_trees[i]->t.fresh;
+        case BATCH_FLUSH_NAMES: /* a fresh top's own name is durable already */
                 if (flushes && run->batch_published)
                         flush_filesystems(run, false);
                 break;

@@ -261,8 +261,7 @@ static void unwatch(struct task_op *o) {
 }
 
 static void fail_stopping(struct task_op *o) {
-        task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED,
-                     "the daemon is stopping; the job goes on when it is back");
+        task_op_fail_stopping(o, "; the job goes on when it is back");
 }
 
 void job_watch(struct task_op *o, struct job *job) {

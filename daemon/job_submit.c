@@ -443,7 +443,7 @@ static bool answer_at_once(struct task_op *o) {
                 return true;
         }
         if (session->server->draining) {
-                task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "the daemon is stopping");
+                task_op_fail_stopping(o, "");
                 return true;
         }
         if (args->priority > 0 && !server_is_admin(session->server, &session->peer)) {

@@ -139,6 +139,7 @@ const char *rule_name(const struct rule *rule);
 int rule_create_as(const struct rule *rule, const struct peer *peer, uint32_t *ret_uid, uint32_t *ret_gid,
                    bool *ret_service);
 bool rule_set_id(const struct rule *rule);
+bool rule_has_total(const struct rule *rule); /* total-bytes */
 
 /* ---- total-bytes -------------------------------------------------------------------------------- */
 

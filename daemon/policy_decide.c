@@ -510,6 +510,10 @@ bool rule_set_id(const struct rule *rule) {
         return rule->set_id;
 }
 
+bool rule_has_total(const struct rule *rule) {
+        return rule->has_bytes_total;
+}
+
 int rule_create_as(const struct rule *rule, const struct peer *peer, uint32_t *ret_uid, uint32_t *ret_gid,
                    bool *ret_service) {
         *ret_service = rule->create_as == CREATE_AS_SERVICE;

@@ -226,10 +226,16 @@ void task_op_fail(struct task_op *op, int code, enum fsop_error_class class_, co
 }
 
 void task_op_fail_cancelled(struct task_op *op) {
+        op->result.outcome = FSOP_OUTCOME_NOT_STARTED;
         if (op->task->cancel_code == -FSOP_EAGAIN) {
                 task_op_fail(op, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew before it was begun: ask again");
                 return;
         }
         task_op_fail(op, op->task->cancel_code, FSOP_CLASS_CANCELLED, "%s before it was begun",
                      op->task->cancel_code == -FSOP_ETIMEDOUT ? "the deadline passed" : "cancelled");
+}
+
+void task_op_fail_stopping(struct task_op *op, const char *and_so) {
+        op->result.outcome = FSOP_OUTCOME_NOT_STARTED;
+        task_op_fail(op, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "the daemon is stopping%s", and_so);
 }

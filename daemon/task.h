@@ -141,5 +141,7 @@ __attribute__((format(printf, 4, 5))) void task_op_fail(struct task_op *op, int 
                                                         const char *format, ...);
 /* … because its task was cancelled or came to its deadline before it was begun. */
 void task_op_fail_cancelled(struct task_op *op);
+/* … because the daemon is stopping: nothing of it was done. The sentence goes on with what follows from that. */
+void task_op_fail_stopping(struct task_op *op, const char *and_so);
 
 #endif

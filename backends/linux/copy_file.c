@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GROUP 64u
 #define TRIES 3
 
 /* ---- one file ----------------------------------------------------------------------------------------------------- */
@@ -394,7 +393,8 @@ static void make(struct copy_tree *tree, struct copy_dir *dir, struct copy_work 
                 copy_node_make(tree, dir, work);
 }
 
-static void run_group(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *works, uint32_t n) {
+/* *bytes: that were copied before it, and after. */
+static void run_group(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *works, uint32_t n, uint64_t *bytes) {
         if (!dir->finals && !dir->made && wear_for(tree->writer, works, n))
                 for (uint32_t i = 0; i < n; i++)
                         if (is_pending(&works[i]))
@@ -405,8 +405,12 @@ static void run_group(struct copy_tree *tree, struct copy_dir *dir, struct copy_
                                 copy_work_open(tree, dir, &works[i]);
         if (wear_for(tree->writer, works, n))
                 for (uint32_t i = 0; i < n; i++)
-                        if (is_pending(&works[i]))
-                                make(tree, dir, &works[i]);
+                        if (is_pending(&works[i])) {
+                                works[i].stopped = *bytes >= COPY_FILES_BYTES;
+                                if (!works[i].stopped)
+                                        make(tree, dir, &works[i]);
+                                *bytes += works[i].file->bytes;
+                        }
         if (wear_for(tree->keeper, works, n))
                 for (uint32_t i = 0; i < n; i++)
                         if (is_pending(&works[i]))
@@ -416,12 +420,12 @@ static void run_group(struct copy_tree *tree, struct copy_dir *dir, struct copy_
 }
 
 /* One that changed while it was copied, again. */
-static void again(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
+static void again(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work, uint64_t *bytes) {
         struct copy_file *file = work->file;
 
         for (int tries = 1; work->changed && tries < TRIES; tries++) {
                 copy_work_init(tree, dir, file, work);
-                run_group(tree, dir, work, 1);
+                run_group(tree, dir, work, 1, bytes);
         }
         if (work->changed) {
                 copy_failed(&file->error, EBUSY);
@@ -432,20 +436,21 @@ static void again(struct copy_tree *tree, struct copy_dir *dir, struct copy_work
 
 void copy_files(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *files, uint32_t n) {
         bool one = tree->reader == tree->writer && tree->writer == tree->keeper;
-        struct copy_work works[GROUP];
+        struct copy_work works[COPY_GROUP_FILES];
+        uint64_t bytes = 0;
 
         for (uint32_t i = 0; i < n; i++)
                 files[i].outcome = COPY_PENDING;
         umask(0); /* every mode here is meant as it stands */
-        for (uint32_t i = 0, group; i < n && !copy_stopped(tree); i += group) {
-                group = one ? 1 : n - i < GROUP ? n - i : GROUP;
+        for (uint32_t i = 0, group; i < n && bytes < COPY_FILES_BYTES && !copy_stopped(tree); i += group) {
+                group = one ? 1 : n - i < COPY_GROUP_FILES ? n - i : COPY_GROUP_FILES;
                 for (uint32_t j = 0; j < group; j++) {
                         copy_work_init(tree, dir, &files[i + j], &works[j]);
                         copy_work_may_create(dir, &works[j]);
                 }
-                run_group(tree, dir, works, group);
+                run_group(tree, dir, works, group, &bytes);
                 for (uint32_t j = 0; j < group; j++)
-                        again(tree, dir, &works[j]);
+                        again(tree, dir, &works[j], &bytes);
         }
         umask(OWN_UMASK);
 }

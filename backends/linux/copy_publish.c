@@ -79,9 +79,12 @@ static void publish(struct copy_tree *tree, struct copy_dir *dir, struct copy_fi
         enum fsop_update update = tree->options->update;
         int r;
 
-        if (!may_replace(tree, dir, file, name))
+        /* In a directory that this job has made nothing stands there, as a rule: then there is nothing to look at. */
+        if (dir->made && renameat2(dir->target, file->temporary, dir->target, name, RENAME_NOREPLACE) == 0)
+                r = 0;
+        else if (!may_replace(tree, dir, file, name))
                 return;
-        if (update == FSOP_UPDATE_NONE || update == FSOP_UPDATE_NONE_FAIL)
+        else if (update == FSOP_UPDATE_NONE || update == FSOP_UPDATE_NONE_FAIL)
                 r = rename_no_replace(dir, file->temporary, name);
         else
                 r = renameat2(dir->target, file->temporary, dir->target, name, 0) < 0 ? -errno : 0;

@@ -140,6 +140,8 @@ static void copy_some(struct copy_job *job, struct copy_dir *dir, struct copy_fi
                 job->before(job, dir);
         copy_files(&job->tree, dir, files, n);
         for (uint32_t i = 0; i < n; i++) {
+                if (files[i].outcome == COPY_PENDING) /* what came before it was enough for one call */
+                        copy_files(&job->tree, dir, &files[i], 1);
                 if (files[i].outcome == COPY_LARGE)
                         copy_large(job, dir, &files[i]);
                 else if (files[i].outcome == COPY_LINKED)

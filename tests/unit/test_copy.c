@@ -1025,6 +1025,40 @@ START_TEST(stopped) {
 }
 END_TEST
 
+/* What a crash can cost: one call copies no more than it may. */
+START_TEST(enough_for_one_call) {
+        struct copy_file files[4] = {{.name = "a"}, {.name = "b"}, {.name = "c"}, {.name = "d"}};
+        struct copy_job *job;
+        struct copy_dir *top;
+
+        scene_mkdir("tree/src", 0, 0755);
+        scene_mkdir("tree/dst", 0, 0755);
+        for (int i = 0; i < 4; i++) {
+                char name[] = "tree/src/?";
+
+                name[9] = files[i].name[0];
+                scene_file(name, 0, 0644, "");
+                ck_assert_int_eq(truncate(scene_path(name), i < 3 ? (off_t)COPY_FILES_BYTES / 2 : 0), 0);
+        }
+        job = copy_job_new("tree/src", "tree/dst");
+        job->options.clone = FSOP_CLONE_NEVER;
+        ck_assert_int_eq(copy_job_open(job), 0);
+        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), 0);
+        copy_files(&job->tree, top, files, 4);
+        ck_assert_int_eq(files[1].outcome, COPY_COPIED);
+        ck_assert_int_eq(files[2].outcome, COPY_PENDING);
+        ck_assert_int_eq(files[3].outcome, COPY_PENDING);
+        ck_assert_uint_eq(copy_count_temporaries("tree"), 2);
+        copy_files(&job->tree, top, files + 2, 2);
+        ck_assert_int_eq(files[3].outcome, COPY_COPIED);
+        copy_publish(&job->tree, top, files, 4);
+        ck_assert(scene_exists("tree/dst/d"));
+        ck_assert_uint_eq(copy_count_temporaries("tree"), 0);
+        copy_dir_free(top);
+        copy_job_free(job);
+}
+END_TEST
+
 /* A resumed run passes by what has a temporary name of its job and cannot be removed, removes the rest, and can be stopped. */
 START_TEST(sweeps_what_it_can) {
         static const char stuck[] = "tree/dst/.fsop-7-0123456789abcdef-00000001", gone[] = "tree/dst/.fsop-7-0123456789abcdef-00000002";
@@ -1529,6 +1563,7 @@ static Suite *copy_suite(void) {
         tcase_add_test(tcase, one_filesystem);
         tcase_add_test(tcase, nothing_of_procfs);
         tcase_add_test(tcase, stopped);
+        tcase_add_test(tcase, enough_for_one_call);
         tcase_add_test(tcase, given_up);
         tcase_add_test(tcase, resumed);
         tcase_add_test(tcase, resumed_at_the_end);

@@ -564,6 +564,34 @@ START_TEST(a_parked_watch_is_answered_once) {
         rounds();
         ck_assert_uint_eq(got.batches[batch], 1);
         refused(&got.results[0], FSOP_ECANCELED, FSOP_CLASS_CANCELLED);
+        ck_assert_int_eq(got.results[0].outcome, FSOP_OUTCOME_NOT_STARTED);
+        stop();
+}
+END_TEST
+
+/* To send it again to the next daemon is safe. */
+START_TEST(a_stopping_daemon_takes_no_jobs) {
+        struct operation ops[2];
+        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.ops = ops, .n_ops = 2, .mode = FSOP_BATCH_ORDERED}};
+        uint64_t batch;
+
+        jobs_begin(CALLER_UID);
+        make_some();
+        ops[0] = cp_op("/home/a", "/home/a2");
+        ops[1] = cp_op("/home/a", "/home/a3");
+        batch = message.body.batch.id = ++kit_batch;
+        got.answers[0] = got.answers[1] = 0;
+        send_message(&message, NULL, 0);
+        rounds();
+        ck_assert_uint_eq(got.batches[batch], 0); /* the first one's places are looked at */
+        server.draining = true;
+        while (got.batches[batch] == 0 && step())
+                ;
+        ck_assert_uint_eq(got.batches[batch], 1);
+        ck_assert_int_eq(got.results[0].outcome, FSOP_OUTCOME_DONE);
+        refused(&got.results[1], FSOP_ECANCELED, FSOP_CLASS_CANCELLED);
+        ck_assert_int_eq(got.results[1].outcome, FSOP_OUTCOME_NOT_STARTED);
+        server.draining = false;
         stop();
 }
 END_TEST
@@ -721,6 +749,7 @@ int main(void) {
         tcase_add_test(tcase, the_bytes_of_a_rule_are_counted);
         tcase_add_test(tcase, events_are_told_in_order);
         tcase_add_test(tcase, a_parked_watch_is_answered_once);
+        tcase_add_test(tcase, a_stopping_daemon_takes_no_jobs);
         tcase_add_test(tcase, who_watches_goes_away);
         tcase_add_test(tcase, a_watch_is_joined_again_after_a_restart);
         tcase_add_loop_test(tcase, the_daemon_is_stopped_at_any_moment, 0, 4);
