@@ -808,12 +808,12 @@ START_TEST(sleep_is_bounded_while_something_runs) {
         struct io io = call(stand_still, &calls);
 
         new_pool(2, 1);
-        ck_assert_int_eq(pool_slice_ms(pool, -1), -1);
-        ck_assert_int_eq(pool_slice_ms(pool, 5000), 5000);
-        ck_assert_int_eq(pool_slice_ms(pool, 0), 0);
+        ck_assert_int_eq(pool_falls_asleep(pool, -1), -1);
+        ck_assert_int_eq(pool_falls_asleep(pool, 5000), 5000);
+        ck_assert_int_eq(pool_falls_asleep(pool, 0), 0);
         pool_submit(pool, &io);
-        ck_assert_int_eq(pool_slice_ms(pool, -1), 1000);
-        ck_assert_int_eq(pool_slice_ms(pool, 300), 300);
+        ck_assert_int_eq(pool_falls_asleep(pool, -1), 1000);
+        ck_assert_int_eq(pool_falls_asleep(pool, 300), 300);
         open_gate(1);
         DELIVER_UNTIL(calls == 1);
         ck_assert_uint_eq(pool_close(pool), 0);
