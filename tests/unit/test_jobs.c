@@ -576,7 +576,7 @@ START_TEST(a_stopping_daemon_takes_no_jobs) {
         uint64_t batch;
 
         jobs_begin(CALLER_UID);
-        make_some();
+        make_homes();
         ops[0] = cp_op("/home/a", "/home/a2");
         ops[1] = cp_op("/home/a", "/home/a3");
         batch = message.body.batch.id = ++kit_batch;
