@@ -83,7 +83,7 @@ static inline int io_resolve(struct sys_op *op) {
 
         if (r == -FSOP_EAGAIN && op->in_slice && !op->held_up_by)
                 r = sys_resolve(op, 0);
-        if (r < 0 || !op->run_too || op->at.fs != FS_LOCAL || op->at.demoted || op->since_ms > op->run_until_ms)
+        if (r < 0 || !op->run_too)
                 return r;
         op->has_run = true;
         return sys_run(op);

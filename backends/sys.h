@@ -261,8 +261,7 @@ struct sys_op {
         uint64_t since_ms;          /* when sys_resolve began what a rule guards; 0: nothing is. Run looks again at what has become old. */
         bool last_use;              /* run closes the objects that were pinned for it: on a worker, not on the loop afterwards */
         bool in_slice;              /* resolved in one go with others: given back (held_up_by) where they would have to wait for it */
-        bool run_too;               /* an IO_RESOLVE that went well goes on with sys_run, */
-        uint64_t run_until_ms;      /* … if what a rule guards was begun by then: what was judged long ago is judged again */
+        bool run_too;               /* an IO_RESOLVE that went well goes on with sys_run */
         uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
         size_t out_bytes;
         /* filled by sys_resolve and sys_run */

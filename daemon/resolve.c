@@ -199,11 +199,9 @@ static enum flow pin(struct task *task) {
                 passed = o->sys.at.base_is_client_fd || o->sys.to.base_is_client_fd;
                 if (!passed && shared && quick)
                         share_add(o, IO_RESOLVE);
-                else if (!passed && is_settled_by_cache(o)) {
-                        if (shared && o->pinned)
-                                record_early(task); /* the rest is shared */
+                else if (!passed && is_settled_by_cache(o))
                         quick = quick || o->pinned;
-                } else if (!passed && o->sys.held_up_by)
+                else if (!passed && o->sys.held_up_by)
                         submit_alone(o);
                 else
                         link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});

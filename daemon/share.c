@@ -9,7 +9,6 @@
 
 #include "daemon/server.h"
 #include "daemon/session.h"
-#include "daemon/steps.h"
 
 #define SHARE_OPS_MIN 32u /* two hand-overs, 10 to 20 us each, are then less than a twentieth of the work */
 #define SLICE_OPS_MIN 32u
@@ -146,11 +145,9 @@ static struct slice *slice_of_directory(struct task *task, const struct task_op 
         return NULL;
 }
 
-/* What is pinned is used by whoever pinned it, at once: one hand-over less, and nothing is held open meanwhile. Not what must be looked
- * at before it is known where it can run, nor what names are about: those are sorted by their directories first. */
-bool share_runs_at_once(const struct task_op *o) {
-        return o->row->at == LOCATE_OBJECT && o->row->to == LOCATE_NONE && o->sys.identity == o->sys.at.identity &&
-               (o->row->reads || route_is_inline(&o->sys));
+/* What is read of an object can be read where that is looked up. A read of a file's data may have to wait for a disk. */
+static bool is_read_at_once(const struct task_op *o) {
+        return o->row->reads && o->row->at == LOCATE_OBJECT;
 }
 
 void share_add(struct task_op *o, enum io_kind kind) {
@@ -169,8 +166,7 @@ void share_add(struct task_op *o, enum io_kind kind) {
         o->io.kind = slice->io.kind = kind;
         o->io.result = 0;
         o->sys.in_slice = kind == IO_RESOLVE;
-        o->sys.run_too = kind == IO_RESOLVE && share_runs_at_once(o);
-        o->sys.run_until_ms = o->task->session->server->now_ms + JUDGED_MS;
+        o->sys.run_too = kind == IO_RESOLVE && is_read_at_once(o);
         o->sys.last_use = kind == IO_RUN || o->sys.run_too;
         o->sys.next = NULL;
         *slice->link = &o->sys;
