@@ -25,7 +25,7 @@ enum audit_event {
         AUDIT_STOP,        /* "stop" */
         AUDIT_RELOAD,      /* "reload": new rules, or why the old ones stay: peer (NULL: a signal), code, message */
         AUDIT_REFUSED,     /* "refused": a connection: peer where known, code, message */
-        AUDIT_INTENT,      /* "intent": an elevated operation is about to run, or to be looked up and run */
+        AUDIT_INTENT,      /* "intent": an elevated operation is about to run */
         AUDIT_OUTCOME,     /* "outcome": it ran, or failed before. Of what only reads it is mostly the only line */
         AUDIT_DENIED,      /* "denied": policy refused it */
         AUDIT_WOULD_ALLOW, /* "would-allow": an `audit` rule would have allowed it */
