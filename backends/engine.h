@@ -20,7 +20,7 @@ enum io_kind {
         IO_SEND,    /* sends all of data, with fds beside its first byte; result is len or an error. One at a time for each
                        socket, as is one IO_ACCEPT or IO_RECEIVE */
         IO_POLL,    /* once: ready when fd is (out of band too: mount table, signal descriptors) */
-        IO_RESOLVE, /* sys_resolve(op) */
+        IO_RESOLVE, /* io_resolve(op) */
         IO_RUN,     /* sys_run(op) */
         IO_CALL,    /* call(io) on a worker: for what may block and is no operation */
 };
@@ -47,6 +47,8 @@ struct io {
          * Only for kinds that go to the pool; give the first one to submit. An IO_RUN right behind the IO_RESOLVE of the same
          * operation does not run when that one failed, and is cancelled with it. */
         struct io *chain;
+        /* How many are out of those that are waited for together, which all point here: the last wakes the loop. NULL: each does. */
+        uint32_t *together;
         union {
                 struct {
                         os_fd fd;
@@ -74,6 +76,18 @@ struct io {
         uint32_t engine_state;
         uint64_t engine_word[4];
 };
+
+/* What IO_RESOLVE is on a worker. In a slice nobody waits for a filesystem that may hang: that is given back. */
+static inline int io_resolve(struct sys_op *op) {
+        int r = sys_resolve(op, op->in_slice ? SYS_LOCAL_ONLY : 0);
+
+        if (r == -FSOP_EAGAIN && op->in_slice && !op->held_up_by)
+                r = sys_resolve(op, 0);
+        if (r < 0 || !op->run_too || op->at.fs != FS_LOCAL || op->at.demoted || op->since_ms > op->run_until_ms)
+                return r;
+        op->has_run = true;
+        return sys_run(op);
+}
 
 struct engine;
 

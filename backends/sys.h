@@ -260,6 +260,9 @@ struct sys_op {
         void *excluded_context;
         uint64_t since_ms;          /* when sys_resolve began what a rule guards; 0: nothing is. Run looks again at what has become old. */
         bool last_use;              /* run closes the objects that were pinned for it: on a worker, not on the loop afterwards */
+        bool in_slice;              /* resolved in one go with others: given back (held_up_by) where they would have to wait for it */
+        bool run_too;               /* an IO_RESOLVE that went well goes on with sys_run, */
+        uint64_t run_until_ms;      /* … if what a rule guards was begun by then: what was judged long ago is judged again */
         uint8_t *out;               /* room for what the result points to: data, names, entries, failures, texts */
         size_t out_bytes;
         /* filled by sys_resolve and sys_run */
@@ -269,6 +272,7 @@ struct sys_op {
         int32_t os_error;      /* raw */
         const char *why;       /* static sentence where the code alone does not explain, or NULL */
         bool guarded;          /* it was the guard that refused: class denied */
+        bool has_run;          /* after an IO_RESOLVE with run_too: it is resolved, and code is what sys_run said */
         uint64_t held_up_by;   /* after -FSOP_EAGAIN: the mount that may make it wait long, or SYS_MOUNT_UNKNOWN; 0: none */
         int cancelled;         /* atomic; long operations look at it between steps and give up with ECANCELED */
 };
@@ -278,12 +282,14 @@ struct sys_op {
 enum {
         SYS_CACHED_ONLY = 1 << 0, /* answer -FSOP_EAGAIN rather than touch a disk or a slow filesystem */
         SYS_CROSS_MOUNTS = 1 << 1, /* sys_ancestors: beyond the top of a mount, up to the root */
+        SYS_LOCAL_ONLY = 1 << 2,   /* answer -FSOP_EAGAIN rather than touch a slow filesystem, or a directory that is not in the cache */
 };
 
 /*
  * Pins what op->op->verb needs of `at` and `to`: parents and leaf names for what makes or removes names, objects for what
  * changes them; checks the guard on them; sets at.fs / to.fs. Sets code, os_error, why, guarded and returns code.
- * -FSOP_EAGAIN with SYS_CACHED_ONLY: call again on a worker, which held_up_by may keep. Leaves nothing open on failure. [any]
+ * -FSOP_EAGAIN with SYS_CACHED_ONLY or SYS_LOCAL_ONLY: call again on a worker, which held_up_by may keep. Leaves nothing open on
+ * failure. [any]
  */
 int sys_resolve(struct sys_op *op, unsigned flags);
 

@@ -2,9 +2,10 @@
 /*
  * audit.h: who asked for what and what became of it, one JSON object a line, in a file or on stderr. Loop thread only.
  *
- * Records are formatted into a buffer of fixed size and written by audit_flush: for everything elevated, the intents of a
- * batch must be flushed with success before the first of its operations runs (else none may: an operation that cannot be
- * recorded is not done), and its outcomes some time afterwards. Nothing is allocated after audit_open.
+ * Records are formatted into a buffer of fixed size and written by audit_flush: for everything elevated that changes something, the
+ * intents of a batch must be flushed with success before the first of its operations runs (else none may: an operation that
+ * cannot be recorded is not done), and its outcomes some time afterwards. What only reads (ops.h) has an outcome alone, flushed before the
+ * answer is sent, else it is not sent; and an intent as well where it may be kept waiting. Nothing is allocated after audit_open.
  *
  * Keys of a line, each only where it applies: time (RFC 3339, UTC, nanoseconds; lines written
  * together have one), event, id ("session:batch:index"),
@@ -24,8 +25,8 @@ enum audit_event {
         AUDIT_STOP,        /* "stop" */
         AUDIT_RELOAD,      /* "reload": new rules, or why the old ones stay: peer (NULL: a signal), code, message */
         AUDIT_REFUSED,     /* "refused": a connection: peer where known, code, message */
-        AUDIT_INTENT,      /* "intent": an elevated operation is about to run */
-        AUDIT_OUTCOME,     /* "outcome": it ran, or failed before */
+        AUDIT_INTENT,      /* "intent": an elevated operation is about to run, or to be looked up and run */
+        AUDIT_OUTCOME,     /* "outcome": it ran, or failed before. Of what only reads it is mostly the only line */
         AUDIT_DENIED,      /* "denied": policy refused it */
         AUDIT_WOULD_ALLOW, /* "would-allow": an `audit` rule would have allowed it */
         AUDIT_JOB,         /* "job": a copy job has ended: job, peer, message */

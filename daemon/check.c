@@ -34,7 +34,7 @@ int check_config(const struct config *config) {
         int code, status;
 
         code = policy_load(&policy_config, &policy, &report);
-        if (code == 0 && config->socket_group && sys_group_by_name(config->socket_group, &gid) == 0)
+        if (code == 0 && !(config->socket_mode & 0002) && config->socket_group && sys_group_by_name(config->socket_group, &gid) == 0)
                 policy_warn_connect(policy, gid, &report);
         status = print_report(&report, true);
         if (code < 0)

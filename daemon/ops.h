@@ -43,6 +43,7 @@ struct op_row {
         bool elevates; /* rules can elevate it */
         bool admin;    /* uid 0 or admin-group only */
         bool audit;                                      /* recorded when elevated */
+        bool reads;                                      /* changes nothing: its record may follow what it does */
         size_t (*out_bytes)(const struct operation *op); /* room its answer needs besides struct result */
 };
 

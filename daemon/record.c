@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record.c: writes the intent of everything elevated before any of it is done. What cannot be recorded is not done.
+ * record.c: writes the intent of everything elevated that changes something before any of it is done. What cannot be recorded is
+ * not done. Where one worker looks it up and runs it (share.c), that is before it is looked up. Of what only reads one line is
+ * enough, written before the answer leaves (settle.c); but what may be kept waiting is seen in the audit while it does.
  */
+#include "daemon/route.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
-
-#define JUDGED_MS 1000u
 
 struct audit_record record_of(const struct task_op *o, enum audit_event event) {
         const struct session *session = o->task->session;
@@ -40,33 +42,56 @@ static bool may_be_revoked(const struct task_op *o) {
                sys_monotonic_ms() - o->sys.since_ms >= JUDGED_MS;
 }
 
-enum flow record_step(struct task *task) {
-        struct audit *audit = task->session->server->audit;
+static bool is_to_be_recorded(const struct task_op *o) {
+        return o->result.elevated && o->row->audit && !o->recorded;
+}
+
+static bool needs_intent(const struct task_op *o) {
+        uint64_t mount;
+
+        return !o->row->reads || route_may_wait(&o->sys, &mount);
+}
+
+/* Those of the window for which WHICH holds. */
+static void record_intents(struct task *task, bool (*which)(const struct task_op *o)) {
         bool any = false;
         int code;
 
         for_each_op (task, o) {
                 struct audit_record record;
 
-                if (!o->result.elevated || !o->row->audit)
+                if (!is_to_be_recorded(o) || !which(o))
                         continue;
-                if (may_be_revoked(o)) {
-                        task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew while it was looked up: ask again");
-                        continue;
-                }
                 record = record_of(o, AUDIT_INTENT);
                 record_line(o, &record);
-                o->recorded = any = true;
+                any = true;
         }
         if (!any)
-                return FLOW_NEXT;
-        code = audit_flush(audit);
-        if (code == 0)
-                return FLOW_NEXT;
-        for_each_op (task, o)
-                if (o->recorded) {
-                        o->recorded = false;
+                return;
+        code = audit_flush(task->session->server->audit);
+        for_each_op (task, o) {
+                if (!is_to_be_recorded(o) || !which(o))
+                        continue;
+                o->recorded = code == 0;
+                if (code < 0)
                         task_op_fail(o, code, FSOP_CLASS_OS, "not done, because it could not be recorded in the audit log");
-                }
+        }
+}
+
+static bool changes_at_once(const struct task_op *o) {
+        return !o->row->reads && share_runs_at_once(o);
+}
+
+void record_early(struct task *task) {
+        record_intents(task, changes_at_once);
+}
+
+enum flow record_step(struct task *task) {
+        for_each_op (task, o)
+                if (o->result.elevated && (o->row->reads || !o->sys.has_run) && may_be_revoked(o))
+                        task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew while it was looked up: ask again");
+        record_intents(task, needs_intent);
+        for_each_op (task, o)
+                o->recorded = o->recorded || is_to_be_recorded(o);
         return FLOW_NEXT;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * resolve.c: opens the directories of the rules that elevate, then has the backend pin what each operation acts on: from the
- * cache where it is, on the loop; what would have to wait goes to a worker, all of a window in one hand-over.
+ * cache where it is, on the loop; what would have to wait goes to a worker, all of a window in one hand-over. What a large window's
+ * slices give back because it may be kept waiting is then handed over by itself.
  */
 #include <string.h>
 
@@ -198,9 +199,11 @@ static enum flow pin(struct task *task) {
                 passed = o->sys.at.base_is_client_fd || o->sys.to.base_is_client_fd;
                 if (!passed && shared && quick)
                         share_add(o, IO_RESOLVE);
-                else if (!passed && is_settled_by_cache(o))
+                else if (!passed && is_settled_by_cache(o)) {
+                        if (shared && o->pinned)
+                                record_early(task); /* the rest is shared */
                         quick = quick || o->pinned;
-                else if (!passed && o->sys.held_up_by)
+                } else if (!passed && o->sys.held_up_by)
                         submit_alone(o);
                 else
                         link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});
@@ -212,13 +215,23 @@ static enum flow pin(struct task *task) {
         return task->pending > 0 ? FLOW_WAIT : FLOW_NEXT;
 }
 
+static enum flow submit_what_was_given_back(struct task *task) {
+        for_each_op (task, o) {
+                if (!o->sys.in_slice || o->sys.code != -FSOP_EAGAIN || !o->sys.held_up_by)
+                        continue;
+                o->sys.in_slice = o->sys.run_too = o->sys.last_use = false;
+                submit_alone(o);
+        }
+        return task->pending > 0 ? FLOW_WAIT : FLOW_NEXT;
+}
+
 static void collect(struct task *task) {
         for_each_op (task, o) {
                 if (o->io.kind != IO_RESOLVE || o->pinned)
                         continue;
                 if (o->io.result < 0)
                         o->sys.code = (int32_t)o->io.result; /* cancelled before it ran */
-                o->pinned = o->sys.code == 0;
+                o->pinned = o->sys.code == 0 || o->sys.has_run;
                 o->failed = !o->pinned;
         }
 }
@@ -249,6 +262,8 @@ enum flow resolve_step(struct task *task) {
         if (task->step_phase == 1 || (task->step_phase == 0 && flow == FLOW_NEXT)) {
                 task->step_phase = 1;
                 flow = pin(task);
+        } else if (task->step_phase == 2) {
+                flow = submit_what_was_given_back(task);
         }
         if (flow == FLOW_WAIT)
                 return flow;

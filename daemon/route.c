@@ -160,6 +160,12 @@ static bool has_two_ends(const struct operation *op) {
         return op->to.kind != LOCATION_NONE;
 }
 
+bool route_is_inline(const struct sys_op *op) {
+        const struct route_row *row = row_of(op->op->verb);
+
+        return row && row->memory == ROUTE_INLINE && row->disk == ROUTE_INLINE && !is_big(op);
+}
+
 enum route route_of(const struct routes *routes, const struct sys_op *op) {
         const struct route_row *row = row_of(op->op->verb);
         enum route route;

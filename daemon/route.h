@@ -46,6 +46,9 @@ bool route_is_known(enum fsop_verb verb);
 /* chown, chmod and unlink of whole trees. */
 bool route_is_walk(const struct operation *op);
 
+/* Whether it is quick on every local filesystem, whatever it finds there. */
+bool route_is_inline(const struct sys_op *op);
+
 /* Decides, of an operation that is resolved. */
 enum route route_of(const struct routes *routes, const struct sys_op *op);
 /* Whether a worker may be kept waiting by where it is, and by which mount; 0: none that is known to. */

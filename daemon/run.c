@@ -59,29 +59,25 @@ static bool submits_alone(struct task_op *o) {
         return true;
 }
 
-/* A stat was answered when it was looked up. */
-static bool is_done_already(const struct task_op *o) {
-        return o->op->verb == FSOP_VERB_STAT;
-}
-
 static enum flow run_all(struct task *task) {
         struct routes *routes = &task->session->server->routes;
         struct io *first = NULL, **link = &first;
         bool shared = share_begin(task);
 
-        if (task->cancelled) {
-                for_each_op (task, o)
-                        task_op_fail_cancelled(o);
-                return FLOW_NEXT;
-        }
         for_each_op (task, o) {
+                if (o->sys.has_run)
+                        continue;
+                if (task->cancelled) {
+                        task_op_fail_cancelled(o);
+                        continue;
+                }
                 set_excluded(o);
                 switch (route_of(routes, &o->sys)) {
                 case ROUTE_SERVICE:
                         answer(o);
                         break;
                 case ROUTE_INLINE:
-                        if (shared && !is_done_already(o)) {
+                        if (shared) {
                                 share_add(o, IO_RUN);
                                 break;
                         }

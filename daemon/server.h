@@ -26,6 +26,8 @@ struct server {
         struct roots *roots;
         struct accounts accounts;
         struct routes routes;
+        uint32_t processors; /* 0: not asked for yet */
+        uint32_t slices_out; /* of windows, with workers (share.c) */
         struct jobs *jobs;
         bool private_service;
         bool has_admin_gid;

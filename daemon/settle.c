@@ -113,6 +113,12 @@ static void refund(struct task_op *o) {
         o->charged_bytes = 0;
 }
 
+static void count_failure(struct task_op *o) {
+        o->task->session->server->totals.failed++;
+        if (o->task->batch.mode == FSOP_BATCH_ORDERED_STOP)
+                o->task->stopped = true;
+}
+
 static void settle_op(struct task_op *o) {
         if (o->result.error.code == 0 && o->sys.code != 0)
                 explain_failure(o);
@@ -120,11 +126,8 @@ static void settle_op(struct task_op *o) {
                 keep_opened(o);
         refund(o);
         record_outcome(o);
-        if (o->result.error.code != 0) {
-                o->task->session->server->totals.failed++;
-                if (o->task->batch.mode == FSOP_BATCH_ORDERED_STOP)
-                        o->task->stopped = true;
-        }
+        if (o->result.error.code != 0)
+                count_failure(o);
         if (o->pinned && !o->sys.cache) /* then it could not say what it changed */
                 o->task->parents.stale = 1;
         if (o->pinned)
@@ -136,9 +139,35 @@ static void settle_op(struct task_op *o) {
         o->identity = NULL;
 }
 
+static bool is_recorded_read(const struct task_op *o) {
+        return o->recorded && o->row->reads;
+}
+
+/* What was read is told only when that is on record. */
+static void record_reads(struct task *task) {
+        bool any = false;
+        int code;
+
+        for (uint32_t i = 0; i < task->window_count && !any; i++)
+                any = is_recorded_read(&task->ops[i]);
+        code = any ? audit_flush(task->session->server->audit) : 0;
+        for (uint32_t i = 0; i < task->window_count && code < 0; i++) {
+                struct task_op *o = &task->ops[i];
+
+                if (!is_recorded_read(o))
+                        continue;
+                if (o->result.error.code == 0)
+                        count_failure(o);
+                o->result.error = (struct error){0};
+                o->result.outcome = FSOP_OUTCOME_NOT_STARTED;
+                task_op_fail(o, code, FSOP_CLASS_OS, "not answered, because it could not be recorded in the audit log");
+        }
+}
+
 enum flow settle_step(struct task *task) {
         for (uint32_t i = 0; i < task->window_count; i++)
                 settle_op(&task->ops[i]);
+        record_reads(task);
         locate_release(task);
         task->roots = roots_unref(task->roots);
         task->policy = policy_unref(task->policy);

@@ -9,12 +9,11 @@
 
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/steps.h"
 
 #define SHARE_OPS_MIN 32u /* two hand-overs, 10 to 20 us each, are then less than a twentieth of the work */
 #define SLICE_OPS_MIN 32u
 #define SLICES_MAX 8u
-
-static uint32_t n_out; /* slices of all tasks that are with workers */
 
 /* What one worker does in one go. */
 struct slice {
@@ -31,6 +30,7 @@ struct slices {
         uint32_t n_open;  /* that the step has begun to fill */
         uint32_t n_known; /* whose cache has been used */
         uint32_t ops_max; /* in one of them */
+        uint32_t n_together; /* that are with workers */
         struct slice each[SLICES_MAX];
 };
 
@@ -50,12 +50,12 @@ static void spread_staleness(struct task *task) {
 
 /* As many slices as keep every processor busy; one where other tasks do that already. */
 static uint32_t slice_ops(const struct task *task) {
-        static uint32_t processors;
+        struct server *server = task->session->server;
         uint32_t slices, ops;
 
-        if (processors == 0)
-                processors = sys_processors();
-        slices = n_out < processors ? processors - n_out : 1;
+        if (server->processors == 0)
+                server->processors = sys_processors();
+        slices = server->slices_out < server->processors ? server->processors - server->slices_out : 1;
         ops = (task->window_count + slices - 1) / slices;
         return ops < SLICE_OPS_MIN ? SLICE_OPS_MIN : ops;
 }
@@ -146,6 +146,13 @@ static struct slice *slice_of_directory(struct task *task, const struct task_op 
         return NULL;
 }
 
+/* What is pinned is used by whoever pinned it, at once: one hand-over less, and nothing is held open meanwhile. Not what must be looked
+ * at before it is known where it can run, nor what names are about: those are sorted by their directories first. */
+bool share_runs_at_once(const struct task_op *o) {
+        return o->row->at == LOCATE_OBJECT && o->row->to == LOCATE_NONE && o->sys.identity == o->sys.at.identity &&
+               (o->row->reads || route_is_inline(&o->sys));
+}
+
 void share_add(struct task_op *o, enum io_kind kind) {
         struct identity *identity = kind == IO_RESOLVE ? o->sys.at.identity : o->sys.identity;
         struct slice *slice = NULL;
@@ -161,7 +168,10 @@ void share_add(struct task_op *o, enum io_kind kind) {
                 o->sys.cache = &slice->parents;
         o->io.kind = slice->io.kind = kind;
         o->io.result = 0;
-        o->sys.last_use = kind == IO_RUN;
+        o->sys.in_slice = kind == IO_RESOLVE;
+        o->sys.run_too = kind == IO_RESOLVE && share_runs_at_once(o);
+        o->sys.run_until_ms = o->task->session->server->now_ms + JUDGED_MS;
+        o->sys.last_use = kind == IO_RUN || o->sys.run_too;
         o->sys.next = NULL;
         *slice->link = &o->sys;
         slice->link = &o->sys.next;
@@ -173,7 +183,7 @@ static void slice_done(struct io *io) {
         struct task *task = slice->task;
 
         slice->in_flight = false;
-        n_out--;
+        task->session->server->slices_out--;
         for (struct sys_op *op = slice->first, *next; op; op = next) {
                 next = op->next;
                 op->next = NULL;
@@ -186,6 +196,7 @@ static void slice_done(struct io *io) {
 void share_submit(struct task *task) {
         struct slices *slices = task->slices;
 
+        slices->n_together = slices->n_open;
         for (uint32_t i = 0; i < slices->n_open; i++) {
                 struct slice *slice = &slices->each[i];
 
@@ -193,9 +204,10 @@ void share_submit(struct task *task) {
                                         .flags = IO_POOL,
                                         .done = slice_done,
                                         .owner = slice,
+                                        .together = &slices->n_together,
                                         .u.op = slice->first};
                 slice->in_flight = true;
-                n_out++;
+                task->session->server->slices_out++;
                 task_submit(task, &slice->io);
         }
 }

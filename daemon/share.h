@@ -12,10 +12,12 @@
  * slices, and they are empty. */
 bool share_begin(struct task *task);
 
+/* Whether a slice that resolves it runs it as well, so that what is to be recorded before it runs is to be recorded now. */
+bool share_runs_at_once(const struct task_op *o);
+
 /*
- * Puts an operation into a slice. KIND is IO_RESOLVE (the operation gets its slice's cache of parents) or IO_RUN. What
- * is put together wears one identity; what makes and removes names in one directory is not spread over workers, that
- * would only fight over its lock.
+ * Puts an operation into a slice. KIND is IO_RESOLVE (the operation gets its slice's cache of parents, and may be run at once) or IO_RUN. What is put together wears one identity; what makes and removes names in one directory is not spread over
+ * workers, that would only fight over its lock.
  */
 void share_add(struct task_op *o, enum io_kind kind);
 

@@ -12,7 +12,7 @@ const struct step steps[] = {
         {"locate", locate_step},       /* what handles and passed descriptors are, for authorize to decide on */
         {"authorize", authorize_step}, /* identity + verb + location + arguments -> verdict */
         {"resolve", resolve_step},     /* location -> pinned parent and leaf, or pinned object */
-        {"record", record_step},       /* audit: intents of everything elevated */
+        {"record", record_step},       /* audit: intents of everything elevated that changes something */
         {"run", run_step},             /* the deed */
         {"settle", settle_step},       /* outcomes, audit, everything given back; once per operation */
         {"reply", reply_step},         /* results into the session's queue; then the next window, if there is one */

@@ -36,6 +36,12 @@ size_t batch_out_bytes(const struct batch *batch);
 /* Gives back the roots that locate opened for authorize. */
 void locate_release(struct task *task);
 
+/* How long what was judged by rules is done without asking whether they are still those. */
+#define JUDGED_MS 1000u
+
+/* Records the intents of what the window's slices will run at once, before they are handed over. */
+void record_early(struct task *task);
+
 /* The audit's view of an operation (record.c), and its way there, by which its user is charged. */
 struct audit_record record_of(const struct task_op *o, enum audit_event event);
 void record_line(const struct task_op *o, const struct audit_record *record);

@@ -428,7 +428,8 @@ static int threads_wait(struct engine *engine, int timeout_ms) {
         e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
-        int n = done > 0 || e->ready.first ? gather(e, 0) : gather_idle(e, pool_slice_ms(e->pool, timeout_ms));
+        int n = done > 0 || e->ready.first ? gather(e, 0) : gather_idle(e, pool_falls_asleep(e->pool, timeout_ms));
+        pool_awake(e->pool);
         if (n < 0)
                 return n;
         done += n + deliver(e);

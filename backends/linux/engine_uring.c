@@ -382,7 +382,8 @@ static int uring_wait(struct engine *engine, int timeout_ms) {
                 return done;
         submit_waiting(e);
         bool idle = done == 0 && !e->ready.first && io_uring_cq_ready(&e->ring) == 0;
-        int r = idle ? enter_idle(e, pool_slice_ms(e->pool, timeout_ms)) : enter(e, 0);
+        int r = idle ? enter_idle(e, pool_falls_asleep(e->pool, timeout_ms)) : enter(e, 0);
+        pool_awake(e->pool);
         if (r < 0)
                 return r;
         done += reap(e);

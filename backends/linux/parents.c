@@ -62,7 +62,7 @@ static void cache_drop_stale(struct parent_cache *cache) {
 
 /* What is not used any more is closed. */
 static bool slot_is_old(struct parent_slot *slot) {
-        if (slot->since_ms == 0 || sys_monotonic_ms() - slot->since_ms < PINNED_MS)
+        if (slot->since_ms == 0 || posix_coarse_ms() - slot->since_ms < PINNED_MS)
                 return false;
         slot->stale = true;
         if (slot->users == 0)
@@ -100,7 +100,7 @@ bool parents_keep(struct parent_cache *cache, const struct place *place, size_t 
                                              .may_leave_base = place->may_leave_base, .guard = place->guard, .is_base = fd == place->base,
                                              .path = {place->path.data, len}, .stat = *stat, .fs = place->fs,
                                              .in_memory = place->in_memory, .demoted = place->demoted};
-                slot->since_ms = place->guard != NULL ? sys_monotonic_ms() : 0;
+                slot->since_ms = place->guard != NULL ? posix_coarse_ms() : 0;
                 return true;
         }
         return false;

@@ -116,7 +116,7 @@ static int check_filesystem(struct sys_op *op, struct place *place, int fd, stru
         enum fs_class fs = mounts_look(stat->mnt_id, place->base_is_client_fd, &place->in_memory, &place->demoted);
         int r;
 
-        if (fs != FS_FORBIDDEN && (fs != FS_LOCAL || place->demoted) && (flags & SYS_CACHED_ONLY)) {
+        if (fs != FS_FORBIDDEN && (fs != FS_LOCAL || place->demoted) && (flags & (SYS_CACHED_ONLY | SYS_LOCAL_ONLY))) {
                 op->held_up_by = stat->mnt_id;
                 return op->code = -FSOP_EAGAIN;
         }
@@ -193,6 +193,11 @@ static int start_of(const struct place *place, uint64_t *ret_resolve) {
                 *ret_resolve |= RESOLVE_BENEATH;
         }
         return (int)place->base;
+}
+
+/* Where a way leads nobody knows before it was gone: what may only touch local filesystems goes by the cache. */
+static unsigned flags_on_the_way(unsigned flags) {
+        return flags & SYS_LOCAL_ONLY ? flags | SYS_CACHED_ONLY : flags;
 }
 
 static uint64_t leaf_resolve(const struct place *place) {
@@ -277,7 +282,7 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
                         return op_failed(op, ENAMETOOLONG);
                 memcpy(directory, path, len);
                 directory[len] = 0;
-                fd = lookup_open(start, directory, O_PATH | O_DIRECTORY, 0, resolve, flags);
+                fd = lookup_open(start, directory, O_PATH | O_DIRECTORY, 0, resolve, flags_on_the_way(flags));
                 if (fd < 0)
                         return lookup_failed(op, place, -fd);
                 place->parent = fd;
@@ -402,7 +407,7 @@ static int caller_pin_object(struct sys_op *op, struct place *place, unsigned fl
                 open_flags |= O_NOFOLLOW;
         if (wants_directory(op->op))
                 open_flags |= O_DIRECTORY;
-        fd = lookup_open(start, (const char *)place->path.data, open_flags, 0, resolve, flags);
+        fd = lookup_open(start, (const char *)place->path.data, open_flags, 0, resolve, flags_on_the_way(flags));
         if (fd < 0)
                 return lookup_failed(op, place, -fd);
         return take_object(op, place, fd, false, flags);
@@ -506,7 +511,7 @@ static int replace_leaf(struct sys_op *op, char *path, size_t offset, int link_f
 static int guarded_pin_directory(struct sys_op *op, struct place *place, const char *path, unsigned flags) {
         uint64_t resolve;
         int start = start_of(place, &resolve);
-        int fd = lookup_open(start, path, O_PATH | O_DIRECTORY, 0, resolve, flags), r;
+        int fd = lookup_open(start, path, O_PATH | O_DIRECTORY, 0, resolve, flags_on_the_way(flags)), r;
 
         if (fd < 0)
                 return lookup_failed(op, place, -fd);
@@ -788,7 +793,7 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         place_reset(&op->at);
         place_reset(&op->to);
         op->opened = OS_FD_NONE;
-        op->since_ms = op->at.guard != NULL || op->to.guard != NULL ? sys_monotonic_ms() : 0;
+        op->since_ms = op->at.guard != NULL || op->to.guard != NULL ? posix_coarse_ms() : 0;
         forget_failure(op);
         op->held_up_by = 0;
         r = resolve_place(op, &op->at, shape->at, flags);
@@ -796,7 +801,7 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
                 place = &op->to;
                 r = resolve_place(op, &op->to, shape->to, flags);
         }
-        if (r == -FSOP_EAGAIN && (flags & SYS_CACHED_ONLY) && op->held_up_by == 0 && place->parent == OS_FD_NONE)
+        if (r == -FSOP_EAGAIN && (flags & (SYS_CACHED_ONLY | SYS_LOCAL_ONLY)) && op->held_up_by == 0 && place->parent == OS_FD_NONE)
                 op->held_up_by = place_held_up_by(place);
         if (r >= 0)
                 r = check_together(op);

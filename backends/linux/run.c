@@ -88,7 +88,7 @@ int op_begin(struct sys_op *op) {
 
 /* Whether a rule guards it and it was looked up too long ago. */
 static bool is_old(const struct sys_op *op) {
-        return op->since_ms > 0 && sys_monotonic_ms() - op->since_ms >= PINNED_MS;
+        return op->since_ms > 0 && posix_coarse_ms() - op->since_ms >= PINNED_MS;
 }
 
 static void close_object(struct place *place) {

@@ -271,10 +271,20 @@ static void close_both(int fds[2]) {
                         close(fds[i]);
 }
 
+/* A standard stream that is closed must not become a socket or a file of ours, which messages would go to. */
+static int occupy_standard_streams(void) {
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+                        return -1;
+        return 0;
+}
+
 int service_split(void) {
         struct split split = {.messages = {-1, -1}, .lifeline = {-1, -1}, .signals = -1, .keeper = getpid()};
         int r;
 
+        if (occupy_standard_streams() < 0)
+                return error_from_errno(errno);
         sigemptyset(&split.mask);
         sigaddset(&split.mask, SIGTERM);
         sigaddset(&split.mask, SIGINT);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 #define LONG_LOOK_MAX 128u /* chains of a lane that are looked at for one whose mount is free */
 #define GIVE_WAY_IOS 32u /* a chain gives way after so many ios or so much time */
 #define GIVE_WAY_MS 1u
+#define LINGER_NS UINT64_C(50000) /* two or three times what waking a processor takes that sleeps */
 
 /* engine_word[WORD_STATE]: where the pool has it. */
 enum { POOL_QUEUED = 1, POOL_RUNNING, POOL_FINISHED };
@@ -75,6 +77,7 @@ struct pool {
         uint32_t n_long;  /* workers on a long chain that are not stuck */
         bool closing, abandoned;
         int has_finished; /* atomic: a look without the lock */
+        int asleep;       /* atomic: the loop is, or soon will be */
         /* the loop thread's */
         uint32_t outstanding;
         uint64_t next_tick_ms;
@@ -109,10 +112,6 @@ static void run_each(struct io *io, int (*do_one)(struct sys_op *op)) {
         io->os_error = 0;
 }
 
-static int resolve_one(struct sys_op *op) {
-        return sys_resolve(op, 0);
-}
-
 /* An IO_RUN behind the IO_RESOLVE of its operation. */
 static bool belong_together(const struct io *before, const struct io *io) {
         return before && before->kind == IO_RESOLVE && io->kind == IO_RUN && before->u.op == io->u.op;
@@ -131,10 +130,10 @@ static void run_one(struct io *io, const struct io *before) {
                 return;
         case IO_RESOLVE:
                 if (op->next) {
-                        run_each(io, resolve_one);
+                        run_each(io, io_resolve);
                         return;
                 }
-                io->result = sys_resolve(op, 0);
+                io->result = io_resolve(op);
                 io->os_error = op->os_error;
                 return;
         case IO_RUN:
@@ -400,15 +399,18 @@ static void give_way(struct pool *pool, struct io *rest, uint64_t stamp) {
         lanes_rotate(pool, lane);
 }
 
-static void publish(struct pool *pool, struct io_list *finished) {
-        bool first = !pool->finished.first;
-
+static void publish(struct pool *pool, struct io_list *finished, bool wakes) {
         if (!finished->first)
                 return;
         io_list_move(&pool->finished, finished);
-        __atomic_store_n(&pool->has_finished, 1, __ATOMIC_RELEASE);
-        if (first)
+        __atomic_store_n(&pool->has_finished, 1, __ATOMIC_SEQ_CST);
+        if (wakes && __atomic_exchange_n(&pool->asleep, 0, __ATOMIC_SEQ_CST))
                 pool->config.wake(pool->config.userdata);
+}
+
+/* Whether nobody else is waited for together with it. */
+static bool is_last(const struct io *io) {
+        return !io->together || --*io->together == 0;
 }
 
 /* Takes a queued io out of its chain, and the chain out of the queue if it was alone, and finishes it. */
@@ -431,7 +433,7 @@ static void finish_queued(struct pool *pool, struct io *io, int code) {
         io->engine_word[WORD_STATE] = POOL_FINISHED;
         finish_with(io, code);
         io_list_append(&finished, io);
-        publish(pool, &finished);
+        publish(pool, &finished, is_last(io));
 }
 
 static void fail_queues(struct pool *pool, int code) {
@@ -467,6 +469,7 @@ static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
         struct io *before = NULL;
         uint64_t began_ms = sys_monotonic_ms(), arrival = io->engine_word[WORD_STAMP] >> 16;
         uint32_t count = count_of(io), n = 0;
+        bool wakes = false;
 
         worker->whose = io->whose;
         worker->mount = io->mount;
@@ -486,6 +489,7 @@ static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
                 struct io *after = io->chain;
                 io->chain = NULL;
                 io->engine_word[WORD_STATE] = POOL_FINISHED;
+                wakes |= is_last(io);
                 io_list_append(&worker->finished, io);
                 n++;
                 if (after && !belong_together(io, after) && should_give_way(pool, worker->whose, n, began_ms)) {
@@ -496,20 +500,41 @@ static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
                 io = after;
         }
         pool->n_long -= worker->is_long;
-        publish(pool, &worker->finished);
+        publish(pool, &worker->finished, wakes);
         return true;
 }
 
+/*
+ * Under the lock. Where slices of windows come there are soon more of them, and being woken would take a good part of the time
+ * that a slice does. So whoever did one looks about for a moment, without keeping the processor from anybody.
+ */
+static void linger(struct pool *pool) {
+        uint64_t until = sys_monotonic_ns() + LINGER_NS;
+
+        unlock(pool);
+        while (__atomic_load_n(&pool->n_queued, __ATOMIC_RELAXED) == 0 && sys_monotonic_ns() < until)
+                sched_yield();
+        lock(pool);
+}
+
 static void worker_loop(struct pool *pool, struct worker *worker) {
+        bool lingers = false;
+
         while (!pool->closing) {
                 struct io *io = pick(pool);
 
                 if (io) {
+                        lingers = io->together != NULL;
                         if (!run_chain(pool, worker, io))
                                 return;
                         /* Back from being stuck, with a replacement at work: one of them is too many. */
                         if (pool->n_live - pool->n_stuck > pool->config.workers)
                                 return;
+                        continue;
+                }
+                if (lingers) {
+                        lingers = false;
+                        linger(pool);
                         continue;
                 }
                 pool->n_idle++;
@@ -650,7 +675,7 @@ static void mark_stuck(struct pool *pool, struct worker *worker) {
         worker->stuck = true;
         pool->n_stuck++;
         pool->n_long -= worker->is_long;
-        publish(pool, &worker->finished);
+        publish(pool, &worker->finished, true);
         snprintf(line, sizeof(line), "a worker hangs in one call for more than %u s (%u of %u)",
                  (unsigned)(pool->config.stuck_ms / 1000), (unsigned)pool->n_stuck, (unsigned)pool->n_live);
         if (pool->config.log)
@@ -700,6 +725,7 @@ int pool_new(const struct pool_config *config, struct pool **ret_pool) {
                 pool->config.stuck_ms = POOL_STUCK_MS;
         pthread_mutex_init(&pool->lock, NULL);
         pthread_cond_init(&pool->work, NULL);
+        pool->asleep = 1;
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         pthread_cond_init(&pool->gone, &attributes);
@@ -757,10 +783,17 @@ uint32_t pool_outstanding(const struct pool *pool) {
         return pool->outstanding;
 }
 
-int pool_slice_ms(const struct pool *pool, int timeout_ms) {
+int pool_falls_asleep(struct pool *pool, int timeout_ms) {
         int tick = (int)tick_ms(pool);
 
+        __atomic_store_n(&pool->asleep, 1, __ATOMIC_SEQ_CST);
+        if (__atomic_load_n(&pool->has_finished, __ATOMIC_SEQ_CST))
+                return 0;
         return pool->outstanding > 0 && (timeout_ms < 0 || timeout_ms > tick) ? tick : timeout_ms;
+}
+
+void pool_awake(struct pool *pool) {
+        __atomic_store_n(&pool->asleep, 0, __ATOMIC_RELAXED);
 }
 
 void pool_stats(struct pool *pool, struct engine_stats *ret_stats) {

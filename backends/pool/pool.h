@@ -45,8 +45,13 @@ void pool_take(struct pool *pool, struct io_list *list);
 /* Ios that are queued, running or finished and not taken. */
 uint32_t pool_outstanding(const struct pool *pool);
 
-/* How long an engine that may wait timeout_ms (-1: for ever) shall sleep: not so long that a stuck worker goes unseen. */
-int pool_slice_ms(const struct pool *pool, int timeout_ms);
+/*
+ * The loop is about to wait up to timeout_ms (-1: for ever), and is to be woken by what finishes from now on. Returns for how long it shall:
+ * not at all if something has finished, and not so long that a stuck worker goes unseen. pool_awake: it is back, and will look by
+ * itself. Who says neither is woken once.
+ */
+int pool_falls_asleep(struct pool *pool, int timeout_ms);
+void pool_awake(struct pool *pool);
 
 /* Looks for stuck workers, no more often than is useful. To be called about once a second while anything is outstanding. */
 void pool_tick(struct pool *pool, uint64_t now_ms);

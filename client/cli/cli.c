@@ -115,6 +115,8 @@ void cli_show_help(const struct command *command) {
 int cli_take_global(struct cli *cli, const struct invocation *where, const char *const values[OPT_COUNT]) {
         const char *why;
         cli->json = cli->json || values[OPT_JSON];
+        if (values[OPT_SOCKET] && !*values[OPT_SOCKET])
+                return cli_usage_value(cli, where, "socket", "", "a path is expected");
         if (values[OPT_SOCKET])
                 cli->socket = values[OPT_SOCKET];
         if (values[OPT_AS] && !where->line)

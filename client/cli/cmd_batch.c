@@ -42,6 +42,8 @@ static void run_file(struct cli *cli, const struct invocation *invocation, struc
         if (r < 0 && !terminal_interrupted())
                 refuse_line(cli, invocation, number + 1, why);
         cli_flush(cli);
+        if (cli->json)
+                return;
         if (cli_was_stopped(cli))
                 show_note("batch: stopped at the first failure; nothing behind it was run");
         else if (cli->no_daemon && cli->client)
@@ -55,7 +57,11 @@ int plan_batch(struct cli *cli, const struct invocation *invocation) {
                                                .stop_on_error = given(invocation, OPT_STOP_ON_ERROR)};
         struct batchfile *file = batchfile_open(path, given(invocation, OPT_NUL));
         if (!file) {
-                show_note("batch: cannot open %s: %s", path, terminal_why());
+                const char *why = terminal_why();
+                struct text name = {0};
+                text_add_name(&name, path, strlen(path));
+                show_note("batch: cannot open %s: %s", name.data, why);
+                text_free(&name);
                 cli->n_failed++;
                 return 0;
         }

@@ -66,13 +66,14 @@ int command_find(const char *const *words, int n_words, const struct command **r
                         return two ? 2 : 1;
                 }
                 first_only |= two;
-                nearest_offer(&nearest, command->name);
         }
         if (first_only) {
                 add_quoted(why, "'", words[0], "' is followed by another word: ");
                 add_second_words(words[0], why);
                 return -1;
         }
+        for (const struct command *command = commands; command->name; command++)
+                nearest_offer(&nearest, command->name);
         add_quoted(why, "unknown command '", words[0], "'");
         if (nearest.best)
                 text_addf(why, "; did you mean '%s'?", nearest.best);

@@ -17,7 +17,16 @@
 
 #include "client/cli/terminal.h"
 
+/* A standard stream that is closed must not become the socket to the daemon: messages would go there. What takes its
+ * place fails as it would have. */
+static void occupy_standard_streams(void) {
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+                        return;
+}
+
 void terminal_start(void) {
+        occupy_standard_streams();
         signal(SIGPIPE, SIG_IGN);
 }
 

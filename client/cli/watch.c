@@ -398,7 +398,8 @@ void watch_job(struct cli *cli, const struct watching *watching) {
                 int r = watch.asking ? 0 : ask(&watch);
                 if (r >= 0 && terminal_interrupted() && !watch.interrupted)
                         on_interrupt(&watch);
-                if (r >= 0 && !watch.over)
+                /* To cancel was a blocking call, which may have brought this answer as well. */
+                if (r >= 0 && !watch.over && !fsop_batch_is_done(watch.asking))
                         r = fsop_wait(cli->client, patience_ms(&watch));
                 if (r >= 0 && !watch.over)
                         r = fsop_process(cli->client);

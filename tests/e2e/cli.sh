@@ -52,6 +52,7 @@ for shell in bash zsh fish; do
 done
 
 # ---- no daemon: 4, and why ----------------------------------------------------------------------------------------------
+exits 2 "an empty name of a socket" fsop --socket "" ping
 exits 4 "no socket" fsop --socket "$scratch/none" stat /
 contains "… names the socket" "$scratch/none" "$output"
 contains "… and the reason" ENOENT "$output"
@@ -235,6 +236,7 @@ printf '%s\n' 'mkdir s1' 'rm -f none' 'rmdir none' 'mkdir s2' >"$batch"
 exits 5 "--stop-on-error" n batch --stop-on-error "$batch"
 [ -d s1 ] && [ ! -e s2 ] && ok "… stopped" || fail "… stopped"
 contains "… and says so" stopped "$output"
+equal "… but for JSON's last line" "" "$(n --json batch --stop-on-error "$batch" 2>&1 >/dev/null)"
 exits 1 "a batch file that is not there" n batch "$scratch/none"
 for i in $(seq 3000); do echo "mkdir many$i"; done >"$batch"
 exits 0 "3000 in parallel" n batch --parallel "$batch"
@@ -253,10 +255,26 @@ exec {out}>&-
 cat <&"$in" >/dev/null
 wait "$answerer" 2>/dev/null
 
+# ---- rm -f ----------------------------------------------------------------------------------------------------------------
+: >plain
+exits 0 "rm -f below a file" n rm -f plain/none
+exits 1 "… which rm minds" n rm plain/none
+if loop_mount ext4 "$scratch/data/fixed"; then
+        mkdir "$scratch/data/fixed/d"
+        mount -o remount,ro "$scratch/data/fixed"
+        exits 0 "rm -f of what a read-only filesystem does not have" n --as caller rm -f "$scratch/data/fixed/none"
+        exits 0 "… rm -rf" n --as caller rm -rf "$scratch/data/fixed/none"
+        exits 1 "… of what it has" n --as caller rm -rf "$scratch/data/fixed/d"
+        contains "… says why" EROFS "$output"
+fi
+
 # ---- ends -----------------------------------------------------------------------------------------------------------------
 exits 1 "a full standard output" bash -c "fsop ls / >/dev/full"
 contains "… is told" "standard output" "$output"
 exits 1 "a reader that leaves" bash -c "set -o pipefail; fsop ls /usr/bin | true"
+exits 3 "a closed standard error" bash -c "exec \"\$@\" 2>&-" - "${nobody[@]}" "$bin/fsop" chown root /
+exits 0 "… and then" n ping
+lacks "… is not the connection" "not a frame" "$(cat "$daemon_log")"
 dd if=/dev/zero of=big bs=1M count=1024 status=none
 chown nobody big
 as_nobody fsop copy-range --clone never big copy &

@@ -268,6 +268,15 @@ equal "an interrupt ends it by its signal" 143 $status
 equal "… and cancels the job" cancelled "$(state_of "$job")"
 contains "… and says so" "was cancelled" "$(cat "$scratch/interrupted")"
 [ ! -e slow2 ] && ok "nothing is left of it" || fail "nothing is left of it"
+"${nobody[@]}" "$bin/fsop" --json cp --clone never --bwlimit 2M big slow2 >"$scratch/interrupted" &
+copier=$!
+wait_until "it runs" started slow2
+kill -TERM $copier
+wait_until "an interrupt ends it with --json, too" gone $copier || kill -KILL $copier
+status=0
+wait $copier || status=$?
+equal "… by its signal" 143 $status
+equal "… and the last line says so" cancelled "$(tail -n 1 "$scratch/interrupted" | jq -r .state)"
 "${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 2M big slow3 2>/dev/null &
 copier=$!
 wait_until "it runs" started slow3

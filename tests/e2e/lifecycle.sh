@@ -60,6 +60,13 @@ kill -INT "$daemon_pid"
 wait_until "INT ends it" gone "$daemon_pid"
 stop_daemon
 
+# Started without standard streams it opens none of its files in their place: messages would be written there.
+"$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --engine "$FSOP_TEST_ENGINE" <&- >&- 2>&- &
+daemon_pid=$!
+wait_until "the daemon answers" daemon_answers
+equal "closed standard streams stay nobody's" "/dev/null /dev/null /dev/null" "$(readlink "/proc/$daemon_pid/fd/"{0,1,2} | xargs)"
+stop_daemon
+
 exits 0 "--version" "$bin/fsopd" --version
 exits 2 "an unknown option" "$bin/fsopd" --no-such-option
 exits 2 "an unknown engine" "$bin/fsopd" --engine steam --socket "$scratch/run/x"

@@ -25,7 +25,12 @@ good() {
 }
 good | rules
 write_config ""
+write_config "socket-group: root"
 exits 0 "--check-config" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check-config
+sed -i 's/^socket-mode: .*/socket-mode: 0660/' "$scratch/etc/fsopd.yaml"
+exits 1 "… where a rule's user is not let in" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check-config
+contains "… names it" "uid $nobody_uid may not connect" "$output"
+write_config ""
 start_daemon
 
 may() { exits 0 "$1" as_nobody fsop chown 1234 "$2"; }

@@ -179,7 +179,8 @@ static struct store *store_stay(struct store *base) {
 const struct store_ops __wrap_store_sqlite = {.name = "given", .exists = store_exists, .open = store_open};
 
 static void store_start(void) {
-        must(sqlite3_open_v2(":memory:", &store.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) == SQLITE_OK);
+        must(sqlite3_open_v2(":memory:", &store.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                             NULL) == SQLITE_OK);
         for (unsigned i = 0; i < TABLES; i++)
                 prepare(tables[i].which, tables[i].columns, tables[i].rows_max);
         ops = __real_store_sqlite;

@@ -123,7 +123,7 @@ static void run_pending(struct fake *fake) {
                         int r = 0;
 
                         for (struct sys_op *op = io->u.op; op; op = op->next)
-                                r = io->kind == IO_RUN ? sys_run(op) : sys_resolve(op, 0);
+                                r = io->kind == IO_RUN ? sys_run(op) : io_resolve(op);
                         fake_engine_complete(&fake->engine, io, several ? 0 : r, io->u.op->os_error);
                 }
         }

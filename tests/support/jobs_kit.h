@@ -106,7 +106,7 @@ static bool step(void) {
                         io->os_error = 0;
                         io->u.call(io);
                 } else
-                        io->result = io->kind == IO_RESOLVE ? sys_resolve(io->u.op, 0) : sys_run(io->u.op);
+                        io->result = io->kind == IO_RESOLVE ? io_resolve(io->u.op) : sys_run(io->u.op);
                 fake_engine_complete(server.engine, io, io->result, 0);
                 rounds();
                 return true;

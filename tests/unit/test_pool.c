@@ -363,6 +363,36 @@ START_TEST(chain_comes_back_together) {
 }
 END_TEST
 
+/* Of those that are waited for together the last one wakes; and only a loop that sleeps. */
+START_TEST(the_last_of_several_wakes) {
+        unsigned calls[2] = {0};
+        uint32_t together;
+
+        new_pool(3, 0);
+        for (int awake = 0; awake < 2; awake++) {
+                struct io quick = call(answer_7, &calls[0]), slow = call(note_and_stand, &calls[1]);
+                unsigned before = n_done;
+
+                together = 2;
+                quick.together = slow.together = &together;
+                pool_falls_asleep(pool, -1);
+                pool_submit(pool, &slow);
+                SPIN_UNTIL(LOAD(standing) == 1);
+                pool_submit(pool, &quick);
+                DELIVER_UNTIL(n_done == before + 1);
+                ck_assert_int_eq(LOAD(wakes), awake);
+                if (awake) /* it was woken once, and now it looks by itself */
+                        pool_awake(pool);
+                open_gate(1);
+                SPIN_UNTIL(LOAD(wakes) == 1);
+                DELIVER_UNTIL(n_done == before + 2);
+                ck_assert_int_eq(LOAD(wakes), 1);
+                ck_assert_uint_eq(together, 0);
+        }
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
 /* Whoever was woken and did not take it yet is not woken again. */
 START_TEST(woken_once_until_it_takes) {
         unsigned calls[20] = {0};
@@ -808,12 +838,12 @@ START_TEST(sleep_is_bounded_while_something_runs) {
         struct io io = call(stand_still, &calls);
 
         new_pool(2, 1);
-        ck_assert_int_eq(pool_slice_ms(pool, -1), -1);
-        ck_assert_int_eq(pool_slice_ms(pool, 5000), 5000);
-        ck_assert_int_eq(pool_slice_ms(pool, 0), 0);
+        ck_assert_int_eq(pool_falls_asleep(pool, -1), -1);
+        ck_assert_int_eq(pool_falls_asleep(pool, 5000), 5000);
+        ck_assert_int_eq(pool_falls_asleep(pool, 0), 0);
         pool_submit(pool, &io);
-        ck_assert_int_eq(pool_slice_ms(pool, -1), 1000);
-        ck_assert_int_eq(pool_slice_ms(pool, 300), 300);
+        ck_assert_int_eq(pool_falls_asleep(pool, -1), 1000);
+        ck_assert_int_eq(pool_falls_asleep(pool, 300), 300);
         open_gate(1);
         DELIVER_UNTIL(calls == 1);
         ck_assert_uint_eq(pool_close(pool), 0);
@@ -910,6 +940,7 @@ int main(void) {
                                       turns_are_counted_in_ios,
                                       a_chain_gives_way,
                                       a_chain_gives_way_between_operations,
+                                      the_last_of_several_wakes,
                                       woken_once_until_it_takes,
                                       run_waits_for_its_resolve,
                                       several_operations_of_one_io,
