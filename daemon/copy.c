@@ -475,9 +475,12 @@ static uint32_t copying_max(void) {
         return max;
 }
 
-/* Two more than can work at a time: no worker waits for the loop, and while one waits for the filesystem another works. */
+/*
+ * Two more than can work at a time: no worker waits for the loop, and while one waits for the filesystem another works.
+ * Under a bandwidth limit what is under way has not been counted yet.
+ */
 static void issue(struct run *run) {
-        uint32_t max = copying_max() + 2;
+        uint32_t max = copying_max() + (run->job->kept.bytes_per_s > 0 ? 0 : 2);
 
         while (large_issue(run))
                 ;
