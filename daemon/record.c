@@ -78,8 +78,10 @@ static void record_intents(struct task *task, bool (*which)(const struct task_op
         }
 }
 
+/* Not what a worker looks up already: that is only looked up, and not to be failed before it is back, for what it has pinned is to be
+ * closed. */
 static bool changes_at_once(const struct task_op *o) {
-        return !o->row->reads && share_runs_at_once(o);
+        return !o->row->reads && !o->in_flight && share_runs_at_once(o);
 }
 
 void record_early(struct task *task) {

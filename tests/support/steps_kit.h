@@ -38,6 +38,7 @@ static struct {
         unsigned runs;    /* sys_run that did something */
         bool slow;        /* sys_resolve asks for a worker, and what it pins is not local */
         uint64_t held_up_by; /* … and says which mount it is that keeps it; alone: only slices are kept by it */
+        unsigned uncached; /* so many of the next ones are not in the cache, without being slow */
         uint32_t uid;
         bool foreign;
         unsigned ran_as_service, ran_as_caller;
@@ -126,6 +127,10 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         must(op->at.object != PINNED_FD, "resolved twice");
         bool waits = sys.slow ? flags & SYS_CACHED_ONLY : flags & SYS_LOCAL_ONLY && sys.held_up_by;
 
+        if (flags & SYS_CACHED_ONLY && sys.uncached > 0) {
+                sys.uncached--;
+                waits = true;
+        }
         op->code = waits ? -FSOP_EAGAIN : may_fail();
         op->held_up_by = op->code == -FSOP_EAGAIN ? sys.held_up_by : 0;
         op->since_ms = op->at.guard || op->to.guard ? sys_monotonic_ms() : 0;

@@ -176,6 +176,28 @@ START_TEST(a_shared_window_without_audit) {
 }
 END_TEST
 
+/* Nor is anything left open of what a worker looks up meanwhile. */
+START_TEST(a_shared_window_without_audit_leaves_nothing_open) {
+        static struct operation ops[SHARED_OPS];
+
+        for (int i = 0; i < SHARED_OPS; i++)
+                ops[i] = chown_op("/srv/build/f", 1000);
+        start(CALLER_UID);
+        fake_write_code = -FSOP_ENOSPC;
+        sys.uncached = 1;
+        begin_held(ops, SHARED_OPS);
+        ck_assert_ptr_nonnull(fake_engine_pending(server.engine, IO_RESOLVE, 0));
+        complete_all(IO_RESOLVE, 0);
+        rounds();
+        answered_once(SHARED_OPS);
+        ck_assert_uint_eq(sys.runs, 0);
+        ck_assert_int_eq(sys.pinned, 0);
+        for (int i = 0; i < SHARED_OPS; i++)
+                ck_assert_int_eq(got.results[i].error.code, FSOP_ENOSPC);
+        stop();
+}
+END_TEST
+
 /* What a slice would be kept waiting by goes to a worker by itself, which may have one of those for this mount. */
 START_TEST(what_may_hang_is_given_back) {
         struct io *io;
@@ -909,6 +931,7 @@ int main(void) {
         tcase_add_test(tcase, windows_cover_a_large_batch);
         tcase_add_test(tcase, a_large_window_is_shared);
         tcase_add_test(tcase, a_shared_window_without_audit);
+        tcase_add_test(tcase, a_shared_window_without_audit_leaves_nothing_open);
         tcase_add_test(tcase, what_may_hang_is_given_back);
         tcase_add_test(tcase, a_forced_route_is_not_shared);
         tcase_add_test(tcase, names_of_a_directory_stay_together);
