@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * record.c: writes the intent of everything elevated that changes something before any of it is done. What cannot be recorded is
- * not done. Where one worker looks it up and runs it (share.c), that is before it is looked up. Of what only reads one line is enough, written before the answer leaves (settle.c); but what may be kept waiting is seen in
- * the audit while it does.
+ * not done. Where one worker looks it up and runs it (share.c), that is before it is looked up. Of what only reads one line is
+ * enough, written before the answer leaves (settle.c); but what may be kept waiting is seen in the audit while it does.
  */
 #include "daemon/route.h"
 #include "daemon/server.h"

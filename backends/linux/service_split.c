@@ -271,7 +271,7 @@ static void close_both(int fds[2]) {
                         close(fds[i]);
 }
 
-/* A standard stream that is closed must not become a socket, a file of the journal's or a client's, which messages would go to. */
+/* A standard stream that is closed must not become a socket or a file of ours, which messages would go to. */
 static int occupy_standard_streams(void) {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
                 if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)

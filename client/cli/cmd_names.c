@@ -126,6 +126,26 @@ int plan_rmdir(struct cli *cli, const struct invocation *invocation) {
         return 0;
 }
 
+/* rm -f: what cannot be there is not there. A read-only filesystem says so before it looks for the name. */
+static enum verdict rm_advance(struct cli *cli, struct action *action, const struct fsop_result *const *results) {
+        int code = results[0]->error.code;
+        (void)cli;
+        if (action->stage > 0) {
+                action->steps[0].tolerated = FSOP_ENOENT;
+                if (code != FSOP_ENOENT) {
+                        action->why = "read-only filesystem";
+                        action->why_code = FSOP_EROFS;
+                }
+        } else if (code == FSOP_ENOENT || code == FSOP_ENOTDIR)
+                action->steps[0].tolerated = code;
+        else if (code == FSOP_EROFS && !(action_walks(action) && results[0]->value.walk.visited > 0)) {
+                action_clear_steps(action);
+                action_step(action, FSOP_VERB_STAT, false);
+                return VERDICT_AGAIN;
+        }
+        return VERDICT_SETTLED;
+}
+
 int plan_rm(struct cli *cli, const struct invocation *invocation) {
         struct fsop_walk walk = {.recursive = given(invocation, OPT_RECURSIVE),
                                  .one_filesystem = given(invocation, OPT_ONE_FILESYSTEM)};
@@ -139,7 +159,8 @@ int plan_rm(struct cli *cli, const struct invocation *invocation) {
                 struct step *step = action_step(action, FSOP_VERB_UNLINK, false);
                 struct fsop_unlink_args *args = step_args(step, sizeof(*args));
                 args->walk = walk;
-                step->tolerated = given(invocation, OPT_FORCE) ? FSOP_ENOENT : 0;
+                if (given(invocation, OPT_FORCE))
+                        action->advance = rm_advance;
                 cli_submit(cli, action);
         }
         return 0;

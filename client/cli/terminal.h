@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Streams without text translation, and no descriptor of ours in place of one that is closed; a reader that goes away becomes a
- * write error instead of a signal. Once, at start. */
+/* Streams without text translation, and no descriptor of ours in place of one that is closed; a reader that goes away
+ * becomes a write error instead of a signal. Once, at start. */
 void terminal_start(void);
 
 bool terminal_is_terminal(FILE *stream);

@@ -17,8 +17,8 @@
 
 #include "client/cli/terminal.h"
 
-/* A standard stream that is closed must not become the socket to the daemon: messages would go there. What takes its place
- * fails as it would have. */
+/* A standard stream that is closed must not become the socket to the daemon: messages would go there. What takes its
+ * place fails as it would have. */
 static void occupy_standard_streams(void) {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
                 if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)

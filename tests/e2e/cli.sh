@@ -255,6 +255,19 @@ exec {out}>&-
 cat <&"$in" >/dev/null
 wait "$answerer" 2>/dev/null
 
+# ---- rm -f ----------------------------------------------------------------------------------------------------------------
+: >plain
+exits 0 "rm -f below a file" n rm -f plain/none
+exits 1 "… which rm minds" n rm plain/none
+if loop_mount ext4 "$scratch/data/fixed"; then
+        mkdir "$scratch/data/fixed/d"
+        mount -o remount,ro "$scratch/data/fixed"
+        exits 0 "rm -f of what a read-only filesystem does not have" n --as caller rm -f "$scratch/data/fixed/none"
+        exits 0 "… rm -rf" n --as caller rm -rf "$scratch/data/fixed/none"
+        exits 1 "… of what it has" n --as caller rm -rf "$scratch/data/fixed/d"
+        contains "… says why" EROFS "$output"
+fi
+
 # ---- ends -----------------------------------------------------------------------------------------------------------------
 exits 1 "a full standard output" bash -c "fsop ls / >/dev/full"
 contains "… is told" "standard output" "$output"

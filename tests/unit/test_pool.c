@@ -363,24 +363,32 @@ START_TEST(chain_comes_back_together) {
 }
 END_TEST
 
-/* One wake for all that are waited for together, when the last of them is done. */
+/* Of those that are waited for together the last one wakes; and only a loop that sleeps. */
 START_TEST(the_last_of_several_wakes) {
-        unsigned calls[3] = {0};
-        uint32_t together = 3;
-        struct io ios[3];
+        unsigned calls[2] = {0};
+        uint32_t together;
 
-        new_pool(4, 0);
-        for (int i = 0; i < 3; i++) {
-                ios[i] = call(i == 1 ? stand_still : answer_7, &calls[i]);
-                ios[i].together = &together;
-                pool_submit(pool, &ios[i]);
+        new_pool(3, 0);
+        for (int awake = 0; awake < 2; awake++) {
+                struct io quick = call(answer_7, &calls[0]), slow = call(note_and_stand, &calls[1]);
+                unsigned before = n_done;
+
+                together = 2;
+                quick.together = slow.together = &together;
+                pool_falls_asleep(pool, -1);
+                pool_submit(pool, &slow);
+                SPIN_UNTIL(LOAD(standing) == 1);
+                pool_submit(pool, &quick);
+                DELIVER_UNTIL(n_done == before + 1);
+                ck_assert_int_eq(LOAD(wakes), awake);
+                if (awake) /* it was woken once, and now it looks by itself */
+                        pool_awake(pool);
+                open_gate(1);
+                SPIN_UNTIL(LOAD(wakes) == 1);
+                DELIVER_UNTIL(n_done == before + 2);
+                ck_assert_int_eq(LOAD(wakes), 1);
+                ck_assert_uint_eq(together, 0);
         }
-        SPIN_UNTIL(LOAD(pool->has_finished) && LOAD(standing) == 1);
-        open_gate(1);
-        SPIN_UNTIL(LOAD(wakes) > 0);
-        deliver();
-        ck_assert_uint_eq(n_done, 3);
-        ck_assert_int_eq(LOAD(wakes), 1);
         ck_assert_uint_eq(pool_close(pool), 0);
 }
 END_TEST
@@ -951,12 +959,12 @@ int main(void) {
         TCase *group = tcase_create("pool");
         const TTest *const tests[] = {results_come_back,
                                       chain_comes_back_together,
-                                      the_last_of_several_wakes,
                                       workers_linger,
                                       users_take_turns,
                                       turns_are_counted_in_ios,
                                       a_chain_gives_way,
                                       a_chain_gives_way_between_operations,
+                                      the_last_of_several_wakes,
                                       woken_once_until_it_takes,
                                       run_waits_for_its_resolve,
                                       several_operations_of_one_io,
