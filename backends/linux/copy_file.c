@@ -419,13 +419,16 @@ static void run_group(struct copy_tree *tree, struct copy_dir *dir, struct copy_
                 copy_work_end(tree, dir, &works[i]);
 }
 
-/* One that changed while it was copied, again. */
+/* One that changed while it was copied, again: however much has been copied, or it would be begun anew for ever. */
 static void again(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work, uint64_t *bytes) {
         struct copy_file *file = work->file;
 
         for (int tries = 1; work->changed && tries < TRIES; tries++) {
+                uint64_t once = 0;
+
                 copy_work_init(tree, dir, file, work);
-                run_group(tree, dir, work, 1, bytes);
+                run_group(tree, dir, work, 1, &once);
+                *bytes += once;
         }
         if (work->changed) {
                 copy_failed(&file->error, EBUSY);

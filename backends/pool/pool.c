@@ -67,7 +67,7 @@ struct pool {
         struct lane *lanes, *lanes_last; /* those with something queued; the first one's turn is next */
         struct lane *spare_lanes;
         struct lane shared_lane; /* where there is no memory for another */
-        uint32_t n_queued; /* chains */
+        uint32_t n_queued; /* chains; atomic: who lingers looks without the lock */
         uint64_t stamp;
         struct io_list finished;
         struct worker *workers;
@@ -232,11 +232,15 @@ static struct io_list *queue_of(const struct io *first) {
         return is_long(first) ? &lane->queue_long : &lane->queue;
 }
 
+static void count_queued(struct pool *pool, uint32_t n) {
+        __atomic_store_n(&pool->n_queued, n, __ATOMIC_RELAXED);
+}
+
 static void unqueue(struct pool *pool, struct io *first) {
         struct lane *lane = lane_with(first);
 
         io_list_remove(queue_of(first), first);
-        pool->n_queued--;
+        count_queued(pool, pool->n_queued - 1);
         lane_close_if_empty(pool, lane);
 }
 
@@ -383,7 +387,7 @@ static void enqueue(struct pool *pool, struct io *first) {
         first->engine_word[WORD_STAMP] = stamp_of(++pool->stamp, n, first->flags & IO_LONG);
         first->engine_word[WORD_LANE] = (uint64_t)(uintptr_t)lane_open(pool, first->whose);
         io_list_append(queue_of(first), first);
-        pool->n_queued++;
+        count_queued(pool, pool->n_queued + 1);
 }
 
 /* The rest of a chain goes back to the head of its queue, and its lane behind the others. */
@@ -395,7 +399,7 @@ static void give_way(struct pool *pool, struct io *rest, uint64_t stamp) {
         rest->engine_word[WORD_LANE] = (uint64_t)(uintptr_t)lane;
         lane->left += count_of(rest);
         io_list_prepend(queue_of(rest), rest);
-        pool->n_queued++;
+        count_queued(pool, pool->n_queued + 1);
         lanes_rotate(pool, lane);
 }
 

@@ -1059,6 +1059,52 @@ START_TEST(enough_for_one_call) {
 }
 END_TEST
 
+static int touching;
+
+static void *touch(void *path) {
+        struct timespec times[2] = {{0}};
+
+        while (__atomic_load_n(&touching, __ATOMIC_RELAXED)) {
+                times[1].tv_nsec = (times[1].tv_nsec + 1) % 1000000000;
+                utimensat(AT_FDCWD, path, times, 0);
+        }
+        return NULL;
+}
+
+/* A file that changes whenever it is copied has an end, too: it is not left for another time because enough has been copied. */
+START_TEST(a_source_that_keeps_changing) {
+        struct copy_file file = {.name = "a"};
+        char *path = strdup(scene_path("tree/src/a"));
+        struct copy_job *job;
+        struct copy_dir *top;
+        pthread_t toucher;
+        uint32_t before;
+
+        scene_mkdir("tree/src", 0, 0755);
+        scene_mkdir("tree/dst", 0, 0755);
+        fill("tree/src/a", 0, COPY_FILES_BYTES);
+        job = copy_job_new("tree/src", "tree/dst");
+        job->options.clone = FSOP_CLONE_NEVER;
+        ck_assert_int_eq(copy_job_open(job), 0);
+        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), 0);
+        touching = 1;
+        ck_assert_int_eq(pthread_create(&toucher, NULL, touch, path), 0);
+        do { /* until it was tried more than once */
+                before = job->tree.serial;
+                copy_files(&job->tree, top, &file, 1);
+                ck_assert(file.outcome == COPY_COPIED || file.outcome == COPY_FAILED);
+                ck_assert(file.outcome == COPY_COPIED || file.error.code == -FSOP_EBUSY);
+                copy_discard(&job->tree, top, &file, 1);
+        } while (job->tree.serial == before + 1);
+        __atomic_store_n(&touching, 0, __ATOMIC_RELAXED);
+        pthread_join(toucher, NULL);
+        ck_assert_uint_eq(copy_count_temporaries("tree"), 0);
+        free(path);
+        copy_dir_free(top);
+        copy_job_free(job);
+}
+END_TEST
+
 /* A resumed run passes by what has a temporary name of its job and cannot be removed, removes the rest, and can be stopped. */
 START_TEST(sweeps_what_it_can) {
         static const char stuck[] = "tree/dst/.fsop-7-0123456789abcdef-00000001", gone[] = "tree/dst/.fsop-7-0123456789abcdef-00000002";
@@ -1564,6 +1610,7 @@ static Suite *copy_suite(void) {
         tcase_add_test(tcase, nothing_of_procfs);
         tcase_add_test(tcase, stopped);
         tcase_add_test(tcase, enough_for_one_call);
+        tcase_add_test(tcase, a_source_that_keeps_changing);
         tcase_add_test(tcase, given_up);
         tcase_add_test(tcase, resumed);
         tcase_add_test(tcase, resumed_at_the_end);

@@ -393,6 +393,29 @@ START_TEST(the_last_of_several_wakes) {
 }
 END_TEST
 
+/* Workers look for more for a moment while more comes: for the thread sanitizer, too. */
+START_TEST(workers_linger) {
+        enum { COUNT = 3000 };
+        static uint32_t together[COUNT];
+        static unsigned calls[COUNT];
+        static struct io ios[COUNT];
+
+        new_pool(3, 0);
+        for (int i = 0; i < COUNT; i++) {
+                together[i] = 1;
+                ios[i] = call(answer_7, &calls[i]);
+                ios[i].together = &together[i];
+                pool_submit(pool, &ios[i]);
+                if (i % 3 == 0)
+                        DELIVER_UNTIL(n_done == (unsigned)i + 1);
+        }
+        DELIVER_UNTIL(n_done == COUNT);
+        for (int i = 0; i < COUNT; i++)
+                ck_assert_uint_eq(calls[i], 1);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
 /* Whoever was woken and did not take it yet is not woken again. */
 START_TEST(woken_once_until_it_takes) {
         unsigned calls[20] = {0};
@@ -936,6 +959,7 @@ int main(void) {
         TCase *group = tcase_create("pool");
         const TTest *const tests[] = {results_come_back,
                                       chain_comes_back_together,
+                                      workers_linger,
                                       users_take_turns,
                                       turns_are_counted_in_ios,
                                       a_chain_gives_way,
