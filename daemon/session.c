@@ -530,13 +530,13 @@ static bool is_cancel(const struct session *session, struct bytes body, uint64_t
 /* A Cancel does not wait behind frames that do: what it ends may be what they wait for. It is heard where it stands;
  * when it is taken in its turn there is nothing left for it to do. */
 static void hear_cancels(struct session *session) {
-        for (unsigned n = 0; n < HEAR_FRAMES_MAX && session->state == SESSION_OPEN; n++) {
+        for (unsigned n = 0; n < HEAR_FRAMES_MAX && session->in_heard < buffer_len(&session->in); n++) {
                 const uint8_t *data = session->in.data + session->in.start + session->in_heard;
                 size_t len = buffer_len(&session->in) - session->in_heard;
                 struct frame_header header;
                 uint64_t id;
 
-                if (frame_read_header(data, len, session->frame_bytes_max, &header) <= 0 ||
+                if (session->state != SESSION_OPEN || frame_read_header(data, len, session->frame_bytes_max, &header) <= 0 ||
                     len - FRAME_HEADER_BYTES < header.body_bytes)
                         return;
                 session->in_heard += FRAME_HEADER_BYTES + header.body_bytes;
