@@ -280,7 +280,9 @@ chown nobody big
 as_nobody fsop copy-range --clone never big copy &
 copier=$!
 children+=("$copier")
-wait_until "the copy has begun" test -s copy || fail "the copy has begun"
+end=$((SECONDS + 20))
+until [ -s copy ] || [ $SECONDS -ge $end ]; do :; done # at once: it does not take long
+[ -s copy ] || fail "the copy has begun"
 kill -TERM "$(pgrep -P "$copier" -x fsop || echo "$copier")"
 status=0
 wait "$copier" || status=$?

@@ -37,7 +37,14 @@ cut_power() {
 }
 restore_power() {
         umount "$data" || die "cannot unmount after the shutdown"
-        mount -o loop "$image" "$data" || die "cannot mount after the shutdown"
+        wait_until "the filesystem is mounted after the shutdown" mount_again || die "cannot mount after the shutdown"
+}
+# Where another test has made a mount namespace meanwhile, that still holds the filesystem, and it is the dead one that is mounted.
+mount_again() {
+        mount -o loop "$image" "$data" || return
+        ls "$data" >/dev/null 2>&1 && return
+        umount "$data"
+        return 1
 }
 
 # What has its final name is the old file or the new one, whole.
