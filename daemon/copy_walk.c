@@ -574,7 +574,7 @@ static bool too_many_bundles(const struct run *run) {
 }
 
 bool walk_issue(struct run *run) {
-        if (run->bundles && run->unrecorded + run->n_copying * 2 * COPY_FILES_BYTES < UNRECORDED_BYTES &&
+        if (run->bundles && run->unrecorded + (uint64_t)run->n_copying * 2 * COPY_FILES_BYTES < UNRECORDED_BYTES &&
             run_may_spend(run))
                 return files_issue(run);
         if (run->finishing)
