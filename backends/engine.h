@@ -47,7 +47,8 @@ struct io {
          * Only for kinds that go to the pool; give the first one to submit. An IO_RUN right behind the IO_RESOLVE of the same
          * operation does not run when that one failed, and is cancelled with it. */
         struct io *chain;
-        /* How many are out of those that are waited for together, which all point here: the last wakes the loop. NULL: each does. */
+        /* How many are out of those that are waited for together, which all point here; the pool counts them down, and the last one
+         * wakes the loop. NULL: each does. */
         uint32_t *together;
         union {
                 struct {

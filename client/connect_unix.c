@@ -376,22 +376,24 @@ static int poll_sleep(struct pollfd *polls, nfds_t n_polls, bool once, uint64_t 
         }
 }
 
-static bool poll_spin(struct pollfd *polls, nfds_t n_polls, struct spin *spin, uint64_t begin_ns) {
+/* Looks for a moment whether something comes. */
+static bool poll_look(struct pollfd *polls, nfds_t n_polls, struct spin *spin) {
+        uint64_t end_ns = connect_now_ns() + spin->ns;
         bool found;
         do
                 found = poll(polls, n_polls, 0) > 0;
-        while (!found && connect_now_ns() - begin_ns < spin->ns);
+        while (!found && connect_now_ns() < end_ns);
         spin_looked(spin, found);
         return found;
 }
 
-/* The same, looking for a moment before it sleeps, where that has paid. */
+/* poll_sleep, but it does not sleep when something comes while one still looks. */
 static int poll_until(struct pollfd *polls, nfds_t n_polls, bool once, uint64_t end_ms, struct spin *spin) {
         if (once || spin->ns == 0)
                 return poll_sleep(polls, n_polls, once, end_ms);
-        uint64_t begin_ns = connect_now_ns();
         if (spin->on)
-                return poll_spin(polls, n_polls, spin, begin_ns) ? 1 : poll_sleep(polls, n_polls, false, end_ms);
+                return poll_look(polls, n_polls, spin) ? 1 : poll_sleep(polls, n_polls, false, end_ms);
+        uint64_t begin_ns = connect_now_ns();
         int r = poll_sleep(polls, n_polls, false, end_ms);
         spin_slept(spin, connect_now_ns() - begin_ns);
         return r;

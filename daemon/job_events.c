@@ -36,8 +36,7 @@ struct job_events {
         struct watcher *watchers;
 };
 
-/* ---- what happened
- * --------------------------------------------------------------------------------------------------- */
+/* ---- what happened ----------------------------------------------------------------------------------------------- */
 
 static struct job_events *events_of(struct job *job) {
         if (!job->events)
@@ -142,8 +141,7 @@ void job_event_failure(struct job *job, struct bytes path, const struct error *e
         tell(job, false);
 }
 
-/* ---- who waits
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- who waits --------------------------------------------------------------------------------------------------- */
 
 static struct job_event describe(const struct job *job, const struct event *event) {
         struct job_event ret = {.number = event->number, .time = event->time, .kind = event->kind};

@@ -21,8 +21,7 @@ static void refuse(struct tree *tree, int code, enum fsop_error_class class_, co
         tree->open_error = (struct error){.code = (enum fsop_errno) - code, .class_ = class_, .message = text(why)};
 }
 
-/* ---- who it is
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- who it is --------------------------------------------------------------------------------------------------- */
 
 static bool has_group(const uint32_t *groups, uint32_t n, uint32_t gid) {
         for (uint32_t i = 0; i < n; i++)
@@ -94,8 +93,7 @@ static void find_peer_call(struct io *io) {
                 refuse(tree, (int)io->result, io->result == -FSOP_EPERM ? FSOP_CLASS_DENIED : FSOP_CLASS_BUSY, why);
 }
 
-/* ---- what may be set with a rule's rights
- * ----------------------------------------------------------------------------- */
+/* ---- what may be set with a rule's rights ------------------------------------------------------------------------ */
 
 /*
  * Workers ask; all that is looked at stays as it is while the run lives. Only the rule that lends the target is asked,
@@ -143,8 +141,7 @@ static const char *permit_node(void *context, struct bytes below, enum fsop_file
         return permit(context, &op, below);
 }
 
-/* ---- what may be met
- * ------------------------------------------------------------------------------------------------- */
+/* ---- what may be met --------------------------------------------------------------------------------------------- */
 
 static const char *source_excluded(void *context, struct bytes below) {
         const struct tree *tree = context;
@@ -171,8 +168,7 @@ static void set_reach(struct tree *tree) {
                 tree->t.reach.target = target_excluded;
 }
 
-/* ---- from the steps to the tree
- * --------------------------------------------------------------------------------------- */
+/* ---- from the steps to the tree ---------------------------------------------------------------------------------- */
 
 static void take_call(struct io *io) {
         struct task_op *o = io->owner;

@@ -29,8 +29,7 @@ static void no_memory(struct task_op *o) {
         task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
 }
 
-/* ---- what it is added to
- * --------------------------------------------------------------------------------------------- */
+/* ---- what it is added to ----------------------------------------------------------------------------------------- */
 
 /* What was submitted with a key, or is on its way into the store. */
 static struct job *find_by_key(struct jobs *jobs, uint32_t uid, struct bytes key) {
@@ -129,8 +128,7 @@ static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
         return false;
 }
 
-/* ---- a job made
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- a job made -------------------------------------------------------------------------------------------------- */
 
 static bool take_owner(struct job *job, const struct peer *peer, const char *user) {
         struct store_job *kept = &job->kept;
@@ -231,8 +229,7 @@ static bool add_place(struct job *job, const struct task_op *o, const struct sub
                job_add_target(job, job->kept.n_places - 1) == 0;
 }
 
-/* ---- on the disk
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- on the disk ------------------------------------------------------------------------------------------------- */
 
 /* It cannot be told from the one that it waits for. */
 static void no_cancel(struct task_op *o) {
@@ -313,8 +310,7 @@ static bool commit(struct task_op *o, struct job *job) {
         return true;
 }
 
-/* ---- one submission
- * --------------------------------------------------------------------------------------------------- */
+/* ---- one submission ---------------------------------------------------------------------------------------------- */
 
 void job_refuse_target(struct task_op *o, const struct job *other) {
         task_op_fail(o, -FSOP_EBUSY, FSOP_CLASS_BUSY, "job %llu writes to this target",

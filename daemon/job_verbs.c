@@ -50,8 +50,7 @@ void job_answer_with(struct task_op *o, const struct job *job) {
         o->result.value.job.end = true;
 }
 
-/* ---- list
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- list -------------------------------------------------------------------------------------------------------- */
 
 static size_t text_bytes(const struct job_info *info) {
         return info->user.len + info->source.len + info->target.len + info->error.message.len + info->error.rule.len +
@@ -99,8 +98,7 @@ static void answer_list(struct task_op *o, struct jobs *jobs) {
         answer->cookie = n > 0 ? list[n - 1].id : args->after;
 }
 
-/* ---- show: failures and digests come from the store
- * ------------------------------------------------------------------- */
+/* ---- show: failures and digests come from the store -------------------------------------------------------------- */
 
 struct reading {
         struct task_op *op;
@@ -286,8 +284,7 @@ static void answer_show(struct task_op *o, struct job *job) {
         task_park(o, no_cancel);
 }
 
-/* ---- changes
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- changes ----------------------------------------------------------------------------------------------------- */
 
 static void not_now(struct task_op *o, const struct job *job) {
         task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "job %llu is %s", (unsigned long long)job->kept.id,

@@ -26,8 +26,7 @@
 #define STORE_PAUSE_MS 20u
 #define STORE_RETRY_MS 1000 /* later */
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 struct job *jobs_find(struct jobs *jobs, uint64_t id) {
         struct job *job = jobs->first;
@@ -105,8 +104,7 @@ bool job_has_ended(const struct job *job) {
                job->kept.state == FSOP_JOB_CANCELLED;
 }
 
-/* ---- what is kept of a job
- * --------------------------------------------------------------------------------------------- */
+/* ---- what is kept of a job --------------------------------------------------------------------------------------- */
 
 void job_set_error(struct job *job, const struct error *error) {
         struct error before = job->kept.error;
@@ -274,8 +272,7 @@ struct job_info job_describe(const struct job *job) {
         };
 }
 
-/* ---- starting
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- starting ---------------------------------------------------------------------------------------------------- */
 
 void job_start(struct job *job, bool clean) {
         if (run_start(job, clean) < 0) {
@@ -298,8 +295,7 @@ void job_start(struct job *job, bool clean) {
         job_set_state(job, FSOP_JOB_RUNNING, NULL);
 }
 
-/* ---- stopping
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- stopping ---------------------------------------------------------------------------------------------------- */
 
 void job_stop(struct job *job, enum job_stop stop) {
         if (!job->run || stop <= job->stop)
@@ -464,8 +460,7 @@ void jobs_session_closed(struct jobs *jobs, uint64_t session_id) {
         }
 }
 
-/* ---- timers
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- timers ------------------------------------------------------------------------------------------------------ */
 
 static void measure_rate(struct job *job) {
         uint64_t ms = job->jobs->now_ms - job->rate_ms, bytes = job->live.bytes_copied, now;
@@ -552,8 +547,7 @@ void jobs_end_round(struct jobs *jobs) {
         jobs_tell_watchers(jobs);
 }
 
-/* ---- the daemon's start and end
- * ---------------------------------------------------------------------------------------- */
+/* ---- the daemon's start and end ---------------------------------------------------------------------------------- */
 
 static int load_job(void *context, const struct store_job *from) {
         struct jobs *jobs = context;

@@ -424,8 +424,7 @@ static bool read_xattrs(struct yaml_reader *reader, const struct yaml_node *node
         return draft->rule->xattrs && yaml_read_list(reader, node, read_xattr_item, draft);
 }
 
-/* ---- what an allow demands besides
- * ----------------------------------------------------------------------------------- */
+/* ---- what an allow demands besides ------------------------------------------------------------------------------- */
 
 /* A deny takes away; a key that says how far a grant goes has no meaning there, and reading one into it would be
  * guessing. */

@@ -9,8 +9,6 @@
 #include "daemon/session.h"
 #include "daemon/steps.h"
 
-#define JUDGED_MS 1000u
-
 struct audit_record record_of(const struct task_op *o, enum audit_event event) {
         const struct session *session = o->task->session;
 
@@ -40,7 +38,7 @@ void record_line(const struct task_op *o, const struct audit_record *record) {
  */
 static bool may_be_revoked(const struct task_op *o) {
         return o->task->policy != o->task->session->server->policy && o->sys.since_ms > 0 &&
-               sys_monotonic_ms() - o->sys.since_ms >= JUDGED_MS;
+               sys_monotonic_ms() - o->sys.since_ms >= TASK_REVOKE_MS;
 }
 
 static bool needs_intent(const struct task_op *o) {

@@ -180,6 +180,11 @@ static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
         bool shared, quick = false;
 
+        if (task->cancelled) { /* while the directories were opened: nobody would call back what is handed over now */
+                for_each_op (task, o)
+                        task_op_fail_cancelled(o);
+                return FLOW_NEXT;
+        }
         forget_closed(task);
         shared = share_begin(task);
         for_each_op (task, o) {
@@ -217,6 +222,10 @@ static enum flow submit_what_was_given_back(struct task *task) {
         for_each_op (task, o) {
                 if (!o->sys.in_slice || o->sys.code != -FSOP_EAGAIN || !o->sys.held_up_by)
                         continue;
+                if (task->cancelled) { /* nobody would call it back */
+                        task_op_fail_cancelled(o);
+                        continue;
+                }
                 o->sys.in_slice = o->sys.run_too = o->sys.last_use = false;
                 submit_alone(o);
         }

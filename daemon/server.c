@@ -14,7 +14,6 @@
 #include "proto/names.h"
 
 #define AUDIT_DELAY_MS 20u
-#define REVOKE_MS 1000u     /* what old rules allowed has so long to end: then it was not made to wait */
 #define TICK_MAX_MS 30000
 #define TRIM_BYTES (4u << 20) /* a burst of less leaves nothing worth giving back */
 #define DRAIN_CANCEL_MS 7000u /* after this, what is still in flight is asked to stop */
@@ -120,7 +119,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 
 /* What is under way was judged by the rules that were: whoever asked may have it wait for as long as he likes, they do not. */
 static void revoke_later(struct server *server) {
-        uint64_t then_ms = server->now_ms + REVOKE_MS;
+        uint64_t then_ms = server->now_ms + TASK_REVOKE_MS;
 
         for (struct session *session = server->sessions; session; session = session->next)
                 for (struct task *task = session->tasks; task; task = task->next)

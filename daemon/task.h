@@ -18,6 +18,7 @@
 #define TASK_WINDOW_OUT_BYTES (768u << 10) /* of answers' texts and data, beside one operation's own worst case */
 #define TASK_ANCESTORS_MAX 128u
 #define TASK_FDS_MAX WIRE_FRAME_FDS_MAX
+#define TASK_REVOKE_MS 1000u /* what rules allowed that are no more has so long to end: then it was not made to wait */
 
 struct session;
 struct handle;

@@ -399,6 +399,20 @@ static int gather(struct threads_engine *e, int timeout_ms) {
         return done;
 }
 
+/* Looks for a moment whether something comes; *ret_n: what gather says of it. */
+static bool look(struct threads_engine *e, int *ret_n) {
+        uint64_t end = sys_monotonic_ns() + e->spin.ns;
+        bool found;
+
+        e->woken = false;
+        do {
+                *ret_n = gather(e, 0);
+                found = *ret_n != 0 || e->woken || e->ready.first;
+        } while (!found && sys_monotonic_ns() < end);
+        spin_looked(&e->spin, found);
+        return found;
+}
+
 /* Sleeps until there is something to gather; not at all when it comes while one still looks. Workers at work may need the
  * processor. */
 static int gather_idle(struct threads_engine *e, int timeout_ms) {
@@ -407,18 +421,12 @@ static int gather_idle(struct threads_engine *e, int timeout_ms) {
 
         if (timeout_ms == 0 || e->spin.ns == 0 || pool_outstanding(e->pool) > 0)
                 return gather(e, timeout_ms);
+        if (e->spin.on)
+                return look(e, &n) ? n : gather(e, timeout_ms);
         begin = sys_monotonic_ns();
-        if (!e->spin.on) {
-                n = gather(e, timeout_ms);
-                spin_slept(&e->spin, sys_monotonic_ns() - begin);
-                return n;
-        }
-        e->woken = false;
-        do
-                n = gather(e, 0);
-        while (n == 0 && !e->woken && !e->ready.first && sys_monotonic_ns() - begin < e->spin.ns);
-        spin_looked(&e->spin, n != 0 || e->woken || e->ready.first);
-        return n != 0 || e->woken || e->ready.first ? n : gather(e, timeout_ms);
+        n = gather(e, timeout_ms);
+        spin_slept(&e->spin, sys_monotonic_ns() - begin);
+        return n;
 }
 
 static int threads_wait(struct engine *engine, int timeout_ms) {

@@ -53,8 +53,7 @@ static unsigned failures;
 
 #define complain(...) (failures++, printf("FAIL: " __VA_ARGS__), printf("\n"), fflush(stdout))
 
-/* ---- what can fail
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- what can fail ----------------------------------------------------------------------------------------------- */
 
 enum {
         REGULAR = 1,  /* only on files: on what wakes threads it has no reason to fail */
@@ -172,8 +171,7 @@ static const struct victim victims[] = {
 };
 #define N_VICTIMS (sizeof(victims) / sizeof(victims[0]))
 
-/* ---- the supervisor
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the supervisor ---------------------------------------------------------------------------------------------- */
 
 static struct {
         int listener;
@@ -268,8 +266,7 @@ static void *supervise(void *nothing) {
         }
 }
 
-/* ---- the daemon: children of one thread that wears the filter
- * ------------------------------------------------------------- */
+/* ---- the daemon: children of one thread that wears the filter ---------------------------------------------------- */
 
 static struct {
         sem_t wanted, there;
@@ -434,8 +431,7 @@ static unsigned long resident_kb(void) {
         return pages * (unsigned long)sysconf(_SC_PAGESIZE) / 1024;
 }
 
-/* ---- the deeds
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the deeds --------------------------------------------------------------------------------------------------- */
 
 enum effect {
         NONE,
@@ -615,8 +611,7 @@ static void prepare(void) {
         rmdir(path_of("tree/new-d"));
 }
 
-/* ---- the client
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- the client -------------------------------------------------------------------------------------------------- */
 
 static struct fsop_client *client;
 
@@ -731,8 +726,7 @@ static void work(const char *when) {
                 complain("%s: the client did not come to its end (%#x)", when, pid < 0 ? 0 : (unsigned)status);
 }
 
-/* ---- what is true
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- what is true ------------------------------------------------------------------------------------------------ */
 
 static bool is_the_same(const char *below, const char *text) {
         char data[200] = "";

@@ -224,8 +224,7 @@ static void change_both(unsigned client, const struct record *record, struct loo
         }
 }
 
-/* ---- the ledger
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the ledger -------------------------------------------------------------------------------------------------- */
 
 static struct object *object_at(struct ledger *ledger, uint32_t number) {
         if (number >= ledger->room) {
@@ -315,8 +314,7 @@ static void ledger_open(unsigned client, struct ledger *ledger) {
                         ledger->objects[i].in_doubt = ledger->objects[i].left_alone = true;
 }
 
-/* ---- a client
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- a client ---------------------------------------------------------------------------------------------------- */
 
 struct worker {
         unsigned number;
@@ -643,8 +641,7 @@ __attribute__((noreturn)) static void work(const char *socket, unsigned number, 
         }
 }
 
-/* ---- driving
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- driving ----------------------------------------------------------------------------------------------------- */
 
 static pid_t begin(const char *socket, unsigned number) {
         static uint32_t seed = 2463534242u;
@@ -708,8 +705,7 @@ static int drive(const char *socket, double seconds) {
         return ended > 0;
 }
 
-/* ---- judging
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- judging ----------------------------------------------------------------------------------------------------- */
 
 static bool data_is(const char *path, uint32_t value, uint64_t size) {
         uint8_t expected[DATA_BYTES], found[DATA_BYTES];

@@ -137,8 +137,7 @@ __attribute__((format(printf, 1, 2))) void __wrap_show_note(const char *format, 
         va_end(args);
 }
 
-/* ---- words
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 /* In one of the ways in which a word may be written. */
 static void quote(struct text *text, const char *word, unsigned way) {
@@ -184,8 +183,7 @@ static void check_words(const struct words *words, const char *line, size_t len)
         split_again(words);
 }
 
-/* ---- the file
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 /* Whether the record is no command, or one that can be tried. */
 static bool run_line(struct cli *cli, const char *line, size_t len, unsigned number) {

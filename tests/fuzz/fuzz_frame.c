@@ -97,8 +97,7 @@ static void compare(const struct taking *taking) {
                      taking->frames[i].n_fds == expected.frames[i].n_fds);
 }
 
-/* ---- the daemon
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the daemon -------------------------------------------------------------------------------------------------- */
 
 __typeof__(codec_decode_request) __wrap_codec_decode_request;
 int __wrap_codec_decode_request(struct arena *arena, struct bytes body, const struct codec_limits *limits,

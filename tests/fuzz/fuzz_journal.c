@@ -18,8 +18,7 @@
 #include "daemon/log.h"
 #include "daemon/store_sqlite.h"
 
-/* ---- statements whose rows are given
- * --------------------------------------------------------------------------------- */
+/* ---- statements whose rows are given ----------------------------------------------------------------------------- */
 
 #define FIRST_PARAMETER 10 /* those before are the real statements', and bound by the store */
 
@@ -149,8 +148,7 @@ static void fill(struct input *input) {
         }
 }
 
-/* ---- the store of the daemon: it reads what it is given, and forgets what it is told
- * ----------------------------------- */
+/* ---- the store of the daemon: it reads what it is given, and forgets what it is told ----------------------------- */
 
 extern const struct store_ops __real_store_sqlite;
 extern const struct store_ops __wrap_store_sqlite;
@@ -191,8 +189,7 @@ static void store_start(void) {
         store.generation = 1;
 }
 
-/* ---- reading
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static unsigned sum; /* so that what is read is read */
 
@@ -271,8 +268,7 @@ static bool read_everything(void) {
         return good;
 }
 
-/* ---- a daemon that starts with it
- * ---------------------------------------------------------------------------------------- */
+/* ---- a daemon that starts with it -------------------------------------------------------------------------------- */
 
 static void set_scene(void) {
         static uint64_t scene;

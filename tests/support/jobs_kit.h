@@ -16,8 +16,7 @@
 
 #define MIB (UINT64_C(1) << 20)
 
-/* ---- the store
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- the store --------------------------------------------------------------------------------------------------- */
 
 extern const struct store_ops __real_store_sqlite;
 extern const struct store_ops __wrap_store_sqlite;
@@ -86,8 +85,7 @@ static void kit_teardown(void) {
         rmdir(kit_directory);
 }
 
-/* ---- the loop
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t kit_batch; /* the id of the last one sent */
 
@@ -149,8 +147,7 @@ __attribute__((unused)) static void jobs_restart(uint32_t uid) {
         kit_batch = 0;
 }
 
-/* ---- what is asked
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- what is asked ----------------------------------------------------------------------------------------------- */
 
 /* Sends one operation, and does not wait for its answer. */
 static uint64_t begin_on(struct session *to, struct operation op) {
@@ -258,8 +255,7 @@ __attribute__((unused)) static void run_to_end(uint64_t id) {
         in_client--;
 }
 
-/* ---- what became of it
- * ------------------------------------------------------------------------------------------------- */
+/* ---- what became of it ------------------------------------------------------------------------------------------- */
 
 /* A tree of directories, files, links and a large one. */
 __attribute__((unused)) static void make_source(const char *top) {

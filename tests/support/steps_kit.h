@@ -37,7 +37,7 @@ static struct {
         int identities;   /* references out */
         unsigned runs;    /* sys_run that did something */
         uint64_t held_up_by; /* … and says which mount it is that keeps it */
-        bool slow;        /* sys_resolve asks for a worker, and what it pins is not local */
+        bool slow;        /* sys_resolve asks for a worker (of its own, in a slice), and what it pins is not local */
         uint32_t uid;
         bool foreign;
         unsigned ran_as_service, ran_as_caller;
@@ -124,7 +124,7 @@ void parent_cache_clear(struct parent_cache *cache) {
 
 int sys_resolve(struct sys_op *op, unsigned flags) {
         must(op->at.object != PINNED_FD, "resolved twice");
-        op->code = sys.slow && (flags & SYS_CACHED_ONLY) ? -FSOP_EAGAIN : may_fail();
+        op->code = sys.slow && (flags & (SYS_CACHED_ONLY | SYS_LOCAL_ONLY)) ? -FSOP_EAGAIN : may_fail();
         op->held_up_by = op->code == -FSOP_EAGAIN ? sys.held_up_by : 0;
         op->since_ms = op->at.guard || op->to.guard ? sys_monotonic_ms() : 0;
         op->at.fs = op->to.fs = sys.slow ? FS_SLOW : FS_LOCAL;

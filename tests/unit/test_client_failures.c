@@ -37,8 +37,7 @@ static void set_up(void) {
         alloc_spared = &spared;
 }
 
-/* ---- connecting
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
 
 START_TEST(while_it_connects) {
         unsigned before = open_descriptors();
@@ -74,8 +73,7 @@ START_TEST(while_it_connects) {
 }
 END_TEST
 
-/* ---- a batch of everything
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- a batch of everything --------------------------------------------------------------------------------------- */
 
 static int called;
 
@@ -237,8 +235,7 @@ START_TEST(while_a_batch_is_made_and_answered) {
 }
 END_TEST
 
-/* ---- blocking calls
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- blocking calls ---------------------------------------------------------------------------------------------- */
 
 /* Answers are sent ahead; the connection is not used again where its question never left. */
 START_TEST(in_a_blocking_call) {

@@ -19,8 +19,7 @@ static struct bytes written(const struct done_writer *writer) {
                               buffer_len(&writer->data)};
 }
 
-/* ---- there and back
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- there and back ---------------------------------------------------------------------------------------------- */
 
 #define ENTRIES_MAX 64u
 
@@ -153,8 +152,7 @@ START_TEST(who_reads_can_stop) {
 }
 END_TEST
 
-/* ---- what nobody has written
- * ------------------------------------------------------------------------------------------- */
+/* ---- what nobody has written ------------------------------------------------------------------------------------- */
 
 /* In memory of exactly that size, for the sanitizers to watch. */
 static int read_exactly(const uint8_t *data, size_t len) {
@@ -260,8 +258,7 @@ START_TEST(random_bytes_do_no_harm) {
 }
 END_TEST
 
-/* ---- the set
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- the set ----------------------------------------------------------------------------------------------------- */
 
 static struct done_entry numbered(char path[64], unsigned number) {
         snprintf(path, 64, "directory-%u/file-%u", number % 97, number);

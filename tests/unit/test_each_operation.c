@@ -46,8 +46,7 @@ static void note_run(const struct sys_op *op, int code) {
         now.as_service = op->identity->service;
 }
 
-/* ---- the operations
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the operations ---------------------------------------------------------------------------------------------- */
 
 static void set_args(struct operation *op, const struct operation *nested) {
         static const struct create_args create = {.create = true, .mode = 0644, .umask = 022};
@@ -138,8 +137,7 @@ static struct operation operation_of(const struct op_row *row, bool elevated, ui
         return op;
 }
 
-/* ---- a visit
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- a visit ----------------------------------------------------------------------------------------------------- */
 
 static void arm(void) {
         static const int codes[] = {-FSOP_EIO, -FSOP_EMFILE, -FSOP_ENOMEM, -FSOP_EPERM, -FSOP_ENOSPC};

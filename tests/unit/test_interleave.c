@@ -24,8 +24,7 @@
 #define SENT_MAX 2u
 #define FAR_MS 60000u
 
-/* ---- memory: every allocation of the project is counted until it is freed
- * ----------------------------------------------- */
+/* ---- memory: every allocation of the project is counted until it is freed ---------------------------------------- */
 
 static long live_blocks;
 
@@ -73,8 +72,7 @@ char *__wrap_strdup(const char *text) {
         return __wrap_strndup(text, strlen(text));
 }
 
-/* ---- decisions
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- decisions --------------------------------------------------------------------------------------------------- */
 
 /* In memory that outlives the process that fails, to tell how it came there. */
 struct decisions {
@@ -121,8 +119,7 @@ static void tell(const char *name, const struct decisions *of) {
         printf("\n");
 }
 
-/* ---- scenarios
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- scenarios --------------------------------------------------------------------------------------------------- */
 
 enum disturbance {
         MAY_FAIL = 1 << 0,   /* an io: the engine gives up on it, or the system call fails */
@@ -189,8 +186,7 @@ static void note_run(const struct sys_op *op, int code) {
         life.as_service[letter] = op->identity->service;
 }
 
-/* ---- the engine
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- the engine -------------------------------------------------------------------------------------------------- */
 
 static struct {
         struct engine engine;
@@ -301,8 +297,7 @@ static bool finish_own(void) {
         return false;
 }
 
-/* ---- the client
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- the client -------------------------------------------------------------------------------------------------- */
 
 static void deliver(const void *data, size_t len) {
         struct io *io = pending(IO_RECEIVE);
@@ -386,8 +381,7 @@ static void client_reads_all(struct io *io) {
         finish(io, (int64_t)io->u.send.len);
 }
 
-/* ---- what can happen
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- what can happen --------------------------------------------------------------------------------------------- */
 
 static bool is_satisfied(void) {
         if (life.next < scenario->n_sent)
@@ -624,8 +618,7 @@ static const struct engine_ops explorer_ops = {
         .close = explorer_close,
 };
 
-/* ---- one life after the other
- * ---------------------------------------------------------------------------------------------- */
+/* ---- one life after the other ------------------------------------------------------------------------------------ */
 
 /* Whether the system is to do it: services are answered by the daemon itself. */
 static bool is_deed(const struct operation *op) {

@@ -232,6 +232,64 @@ START_TEST(every_failure_in_a_shared_window_is_answered_once) {
 }
 END_TEST
 
+/* What slices would have to wait for goes to workers by itself; but nothing does any more of what was cancelled meanwhile. */
+START_TEST(what_slices_give_back_is_handed_over_by_itself) {
+        struct message cancel = {.kind = MESSAGE_CANCEL, .body.cancel_id = 1};
+
+        for (int cancelled = 0; cancelled < 2; cancelled++) {
+                const struct io *io;
+                unsigned n = 0;
+
+                begin_shared(shared_ops());
+                sys.slow = true;
+                sys.held_up_by = 7;
+                complete_all(IO_RESOLVE, 0);
+                if (cancelled)
+                        send_message(&cancel, NULL, 0);
+                rounds();
+                for (; (io = fake_engine_pending(server.engine, IO_RESOLVE, n)); n++) {
+                        ck_assert_ptr_null(io->u.op->next);
+                        ck_assert_ptr_null(io->u.op->cache);
+                        ck_assert_uint_eq(io->mount, 7);
+                }
+                ck_assert_uint_eq(n, cancelled ? 0 : SHARED_OPS - 1);
+                while (fake_engine_count(server.engine, IO_RESOLVE) + fake_engine_count(server.engine, IO_RUN) > 0) {
+                        complete_all(IO_RESOLVE, 0);
+                        complete_all(IO_RUN, 0);
+                        rounds();
+                }
+                answered_once(SHARED_OPS);
+                for (int i = 0; i < SHARED_OPS; i++)
+                        ck_assert_int_eq(got.results[i].error.code, cancelled ? FSOP_ECANCELED : 0);
+                sys.held_up_by = 0;
+                stop();
+        }
+}
+END_TEST
+
+/* Directories of rules that a worker has been opening when all was cancelled: nothing is looked up in them. */
+START_TEST(nothing_cancelled_is_looked_up) {
+        struct message cancel = {.kind = MESSAGE_CANCEL, .body.cancel_id = 1};
+        struct operation op = chown_op("/srv/build/f", 1000);
+        struct io *io;
+
+        start(CALLER_UID);
+        fake_engine_run_inline(server.engine, false);
+        send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        io = fake_engine_pending(server.engine, IO_CALL, 0);
+        ck_assert_ptr_nonnull(io);
+        io->u.call(io);
+        fake_engine_complete(server.engine, io, 0, 0);
+        send_message(&cancel, NULL, 0);
+        sys.slow = true;
+        rounds();
+        answered_once(1);
+        ck_assert_int_eq(got.results[0].error.code, FSOP_ECANCELED);
+        stop();
+}
+END_TEST
+
 /* Each on a worker of its own: then none may use the parents of the batch, which are for one thread at a time. */
 START_TEST(what_is_held_up_shares_no_parents) {
         struct operation ops[3];
@@ -862,6 +920,8 @@ int main(void) {
         tcase_add_test(tcase, names_of_a_directory_stay_together);
         tcase_add_test(tcase, a_shared_window_is_cancelled);
         tcase_add_test(tcase, every_failure_in_a_shared_window_is_answered_once);
+        tcase_add_test(tcase, what_slices_give_back_is_handed_over_by_itself);
+        tcase_add_test(tcase, nothing_cancelled_is_looked_up);
         tcase_add_test(tcase, what_is_held_up_shares_no_parents);
         tcase_add_test(tcase, a_reload_revokes_what_was_made_to_wait);
         tcase_add_test(tcase, a_reload_revokes_what_waits_to_run);

@@ -17,8 +17,7 @@
 
 #include "tests/support/store_kit.h"
 
-/* ---- what fails
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- what fails -------------------------------------------------------------------------------------------------- */
 
 static struct {
         unsigned calls, fail_at; /* the fail_at-th call from now on fails; 0: none */
@@ -38,9 +37,7 @@ static int disk_result(int fitting) {
         return disk.code ? disk.code : fitting;
 }
 
-/* ---- the layer
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the layer --------------------------------------------------------------------------------------------------- */
 
 struct layer_file {
         sqlite3_file file;
@@ -154,8 +151,7 @@ static void lay(void) {
         ck_assert_int_eq(sqlite3_vfs_register(&layer_vfs, 1), SQLITE_OK);
 }
 
-/* ---- memory of SQLite
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- memory of SQLite -------------------------------------------------------------------------------------------- */
 
 static sqlite3_mem_methods real_memory;
 static unsigned memory_calls, memory_fail_at;
@@ -184,8 +180,7 @@ static void take_memory(void) {
         ck_assert_int_eq(sqlite3_config(SQLITE_CONFIG_MALLOC, &methods), SQLITE_OK);
 }
 
-/* ---- a story, and its end
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- a story, and its end ---------------------------------------------------------------------------------------- */
 
 #define FIRST 6u /* jobs that are there before anything fails */
 #define ADDED 4u /* … that the story adds */
@@ -341,9 +336,7 @@ static bool anything_failed(void) {
         return failed;
 }
 
-/* ---- tests
- * -----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- tests ------------------------------------------------------------------------------------------------------- */
 
 static const struct {
         bool lasting;
