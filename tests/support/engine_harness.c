@@ -13,6 +13,7 @@
 #include "proto/spin.h"
 
 struct engine *engine;
+uint32_t harness_spin_us = SPIN_US_DEFAULT;
 static bool inside; /* submit or cancel */
 
 static const char *const names[HARNESS_ENGINES] = {"threads", "uring"};
@@ -23,7 +24,7 @@ static void quiet(int level, const char *message) {
 }
 
 struct engine *harness_open(int which, uint32_t workers) {
-        struct engine_config config = {.workers = workers, .workers_extra_max = 2, .spin_us = SPIN_US_DEFAULT, .log = quiet};
+        struct engine_config config = {.workers = workers, .workers_extra_max = 2, .spin_us = harness_spin_us, .log = quiet};
         struct sys_config sys = {.private_service = geteuid() != 0, .log = quiet};
         const char *why = "?";
         bool own_root;
@@ -40,6 +41,7 @@ struct engine *harness_open(int which, uint32_t workers) {
 }
 
 void harness_close(void) {
+        harness_spin_us = SPIN_US_DEFAULT;
         engine->ops->close(engine);
         engine = NULL;
         sys_stop();

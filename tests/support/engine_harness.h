@@ -14,6 +14,7 @@
 #define HARNESS_FDS_MAX 300
 
 extern struct engine *engine;
+extern uint32_t harness_spin_us; /* of the one that is opened next; the default again when that is closed */
 
 /* NULL: this machine has no such engine, which is said aloud; the test then has nothing to test. */
 struct engine *harness_open(int which, uint32_t workers);

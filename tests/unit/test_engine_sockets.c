@@ -719,6 +719,7 @@ END_TEST
 /* ---- looking before sleeping ---- */
 
 #define ROUND_TRIPS 3000u
+#define LOOK_US 50000u /* on a busy machine, too, a sleep is shorter: so it looks wherever there is something to miss */
 
 static void *ask(void *argument) {
         int fd = *(int *)argument;
@@ -737,6 +738,7 @@ START_TEST(nothing_is_missed_while_it_looks) {
         pthread_t thread;
         int fds[2];
 
+        harness_spin_us = LOOK_US;
         OPEN_OR_RETURN(2);
         socket_pair(fds);
         struct io receive = receive_io(fds[0], &got), answer = send_io(fds[0], "y", 1, &sent);
@@ -771,6 +773,7 @@ static void *wake_when_asked(void *argument) {
 START_TEST(no_wake_is_missed_while_it_looks) {
         pthread_t thread;
 
+        harness_spin_us = LOOK_US;
         OPEN_OR_RETURN(2);
         __atomic_store_n(&asked, 0, __ATOMIC_RELEASE);
         ck_assert_int_eq(pthread_create(&thread, NULL, wake_when_asked, NULL), 0);
