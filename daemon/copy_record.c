@@ -170,9 +170,11 @@ static void flush_filesystems(struct run *run, bool data_only) {
                         wanted = bundle->tree == tree && (!data_only || bundle->has_data || !bundle->needs_publish);
                 for (uint32_t i = 0; i < run->n_batch_trees && !wanted; i++)
                         wanted = run->batch_trees[i] == tree;
+                if (!wanted) /* a worker may be opening it just now */
+                        continue;
                 for (uint32_t i = 0; i < n && !again; i++)
                         again = flushed[i] == device_of(tree);
-                if (!wanted || again)
+                if (again)
                         continue;
                 flushed[n++] = device_of(tree);
                 stage_unit(run, tree, UNIT_FLUSH, NULL, flush_call);

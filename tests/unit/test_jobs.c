@@ -94,6 +94,31 @@ START_TEST(totals_are_of_all_places) {
 }
 END_TEST
 
+/* While one place is opened by a worker, what others have written is flushed: only those are looked at. */
+START_TEST(more_places_than_are_open_at_a_time) {
+        enum { PLACES = 150 };
+        uint64_t id = 0;
+
+        jobs_begin(CALLER_UID);
+        for (int i = 0; i < PLACES; i++) {
+                char from[32], to[32];
+                struct operation op;
+
+                snprintf(from, sizeof(from), "/home/from-%d", i);
+                snprintf(to, sizeof(to), "/home/to-%d", i);
+                fake_make(from, FSOP_TYPE_REGULAR, 10);
+                op = cp_op(from, to);
+                op.args.cp.job = id;
+                op.args.cp.hold = i + 1 < PLACES;
+                id = submit(op);
+        }
+        run_to_end(id);
+        is_in_state(id, FSOP_JOB_DONE);
+        ck_assert_uint_eq(job_of(id)->kept.counters.files_done, PLACES);
+        stop();
+}
+END_TEST
+
 START_TEST(a_single_file) {
         uint64_t id;
 
@@ -732,6 +757,7 @@ int main(void) {
         tcase_add_test(tcase, a_tree_is_copied);
         tcase_add_test(tcase, into_a_tree_that_exists);
         tcase_add_test(tcase, totals_are_of_all_places);
+        tcase_add_test(tcase, more_places_than_are_open_at_a_time);
         tcase_add_test(tcase, a_single_file);
         tcase_add_test(tcase, an_end_is_told_when_it_is_kept);
         tcase_add_test(tcase, failures_are_listed);
