@@ -244,6 +244,8 @@ struct parent_cache {
 };
 /* Makes an empty cache (all slots OS_FD_NONE). */
 void parent_cache_init(struct parent_cache *cache);
+/* Closes the objects that were released into it. [any] */
+void parent_cache_close_released(struct parent_cache *cache);
 /* Closes what it holds; places that borrowed must be finished. [any] */
 void parent_cache_clear(struct parent_cache *cache);
 
@@ -258,7 +260,7 @@ struct sys_op {
          * sentence why not: that name then fails, guarded. The function is NULL where rules say nothing of what is below. */
         const char *(*excluded)(void *context, struct bytes below);
         void *excluded_context;
-        uint64_t since_ms;          /* when sys_resolve began what a rule guards; 0: nothing is. Run looks again at what has become old. */
+        uint64_t since_ms;          /* when sys_resolve began. Run looks again at what a rule guards and has become old. */
         bool last_use;              /* run closes the objects that were pinned for it: on a worker, not on the loop afterwards */
         bool in_slice;              /* resolved in one go with others: given back (held_up_by) where they would have to wait for it */
         bool run_too;               /* an IO_RESOLVE that went well goes on with sys_run */
@@ -298,6 +300,16 @@ int sys_run(struct sys_op *op);
 
 /* Closes what resolve pinned (never `opened`, never borrowed ones). [any] */
 void sys_release(struct sys_op *op);
+
+/*
+ * Whoever closes the last descriptor of a removed file frees its blocks, and waits for that. So before sys_release the objects for which
+ * that may take long can be taken from the operation: those that were large, and those that were held for so long that they may
+ * have become it. They are the caller's to have closed by a worker. Returns how many. [any]
+ */
+uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[2]);
+#define SYS_SMALL_BLOCKS 2048u /* of 512 bytes: what is freed in one go */
+/* The same question about a descriptor on a local filesystem. [any] */
+bool sys_is_large(os_fd fd);
 
 /*
  * From a directory descriptor that a client passed (or a handle opened as caller) upwards, as far as its mount reaches:

@@ -57,9 +57,9 @@ static struct chunk *chunk_new(void) {
         return chunk;
 }
 
-static void chunk_free(struct chunk *chunk) {
+static void chunk_free(struct session *session, struct chunk *chunk) {
         for (uint32_t i = 0; i < chunk->n_fds; i++)
-                graveyard_bury(chunk->fds[i]);
+                graveyard_bury(chunk->fds[i], session->account);
         chunk->n_fds = 0;
         buffer_consume(&chunk->data, buffer_len(&chunk->data), SPARE_CHUNK_BYTES);
         if (n_spare_chunks == SPARE_CHUNKS) {
@@ -166,12 +166,12 @@ static void session_free(struct session *session) {
         session->account->handles -= session->handles.used;
         while ((chunk = session->out_first)) {
                 session->out_first = chunk->next;
-                chunk_free(chunk);
+                chunk_free(session, chunk);
         }
         for (uint32_t i = 0; i < session->n_in_fds; i++)
-                graveyard_bury(session->in_fds[i]);
+                graveyard_bury(session->in_fds[i], session->account);
         /* descriptors may still lie in the socket's queue: closing it closes them, which may hang */
-        graveyard_bury(session->fd);
+        graveyard_bury(session->fd, NULL);
         buffer_fini(&session->in);
         handles_fini(&session->handles);
         identity_unref(session->identity);
@@ -253,13 +253,13 @@ void session_send(struct session *session, const struct message *message, const 
 
         if (session->state == SESSION_CLOSED) {
                 for (uint32_t i = 0; i < n_fds; i++)
-                        graveyard_bury(fds[i]);
+                        graveyard_bury(fds[i], session->account);
                 return;
         }
         out = session_out(session, fds, n_fds);
         if (!out) {
                 for (uint32_t i = 0; i < n_fds; i++)
-                        graveyard_bury(fds[i]);
+                        graveyard_bury(fds[i], session->account);
                 session_close(session);
                 return;
         }
@@ -286,7 +286,7 @@ static void end_send(struct session *session) {
         session->out_first = chunk->next;
         if (!session->out_first)
                 session->out_last = NULL;
-        chunk_free(chunk);
+        chunk_free(session, chunk);
         if (session->send.result < 0 || session->state == SESSION_CLOSED || (!session->out_first && session->state == SESSION_LAST_WORDS))
                 session_close(session);
 }
@@ -656,7 +656,7 @@ static bool keep_fds(struct session *session, const struct io *io) {
                 if (wanted && i < room)
                         session->in_fds[session->n_in_fds++] = io->u.receive.fds[i];
                 else
-                        graveyard_bury(io->u.receive.fds[i]);
+                        graveyard_bury(io->u.receive.fds[i], session->account);
         }
         session->account->fds += wanted ? (n < room ? n : room) : 0;
         return n <= room && !(io->flags & IO_FDS_LOST);
@@ -692,7 +692,7 @@ static void received(struct io *io) {
                 return;
         }
         if (session->account->fds > session->server->config->limits.descriptors_per_uid)
-                session_refuse(session, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user's requests hold more than %u passed descriptors",
+                session_refuse(session, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user has more than %u passed descriptors in requests or on their way to be closed",
                                session->server->config->limits.descriptors_per_uid);
         if (!fds_fit)
                 session_refuse(session, -FSOP_E2BIG, FSOP_CLASS_INVALID, "more descriptors than frames may carry (%u each)", WIRE_FRAME_FDS_MAX);
@@ -741,7 +741,7 @@ static void refuse_unknown(struct server *server, os_fd fd, const struct peer *p
                 else
                         log_line(LOG_LEVEL_WARNING, "a connection was refused: %s (%s)", why, error_name(-code));
         }
-        graveyard_bury(fd);
+        graveyard_bury(fd, NULL);
 }
 
 void session_start(struct server *server, os_fd fd) {

@@ -5,8 +5,10 @@
  */
 #include <string.h>
 
+#include "daemon/graveyard.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
 #include "proto/names.h"
 
@@ -54,7 +56,8 @@ static void explain_failure(struct task_op *o) {
 static void keep_opened(struct task_op *o) {
         struct session *session = o->task->session;
         const struct config_limits *limits = &session->server->config->limits;
-        struct handle like = {.fd = o->sys.opened, .directory = o->op->verb == FSOP_VERB_OPENDIR, .slow = o->sys.at.fs != FS_LOCAL};
+        struct handle like = {.fd = o->sys.opened, .directory = o->op->verb == FSOP_VERB_OPENDIR, .slow = o->sys.at.fs != FS_LOCAL,
+                              .account = session->account};
         int code;
 
         if (o->sys.opened == OS_FD_NONE || o->op->verb == FSOP_VERB_OPEN_FD || o->sys.code != 0)
@@ -119,6 +122,15 @@ static void count_failure(struct task_op *o) {
                 o->task->stopped = true;
 }
 
+static void release(struct task_op *o) {
+        os_fd large[2];
+        uint32_t n = sys_take_large(&o->sys, large);
+
+        for (uint32_t i = 0; i < n; i++)
+                graveyard_bury(large[i], o->task->session->account);
+        sys_release(&o->sys);
+}
+
 static void settle_op(struct task_op *o) {
         if (o->result.error.code == 0 && o->sys.code != 0)
                 explain_failure(o);
@@ -131,7 +143,7 @@ static void settle_op(struct task_op *o) {
         if (o->pinned && !o->sys.cache) /* then it could not say what it changed */
                 o->task->parents.stale = 1;
         if (o->pinned)
-                sys_release(&o->sys);
+                release(o);
         o->pinned = false;
         give_back_end(o->task, &o->at);
         give_back_end(o->task, &o->to);
@@ -167,6 +179,8 @@ static void record_reads(struct task *task) {
 enum flow settle_step(struct task *task) {
         for (uint32_t i = 0; i < task->window_count; i++)
                 settle_op(&task->ops[i]);
+        parent_cache_close_released(&task->parents);
+        share_close_released(task);
         record_reads(task);
         locate_release(task);
         task->roots = roots_unref(task->roots);

@@ -793,7 +793,7 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         place_reset(&op->at);
         place_reset(&op->to);
         op->opened = OS_FD_NONE;
-        op->since_ms = op->at.guard != NULL || op->to.guard != NULL ? posix_coarse_ms() : 0;
+        op->since_ms = posix_coarse_ms();
         forget_failure(op);
         op->held_up_by = 0;
         r = resolve_place(op, &op->at, shape->at, flags);
@@ -822,6 +822,21 @@ void sys_release(struct sys_op *op) {
         hand_over_object(op, &op->to);
         place_release(op, &op->at);
         place_release(op, &op->to);
+}
+
+static uint32_t take_large(struct place *place, bool is_old, os_fd *ret_fd) {
+        if (place->object == OS_FD_NONE || place->object_borrowed || !(is_old || place->stat.blocks > SYS_SMALL_BLOCKS))
+                return 0;
+        *ret_fd = place->object;
+        place->object = OS_FD_NONE;
+        return 1;
+}
+
+uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[2]) {
+        bool is_old = op_is_old(op);
+        uint32_t n = take_large(&op->at, is_old, &ret_fds[0]);
+
+        return n + take_large(&op->to, is_old, &ret_fds[n]);
 }
 
 /* ---- for runs ---------------------------------------------------------------------------------------------------- */
