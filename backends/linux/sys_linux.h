@@ -167,6 +167,8 @@ void parents_close_later(struct parent_cache *cache, os_fd fd);
 bool guard_accepts_path(const struct bytes *path);
 /* Whether RESOLVE_NO_XDEV is to be used. */
 bool guard_stays_on_mount(const struct place *place);
+/* Something on the way: not excluded itself. */
+int guard_refuse_excluded(struct sys_op *op, const struct guard *guard, const struct fsop_stat *stat);
 /* Arguments alone: sizes and modes. */
 int guard_check_arguments(struct sys_op *op);
 /* A directory: beneath the rule's, not in or at an excluded one. */
