@@ -466,6 +466,23 @@ static int caller_pin_name(struct sys_op *op, struct place *place, unsigned flag
         return pin_parent(op, place, path, offset, true, flags, &stat);
 }
 
+static bool replaces(const struct operation *op, bool is_to) {
+        return op->verb == FSOP_VERB_RENAME && is_to && !op->args.rename.no_replace && !op->args.rename.exchange;
+}
+
+/* How much there is to be freed when it is replaced: whoever sends the operation somewhere wants to know. */
+static int look_at_replaced(struct sys_op *op, struct place *place, unsigned flags) {
+        int fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
+
+        if (fd == -EAGAIN)
+                return lookup_failed(op, place, -fd);
+        if (fd < 0)
+                return 0; /* the call will say */
+        place->has_stat = lookup_stat(fd, "", false, &place->stat) >= 0;
+        sys_close(fd);
+        return 0;
+}
+
 /* By way of a parent that the batch shares. *ret_done false: the whole path must be walked after all. */
 static int caller_pin_by_parent(struct sys_op *op, struct place *place, unsigned flags, bool *ret_done) {
         const char *path = (const char *)place->path.data;
@@ -584,8 +601,10 @@ static int resolve_as_caller(struct sys_op *op, struct place *place, enum pin pi
         r = wear(op, place->identity);
         if (r < 0)
                 return r;
-        if (pin == PIN_NAME)
-                return caller_pin_name(op, place, flags);
+        if (pin == PIN_NAME) {
+                r = caller_pin_name(op, place, flags);
+                return r < 0 || !replaces(op->op, place == &op->to) ? r : look_at_replaced(op, place, flags);
+        }
         if (is_open(op->op->verb) && may_create(op) && ends_in_slash(&place->path))
                 return refuse_slashes(op, place, flags);
         r = caller_pin_object(op, place, flags);

@@ -785,6 +785,32 @@ START_TEST(shared_parents_are_found_and_forgotten) {
 }
 END_TEST
 
+/* Freeing it can take long, and is not for everybody to wait for. */
+START_TEST(what_a_rename_replaces_is_looked_at) {
+        static const struct {
+                const char *to;
+                struct rename_args args;
+                bool looked;
+        } cases[] = {{"tree/d/old", {0}, true}, {"tree/d/none", {0}, false}, {"tree/d/old", {.no_replace = true}, false},
+                     {"tree/d/old", {.exchange = true}, false}};
+
+        scene_mkdir("tree/d", NOBODY, 0755);
+        scene_file("tree/d/new", NOBODY, 0644, "x");
+        scene_file("tree/d/old", NOBODY, 0644, "xyz");
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct request *request = request_new(FSOP_VERB_RENAME, scene_path("tree/d/new"));
+
+                request_to(request, scene_path(cases[i].to));
+                request->op.args.rename = cases[i].args;
+                ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+                ck_assert_int_eq(request->sys.to.has_stat, cases[i].looked);
+                ck_assert_uint_eq(request->sys.to.stat.size, cases[i].looked ? 3 : 0);
+                sys_release(&request->sys);
+                request_free(request);
+        }
+}
+END_TEST
+
 /* A parent in use stays open however many others come. */
 START_TEST(parents_in_use_are_kept) {
         struct parent_cache cache;
@@ -1027,6 +1053,7 @@ int main(void) {
         tcase_add_loop_test(caller, caller_creates_where_the_kernel_does, 0, 2);
         tcase_add_test(caller, caller_from_a_directory);
         tcase_add_test(caller, confined_names_stay);
+        tcase_add_test(caller, what_a_rename_replaces_is_looked_at);
         tcase_add_test(caller, procfs_is_out_of_reach);
         tcase_add_test(caller, procfs_under_a_rule_or_from_a_client);
         tcase_add_test(caller, descriptors_are_known_by_what_they_are);
