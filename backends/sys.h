@@ -327,6 +327,10 @@ const struct support *sys_support(uint32_t *ret_n);
 
 /* Closes a descriptor; may block where a FUSE server is behind it, so a client's own are closed by workers. [any] */
 void sys_close(os_fd fd);
+/* Whether the other end has read all that was sent through a connection, or is gone. [any] */
+bool sys_socket_is_read(os_fd socket);
+/* Neither end gets or sends any more; what was sent can still be read, and then the connection has ended. [any] */
+void sys_socket_shut(os_fd socket);
 /* What a descriptor that a client passed is good for. Never blocks: -FSOP_EACCES for one known to be on procfs; on a mount that was
  * never seen before, sys_resolve is the one to tell. [any] */
 int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_path_only);

@@ -23,6 +23,7 @@
  * room and it has nothing in flight that a Cancel could be for. */
 #define IN_PAUSE_BYTES (64u << 10)
 #define LAST_WORDS_MS 1000u
+#define UNREAD_LOOK_MS 1000u
 #define SCRATCH_BYTES (4u << 20)
 #define CANCEL_BYTES_MAX 16u /* the body of a Cancel has 13 at most */
 #define HEAR_FRAMES_MAX 256u /* are looked through at once: more than wait of a client that keeps to what was agreed */
@@ -159,10 +160,11 @@ static void session_free(struct session *session) {
         struct chunk *chunk;
 
         jobs_session_closed(server->jobs, session->id);
+        hello_unlink(session);
         reserve_in(session, 0);
         uncharge(session, session->out_bytes);
         turns_forget(session);
-        session->account->fds -= session->n_in_fds;
+        session->account->fds -= session->n_in_fds + session->fds_queued + session->fds_unread;
         session->account->handles -= session->handles.used;
         while ((chunk = session->out_first)) {
                 session->out_first = chunk->next;
@@ -272,6 +274,8 @@ void session_send(struct session *session, const struct message *message, const 
                 session_close(session);
                 return;
         }
+        session->fds_queued += n_fds;
+        session->account->fds += n_fds;
         session->out_bytes += buffer_len(out) - before;
         charge(session, buffer_len(out) - before);
 }
@@ -303,11 +307,29 @@ static bool waits_for_room(const struct session *session) {
         return session->n_tasks > 0 || buffer_len(&session->in) > 0 || !session->receiving;
 }
 
+/* The kernel keeps descriptors that nobody fetches, in the daemon's name and only so many: they count as their user's until they are read. */
+bool session_has_unread_fds(struct session *session) {
+        if (session->fds_unread > 0 && sys_socket_is_read(session->fd)) {
+                session->account->fds -= session->fds_unread;
+                session->fds_unread = 0;
+        }
+        return session->fds_unread > 0;
+}
+
+static void count_sent_fds(struct session *session, uint32_t n) {
+        if (n == 0)
+                return;
+        session_has_unread_fds(session);
+        session->fds_queued -= n;
+        session->fds_unread += n;
+}
+
 static void send_first(struct session *session) {
         const struct chunk *chunk = session->out_first;
         struct engine *engine = session->server->engine;
 
         session->sending = true;
+        count_sent_fds(session, chunk->n_fds);
         session->send = (struct io){.kind = IO_SEND, .done = sent, .owner = session};
         if (!waits_for_room(session))
                 session->send.flags = IO_AT_ONCE;
@@ -691,8 +713,8 @@ static void received(struct io *io) {
                 session_close(session);
                 return;
         }
-        if (session->account->fds > session->server->config->limits.descriptors_per_uid)
-                session_refuse(session, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user has more than %u passed descriptors in requests or on their way to be closed",
+        if (io->result > 0 && io->u.receive.n_fds > 0 && session->account->fds > session->server->config->limits.descriptors_per_uid)
+                session_refuse(session, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user has more than %u passed descriptors",
                                session->server->config->limits.descriptors_per_uid);
         if (!fds_fit)
                 session_refuse(session, -FSOP_E2BIG, FSOP_CLASS_INVALID, "more descriptors than frames may carry (%u each)", WIRE_FRAME_FDS_MAX);
@@ -717,6 +739,17 @@ void session_take_turn(struct session *session) {
         mark_dirty(session); /* the end of the round sends its answers */
 }
 
+/* As long as its client leaves descriptors unread it stays: they would be nobody's. */
+static void session_bury(struct session *session) {
+        if (!session_has_unread_fds(session) || session->server->draining) {
+                session_free(session);
+                return;
+        }
+        sys_socket_shut(session->fd);
+        if (session->hello_deadline_ms == 0)
+                hello_link(session, session->server->now_ms + UNREAD_LOOK_MS);
+}
+
 void session_end_round(struct session *session) {
         if (session->yielded || turns_others_wait(session))
                 turns_queue(session);
@@ -725,7 +758,7 @@ void session_end_round(struct session *session) {
         if (session->state != SESSION_CLOSED)
                 session_flush(session);
         else if (!session->receiving && !session->sending && session->n_tasks == 0 && !session->dirty)
-                session_free(session);
+                session_bury(session);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */

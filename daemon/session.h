@@ -62,6 +62,7 @@ struct session {
         bool yielded; /* something waits for its user's next turn */
         struct chunk *out_first, *out_last; /* first is being sent when `sending` */
         size_t out_bytes;
+        uint32_t fds_queued, fds_unread; /* in those chunks, and sent: to be read, as far as is known */
 
         struct task *tasks, *tasks_last; /* the oldest first */
         uint32_t n_tasks;
@@ -75,6 +76,8 @@ void session_start(struct server *server, os_fd fd);
 
 /* Encodes and queues a message; on failure the connection closes. */
 void session_send(struct session *session, const struct message *message, const os_fd *fds, uint32_t n_fds);
+/* Whether its client has descriptors to read that were sent; those that it has read no longer count as its user's. */
+bool session_has_unread_fds(struct session *session);
 /* True while its client has enough unread answers. */
 bool session_is_held(const struct session *session);
 

@@ -52,6 +52,28 @@ static void explain_failure(struct task_op *o) {
         }
 }
 
+/* Whether its user may have one more descriptor on its way; what has been read meanwhile is looked for once in a window. */
+static bool has_room_for_fd(struct task *task) {
+        const struct account *account = task->session->account;
+        uint32_t max = task->session->server->config->limits.descriptors_per_uid;
+
+        if (account->fds + task->n_opened < max || task->looked_for_read)
+                return account->fds + task->n_opened < max;
+        task->looked_for_read = true;
+        for (struct session *session = task->session->server->sessions; session; session = session->next)
+                if (session->account == account)
+                        session_has_unread_fds(session);
+        return account->fds + task->n_opened < max;
+}
+
+/* What goes out with the answer counts as its user's until it is read. */
+static void keep_for_client(struct task_op *o) {
+        if (has_room_for_fd(o->task))
+                o->task->n_opened++;
+        else
+                task_op_fail(o, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user has as many descriptors on their way as may be: read them first");
+}
+
 /* What was opened becomes a handle; open-fd's descriptor goes out with the answer. */
 static void keep_opened(struct task_op *o) {
         struct session *session = o->task->session;
@@ -60,8 +82,12 @@ static void keep_opened(struct task_op *o) {
                               .account = session->account};
         int code;
 
-        if (o->sys.opened == OS_FD_NONE || o->op->verb == FSOP_VERB_OPEN_FD || o->sys.code != 0)
+        if (o->sys.opened == OS_FD_NONE || o->sys.code != 0)
                 return;
+        if (o->op->verb == FSOP_VERB_OPEN_FD) {
+                keep_for_client(o);
+                return;
+        }
         if (o->verdict.at.kind == VERDICT_ELEVATED) {
                 like.elevated = true;
                 like.rule = (char *)(uintptr_t)rule_name(o->verdict.at.rule);
@@ -69,7 +95,7 @@ static void keep_opened(struct task_op *o) {
         }
         if (session->state != SESSION_OPEN)
                 code = -FSOP_ECANCELED;
-        else if (session->account->handles >= limits->handles_per_uid ||
+        else if (session->account->handles >= limits->handles_per_uid || session->account->fds >= limits->descriptors_per_uid ||
                  sys_is_last_descriptor(o->sys.opened, limits->descriptors_reserved))
                 code = -FSOP_EMFILE;
         else
@@ -177,6 +203,8 @@ static void record_reads(struct task *task) {
 }
 
 enum flow settle_step(struct task *task) {
+        task->n_opened = 0;
+        task->looked_for_read = false;
         for (uint32_t i = 0; i < task->window_count; i++)
                 settle_op(&task->ops[i]);
         parent_cache_close_released(&task->parents);

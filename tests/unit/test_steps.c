@@ -912,6 +912,41 @@ START_TEST(large_files_are_closed_by_workers) {
 }
 END_TEST
 
+/* The kernel keeps what nobody fetches, in the daemon's name. */
+START_TEST(descriptors_that_nobody_reads_are_counted) {
+        struct operation ops[3];
+        struct account *account;
+
+        start(CALLER_UID);
+        account = session->account;
+        config->limits.descriptors_per_uid = 2;
+        for (int i = 0; i < 3; i++)
+                ops[i] = (struct operation){.verb = FSOP_VERB_OPEN_FD, .as = FSOP_AS_CALLER, .at = at("/home/f"), .args.open = {.read = true}};
+        kit_is_unread = true;
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, 3);
+        rounds();
+        answered_once(3);
+        ck_assert_int_eq(got.results[1].error.code, 0);
+        ck_assert_int_eq(got.results[2].error.code, FSOP_EMFILE);
+        ck_assert_uint_eq(account->fds, 2);
+        kit_is_unread = false;
+        send_batch(2, FSOP_BATCH_PARALLEL, ops, 1);
+        rounds();
+        ck_assert_int_eq(got.results[0].error.code, 0);
+        /* nor are they forgotten with the connection */
+        kit_is_unread = true;
+        session_close(session);
+        rounds();
+        ck_assert_ptr_nonnull(server.sessions);
+        ck_assert_uint_eq(account->fds, 1);
+        kit_is_unread = false;
+        session_expire(server.hello_first);
+        rounds();
+        ck_assert_ptr_null(server.sessions);
+        stop();
+}
+END_TEST
+
 static uint64_t other_handle;
 
 /* As if another batch closed it meanwhile. */
@@ -1010,6 +1045,7 @@ int main(void) {
         tcase_add_test(tcase, handles_are_opened_used_and_closed);
         tcase_add_test(tcase, what_hangs_while_it_is_closed_is_its_users);
         tcase_add_test(tcase, large_files_are_closed_by_workers);
+        tcase_add_test(tcase, descriptors_that_nobody_reads_are_counted);
         tcase_add_test(tcase, parents_below_a_closed_handle_are_forgotten);
         tcase_add_test(tcase, a_foreign_client_has_no_paths);
         tcase_add_test(tcase, only_administrators_reload);
