@@ -24,6 +24,7 @@
 #define IN_PAUSE_BYTES (64u << 10)
 #define LAST_WORDS_MS 1000u
 #define UNREAD_LOOK_MS 1000u
+#define FDS_WAIT_MS 60000u
 #define SCRATCH_BYTES (4u << 20)
 #define CANCEL_BYTES_MAX 16u /* the body of a Cancel has 13 at most */
 #define HEAR_FRAMES_MAX 256u /* are looked through at once: more than wait of a client that keeps to what was agreed */
@@ -87,14 +88,18 @@ void session_free_spares(void) {
 
 /* ---- lists of the server ----------------------------------------------------------------------------------------- */
 
+/* The next deadline comes first; mostly a new one is the last. */
 static void hello_link(struct session *session, uint64_t deadline_ms) {
         struct server *server = session->server;
+        struct session *before = server->hello_last;
 
+        while (before && before->hello_deadline_ms > deadline_ms)
+                before = before->hello_prev;
         session->hello_deadline_ms = deadline_ms;
-        session->hello_prev = server->hello_last;
-        session->hello_next = NULL;
-        *(server->hello_last ? &server->hello_last->hello_next : &server->hello_first) = session;
-        server->hello_last = session;
+        session->hello_prev = before;
+        session->hello_next = before ? before->hello_next : server->hello_first;
+        *(before ? &before->hello_next : &server->hello_first) = session;
+        *(session->hello_next ? &session->hello_next->hello_prev : &server->hello_last) = session;
 }
 
 static void hello_unlink(struct session *session) {
@@ -210,6 +215,9 @@ void session_expire(struct session *session) {
         if (session->state == SESSION_HELLO)
                 session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "no Hello within %u ms of connecting",
                                session->server->config->limits.hello_timeout_ms);
+        else if (session->state == SESSION_OPEN)
+                session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "descriptors came %u s ago, and still no whole request that they are for",
+                               FDS_WAIT_MS / 1000);
         else
                 session_close(session);
 }
@@ -739,6 +747,14 @@ void session_take_turn(struct session *session) {
         mark_dirty(session); /* the end of the round sends its answers */
 }
 
+/* Its client may have passed its own end of the connection, and be gone: then what waits for the rest would wait for ever. */
+static void watch_waiting_fds(struct session *session) {
+        if (session->n_in_fds == 0 || session->n_tasks > 0)
+                hello_unlink(session);
+        else if (session->hello_deadline_ms == 0)
+                hello_link(session, session->server->now_ms + FDS_WAIT_MS);
+}
+
 /* As long as its client leaves descriptors unread it stays: they would be nobody's. */
 static void session_bury(struct session *session) {
         if (!session_has_unread_fds(session) || session->server->draining) {
@@ -755,6 +771,8 @@ void session_end_round(struct session *session) {
                 turns_queue(session);
         else
                 go_on(session);
+        if (session->state == SESSION_OPEN)
+                watch_waiting_fds(session);
         if (session->state != SESSION_CLOSED)
                 session_flush(session);
         else if (!session->receiving && !session->sending && session->n_tasks == 0 && !session->dirty)

@@ -35,7 +35,7 @@ struct chunk {
 struct session {
         struct session *prev, *next;             /* the server's list */
         struct session *dirty_next;              /* the server's list of those with something to send */
-        struct session *hello_prev, *hello_next; /* those that owe a Hello, oldest first */
+        struct session *hello_prev, *hello_next; /* those that have a deadline, the next one first */
         struct session *turn_prev, *turn_next;   /* in turn_queue */
         struct turn_queue *turn_queue;           /* of its account; NULL: in none */
         struct server *server;
@@ -86,7 +86,7 @@ void session_task_done(struct session *session, struct task *task);
 
 /* Closes at once: cancels its tasks, closes its handles. The struct goes at the end of the round in which the last io is back. */
 void session_close(struct session *session);
-/* Hello is overdue. */
+/* Its deadline is over: for Hello, for the rest of a frame that descriptors came for, for its last words to be read. */
 void session_expire(struct session *session);
 /* Stops reading; what is in flight goes on. */
 void session_drain(struct session *session);

@@ -947,6 +947,27 @@ START_TEST(descriptors_that_nobody_reads_are_counted) {
 }
 END_TEST
 
+/* Its client has passed its own end of the connection, and is gone: nothing more can come, not even the end. */
+START_TEST(descriptors_do_not_wait_for_ever) {
+        static const uint8_t part[] = {100, 0, 0, 0, 1, 0, 0, 0, 1};
+        os_fd fd;
+
+        start(CALLER_UID);
+        fd = fake_fd_open(NULL);
+        ck_assert_ptr_null(server.hello_first);
+        fake_engine_receive(&session->receive, part, sizeof(part), &fd, 1);
+        rounds();
+        ck_assert_ptr_eq(server.hello_first, session);
+        connect_as(CALLER_UID + 1); /* whose Hello, which comes sooner, did not wait behind it */
+        ck_assert_ptr_eq(server.hello_first, session);
+        ck_assert_ptr_eq(server.hello_last, session);
+        session_expire(session);
+        rounds();
+        ck_assert_uint_eq(got.failures, 1);
+        stop();
+}
+END_TEST
+
 static uint64_t other_handle;
 
 /* As if another batch closed it meanwhile. */
@@ -1046,6 +1067,7 @@ int main(void) {
         tcase_add_test(tcase, what_hangs_while_it_is_closed_is_its_users);
         tcase_add_test(tcase, large_files_are_closed_by_workers);
         tcase_add_test(tcase, descriptors_that_nobody_reads_are_counted);
+        tcase_add_test(tcase, descriptors_do_not_wait_for_ever);
         tcase_add_test(tcase, parents_below_a_closed_handle_are_forgotten);
         tcase_add_test(tcase, a_foreign_client_has_no_paths);
         tcase_add_test(tcase, only_administrators_reload);
