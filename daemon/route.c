@@ -49,7 +49,7 @@ static const struct route_row {
         SERVICE(JOB_RETRY),
         SERVICE(JOB_FORGET),
         SERVICE(CP),                                 /* only submits a job, or begins one */
-        SERVICE(CLOSE),                              /* the descriptor itself is closed by a worker */
+        SERVICE(CLOSE),                              /* a descriptor that may keep its closer waiting is closed by a worker */
 
         /* in memory, on disk, where it is much */
         ROW(STAT, INLINE, INLINE, POOL),             /* answered when it was looked up */
