@@ -244,6 +244,8 @@ struct parent_cache {
 };
 /* Makes an empty cache (all slots OS_FD_NONE). */
 void parent_cache_init(struct parent_cache *cache);
+/* Closes the objects that were released into it. [any] */
+void parent_cache_close_released(struct parent_cache *cache);
 /* Closes what it holds; places that borrowed must be finished. [any] */
 void parent_cache_clear(struct parent_cache *cache);
 
@@ -258,7 +260,7 @@ struct sys_op {
          * sentence why not: that name then fails, guarded. The function is NULL where rules say nothing of what is below. */
         const char *(*excluded)(void *context, struct bytes below);
         void *excluded_context;
-        uint64_t since_ms;          /* when sys_resolve began what a rule guards; 0: nothing is. Run looks again at what has become old. */
+        uint64_t since_ms;          /* when sys_resolve began. Run looks again at what a rule guards and has become old. */
         bool last_use;              /* run closes the objects that were pinned for it: on a worker, not on the loop afterwards */
         bool in_slice;              /* resolved in one go with others: given back (held_up_by) where they would have to wait for it */
         bool run_too;               /* an IO_RESOLVE that went well goes on with sys_run */
@@ -300,6 +302,16 @@ int sys_run(struct sys_op *op);
 void sys_release(struct sys_op *op);
 
 /*
+ * Whoever closes the last descriptor of a removed file frees its blocks, and waits for that. So before sys_release the objects for which
+ * that may take long can be taken from the operation: those that were large, and those that were held for so long that they may
+ * have become it. They are the caller's to have closed by a worker. Returns how many. [any]
+ */
+uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[2]);
+#define SYS_SMALL_BLOCKS 2048u /* of 512 bytes: what is freed in one go */
+/* The same question about a descriptor on a local filesystem. [any] */
+bool sys_is_large(os_fd fd);
+
+/*
  * From a directory descriptor that a client passed (or a handle opened as caller) upwards, as far as its mount reaches:
  * the directories above it, itself first. For finding the rule it lies under: a rule's directory on the other side of
  * a mount is not among them. Returns their number, or -FSOP_E…; -FSOP_E2BIG when there are more than ids_max,
@@ -315,6 +327,10 @@ const struct support *sys_support(uint32_t *ret_n);
 
 /* Closes a descriptor; may block where a FUSE server is behind it, so a client's own are closed by workers. [any] */
 void sys_close(os_fd fd);
+/* Whether the other end has read all that was sent through a connection, or is gone. [any] */
+bool sys_socket_is_read(os_fd socket);
+/* Neither end gets or sends any more; what was sent can still be read, and then the connection has ended. [any] */
+void sys_socket_shut(os_fd socket);
 /* What a descriptor that a client passed is good for. Never blocks: -FSOP_EACCES for one known to be on procfs; on a mount that was
  * never seen before, sys_resolve is the one to tell. [any] */
 int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_path_only);

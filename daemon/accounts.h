@@ -21,7 +21,7 @@ struct account {
         uint32_t uid;
         uint32_t connections;
         uint32_t handles;
-        uint32_t fds; /* passed with requests that are not done */
+        uint32_t fds; /* passed with requests that are not done, or on their way to be closed */
         uint32_t tasks;
         uint64_t bytes; /* of requests held, frames on their way, room for answers, answers unread */
         uint64_t audit_lines, operations; /* since the user's first connection of those that it has */
@@ -44,7 +44,7 @@ struct accounts {
 /* The account of UID with one more connection, or NULL when the limit is reached or there is no memory. */
 struct account *accounts_connect(struct accounts *accounts, uint32_t uid, uint32_t connections_max);
 /* One connection less; the last one closes the account. What its user has written to the audit is not forgotten with it: else who
- * connects anew would begin anew. */
+ * connects anew would begin anew. Nor are the descriptors that are not closed yet. */
 void accounts_disconnect(struct accounts *accounts, struct account *account);
 /* At exit: those that were kept. */
 void accounts_fini(struct accounts *accounts);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * graveyard.c: a list of descriptors per round, closed by one hand-over.
+ * graveyard.c: a list of descriptors per user and round, closed by one hand-over.
  */
 #include "daemon/graveyard.h"
 
 #include <stdlib.h>
+
+#include "daemon/accounts.h"
 
 #define GRAVE_FDS 62u
 
 struct grave {
         struct io io;
         struct grave *next;
+        struct account *account;
         uint32_t n_fds;
         os_fd fds[GRAVE_FDS];
 };
@@ -30,31 +33,40 @@ static void grave_close(struct io *io) {
 }
 
 static void grave_done(struct io *io) {
+        struct grave *grave = io->owner;
+
         if (io->result < 0) /* there was no worker to do it */
                 grave_close(io);
+        if (grave->account)
+                grave->account->fds -= grave->n_fds;
         graveyard.pending--;
-        free(io->owner);
+        free(grave);
 }
 
 void graveyard_start(struct engine *engine) {
         graveyard.engine = engine;
 }
 
-void graveyard_bury(os_fd fd) {
+void graveyard_bury(os_fd fd, struct account *account) {
         struct grave *grave = graveyard.open;
 
         if (fd == OS_FD_NONE)
                 return;
-        if (!grave || grave->n_fds == GRAVE_FDS) {
+        while (grave && (grave->account != account || grave->n_fds == GRAVE_FDS))
+                grave = grave->next;
+        if (!grave) {
                 grave = calloc(1, sizeof(*grave));
                 if (!grave) {
                         sys_close(fd);
                         return;
                 }
+                grave->account = account;
                 grave->next = graveyard.open;
                 graveyard.open = grave;
         }
         grave->fds[grave->n_fds++] = fd;
+        if (account)
+                account->fds++;
 }
 
 void graveyard_flush(void) {
@@ -64,7 +76,7 @@ void graveyard_flush(void) {
                 graveyard.open = grave->next;
                 grave->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = grave_done, .owner = grave};
                 grave->io.u.call = grave_close;
-                grave->io.whose = WIRE_NOBODY; /* what clients passed may hang when it is closed */
+                grave->io.whose = grave->account ? grave->account->uid : WIRE_NOBODY;
                 graveyard.pending++;
                 graveyard.engine->ops->submit(graveyard.engine, &grave->io);
         }

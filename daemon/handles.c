@@ -106,8 +106,8 @@ bool handles_remove(struct handles *handles, uint64_t id) {
 void handle_unref(struct handle *handle) {
         if (--handle->refs > 0)
                 return;
-        if (handle->slow)
-                graveyard_bury(handle->fd);
+        if (handle->fd != OS_FD_NONE && (handle->slow || sys_is_large(handle->fd)))
+                graveyard_bury(handle->fd, handle->account);
         else if (handle->fd != OS_FD_NONE)
                 sys_close(handle->fd);
         free((void *)handle->path.data);

@@ -9,12 +9,15 @@
 
 #include "backends/sys.h"
 
+struct account;
+
 struct handle {
         uint32_t refs;
         os_fd fd;
         bool directory;
         bool elevated;
         bool slow;             /* behind a network or FUSE filesystem: closed by a worker */
+        struct account *account; /* whose it is */
         char *rule;            /* elevated: the rule's name */
         struct bytes path;     /* as policy sees it; empty when unknown */
 };

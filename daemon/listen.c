@@ -48,7 +48,7 @@ static void accepted(struct io *io) {
         if (!(io->flags & IO_MORE))
                 listening->accepting--;
         if (io->result >= 0 && server->draining) {
-                graveyard_bury((os_fd)io->result);
+                graveyard_bury((os_fd)io->result, NULL);
         } else if (io->result >= 0) {
                 listening->pause_ms = 0;
                 session_start(server, (os_fd)io->result);

@@ -13,7 +13,7 @@
 
 static void drop_opened(struct task_op *o) {
         if (o->sys.opened != OS_FD_NONE)
-                graveyard_bury(o->sys.opened);
+                graveyard_bury(o->sys.opened, o->task->session->account);
         o->sys.opened = OS_FD_NONE;
 }
 

@@ -10,7 +10,6 @@
 
 #define SMALL_BYTES (64u << 10) /* of data, from memory to memory */
 #define SMALL_ALLOCATION (1u << 20)
-#define SMALL_BLOCKS 2048u /* of 512 bytes: what is freed in one go */
 #define RING_MAX 16u /* out at a time when everything is to go that way: what waits there keeps its batch in memory */
 
 #define SLOW_NS (1 * MS)               /* nothing quick takes so long */
@@ -50,7 +49,7 @@ static const struct route_row {
         SERVICE(JOB_RETRY),
         SERVICE(JOB_FORGET),
         SERVICE(CP),                                 /* only submits a job, or begins one */
-        SERVICE(CLOSE),                              /* the descriptor itself is closed by a worker */
+        SERVICE(CLOSE),                              /* a descriptor that may keep its closer waiting is closed by a worker */
 
         /* in memory, on disk, where it is much */
         ROW(STAT, INLINE, INLINE, POOL),             /* answered when it was looked up */
@@ -116,7 +115,7 @@ bool route_is_walk(const struct operation *op) {
 
 /* Cutting a file down to SIZE. One that is not there has nothing to be freed. */
 static bool frees_much(const struct place *place, uint64_t size) {
-        return place->has_stat && place->stat.blocks > SMALL_BLOCKS && size < place->stat.size;
+        return place->has_stat && place->stat.blocks > SYS_SMALL_BLOCKS && size < place->stat.size;
 }
 
 static bool is_big(const struct sys_op *op) {

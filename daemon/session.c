@@ -23,6 +23,8 @@
  * room and it has nothing in flight that a Cancel could be for. */
 #define IN_PAUSE_BYTES (64u << 10)
 #define LAST_WORDS_MS 1000u
+#define UNREAD_LOOK_MS 1000u
+#define FDS_WAIT_MS 60000u
 #define SCRATCH_BYTES (4u << 20)
 #define CANCEL_BYTES_MAX 16u /* the body of a Cancel has 13 at most */
 #define HEAR_FRAMES_MAX 256u /* are looked through at once: more than wait of a client that keeps to what was agreed */
@@ -57,9 +59,9 @@ static struct chunk *chunk_new(void) {
         return chunk;
 }
 
-static void chunk_free(struct chunk *chunk) {
+static void chunk_free(struct session *session, struct chunk *chunk) {
         for (uint32_t i = 0; i < chunk->n_fds; i++)
-                graveyard_bury(chunk->fds[i]);
+                graveyard_bury(chunk->fds[i], session->account);
         chunk->n_fds = 0;
         buffer_consume(&chunk->data, buffer_len(&chunk->data), SPARE_CHUNK_BYTES);
         if (n_spare_chunks == SPARE_CHUNKS) {
@@ -86,14 +88,18 @@ void session_free_spares(void) {
 
 /* ---- lists of the server ----------------------------------------------------------------------------------------- */
 
+/* The next deadline comes first; mostly a new one is the last. */
 static void hello_link(struct session *session, uint64_t deadline_ms) {
         struct server *server = session->server;
+        struct session *before = server->hello_last;
 
+        while (before && before->hello_deadline_ms > deadline_ms)
+                before = before->hello_prev;
         session->hello_deadline_ms = deadline_ms;
-        session->hello_prev = server->hello_last;
-        session->hello_next = NULL;
-        *(server->hello_last ? &server->hello_last->hello_next : &server->hello_first) = session;
-        server->hello_last = session;
+        session->hello_prev = before;
+        session->hello_next = before ? before->hello_next : server->hello_first;
+        *(before ? &before->hello_next : &server->hello_first) = session;
+        *(session->hello_next ? &session->hello_next->hello_prev : &server->hello_last) = session;
 }
 
 static void hello_unlink(struct session *session) {
@@ -159,19 +165,20 @@ static void session_free(struct session *session) {
         struct chunk *chunk;
 
         jobs_session_closed(server->jobs, session->id);
+        hello_unlink(session);
         reserve_in(session, 0);
         uncharge(session, session->out_bytes);
         turns_forget(session);
-        session->account->fds -= session->n_in_fds;
+        session->account->fds -= session->n_in_fds + session->fds_queued + session->fds_unread;
         session->account->handles -= session->handles.used;
         while ((chunk = session->out_first)) {
                 session->out_first = chunk->next;
-                chunk_free(chunk);
+                chunk_free(session, chunk);
         }
         for (uint32_t i = 0; i < session->n_in_fds; i++)
-                graveyard_bury(session->in_fds[i]);
+                graveyard_bury(session->in_fds[i], session->account);
         /* descriptors may still lie in the socket's queue: closing it closes them, which may hang */
-        graveyard_bury(session->fd);
+        graveyard_bury(session->fd, NULL);
         buffer_fini(&session->in);
         handles_fini(&session->handles);
         identity_unref(session->identity);
@@ -208,6 +215,9 @@ void session_expire(struct session *session) {
         if (session->state == SESSION_HELLO)
                 session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "no Hello within %u ms of connecting",
                                session->server->config->limits.hello_timeout_ms);
+        else if (session->state == SESSION_OPEN)
+                session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "descriptors came %u s ago, and still no whole request that they are for",
+                               FDS_WAIT_MS / 1000);
         else
                 session_close(session);
 }
@@ -253,13 +263,13 @@ void session_send(struct session *session, const struct message *message, const 
 
         if (session->state == SESSION_CLOSED) {
                 for (uint32_t i = 0; i < n_fds; i++)
-                        graveyard_bury(fds[i]);
+                        graveyard_bury(fds[i], session->account);
                 return;
         }
         out = session_out(session, fds, n_fds);
         if (!out) {
                 for (uint32_t i = 0; i < n_fds; i++)
-                        graveyard_bury(fds[i]);
+                        graveyard_bury(fds[i], session->account);
                 session_close(session);
                 return;
         }
@@ -272,6 +282,8 @@ void session_send(struct session *session, const struct message *message, const 
                 session_close(session);
                 return;
         }
+        session->fds_queued += n_fds;
+        session->account->fds += n_fds;
         session->out_bytes += buffer_len(out) - before;
         charge(session, buffer_len(out) - before);
 }
@@ -286,7 +298,7 @@ static void end_send(struct session *session) {
         session->out_first = chunk->next;
         if (!session->out_first)
                 session->out_last = NULL;
-        chunk_free(chunk);
+        chunk_free(session, chunk);
         if (session->send.result < 0 || session->state == SESSION_CLOSED || (!session->out_first && session->state == SESSION_LAST_WORDS))
                 session_close(session);
 }
@@ -303,11 +315,29 @@ static bool waits_for_room(const struct session *session) {
         return session->n_tasks > 0 || buffer_len(&session->in) > 0 || !session->receiving;
 }
 
+/* The kernel keeps descriptors that nobody fetches, in the daemon's name and only so many: they count as their user's until they are read. */
+bool session_has_unread_fds(struct session *session) {
+        if (session->fds_unread > 0 && sys_socket_is_read(session->fd)) {
+                session->account->fds -= session->fds_unread;
+                session->fds_unread = 0;
+        }
+        return session->fds_unread > 0;
+}
+
+static void count_sent_fds(struct session *session, uint32_t n) {
+        if (n == 0)
+                return;
+        session_has_unread_fds(session);
+        session->fds_queued -= n;
+        session->fds_unread += n;
+}
+
 static void send_first(struct session *session) {
         const struct chunk *chunk = session->out_first;
         struct engine *engine = session->server->engine;
 
         session->sending = true;
+        count_sent_fds(session, chunk->n_fds);
         session->send = (struct io){.kind = IO_SEND, .done = sent, .owner = session};
         if (!waits_for_room(session))
                 session->send.flags = IO_AT_ONCE;
@@ -656,7 +686,7 @@ static bool keep_fds(struct session *session, const struct io *io) {
                 if (wanted && i < room)
                         session->in_fds[session->n_in_fds++] = io->u.receive.fds[i];
                 else
-                        graveyard_bury(io->u.receive.fds[i]);
+                        graveyard_bury(io->u.receive.fds[i], session->account);
         }
         session->account->fds += wanted ? (n < room ? n : room) : 0;
         return n <= room && !(io->flags & IO_FDS_LOST);
@@ -691,8 +721,8 @@ static void received(struct io *io) {
                 session_close(session);
                 return;
         }
-        if (session->account->fds > session->server->config->limits.descriptors_per_uid)
-                session_refuse(session, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user's requests hold more than %u passed descriptors",
+        if (io->result > 0 && io->u.receive.n_fds > 0 && session->account->fds > session->server->config->limits.descriptors_per_uid)
+                session_refuse(session, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user has more than %u passed descriptors",
                                session->server->config->limits.descriptors_per_uid);
         if (!fds_fit)
                 session_refuse(session, -FSOP_E2BIG, FSOP_CLASS_INVALID, "more descriptors than frames may carry (%u each)", WIRE_FRAME_FDS_MAX);
@@ -717,15 +747,36 @@ void session_take_turn(struct session *session) {
         mark_dirty(session); /* the end of the round sends its answers */
 }
 
+/* Its client may have passed its own end of the connection, and be gone: then what waits for the rest would wait for ever. */
+static void watch_waiting_fds(struct session *session) {
+        if (session->n_in_fds == 0 || session->n_tasks > 0)
+                hello_unlink(session);
+        else if (session->hello_deadline_ms == 0)
+                hello_link(session, session->server->now_ms + FDS_WAIT_MS);
+}
+
+/* As long as its client leaves descriptors unread it stays: they would be nobody's. */
+static void session_bury(struct session *session) {
+        if (!session_has_unread_fds(session) || session->server->draining) {
+                session_free(session);
+                return;
+        }
+        sys_socket_shut(session->fd);
+        if (session->hello_deadline_ms == 0)
+                hello_link(session, session->server->now_ms + UNREAD_LOOK_MS);
+}
+
 void session_end_round(struct session *session) {
         if (session->yielded || turns_others_wait(session))
                 turns_queue(session);
         else
                 go_on(session);
+        if (session->state == SESSION_OPEN)
+                watch_waiting_fds(session);
         if (session->state != SESSION_CLOSED)
                 session_flush(session);
         else if (!session->receiving && !session->sending && session->n_tasks == 0 && !session->dirty)
-                session_free(session);
+                session_bury(session);
 }
 
 /* ---- start ------------------------------------------------------------------------------------------------------- */
@@ -741,7 +792,7 @@ static void refuse_unknown(struct server *server, os_fd fd, const struct peer *p
                 else
                         log_line(LOG_LEVEL_WARNING, "a connection was refused: %s (%s)", why, error_name(-code));
         }
-        graveyard_bury(fd);
+        graveyard_bury(fd, NULL);
 }
 
 void session_start(struct server *server, os_fd fd) {

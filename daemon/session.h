@@ -35,7 +35,7 @@ struct chunk {
 struct session {
         struct session *prev, *next;             /* the server's list */
         struct session *dirty_next;              /* the server's list of those with something to send */
-        struct session *hello_prev, *hello_next; /* those that owe a Hello, oldest first */
+        struct session *hello_prev, *hello_next; /* those that have a deadline, the next one first */
         struct session *turn_prev, *turn_next;   /* in turn_queue */
         struct turn_queue *turn_queue;           /* of its account; NULL: in none */
         struct server *server;
@@ -62,6 +62,7 @@ struct session {
         bool yielded; /* something waits for its user's next turn */
         struct chunk *out_first, *out_last; /* first is being sent when `sending` */
         size_t out_bytes;
+        uint32_t fds_queued, fds_unread; /* in those chunks, and sent: to be read, as far as is known */
 
         struct task *tasks, *tasks_last; /* the oldest first */
         uint32_t n_tasks;
@@ -75,6 +76,8 @@ void session_start(struct server *server, os_fd fd);
 
 /* Encodes and queues a message; on failure the connection closes. */
 void session_send(struct session *session, const struct message *message, const os_fd *fds, uint32_t n_fds);
+/* Whether its client has descriptors to read that were sent; those that it has read no longer count as its user's. */
+bool session_has_unread_fds(struct session *session);
 /* True while its client has enough unread answers. */
 bool session_is_held(const struct session *session);
 
@@ -83,7 +86,7 @@ void session_task_done(struct session *session, struct task *task);
 
 /* Closes at once: cancels its tasks, closes its handles. The struct goes at the end of the round in which the last io is back. */
 void session_close(struct session *session);
-/* Hello is overdue. */
+/* Its deadline is over: for Hello, for the rest of a frame that descriptors came for, for its last words to be read. */
 void session_expire(struct session *session);
 /* Stops reading; what is in flight goes on. */
 void session_drain(struct session *session);

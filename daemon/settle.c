@@ -5,8 +5,10 @@
  */
 #include <string.h>
 
+#include "daemon/graveyard.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
 #include "proto/names.h"
 
@@ -50,15 +52,42 @@ static void explain_failure(struct task_op *o) {
         }
 }
 
+/* Whether its user may have one more descriptor on its way; what has been read meanwhile is looked for once in a window. */
+static bool has_room_for_fd(struct task *task) {
+        const struct account *account = task->session->account;
+        uint32_t max = task->session->server->config->limits.descriptors_per_uid;
+
+        if (account->fds + task->n_opened < max || task->looked_for_read)
+                return account->fds + task->n_opened < max;
+        task->looked_for_read = true;
+        for (struct session *session = task->session->server->sessions; session; session = session->next)
+                if (session->account == account)
+                        session_has_unread_fds(session);
+        return account->fds + task->n_opened < max;
+}
+
+/* What goes out with the answer counts as its user's until it is read. */
+static void keep_for_client(struct task_op *o) {
+        if (has_room_for_fd(o->task))
+                o->task->n_opened++;
+        else
+                task_op_fail(o, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user has as many descriptors on their way as may be: read them first");
+}
+
 /* What was opened becomes a handle; open-fd's descriptor goes out with the answer. */
 static void keep_opened(struct task_op *o) {
         struct session *session = o->task->session;
         const struct config_limits *limits = &session->server->config->limits;
-        struct handle like = {.fd = o->sys.opened, .directory = o->op->verb == FSOP_VERB_OPENDIR, .slow = o->sys.at.fs != FS_LOCAL};
+        struct handle like = {.fd = o->sys.opened, .directory = o->op->verb == FSOP_VERB_OPENDIR, .slow = o->sys.at.fs != FS_LOCAL,
+                              .account = session->account};
         int code;
 
-        if (o->sys.opened == OS_FD_NONE || o->op->verb == FSOP_VERB_OPEN_FD || o->sys.code != 0)
+        if (o->sys.opened == OS_FD_NONE || o->sys.code != 0)
                 return;
+        if (o->op->verb == FSOP_VERB_OPEN_FD) {
+                keep_for_client(o);
+                return;
+        }
         if (o->verdict.at.kind == VERDICT_ELEVATED) {
                 like.elevated = true;
                 like.rule = (char *)(uintptr_t)rule_name(o->verdict.at.rule);
@@ -66,7 +95,7 @@ static void keep_opened(struct task_op *o) {
         }
         if (session->state != SESSION_OPEN)
                 code = -FSOP_ECANCELED;
-        else if (session->account->handles >= limits->handles_per_uid ||
+        else if (session->account->handles >= limits->handles_per_uid || session->account->fds >= limits->descriptors_per_uid ||
                  sys_is_last_descriptor(o->sys.opened, limits->descriptors_reserved))
                 code = -FSOP_EMFILE;
         else
@@ -119,6 +148,15 @@ static void count_failure(struct task_op *o) {
                 o->task->stopped = true;
 }
 
+static void release(struct task_op *o) {
+        os_fd large[2];
+        uint32_t n = sys_take_large(&o->sys, large);
+
+        for (uint32_t i = 0; i < n; i++)
+                graveyard_bury(large[i], o->task->session->account);
+        sys_release(&o->sys);
+}
+
 static void settle_op(struct task_op *o) {
         if (o->result.error.code == 0 && o->sys.code != 0)
                 explain_failure(o);
@@ -131,7 +169,7 @@ static void settle_op(struct task_op *o) {
         if (o->pinned && !o->sys.cache) /* then it could not say what it changed */
                 o->task->parents.stale = 1;
         if (o->pinned)
-                sys_release(&o->sys);
+                release(o);
         o->pinned = false;
         give_back_end(o->task, &o->at);
         give_back_end(o->task, &o->to);
@@ -165,8 +203,12 @@ static void record_reads(struct task *task) {
 }
 
 enum flow settle_step(struct task *task) {
+        task->n_opened = 0;
+        task->looked_for_read = false;
         for (uint32_t i = 0; i < task->window_count; i++)
                 settle_op(&task->ops[i]);
+        parent_cache_close_released(&task->parents);
+        share_close_released(task);
         record_reads(task);
         locate_release(task);
         task->roots = roots_unref(task->roots);

@@ -217,6 +217,13 @@ void share_cancel(struct task *task) {
                         engine->ops->cancel(engine, &slices->each[i].io);
 }
 
+void share_close_released(struct task *task) {
+        struct slices *slices = task->slices;
+
+        for (uint32_t i = 0; slices && i < slices->n_known; i++)
+                parent_cache_close_released(&slices->each[i].parents);
+}
+
 void share_clear(struct task *task) {
         struct slices *slices = task->slices;
 

@@ -25,6 +25,9 @@ void share_submit(struct task *task);
 /* What runs in slices is asked to stop. */
 void share_cancel(struct task *task);
 
+/* What operations of this window have released is closed. */
+void share_close_released(struct task *task);
+
 /* At the end of a task: what its slices hold is closed. Their memory stays for the next one. */
 void share_clear(struct task *task);
 

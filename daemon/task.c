@@ -73,7 +73,7 @@ void task_free(struct task *task) {
         for (; task->roots_kept; task->roots_kept = task->roots_kept->next)
                 root_release(task->roots_kept->root);
         for (uint32_t i = 0; i < task->n_fds; i++)
-                graveyard_bury(task->fds[i]);
+                graveyard_bury(task->fds[i], task->session->account);
         if (task->n_fds > 0)
                 task->session->account->fds -= task->n_fds;
         task->n_fds = 0;

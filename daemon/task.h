@@ -89,6 +89,8 @@ struct task {
         uint32_t window_first, window_count;
         struct task_op *ops; /* the window's */
         uint32_t ops_cap;
+        uint32_t n_opened;           /* in this window, for the client */
+        bool looked_for_read;        /* likewise: whether descriptors sent before have been read */
         uint32_t handles_removed;    /* of the session, as the parents know it */
         struct parent_cache parents; /* of what is resolved on the loop, or one by one */
         struct slices *slices;       /* share.c's, or NULL */

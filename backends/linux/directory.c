@@ -241,6 +241,12 @@ int sys_ancestors(os_fd directory, struct object_id *ret_ids, uint32_t ids_max, 
         }
 }
 
+bool sys_is_large(os_fd fd) {
+        struct fsop_stat stat;
+
+        return lookup_stat((int)fd, "", false, &stat) < 0 || stat.blocks > SYS_SMALL_BLOCKS;
+}
+
 int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_path_only) {
         struct fsop_stat stat;
         int flags = fcntl((int)fd, F_GETFL), r;

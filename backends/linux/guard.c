@@ -45,6 +45,10 @@ static bool is_excluded(const struct guard *guard, const struct fsop_stat *stat)
         return false;
 }
 
+int guard_refuse_excluded(struct sys_op *op, const struct guard *guard, const struct fsop_stat *stat) {
+        return is_excluded(guard, stat) ? op_guarded(op, -FSOP_EPERM, "it is, or lies in, a directory that the rule excludes") : 0;
+}
+
 /*
  * Up from a pinned directory to the rule's. Being opened beneath it is not enough: what is pinned may have been moved
  * away since, or been brought here by a mount of the client's own.
@@ -58,10 +62,10 @@ int guard_check_directory(struct sys_op *op, const struct place *place, os_fd fd
         struct fsop_stat here = *stat, above;
 
         for (unsigned level = 1;; level++) {
-                int r;
+                int r = guard_refuse_excluded(op, guard, &here);
 
-                if (is_excluded(guard, &here))
-                        return op_guarded(op, -FSOP_EPERM, "it is, or lies in, a directory that the rule excludes");
+                if (r < 0)
+                        return r;
                 if (same_object(&here, guard->root->dev, guard->root->ino))
                         return 0;
                 r = lookup_stat_above((int)fd, level, &above);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -213,4 +214,14 @@ void sys_unlisten(const char *path, os_fd listener, os_fd lock) {
         bound = (struct object_id){0, 0};
         sys_close(listener);
         sys_close(lock);
+}
+
+bool sys_socket_is_read(os_fd socket) {
+        int unread = 0;
+
+        return ioctl((int)socket, TIOCOUTQ, &unread) < 0 || unread == 0;
+}
+
+void sys_socket_shut(os_fd socket) {
+        shutdown((int)socket, SHUT_RDWR);
 }

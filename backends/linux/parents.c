@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * parents.c: the directories that several operations of a batch share: opened once, held as long as the batch lasts. And what the
- * batch has pinned besides, kept to be closed together.
+ * parents.c: the directories that several operations of a batch share: opened once, held as long as the batch lasts. And what a
+ * window has pinned besides, kept to be closed together.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -21,7 +21,7 @@ static void slot_empty(struct parent_slot *slot) {
 }
 
 /* Pinned objects of a batch mostly have consecutive descriptors: one call closes a whole run of them. */
-static void close_kept(struct parent_cache *cache) {
+void parent_cache_close_released(struct parent_cache *cache) {
         for (uint32_t i = 0, n; i < cache->n_closing; i += n) {
                 for (n = 1; i + n < cache->n_closing && cache->closing[i + n] == cache->closing[i] + (os_fd)n;)
                         n++;
@@ -38,12 +38,12 @@ void parents_close_later(struct parent_cache *cache, os_fd fd) {
                 return;
         }
         if (cache->n_closing == sizeof(cache->closing) / sizeof(cache->closing[0]))
-                close_kept(cache);
+                parent_cache_close_released(cache);
         cache->closing[cache->n_closing++] = fd;
 }
 
 void parent_cache_clear(struct parent_cache *cache) {
-        close_kept(cache);
+        parent_cache_close_released(cache);
         for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++)
                 slot_empty(&cache->slots[i]);
         cache->next = 0;

@@ -255,13 +255,119 @@ static struct fsop_stat stat_of_root(const struct directory *root) {
         };
 }
 
+/* Where a walk is. */
+struct way {
+        int fd; /* its own, unless it is at the start */
+        int start;
+        unsigned links;
+        char rest[PATH_MAX]; /* of the path */
+};
+
+static void way_enter(struct way *way, int fd) {
+        if (way->fd != way->start)
+                sys_close(way->fd);
+        way->fd = fd;
+}
+
+/* A link's text comes before the rest of the path. 0 or a negative errno. */
+static int way_follow(struct way *way, int link_fd) {
+        char text[PATH_MAX];
+        size_t rest = strlen(way->rest);
+        int len = lookup_read_link(link_fd, text, sizeof(text));
+
+        if (len <= 0)
+                return len < 0 ? len : -ENOENT;
+        if (text[0] == '/')
+                return -EXDEV;
+        if (++way->links > LINKS_MAX)
+                return -ELOOP;
+        if ((size_t)len + 1 + rest >= sizeof(way->rest))
+                return -ENAMETOOLONG;
+        memmove(way->rest + len + 1, way->rest, rest + 1);
+        memcpy(way->rest, text, (size_t)len);
+        way->rest[len] = '/';
+        return 0;
+}
+
+/* Takes the next name off the rest of the path; false at its end. */
+static bool way_next(struct way *way, char *name) {
+        const char *p = way->rest + strspn(way->rest, "/");
+        size_t len = strcspn(p, "/");
+
+        memcpy(name, p, len);
+        name[len] = 0;
+        memmove(way->rest, p + len, strlen(p + len) + 1);
+        return len > 0;
+}
+
+/* One step from where it is; what lies above the start is out of reach. Descriptor or negative errno. */
+static int way_open(const struct way *way, const struct place *place, const char *name, unsigned flags) {
+        struct fsop_stat here, start;
+        int r;
+
+        if (strcmp(name, "..") != 0)
+                return lookup_open(way->fd, name, O_PATH | O_NOFOLLOW, 0, leaf_resolve(place), flags);
+        if ((r = lookup_stat(way->fd, "", false, &here)) < 0 || (r = lookup_stat(way->start, "", false, &start)) < 0)
+                return r;
+        if (same_object(&here, stat_dev(&start), start.ino))
+                return -EXDEV;
+        return lookup_open(way->fd, name, O_PATH | O_DIRECTORY, 0, leaf_resolve(place) & ~STAY_BENEATH, flags);
+}
+
+static int way_step(struct sys_op *op, struct way *way, const struct place *place, const char *name, unsigned flags) {
+        struct fsop_stat stat;
+        int fd = way_open(way, place, name, flags), r;
+
+        if (fd < 0)
+                return lookup_failed(op, place, -fd);
+        r = lookup_stat(fd, "", false, &stat);
+        if (r >= 0 && !stat_is_link(&stat)) {
+                way_enter(way, fd);
+                return guard_refuse_excluded(op, place->guard, &stat);
+        }
+        if (r >= 0)
+                r = way_follow(way, fd);
+        sys_close(fd);
+        return r < 0 ? lookup_failed(op, place, -r) : 0;
+}
+
+/* A directory, step by step: nothing is answered from inside what the rule excludes, not even that something is not there. The
+ * descriptor or op's code. */
+static int walk_the_way(struct sys_op *op, const struct place *place, const char *path, int start, unsigned flags) {
+        struct way way = {.fd = start, .start = start};
+        char name[PATH_MAX];
+        int r = 0;
+
+        memcpy(way.rest, path, strlen(path) + 1);
+        while (r >= 0 && way_next(&way, name))
+                r = way_step(op, &way, place, name, flags);
+        if (r >= 0 && (r = lookup_open(way.fd, ".", O_PATH | O_DIRECTORY, 0, 0, flags)) < 0)
+                r = lookup_failed(op, place, -r);
+        way_enter(&way, start);
+        return r;
+}
+
+/* The directory that a path names. Where a rule excludes something, links and ".." may lead through that, and a failure may come from
+ * inside it: then it is walked step by step. Its descriptor or op's code. */
+static int open_directory(struct sys_op *op, const struct place *place, const char *path, unsigned flags) {
+        bool excludes = place->guard != NULL && place->guard->n_excluded > 0;
+        uint64_t resolve;
+        int start = start_of(place, &resolve), fd = -ELOOP;
+
+        flags = flags_on_the_way(flags);
+        if (!excludes || strstr(path, "..") == NULL)
+                fd = lookup_open(start, path, O_PATH | O_DIRECTORY, 0, resolve | (excludes ? RESOLVE_NO_SYMLINKS : 0), flags);
+        if (fd >= 0)
+                return fd;
+        return excludes && fd != -EAGAIN ? walk_the_way(op, place, path, start, flags) : lookup_failed(op, place, -fd);
+}
+
 /* Pins the directory that the first LEN bytes of PATH name. place's own path is what the cache knows. */
 static int pin_parent(struct sys_op *op, struct place *place, const char *path, size_t len, bool cacheable, unsigned flags,
                       struct fsop_stat *ret_stat) {
         struct parent_slot *slot = cacheable ? parents_find(op->cache, place, path, len) : NULL;
         char directory[PATH_MAX];
-        uint64_t resolve;
-        int start = start_of(place, &resolve), fd, r;
+        int fd, r;
 
         if (slot != NULL) {
                 slot->users++;
@@ -275,16 +381,16 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
                 return 0;
         }
         if (len == 0) {
-                place->parent = start;
+                place->parent = start_of(place, &(uint64_t){0});
                 place->parent_borrowed = true;
         } else {
                 if (len >= sizeof(directory))
                         return op_failed(op, ENAMETOOLONG);
                 memcpy(directory, path, len);
                 directory[len] = 0;
-                fd = lookup_open(start, directory, O_PATH | O_DIRECTORY, 0, resolve, flags_on_the_way(flags));
+                fd = open_directory(op, place, directory, flags);
                 if (fd < 0)
-                        return lookup_failed(op, place, -fd);
+                        return fd;
                 place->parent = fd;
         }
         if (is_known(op, place, len)) {
@@ -358,6 +464,23 @@ static int caller_pin_name(struct sys_op *op, struct place *place, unsigned flag
         if (place->leaf == NULL)
                 return refuse_root(op);
         return pin_parent(op, place, path, offset, true, flags, &stat);
+}
+
+static bool replaces(const struct operation *op, bool is_to) {
+        return op->verb == FSOP_VERB_RENAME && is_to && !op->args.rename.no_replace && !op->args.rename.exchange;
+}
+
+/* How much there is to be freed when it is replaced: whoever sends the operation somewhere wants to know. */
+static int look_at_replaced(struct sys_op *op, struct place *place, unsigned flags) {
+        int fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
+
+        if (fd == -EAGAIN)
+                return lookup_failed(op, place, -fd);
+        if (fd < 0)
+                return 0; /* the call will say */
+        place->has_stat = lookup_stat(fd, "", false, &place->stat) >= 0;
+        sys_close(fd);
+        return 0;
 }
 
 /* By way of a parent that the batch shares. *ret_done false: the whole path must be walked after all. */
@@ -478,8 +601,10 @@ static int resolve_as_caller(struct sys_op *op, struct place *place, enum pin pi
         r = wear(op, place->identity);
         if (r < 0)
                 return r;
-        if (pin == PIN_NAME)
-                return caller_pin_name(op, place, flags);
+        if (pin == PIN_NAME) {
+                r = caller_pin_name(op, place, flags);
+                return r < 0 || !replaces(op->op, place == &op->to) ? r : look_at_replaced(op, place, flags);
+        }
         if (is_open(op->op->verb) && may_create(op) && ends_in_slash(&place->path))
                 return refuse_slashes(op, place, flags);
         r = caller_pin_object(op, place, flags);
@@ -509,12 +634,10 @@ static int replace_leaf(struct sys_op *op, char *path, size_t offset, int link_f
 
 /* A link's text may end in a slash, "." or "..": then a directory is meant. */
 static int guarded_pin_directory(struct sys_op *op, struct place *place, const char *path, unsigned flags) {
-        uint64_t resolve;
-        int start = start_of(place, &resolve);
-        int fd = lookup_open(start, path, O_PATH | O_DIRECTORY, 0, resolve, flags_on_the_way(flags)), r;
+        int fd = open_directory(op, place, path, flags), r;
 
         if (fd < 0)
-                return lookup_failed(op, place, -fd);
+                return fd;
         r = take_object(op, place, fd, false, flags);
         return r < 0 ? r : guard_check_directory(op, place, place->object, &place->stat);
 }
@@ -793,7 +916,7 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         place_reset(&op->at);
         place_reset(&op->to);
         op->opened = OS_FD_NONE;
-        op->since_ms = op->at.guard != NULL || op->to.guard != NULL ? posix_coarse_ms() : 0;
+        op->since_ms = posix_coarse_ms();
         forget_failure(op);
         op->held_up_by = 0;
         r = resolve_place(op, &op->at, shape->at, flags);
@@ -822,6 +945,21 @@ void sys_release(struct sys_op *op) {
         hand_over_object(op, &op->to);
         place_release(op, &op->at);
         place_release(op, &op->to);
+}
+
+static uint32_t take_large(struct place *place, bool is_old, os_fd *ret_fd) {
+        if (place->object == OS_FD_NONE || place->object_borrowed || !(is_old || place->stat.blocks > SYS_SMALL_BLOCKS))
+                return 0;
+        *ret_fd = place->object;
+        place->object = OS_FD_NONE;
+        return 1;
+}
+
+uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[2]) {
+        bool is_old = op_is_old(op);
+        uint32_t n = take_large(&op->at, is_old, &ret_fds[0]);
+
+        return n + take_large(&op->to, is_old, &ret_fds[n]);
 }
 
 /* ---- for runs ---------------------------------------------------------------------------------------------------- */

@@ -86,9 +86,8 @@ int op_begin(struct sys_op *op) {
         return 0;
 }
 
-/* Whether a rule guards it and it was looked up too long ago. */
-static bool is_old(const struct sys_op *op) {
-        return op->since_ms > 0 && posix_coarse_ms() - op->since_ms >= PINNED_MS;
+bool op_is_old(const struct sys_op *op) {
+        return posix_coarse_ms() - op->since_ms >= PINNED_MS;
 }
 
 static void close_object(struct place *place) {
@@ -115,7 +114,7 @@ int sys_run(struct sys_op *op) {
                 return r;
         if ((unsigned)verb >= FSOP_VERB_LIMIT || runs[verb] == NULL)
                 return op_refused(op, -FSOP_EOPNOTSUPP, "this is not for the backend to run");
-        if (is_old(op) && resolve_check_again(op) < 0)
+        if (op_is_old(op) && resolve_check_again(op) < 0)
                 return op->code;
         r = identity_wear(op->identity);
         if (r < 0)

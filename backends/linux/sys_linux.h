@@ -137,6 +137,7 @@ const struct shape *shape_of(const struct operation *op);
 /* What was found to lie in a rule's directory may be moved out of it. Whoever asked can make it last as long as he likes before it
  * is used (he reads no answers, or has something else of the same batch hang), so after this it is looked at again. */
 #define PINNED_MS 100u
+bool op_is_old(const struct sys_op *op);
 /* Whether it does: a rule demands of one of its directories where it lies. */
 bool resolve_can_stray(const struct sys_op *op);
 /* The demands on what was pinned for op, except those on the object alone. 0 or op's code. */
@@ -166,6 +167,8 @@ void parents_close_later(struct parent_cache *cache, os_fd fd);
 bool guard_accepts_path(const struct bytes *path);
 /* Whether RESOLVE_NO_XDEV is to be used. */
 bool guard_stays_on_mount(const struct place *place);
+/* Something on the way: not excluded itself. */
+int guard_refuse_excluded(struct sys_op *op, const struct guard *guard, const struct fsop_stat *stat);
 /* Arguments alone: sizes and modes. */
 int guard_check_arguments(struct sys_op *op);
 /* A directory: beneath the rule's, not in or at an excluded one. */

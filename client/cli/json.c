@@ -10,6 +10,7 @@
 
 #include "client/cli/progress.h"
 #include "client/cli/show.h"
+#include "client/cli/terminal.h"
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
@@ -74,7 +75,8 @@ static json_t *sentences(const struct fsop_bytes *list, uint32_t n) {
 }
 
 static void emit(json_t *object) {
-        char *line = json_dumps(object, JSON_COMPACT);
+        /* a terminal would obey some of the characters that JSON lets through */
+        char *line = json_dumps(object, JSON_COMPACT | (terminal_is_terminal(stdout) ? JSON_ENSURE_ASCII : 0));
         json_decref(object);
         if (!line)
                 no_memory();

@@ -98,6 +98,10 @@ if command -v script >/dev/null; then
         terminal=$(script -qec "setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups -- fsop ls ." /dev/null)
         lacks "ls on a terminal is not" $'\e' "$terminal"
         contains "… it quotes" "'sp ace'" "$terminal"
+        csi=$'\u009b' # which a terminal obeys as it does ESC [
+        terminal=$(script -qec "setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups -- fsop --json stat 'a${csi}31m'" /dev/null)
+        lacks "JSON on a terminal is not raw either" "$csi" "$terminal"
+        contains "… it has the name all the same" 'a\u009B31m' "$terminal"
 fi
 exits 0 "-- ends the options" n rm -- -dash "$odd" "sp ace" "$long"
 

@@ -562,6 +562,52 @@ START_TEST(excluded_is_out_of_reach) {
 }
 END_TEST
 
+/* Neither its names nor that there are none: the answer is the same, by whichever way. */
+START_TEST(nothing_is_told_of_what_is_excluded) {
+        static const char *const inside[] = {"to/there/x", "to/gone/x", "to/file/x", "moved/there/x", "moved/gone/x", "moved/file/x"};
+        static const char *const through[] = {"by/there", "by/gone", "by/file", "on/there/f", "on/gone/f", "on/file/f"};
+
+        scene_mkdir("tree/secret", 0, 0700);
+        scene_mkdir("tree/secret/there", 0, 0700);
+        scene_file("tree/secret/file", 0, 0600, "x");
+        scene_mkdir("tree/open", NOBODY, 0755);
+        scene_mkdir("tree/by", NOBODY, 0755);
+        scene_mkdir("tree/on", NOBODY, 0755);
+        scene_file("tree/open/f", NOBODY, 0644, "x");
+        scene_symlink("secret", "tree/to");
+        scene_symlink("open", "tree/way");
+        scene_symlink("../secret/there/../../open/f", "tree/by/there");
+        scene_symlink("../secret/gone/../../open/f", "tree/by/gone");
+        scene_symlink("../secret/file/../../open/f", "tree/by/file");
+        scene_symlink("../to/there/../../open", "tree/on/there");
+        scene_symlink("../to/gone/../../open", "tree/on/gone");
+        scene_symlink("../to/file/../../open", "tree/on/file");
+        scene_symlink("../way/../open/./f", "tree/by/nothing");
+        exclude("tree/secret");
+        for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+                if (i == 3)
+                        ck_assert_int_eq(rename(scene_path("tree/secret"), scene_path("tree/moved")), 0);
+                assert_code(elevated(FSOP_VERB_STAT, inside[i], false), -FSOP_EPERM, inside[i]);
+                assert_code(elevated(FSOP_VERB_MKDIR, inside[i], false), -FSOP_EPERM, inside[i]);
+        }
+        ck_assert_int_eq(rename(scene_path("tree/moved"), scene_path("tree/secret")), 0);
+        for (size_t i = 0; i < sizeof(through) / sizeof(through[0]); i++)
+                assert_code(elevated(FSOP_VERB_CHMOD, through[i], true), -FSOP_EPERM, through[i]);
+        /* what leads elsewhere is as it was */
+        assert_code(elevated(FSOP_VERB_CHMOD, "by/nothing", true), 0, "by links and \"..\"");
+        assert_code(elevated(FSOP_VERB_STAT, "way/f", false), 0, "by a link");
+        assert_code(elevated(FSOP_VERB_STAT, "way/gone", false), -FSOP_ENOENT, "by a link to nothing");
+        assert_code(elevated(FSOP_VERB_STAT, "way/f/x", false), -FSOP_ENOTDIR, "by a link to a file");
+        assert_code(elevated(FSOP_VERB_STAT, "gone/f", false), -FSOP_ENOENT, "nothing");
+        scene_symlink("circle", "tree/circle");
+        scene_symlink("..", "tree/up");
+        scene_symlink("/", "tree/out");
+        assert_code(elevated(FSOP_VERB_STAT, "circle/f", false), -FSOP_ELOOP, "in a circle");
+        assert_code(elevated(FSOP_VERB_STAT, "up/f", false), -FSOP_EXDEV, "above it");
+        assert_code(elevated(FSOP_VERB_STAT, "out/f", false), -FSOP_EXDEV, "elsewhere");
+}
+END_TEST
+
 START_TEST(links_need_the_callers_file) {
         scene_file("tree/mine", NOBODY, 0600, "x");
         scene_file("tree/roots", 0, 0600, "x");
@@ -736,6 +782,32 @@ START_TEST(shared_parents_are_found_and_forgotten) {
         request_free(request);
         ck_assert_int_eq(ours(FSOP_VERB_STAT, file, false, &cache), -FSOP_EACCES);
         parent_cache_clear(&cache);
+}
+END_TEST
+
+/* Freeing it can take long, and is not for everybody to wait for. */
+START_TEST(what_a_rename_replaces_is_looked_at) {
+        static const struct {
+                const char *to;
+                struct rename_args args;
+                bool looked;
+        } cases[] = {{"tree/d/old", {0}, true}, {"tree/d/none", {0}, false}, {"tree/d/old", {.no_replace = true}, false},
+                     {"tree/d/old", {.exchange = true}, false}};
+
+        scene_mkdir("tree/d", NOBODY, 0755);
+        scene_file("tree/d/new", NOBODY, 0644, "x");
+        scene_file("tree/d/old", NOBODY, 0644, "xyz");
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct request *request = request_new(FSOP_VERB_RENAME, scene_path("tree/d/new"));
+
+                request_to(request, scene_path(cases[i].to));
+                request->op.args.rename = cases[i].args;
+                ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+                ck_assert_int_eq(request->sys.to.has_stat, cases[i].looked);
+                ck_assert_uint_eq(request->sys.to.stat.size, cases[i].looked ? 3 : 0);
+                sys_release(&request->sys);
+                request_free(request);
+        }
 }
 END_TEST
 
@@ -981,6 +1053,7 @@ int main(void) {
         tcase_add_loop_test(caller, caller_creates_where_the_kernel_does, 0, 2);
         tcase_add_test(caller, caller_from_a_directory);
         tcase_add_test(caller, confined_names_stay);
+        tcase_add_test(caller, what_a_rename_replaces_is_looked_at);
         tcase_add_test(caller, procfs_is_out_of_reach);
         tcase_add_test(caller, procfs_under_a_rule_or_from_a_client);
         tcase_add_test(caller, descriptors_are_known_by_what_they_are);
@@ -993,6 +1066,7 @@ int main(void) {
         tcase_add_test(rule, several_links_are_refused);
         tcase_add_test(rule, owned_by_caller);
         tcase_add_test(rule, excluded_is_out_of_reach);
+        tcase_add_test(rule, nothing_is_told_of_what_is_excluded);
         tcase_add_test(rule, links_need_the_callers_file);
         tcase_add_test(rule, a_moved_directory_has_no_rule_any_more);
         tcase_add_test(rule, a_bind_mount_of_the_client_is_no_way_in);
