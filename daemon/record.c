@@ -37,8 +37,11 @@ void record_line(const struct task_op *o, const struct audit_record *record) {
  * a filesystem of his own that answers when he likes). What a reload has taken away meanwhile is not done any more.
  */
 static bool may_be_revoked(const struct task_op *o) {
-        return o->task->policy != o->task->session->server->policy && o->sys.since_ms > 0 &&
-               sys_monotonic_ms() - o->sys.since_ms >= TASK_REVOKE_MS;
+        const struct session *session = o->task->session;
+
+        return o->task->policy != session->server->policy && o->sys.since_ms > 0 &&
+               sys_monotonic_ms() - o->sys.since_ms >= TASK_REVOKE_MS &&
+               !policy_is_same(session->server->policy, o->task->policy, &session->peer);
 }
 
 static bool needs_intent(const struct task_op *o) {
