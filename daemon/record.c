@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * record.c: writes the intent of everything elevated that changes something before any of it is done. What cannot be recorded is
- * not done. Of what only reads one line is enough, written before the answer leaves (settle.c); but what may be kept waiting is seen in
- * the audit while it does.
+ * not done. Of what only reads, and of what was not even found, one line is enough, written before the answer leaves (settle.c); but
+ * what may be kept waiting is seen in the audit while it does.
  */
 #include "daemon/route.h"
 #include "daemon/server.h"
@@ -58,17 +58,17 @@ enum flow record_step(struct task *task) {
         for_each_op (task, o) {
                 struct audit_record record;
 
-                if (!o->result.elevated || !o->row->audit)
+                if (!o->recorded)
                         continue;
                 if (may_be_revoked(o)) {
                         task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew while it was looked up: ask again");
                         continue;
                 }
-                o->recorded = true;
                 if (!needs_intent(o))
                         continue;
                 record = record_of(o, AUDIT_INTENT);
                 record_line(o, &record);
+                o->has_intent = true;
                 any = true;
         }
         if (!any)

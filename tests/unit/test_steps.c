@@ -673,6 +673,54 @@ START_TEST(what_reads_is_recorded_once) {
 }
 END_TEST
 
+/* A rule let somebody look for what is not there: that is on record before it is told, once a window, and else not told. */
+START_TEST(what_is_looked_up_in_vain_is_recorded) {
+        struct operation ops[] = {stat_op("/srv/build/f"), chown_op("/srv/build/f", 1000), stat_op("/etc/passwd")};
+
+        for (int lost = 0; lost < 2; lost++)
+                for (int i = 0; i < 3; i++) {
+                        bool elevated = i < 2;
+
+                        start(CALLER_UID);
+                        server.audit_due_ms = UINT64_MAX;
+                        sys.fail_at = sys.calls + 1;
+                        sys.code = -FSOP_ENOENT;
+                        fake_write_code = lost ? -FSOP_ENOSPC : 0;
+                        send_batch(1, FSOP_BATCH_PARALLEL, &ops[i], 1);
+                        rounds();
+                        answered_once(1);
+                        ck_assert_uint_eq(sys.runs, 0);
+                        ck_assert_int_eq(got.results[0].error.code, lost && elevated ? FSOP_ENOSPC : FSOP_ENOENT);
+                        ck_assert_int_eq(got.results[0].outcome, FSOP_OUTCOME_NOT_STARTED);
+                        ck_assert_uint_eq(events_written("\"event\":\"intent\""), 0);
+                        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), elevated && !lost);
+                        ck_assert_uint_eq(events_written("\"error\":\"ENOENT\""), elevated && !lost);
+                        stop();
+                }
+}
+END_TEST
+
+/* … with one call for all of a window, and after the intents of what was found. */
+START_TEST(what_is_looked_up_in_vain_is_recorded_together) {
+        struct operation ops[64];
+        unsigned writes;
+
+        start(CALLER_UID);
+        server.audit_due_ms = UINT64_MAX;
+        for (unsigned i = 0; i < 64; i++)
+                ops[i] = i % 2 ? chown_op("/srv/build/f", 1000) : stat_op("/srv/build/f");
+        sys.every = true;
+        sys.code = -FSOP_ENOENT;
+        writes = fake_writes;
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, 64);
+        rounds();
+        answered_once(64);
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 64);
+        ck_assert_uint_eq(fake_writes - writes, 1);
+        stop();
+}
+END_TEST
+
 /* Cancel while it waits for a worker: one answer, and nothing ran. */
 START_TEST(cancel_answers_once) {
         struct operation op = stat_op("/net/f");
@@ -947,6 +995,8 @@ int main(void) {
         tcase_add_test(tcase, without_audit_nothing_is_elevated);
         tcase_add_test(tcase, without_audit_nothing_elevated_is_told);
         tcase_add_test(tcase, what_reads_is_recorded_once);
+        tcase_add_test(tcase, what_is_looked_up_in_vain_is_recorded);
+        tcase_add_test(tcase, what_is_looked_up_in_vain_is_recorded_together);
         tcase_add_test(tcase, outcomes_wait_for_the_next_line);
         tcase_add_test(tcase, cancel_answers_once);
         tcase_add_test(tcase, a_deadline_answers_once);
