@@ -92,14 +92,16 @@ struct policy *policy_unref(struct policy *policy) {
         return NULL;
 }
 
-/* ---- whether rules are the same as before ----------------------------------------------------------------------------- */
+/* ---- whether rules are the same as before
+ * ----------------------------------------------------------------------------- */
 
 void policy_remember(struct policy *policy, const void *data, size_t len) {
         if (buffer_append(&policy->source, data, len) < 0)
                 policy->source_lost = true;
 }
 
-/* Texts are compared, not rules: a rule's parts would have to be listed here, and one that was forgotten would not be revoked. */
+/* Texts are compared, not rules: a rule's parts would have to be listed here, and one that was forgotten would not be
+ * revoked. */
 void policy_compare(struct policy *policy, const struct policy *before) {
         const struct buffer *a = &policy->source, *b = &before->source;
 

@@ -56,8 +56,8 @@ bool policy_parse_range(const char *text, uint32_t max, struct number_range *ret
 }
 
 /* One half of "OWNER:GROUP". ret_known false: a name that does not exist. */
-static bool read_owner_half(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *node, const char *text,
-                            bool group, struct number_range *ret, bool *ret_known) {
+static bool read_owner_half(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *node,
+                            const char *text, bool group, struct number_range *ret, bool *ret_known) {
         int code;
 
         *ret_known = true;
@@ -76,8 +76,8 @@ static bool read_owner_half(struct policy *policy, struct yaml_reader *reader, c
         return true;
 }
 
-bool policy_read_owner(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *node, struct owner_pattern *ret,
-                       bool *ret_uid_known, bool *ret_gid_known) {
+bool policy_read_owner(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *node,
+                       struct owner_pattern *ret, bool *ret_uid_known, bool *ret_gid_known) {
         char owner[256];
         const char *text, *colon;
 

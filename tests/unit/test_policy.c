@@ -506,9 +506,11 @@ static bool is_same_as(struct policy *before) {
 }
 
 START_TEST(the_same_again) {
-        static const char rule[] = "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: chown, chown-to: ['bob:*']}\n";
-        static const char *const others[] = {
-                "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: chown, chown-to: ['root:*']}\n", RULE("r"), ""};
+        static const char rule[] = "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: chown, "
+                                   "chown-to: ['bob:*']}\n";
+        static const char *const others[] = {"rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: "
+                                             "chown, chown-to: ['root:*']}\n",
+                                             RULE("r"), ""};
         struct policy *first;
 
         ck_assert_int_eq(load(rule), 0);
@@ -536,8 +538,10 @@ END_TEST
 START_TEST(the_same_text_of_somebody_else) {
         static const char *const texts[] = {
                 "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: stat}\n",
-                "rules:\n  - {name: r, effect: allow, user: [alice], path: /srv/build, ops: chown, chown-to: ['bob:*']}\n",
-                "rules:\n  - {name: r, effect: allow, user: [alice], path: /srv/build, ops: stat, create-as: 'bob:staff'}\n",
+                "rules:\n  - {name: r, effect: allow, user: [alice], path: /srv/build, ops: chown, chown-to: "
+                "['bob:*']}\n",
+                "rules:\n  - {name: r, effect: allow, user: [alice], path: /srv/build, ops: stat, create-as: "
+                "'bob:staff'}\n",
                 "rules:\n  - {name: r, effect: deny, user: [bob], path: /srv/build, ops: stat}\n"};
         struct fake_account *bob = &fake_users[3];
 
@@ -585,7 +589,9 @@ START_TEST(the_same_rules_of_a_user_with_another_name) {
 
                         ck_assert_int_eq(load(text), 0);
                         if (asked)
-                                ck_assert_int_eq(rule_path_expand(policy, &policy->rules[0]->paths[0], &peer_bob, path, &len), 0);
+                                ck_assert_int_eq(
+                                        rule_path_expand(policy, &policy->rules[0]->paths[0], &peer_bob, path, &len),
+                                        0);
                         before = policy_ref(policy);
                         ck_assert_int_eq(load(text), 0);
                         bob->name = renamed ? "robert" : "bob";
