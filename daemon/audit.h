@@ -4,8 +4,9 @@
  *
  * Records are formatted into a buffer of fixed size and written by audit_flush: for everything elevated that changes something, the
  * intents of a batch must be flushed with success before the first of its operations runs (else none may: an operation that
- * cannot be recorded is not done), and its outcomes some time afterwards. What only reads (ops.h) has an outcome alone, flushed before the
- * answer is sent, else it is not sent; and an intent as well where it may be kept waiting. Nothing is allocated after audit_open.
+ * cannot be recorded is not done), and its outcomes some time afterwards. What only reads (ops.h), and what fails before it is begun
+ * (a name that is not there), has an outcome alone, flushed before the answer is sent, else it is not sent; what reads has an intent as
+ * well where it may be kept waiting. Nothing is allocated after audit_open.
  *
  * Keys of a line, each only where it applies: time (RFC 3339, UTC, nanoseconds; lines written
  * together have one), event, id ("session:batch:index"),

@@ -153,7 +153,9 @@ static void authorize_op(struct task_op *o) {
                 o->verdict.code = -FSOP_EPERM;
                 o->verdict.why = "the owner that the rule's create-as names could not be taken";
                 deny(o, o->verdict.rule);
+                return;
         }
+        o->recorded = o->result.elevated && o->row->audit;
 }
 
 enum flow authorize_step(struct task *task) {

@@ -43,6 +43,13 @@ int policy_load_files(const char *const *files, uint32_t n_files, bool trusted_o
 /* Adds a warning for each user that a rule names and that may not connect to a socket of this group (--check-config).
  */
 int policy_warn_connect(const struct policy *policy, uint32_t socket_gid, struct policy_report *report);
+/*
+ * Whether rules that were loaded anew say of a peer what those before them said: made of the same files (the daemon's own paths do
+ * not change), whose names mean the same users and groups, with the same name for %u. policy_compare is to be called once, with the
+ * policy that was in force until then; after that policy_is_same costs little, and knows all earlier ones.
+ */
+void policy_compare(struct policy *policy, const struct policy *before);
+bool policy_is_same(const struct policy *policy, const struct policy *before, const struct peer *peer);
 struct policy *policy_ref(struct policy *policy);
 struct policy *policy_unref(struct policy *policy); /* NULL */
 

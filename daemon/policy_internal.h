@@ -8,6 +8,7 @@
 
 #include "daemon/policy.h"
 #include "daemon/yaml.h"
+#include "proto/buffer.h"
 
 enum effect { EFFECT_ALLOW, EFFECT_DENY, EFFECT_AUDIT };
 
@@ -75,11 +76,17 @@ struct policy {
         struct rule_path *own;
         uint32_t n_own;
         struct user_names *names; /* what %u stands for; remembered */
-        bool any_deny_per_user;
+        bool any_deny_per_user, any_per_user;
+        struct buffer source; /* what it was made of: files, and who was meant by their names */
+        bool source_lost;     /* for want of memory: then it is not loaded */
+        uint64_t edition;     /* policies of the same one were made of the same */
 };
 
 #define RULES_MAX 4096u
 #define RULE_NAME_BYTES_MAX 128u
+
+/* ---- policy_load.c: what the rules follow from is kept, to be compared with what later ones do */
+void policy_remember(struct policy *policy, const void *data, size_t len);
 
 /* ---- policy_parse.c: one file's tree to rules */
 bool policy_parse(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *root);
@@ -91,13 +98,13 @@ const char *rule_path_set(struct arena *arena, struct rule_path *path, const cha
 bool policy_is_digits(const char *text);
 /* The id of a user's or group's name or number: 0, -FSOP_ENOENT, -FSOP_EINVAL (a number that is no id) or another
  * error. */
-int policy_look_up(const char *text, bool group, uint32_t *ret_id);
+int policy_look_up(struct policy *policy, const char *text, bool group, uint32_t *ret_id);
 /* "does not exist" or "could not be looked up" */
 const char *policy_missing_because(int code);
 /* "*", "7" or "7-9"; false: none of these, or beyond MAX. */
 bool policy_parse_range(const char *text, uint32_t max, struct number_range *ret);
 /* OWNER:GROUP. False: said why. What does not exist is a warning, and not known. */
-bool policy_read_owner(struct yaml_reader *reader, const struct yaml_node *node, struct owner_pattern *ret,
+bool policy_read_owner(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *node, struct owner_pattern *ret,
                        bool *ret_uid_known, bool *ret_gid_known);
 
 /* ---- policy_match.c: questions to one rule */
@@ -127,6 +134,8 @@ const char *rule_refuses_args(const struct rule *rule, const struct operation *o
 bool path_is_unclean(struct bytes path, bool *ret_dotdot);
 
 int user_names_new(struct user_names **ret_names);
+/* Whether a user has the same name in both, as far as BEFORE still knows it. */
+bool user_names_agree(const struct user_names *before, struct user_names *now, uint32_t uid);
 struct user_names *user_names_free(struct user_names *names);
 
 /* ---- roots.c: what decide looks at, for ends known by their ancestors. The root that was acquired, or NULL. */

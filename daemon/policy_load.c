@@ -61,17 +61,20 @@ static struct policy *policy_free(struct policy *policy) {
         if (policy) {
                 user_names_free(policy->names);
                 arena_fini(&policy->arena);
+                buffer_fini(&policy->source);
                 free(policy);
         }
         return NULL;
 }
 
 static struct policy *policy_new(void) {
+        static uint64_t editions;
         struct policy *policy = calloc(1, sizeof(*policy));
 
         if (!policy)
                 return NULL;
         policy->refs = 1;
+        policy->edition = ++editions;
         arena_init(&policy->arena, ARENA_BYTES_MAX);
         if (user_names_new(&policy->names) < 0)
                 return policy_free(policy);
@@ -87,6 +90,31 @@ struct policy *policy_unref(struct policy *policy) {
         if (policy && --policy->refs == 0)
                 policy_free(policy);
         return NULL;
+}
+
+/* ---- whether rules are the same as before
+ * ----------------------------------------------------------------------------- */
+
+void policy_remember(struct policy *policy, const void *data, size_t len) {
+        if (buffer_append(&policy->source, data, len) < 0)
+                policy->source_lost = true;
+}
+
+/* Texts are compared, not rules: a rule's parts would have to be listed here, and one that was forgotten would not be
+ * revoked. */
+void policy_compare(struct policy *policy, const struct policy *before) {
+        const struct buffer *a = &policy->source, *b = &before->source;
+
+        if (buffer_len(a) == buffer_len(b) &&
+            (buffer_len(a) == 0 || memcmp(a->data + a->start, b->data + b->start, buffer_len(a)) == 0))
+                policy->edition = before->edition;
+}
+
+bool policy_is_same(const struct policy *policy, const struct policy *before, const struct peer *peer) {
+        if (policy == before)
+                return true;
+        return policy->edition == before->edition &&
+               (!policy->any_per_user || user_names_agree(before->names, policy->names, peer->uid));
 }
 
 static int take_own_paths(struct policy *policy, const struct policy_config *config, struct policy_report *report) {
@@ -114,6 +142,9 @@ static int load_text(struct policy *policy, const char *name, const char *data, 
         struct yaml_node *root;
         bool ok;
 
+        policy_remember(policy, name, strlen(name) + 1);
+        policy_remember(policy, &len, sizeof(len));
+        policy_remember(policy, data, len);
         yaml_reader_init(&reader, name, take_note, report);
         ok = yaml_reader_parse(&reader, data, len, &root) && policy_parse(policy, &reader, root);
         yaml_reader_fini(&reader);
@@ -272,6 +303,8 @@ int policy_load(const struct policy_config *config, struct policy **ret_policy, 
                 code = found_scan(&found, config->directories[i], ret_report);
         if (code == 0)
                 code = load_found(policy, &found, ret_report);
+        if (code == 0 && policy->source_lost)
+                code = -FSOP_ENOMEM;
         found_fini(&found);
         return finish(policy, code, ret_policy, ret_report);
 }

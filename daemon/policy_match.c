@@ -105,6 +105,18 @@ static const char *user_names_get(struct user_names *names, uint32_t uid) {
         return entry->name;
 }
 
+bool user_names_agree(const struct user_names *before, struct user_names *now, uint32_t uid) {
+        for (uint32_t i = 0; i < before->n_entries; i++) {
+                const char *then = before->entries[i].name, *name;
+
+                if (before->entries[i].uid != uid)
+                        continue;
+                name = user_names_get(now, uid);
+                return then && name && strcmp(then, name) == 0;
+        }
+        return false;
+}
+
 /* A peer that brings its name is decided about without any state: by workers too. */
 static const char *peer_name(const struct policy *policy, const struct peer *peer) {
         if (!peer->name)

@@ -95,7 +95,7 @@ static bool read_subject(struct yaml_reader *reader, const struct yaml_node *nod
 
         if (!yaml_read_text(reader, node, &text) || !is_account_name(reader, node, text))
                 return false;
-        code = policy_look_up(text, group, &id);
+        code = policy_look_up(draft->policy, text, group, &id);
         if (code == -FSOP_EINVAL && policy_is_digits(text))
                 return yaml_error(reader, node, "'%.64s' must be a number below 4294967295", text);
         if (code == 0) {
@@ -214,6 +214,7 @@ static bool read_path_text(struct yaml_reader *reader, const struct yaml_node *n
                 return yaml_error(reader, node,
                                   "a path has no patterns: it means a directory and everything beneath it");
         wrong = rule_path_set(&draft->policy->arena, path, text);
+        draft->policy->any_per_user |= path->per_user;
         return wrong ? yaml_error(reader, node, "%s: '%.200s'", wrong, text) : true;
 }
 
@@ -334,7 +335,7 @@ static bool read_owner_item(struct yaml_reader *reader, const struct yaml_node *
         struct owner_pattern pattern = {0};
         bool uid_known, gid_known;
 
-        if (!policy_read_owner(reader, node, &pattern, &uid_known, &gid_known))
+        if (!policy_read_owner(draft->policy, reader, node, &pattern, &uid_known, &gid_known))
                 return false;
         if (rule->effect == EFFECT_DENY) { /* who is not known may be anyone */
                 pattern.uid.any |= !uid_known;
@@ -495,7 +496,7 @@ static bool read_create_owner(struct yaml_reader *reader, const struct yaml_node
         struct owner_pattern pattern = {0};
         bool uid_known, gid_known;
 
-        if (!policy_read_owner(reader, node, &pattern, &uid_known, &gid_known))
+        if (!policy_read_owner(draft->policy, reader, node, &pattern, &uid_known, &gid_known))
                 return false;
         if (pattern.uid.any || pattern.gid.any || pattern.uid.low != pattern.uid.high ||
             pattern.gid.low != pattern.gid.high)

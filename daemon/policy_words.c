@@ -20,12 +20,17 @@ bool policy_is_digits(const char *text) {
         return text[strspn(text, "0123456789")] == '\0';
 }
 
-int policy_look_up(const char *text, bool group, uint32_t *ret_id) {
+int policy_look_up(struct policy *policy, const char *text, bool group, uint32_t *ret_id) {
         uint32_t gid;
+        int code;
 
         if (policy_is_digits(text))
                 return parse_id(text, strlen(text), ret_id) ? 0 : -FSOP_EINVAL;
-        return group ? sys_group_by_name(text, ret_id) : sys_user_by_name(text, ret_id, &gid);
+        code = group ? sys_group_by_name(text, ret_id) : sys_user_by_name(text, ret_id, &gid);
+        policy_remember(policy, &code, sizeof(code));
+        if (code == 0)
+                policy_remember(policy, ret_id, sizeof(*ret_id));
+        return code;
 }
 
 const char *policy_missing_because(int code) {
@@ -51,8 +56,8 @@ bool policy_parse_range(const char *text, uint32_t max, struct number_range *ret
 }
 
 /* One half of "OWNER:GROUP". ret_known false: a name that does not exist. */
-static bool read_owner_half(struct yaml_reader *reader, const struct yaml_node *node, const char *text, bool group,
-                            struct number_range *ret, bool *ret_known) {
+static bool read_owner_half(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *node,
+                            const char *text, bool group, struct number_range *ret, bool *ret_known) {
         int code;
 
         *ret_known = true;
@@ -62,7 +67,7 @@ static bool read_owner_half(struct yaml_reader *reader, const struct yaml_node *
                 return yaml_error(reader, node,
                                   "'%.100s' must be OWNER:GROUP, each a name, a number, a range (LOW-HIGH) or *",
                                   node->text);
-        code = policy_look_up(text, group, &ret->low);
+        code = policy_look_up(policy, text, group, &ret->low);
         ret->high = ret->low;
         if (code != 0) {
                 *ret_known = false;
@@ -71,8 +76,8 @@ static bool read_owner_half(struct yaml_reader *reader, const struct yaml_node *
         return true;
 }
 
-bool policy_read_owner(struct yaml_reader *reader, const struct yaml_node *node, struct owner_pattern *ret,
-                       bool *ret_uid_known, bool *ret_gid_known) {
+bool policy_read_owner(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *node,
+                       struct owner_pattern *ret, bool *ret_uid_known, bool *ret_gid_known) {
         char owner[256];
         const char *text, *colon;
 
@@ -83,6 +88,6 @@ bool policy_read_owner(struct yaml_reader *reader, const struct yaml_node *node,
                 return yaml_error(reader, node, "'%.100s' must be OWNER:GROUP; write OWNER:* for any group", text);
         memcpy(owner, text, (size_t)(colon - text));
         owner[colon - text] = '\0';
-        return read_owner_half(reader, node, owner, false, &ret->uid, ret_uid_known) &&
-               read_owner_half(reader, node, colon + 1, true, &ret->gid, ret_gid_known);
+        return read_owner_half(policy, reader, node, owner, false, &ret->uid, ret_uid_known) &&
+               read_owner_half(policy, reader, node, colon + 1, true, &ret->gid, ret_gid_known);
 }

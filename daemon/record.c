@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * record.c: writes the intent of everything elevated that changes something before any of it is done. What cannot be recorded is
- * not done. Of what only reads one line is enough, written before the answer leaves (settle.c); but what may be kept waiting is seen in
- * the audit while it does.
+ * not done. Of what only reads, and of what was not even found, one line is enough, written before the answer leaves (settle.c); but
+ * what may be kept waiting is seen in the audit while it does.
  */
 #include "daemon/route.h"
 #include "daemon/server.h"
@@ -37,8 +37,11 @@ void record_line(const struct task_op *o, const struct audit_record *record) {
  * a filesystem of his own that answers when he likes). What a reload has taken away meanwhile is not done any more.
  */
 static bool may_be_revoked(const struct task_op *o) {
-        return o->task->policy != o->task->session->server->policy && o->sys.since_ms > 0 &&
-               sys_monotonic_ms() - o->sys.since_ms >= TASK_REVOKE_MS;
+        const struct session *session = o->task->session;
+
+        return o->task->policy != session->server->policy && o->sys.since_ms > 0 &&
+               sys_monotonic_ms() - o->sys.since_ms >= TASK_REVOKE_MS &&
+               !policy_is_same(session->server->policy, o->task->policy, &session->peer);
 }
 
 static bool needs_intent(const struct task_op *o) {
@@ -55,17 +58,17 @@ enum flow record_step(struct task *task) {
         for_each_op (task, o) {
                 struct audit_record record;
 
-                if (!o->result.elevated || !o->row->audit)
+                if (!o->recorded)
                         continue;
                 if (may_be_revoked(o)) {
                         task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew while it was looked up: ask again");
                         continue;
                 }
-                o->recorded = true;
                 if (!needs_intent(o))
                         continue;
                 record = record_of(o, AUDIT_INTENT);
                 record_line(o, &record);
+                o->has_intent = true;
                 any = true;
         }
         if (!any)

@@ -117,13 +117,14 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
         return a < b ? a : b;
 }
 
-/* What is under way was judged by the rules that were: whoever asked may have it wait for as long as he likes, they do not. */
+/* What is under way was judged by the rules that were: whoever asked may have it wait for as long as he likes, they do not, unless
+ * they are the same. */
 static void revoke_later(struct server *server) {
         uint64_t then_ms = server->now_ms + TASK_REVOKE_MS;
 
         for (struct session *session = server->sessions; session; session = session->next)
                 for (struct task *task = session->tasks; task; task = task->next)
-                        if (task->policy && task->revoked_ms == 0)
+                        if (task->policy && task->revoked_ms == 0 && !policy_is_same(server->policy, task->policy, &session->peer))
                                 task->revoked_ms = then_ms;
         server->next_deadline_ms = earlier(server->next_deadline_ms, then_ms);
 }
@@ -147,6 +148,7 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
                 policy_unref(policy);
                 return code;
         }
+        policy_compare(policy, server->policy);
         roots_inherit(roots, server->roots);
         roots_unref(server->roots);
         policy_unref(server->policy);

@@ -177,22 +177,23 @@ static void settle_op(struct task_op *o) {
         o->identity = NULL;
 }
 
-static bool is_recorded_read(const struct task_op *o) {
-        return o->recorded && o->row->reads;
+/* What was read, and what a rule let somebody look up in vain: which names there are is told to nobody without a trace. */
+static bool is_recorded_first(const struct task_op *o) {
+        return o->recorded && (o->row->reads || !o->has_intent);
 }
 
-/* What was read is told only when that is on record. */
-static void record_reads(struct task *task) {
+/* What only looked is told only when that is on record. */
+static void record_looks(struct task *task) {
         bool any = false;
         int code;
 
         for (uint32_t i = 0; i < task->window_count && !any; i++)
-                any = is_recorded_read(&task->ops[i]);
+                any = is_recorded_first(&task->ops[i]);
         code = any ? audit_flush(task->session->server->audit) : 0;
         for (uint32_t i = 0; i < task->window_count && code < 0; i++) {
                 struct task_op *o = &task->ops[i];
 
-                if (!is_recorded_read(o))
+                if (!is_recorded_first(o))
                         continue;
                 if (o->result.error.code == 0)
                         count_failure(o);
@@ -209,7 +210,7 @@ enum flow settle_step(struct task *task) {
                 settle_op(&task->ops[i]);
         parent_cache_close_released(&task->parents);
         share_close_released(task);
-        record_reads(task);
+        record_looks(task);
         locate_release(task);
         task->roots = roots_unref(task->roots);
         task->policy = policy_unref(task->policy);

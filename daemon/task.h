@@ -55,7 +55,8 @@ struct task_op {
         uint64_t charged_bytes;    /* to the rule's total-bytes */
         bool failed;               /* nothing more is done to it before settle */
         bool pinned;               /* sys_release is owed */
-        bool recorded;             /* an outcome is owed to the audit; its intent stands there, if it needs one */
+        bool recorded;             /* a rule elevated it: an outcome is owed to the audit, whatever becomes of it */
+        bool has_intent;           /* which stands there */
         bool in_flight;            /* its io is with the engine */
         void (*on_cancel)(struct task_op *o); /* it waits for something that is no io (task_park) */
         void *waits_for;           /* what for: of whoever parked it */

@@ -98,6 +98,15 @@ existing=${output//$outside\/file/PATH}
 exits 3 "elevated, outside, missing" as_nobody fsop --as elevated chown 1234 "$outside/none"
 equal "the same answer, existing or not" "$existing" "${output//$outside\/none/PATH}"
 
+# What a rule let nobody look for in vain is on record, once, and so is the way out of its directory.
+lines_of() { grep '"event":"outcome"' "$audit" | grep -c "\"path\":\"$tree/$1\".*\"error\":\"$2\"" || true; }
+exits 1 "stat of a name that is not there" as_nobody fsop stat "$tree/probe-stat"
+exits 1 "chown of a name that is not there" as_nobody fsop chown 1234 "$tree/probe-chown"
+exits 3 "stat through a link that leads out" as_nobody fsop --as elevated stat "$tree/out-relative/probe-out"
+equal "the stat is in the audit" 1 "$(lines_of probe-stat ENOENT)"
+equal "the chown is in the audit" 1 "$(lines_of probe-chown ENOENT)"
+equal "the way out is in the audit" 1 "$(lines_of out-relative/probe-out 'E[A-Z]*')"
+
 # A walk inside meets what it may not touch, tells it, and goes on with the rest.
 mkdir -p "$tree/walk/sub"
 echo a >"$tree/walk/sub/a"

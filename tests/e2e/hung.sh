@@ -29,6 +29,20 @@ exits 0 "ping is answered meanwhile" as_nobody timeout 10 fsop ping
 exits 0 "a stat elsewhere is answered meanwhile" as_nobody timeout 30 fsop stat "$scratch/data/tree"
 exits 0 "a mkdir elsewhere is answered meanwhile" as_nobody timeout 30 fsop mkdir "$scratch/data/tree/dir"
 echo "within $((SECONDS - started)) s"
+
+# The same rules, loaded again, leave alone what they allowed; others end it.
+"${nobody[@]}" "$bin/fsop" chown 1234 "$scratch/data/hung/waits" >"$scratch/waits" 2>&1 &
+waits=$!
+children+=("$waits")
+sleep 1
+exits 0 "the same rules again" fsop policy reload
+sleep 2
+kill -0 "$waits" && ok "what they allowed still waits" || fail "what they allowed still waits" "$(cat "$scratch/waits")"
+echo "# changed" >>"$scratch/etc/policy.d/standard.yaml"
+exits 0 "other rules" fsop policy reload
+wait_until "what the old ones allowed ends" gone "$waits" || fail "what the old ones allowed ends"
+contains "… saying why" "loaded anew" "$(cat "$scratch/waits")"
+
 exits 1 "a deadline is kept" as_nobody timeout 20 fsop --timeout 1 stat "$scratch/data/hung/late"
 
 # fstatfs on and close of a descriptor that a client passed may hang as well.

@@ -20,7 +20,7 @@ struct fake_account {
         const char *name;
         uint32_t id;
 };
-static const struct fake_account fake_users[] = {
+static struct fake_account fake_users[] = {
         {"root", 0}, {"builder", 1000}, {"alice", 1001}, {"bob", 1002}, {"www-data", 33}};
 static const struct fake_account fake_groups[] = {
         {"root", 0}, {"builder", 1000}, {"alice", 1001}, {"staff", 50}, {"www-data", 33}};
@@ -360,6 +360,7 @@ __attribute__((unused)) static void fake_reset(void) {
         fake_n_directories = fake_n_files = fake_writes = fake_lookups = fake_appends = fake_n_fds = 0;
         fake_fds_open = 0;
         fake_written_len = 0;
+        fake_written[0] = 0;
         fake_write_code = fake_append_code = fake_list_code = 0;
         fake_now_ms = 1000;
         fake_realtime = (struct fsop_time){1700000000, 5};

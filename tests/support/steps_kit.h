@@ -33,6 +33,7 @@
 static struct {
         unsigned calls, fail_at; /* the fail_at-th call from now on fails with code */
         int code;
+        bool every;       /* … or all of them do */
         int pinned;       /* resolved and not released */
         int identities;   /* references out */
         unsigned runs;    /* sys_run that did something */
@@ -54,7 +55,7 @@ static struct identity creator_identity = {.refs = 1, .service = true}; /* of wh
 
 static int may_fail(void) {
         sys.calls++;
-        return sys.fail_at > 0 && sys.calls == sys.fail_at ? sys.code : 0;
+        return sys.every || (sys.fail_at > 0 && sys.calls == sys.fail_at) ? sys.code : 0;
 }
 
 int peer_query(os_fd socket, struct peer *ret_peer) {

@@ -491,6 +491,117 @@ START_TEST(trailing_slash_of_a_path) {
 }
 END_TEST
 
+/* ---- loaded again ------------------------------------------------------------------------------- */
+
+static const struct peer peer_bob = {.uid = 1002, .gid = 1002};
+
+/* What is loaded now follows what was loaded before. */
+static bool is_same_as(struct policy *before) {
+        bool same;
+
+        policy_compare(policy, before);
+        same = policy_is_same(policy, before, &peer_bob);
+        policy_unref(before);
+        return same;
+}
+
+START_TEST(the_same_again) {
+        static const char rule[] = "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: chown, "
+                                   "chown-to: ['bob:*']}\n";
+        static const char *const others[] = {"rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: "
+                                             "chown, chown-to: ['root:*']}\n",
+                                             RULE("r"), ""};
+        struct policy *first;
+
+        ck_assert_int_eq(load(rule), 0);
+        ck_assert(policy_is_same(policy, policy, &peer_bob));
+        first = policy_ref(policy);
+        for (int i = 0; i < 3; i++) { /* however often */
+                struct policy *before = policy_ref(policy);
+
+                ck_assert_int_eq(load(rule), 0);
+                ck_assert(is_same_as(before));
+                ck_assert(policy_is_same(policy, first, &peer_bob));
+        }
+        for (int i = 0; i < 3; i++) {
+                struct policy *before = policy_ref(policy);
+
+                ck_assert_int_eq(load(others[i]), 0);
+                ck_assert(!is_same_as(before));
+                ck_assert(!policy_is_same(policy, first, &peer_bob));
+        }
+        policy_unref(first);
+}
+END_TEST
+
+/* The same text means something else when its names do. */
+START_TEST(the_same_text_of_somebody_else) {
+        static const char *const texts[] = {
+                "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: stat}\n",
+                "rules:\n  - {name: r, effect: allow, user: [alice], path: /srv/build, ops: chown, chown-to: "
+                "['bob:*']}\n",
+                "rules:\n  - {name: r, effect: allow, user: [alice], path: /srv/build, ops: stat, create-as: "
+                "'bob:staff'}\n",
+                "rules:\n  - {name: r, effect: deny, user: [bob], path: /srv/build, ops: stat}\n"};
+        struct fake_account *bob = &fake_users[3];
+
+        for (int i = 0; i < 4; i++)
+                for (int gone = 0; gone < 2; gone++) {
+                        struct policy *before;
+                        bool same;
+
+                        ck_assert_int_eq(load(texts[i]), 0);
+                        before = policy_ref(policy);
+                        *bob = gone ? (struct fake_account){"robert", 1002} : (struct fake_account){"bob", 1012};
+                        ck_assert_int_eq(load(texts[i]), 0);
+                        *bob = (struct fake_account){"bob", 1002};
+                        same = is_same_as(before);
+                        ck_assert_msg(!same, "text %d", i);
+                }
+}
+END_TEST
+
+/* A file of another name may come before or after others. */
+START_TEST(the_same_text_in_another_file) {
+        static const char *const directories[] = {"/p"};
+        struct policy *before;
+
+        ck_assert_int_eq(load(RULE("r")), 0);
+        before = policy_ref(policy);
+        fake_n_files = 0;
+        fake_file_add("/p/b.yaml", RULE("r"));
+        ck_assert_int_eq(load_from(directories, 1, NULL, 0), 0);
+        ck_assert(!is_same_as(before));
+}
+END_TEST
+
+/* %u is somebody's name of the moment. */
+START_TEST(the_same_rules_of_a_user_with_another_name) {
+        static const char text[] = "rules:\n  - {name: r, effect: allow, user: [1002], path: /srv/%u, ops: stat}\n";
+        struct fake_account *bob = &fake_users[3];
+        char path[WIRE_PATH_BYTES_MAX + 1];
+        size_t len;
+
+        for (int asked = 0; asked < 2; asked++)
+                for (int renamed = 0; renamed < 2; renamed++) {
+                        struct policy *before;
+                        bool same;
+
+                        ck_assert_int_eq(load(text), 0);
+                        if (asked)
+                                ck_assert_int_eq(
+                                        rule_path_expand(policy, &policy->rules[0]->paths[0], &peer_bob, path, &len),
+                                        0);
+                        before = policy_ref(policy);
+                        ck_assert_int_eq(load(text), 0);
+                        bob->name = renamed ? "robert" : "bob";
+                        same = is_same_as(before);
+                        bob->name = "bob";
+                        ck_assert(same == (asked && !renamed));
+                }
+}
+END_TEST
+
 #define LOOP(tcase, test, rows) tcase_add_loop_test(tcase, test, 0, (int)(sizeof(rows) / sizeof((rows)[0])))
 
 int main(void) {
@@ -519,6 +630,10 @@ int main(void) {
         tcase_add_test(tcase, who_may_not_connect);
         tcase_add_test(tcase, values);
         tcase_add_test(tcase, trailing_slash_of_a_path);
+        tcase_add_test(tcase, the_same_again);
+        tcase_add_test(tcase, the_same_text_of_somebody_else);
+        tcase_add_test(tcase, the_same_text_in_another_file);
+        tcase_add_test(tcase, the_same_rules_of_a_user_with_another_name);
         suite_add_tcase(suite, tcase);
         runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);

@@ -9,12 +9,20 @@
 #define sys_thread_stop fake_thread_stop
 #define identity_wear_service fake_wear_service
 #define sys_monotonic_ms fake_monotonic_ms
+#include <sched.h>
+
+#include "backends/sys.h"
+static uint64_t lingering_ns(void);
+static int lingering_yield(void);
+#define sys_monotonic_ns lingering_ns
+#define sched_yield lingering_yield
 #include "backends/pool/pool.c"
+#undef sys_monotonic_ns
+#undef sched_yield
 
 #include <check.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <string.h>
 
 /* ---- what the test decides --------------------------------------------------------------------------------------- */
@@ -27,6 +35,8 @@ static int thread_start_result;    /* atomic */
 static int threads_alive;          /* atomic: started minus stopped */
 static int wakes;                  /* atomic */
 static unsigned lines;             /* of the log */
+static bool time_stands;           /* atomic: for who lingers */
+static unsigned yields;            /* atomic: of who lingers */
 static _Thread_local bool wears_service;
 
 #define LOAD(variable) __atomic_load_n(&(variable), __ATOMIC_SEQ_CST)
@@ -38,6 +48,15 @@ static _Thread_local bool wears_service;
 
 uint64_t fake_monotonic_ms(void) {
         return LOAD(now_ms);
+}
+
+static uint64_t lingering_ns(void) {
+        return LOAD(time_stands) ? 1 : sys_monotonic_ns();
+}
+
+static int lingering_yield(void) {
+        ADD(yields, 1);
+        return sched_yield();
 }
 
 int fake_thread_start(void) {
@@ -393,8 +412,42 @@ START_TEST(the_last_of_several_wakes) {
 }
 END_TEST
 
-/* Workers look for more for a moment while more comes: for the thread sanitizer, too. */
+static bool all_sleep(void) {
+        pthread_mutex_lock(&pool->lock);
+        bool all = pool->n_idle == pool->n_live;
+        pthread_mutex_unlock(&pool->lock);
+        return all;
+}
+
+/* Who did a slice looks for the next one for a while, and takes it; who did something else sleeps at once. */
 START_TEST(workers_linger) {
+        unsigned calls[3] = {0}, before;
+        uint32_t together[2] = {1, 1};
+        struct io slices[2] = {call(answer_7, &calls[0]), call(answer_7, &calls[1])}, other = call(answer_7, &calls[2]);
+
+        new_pool(2, 0);
+        STORE(time_stands, true);
+        for (unsigned i = 0; i < 2; i++) {
+                before = LOAD(yields);
+                slices[i].together = &together[i];
+                pool_submit(pool, &slices[i]);
+                DELIVER_UNTIL(n_done == i + 1);
+                SPIN_UNTIL(LOAD(yields) > before);
+        }
+        ck_assert(!all_sleep());
+        STORE(time_stands, false);
+        SPIN_UNTIL(all_sleep());
+        before = LOAD(yields);
+        pool_submit(pool, &other);
+        DELIVER_UNTIL(n_done == 3);
+        SPIN_UNTIL(all_sleep());
+        ck_assert_uint_eq(LOAD(yields), before);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* Looking without the lock while more comes: for the thread sanitizer. */
+START_TEST(workers_linger_and_find) {
         enum { COUNT = 3000 };
         static uint32_t together[COUNT];
         static unsigned calls[COUNT];
@@ -960,6 +1013,7 @@ int main(void) {
         const TTest *const tests[] = {results_come_back,
                                       chain_comes_back_together,
                                       workers_linger,
+                                      workers_linger_and_find,
                                       users_take_turns,
                                       turns_are_counted_in_ios,
                                       a_chain_gives_way,

@@ -318,12 +318,30 @@ START_TEST(what_is_held_up_shares_no_parents) {
 }
 END_TEST
 
-/* What was judged long ago is not done by rules that are no more. */
-START_TEST(a_reload_revokes_what_was_made_to_wait) {
-        struct operation ops[3];
+enum change { RULES_STAY, RULES_CHANGE, RULES_GO };
+
+/* The rules are loaded anew. */
+static void reload(enum change change) {
         struct policy_report report;
 
-        for (int late = 0; late < 2; late++) {
+        if (change == RULES_CHANGE) /* they still say the same of everybody */
+                fake_file_add("/etc/fsopd/policy.d/b.yaml", "rules: # none yet\n");
+        if (change == RULES_GO)
+                fake_n_files = 0;
+        ck_assert_int_eq(server_reload_policy(&server, &report), 0);
+        policy_report_fini(&report);
+}
+
+/* What was judged long ago is not done by rules that are no more. */
+START_TEST(a_reload_revokes_what_was_made_to_wait) {
+        static const struct {
+                unsigned ms;
+                enum change change;
+                int code;
+        } cases[] = {{10, RULES_CHANGE, 0}, {1000, RULES_STAY, 0}, {1000, RULES_CHANGE, FSOP_EAGAIN}, {1000, RULES_GO, FSOP_EAGAIN}};
+        struct operation ops[3];
+
+        for (unsigned n = 0; n < 4; n++) {
                 start(CALLER_UID);
                 for (int i = 0; i < 3; i++)
                         ops[i] = chown_op("/srv/build/f", CALLER_UID);
@@ -331,28 +349,18 @@ START_TEST(a_reload_revokes_what_was_made_to_wait) {
                 sys.held_up_by = 7;
                 begin_held(ops, 3);
                 complete_all(IO_RESOLVE, 0);
-                fake_now_ms += late ? 1000 : 10;
+                fake_now_ms += cases[n].ms;
                 fake_engine_run_inline(server.engine, true);
-                ck_assert_int_eq(server_reload_policy(&server, &report), 0);
-                policy_report_fini(&report);
+                reload(cases[n].change);
                 rounds();
                 answered_once(3);
-                ck_assert_uint_eq(sys.ran_as_service, late ? 0 : 3);
+                ck_assert_uint_eq(sys.ran_as_service, cases[n].code ? 0 : 3);
                 for (int i = 0; i < 3; i++)
-                        ck_assert_int_eq(got.results[i].error.code, late ? FSOP_EAGAIN : 0);
+                        ck_assert_int_eq(got.results[i].error.code, cases[n].code);
                 stop();
         }
 }
 END_TEST
-
-static void rules_change(bool go) {
-        struct policy_report report;
-
-        if (go)
-                fake_n_files = 0;
-        ck_assert_int_eq(server_reload_policy(&server, &report), 0);
-        policy_report_fini(&report);
-}
 
 /* MS pass in the loop. */
 static void time_passes(uint64_t ms) {
@@ -361,30 +369,35 @@ static void time_passes(uint64_t ms) {
         rounds();
 }
 
-/* Its intent is written, and it waits for a worker: rules that are no more leave it a second, and the caller's own as long as it takes. */
+/*
+ * Its intent is written, and it waits for a worker: rules that are no more leave it a second, and the caller's own as long as it takes.
+ * So do rules that are the same, however often they are loaded.
+ */
 START_TEST(a_reload_revokes_what_waits_to_run) {
-        struct operation ops[] = {chown_op("/srv/build/f", 1000), stat_op("/net/f")};
+        struct operation ops[] = {chown_op("/srv/build/f", 1000), stat_op("/net/f"), chown_op("/srv/build/f", 1000)};
 
-        for (int own = 0; own < 2; own++) {
+        for (int n = 0; n < 3; n++) {
+                bool stays = n > 0;
+
                 start(CALLER_UID);
                 sys.slow = true;
-                begin_held(&ops[own], 1);
+                begin_held(&ops[n], 1);
                 complete_all(IO_RESOLVE, 0);
                 rounds();
                 ck_assert_uint_eq(fake_engine_count(server.engine, IO_RUN), 1);
                 time_passes(100000);
-                rules_change(false);
+                reload(n == 2 ? RULES_STAY : RULES_CHANGE);
                 time_passes(999);
-                rules_change(true);
+                reload(n == 2 ? RULES_STAY : RULES_GO);
                 ck_assert_uint_eq(fake_engine_count(server.engine, IO_RUN), 1);
                 time_passes(1);
-                ck_assert_uint_eq(fake_engine_count(server.engine, IO_RUN), own);
+                ck_assert_uint_eq(fake_engine_count(server.engine, IO_RUN), stays);
                 ck_assert_uint_eq(sys.runs, 0);
                 complete_all(IO_RUN, 0);
                 rounds();
                 answered_once(1);
-                ck_assert_int_eq(got.results[0].error.code, own ? 0 : FSOP_EAGAIN);
-                if (!own)
+                ck_assert_int_eq(got.results[0].error.code, stays ? 0 : FSOP_EAGAIN);
+                if (!stays)
                         ck_assert_int_eq(got.results[0].error.class_, FSOP_CLASS_BUSY);
                 stop();
         }
@@ -417,7 +430,7 @@ START_TEST(a_reload_leaves_the_next_window_alone) {
         rounds();
         while (fake_engine_count(server.engine, IO_RUN) == 0)
                 ck_assert(workers_go_on());
-        rules_change(false);
+        reload(RULES_CHANGE);
         ck_assert(workers_go_on());
         ck_assert_uint_eq(sys.runs, 1);
         time_passes(1000);
@@ -452,7 +465,7 @@ START_TEST(what_waits_to_be_located_is_judged_by_the_rules_of_then) {
                         io->result = 0;
                         if (call == calls) {
                                 fake_engine_run_inline(server.engine, true);
-                                rules_change(true);
+                                reload(RULES_GO);
                         }
                         io->u.call(io);
                         fake_engine_complete(server.engine, io, io->result, 0);
@@ -481,7 +494,7 @@ START_TEST(what_waits_for_another_is_judged_by_the_rules_of_then) {
         fd = fake_fd_open("/srv/build");
         send_message(&message, &fd, 1);
         rounds();
-        rules_change(true);
+        reload(RULES_GO);
         while (workers_go_on())
                 ;
         answered_once(2);
@@ -657,6 +670,54 @@ START_TEST(what_reads_is_recorded_once) {
                 ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 1); /* though outcomes else may wait */
                 stop();
         }
+}
+END_TEST
+
+/* A rule let somebody look for what is not there: that is on record before it is told, once a window, and else not told. */
+START_TEST(what_is_looked_up_in_vain_is_recorded) {
+        struct operation ops[] = {stat_op("/srv/build/f"), chown_op("/srv/build/f", 1000), stat_op("/etc/passwd")};
+
+        for (int lost = 0; lost < 2; lost++)
+                for (int i = 0; i < 3; i++) {
+                        bool elevated = i < 2;
+
+                        start(CALLER_UID);
+                        server.audit_due_ms = UINT64_MAX;
+                        sys.fail_at = sys.calls + 1;
+                        sys.code = -FSOP_ENOENT;
+                        fake_write_code = lost ? -FSOP_ENOSPC : 0;
+                        send_batch(1, FSOP_BATCH_PARALLEL, &ops[i], 1);
+                        rounds();
+                        answered_once(1);
+                        ck_assert_uint_eq(sys.runs, 0);
+                        ck_assert_int_eq(got.results[0].error.code, lost && elevated ? FSOP_ENOSPC : FSOP_ENOENT);
+                        ck_assert_int_eq(got.results[0].outcome, FSOP_OUTCOME_NOT_STARTED);
+                        ck_assert_uint_eq(events_written("\"event\":\"intent\""), 0);
+                        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), elevated && !lost);
+                        ck_assert_uint_eq(events_written("\"error\":\"ENOENT\""), elevated && !lost);
+                        stop();
+                }
+}
+END_TEST
+
+/* … with one call for all of a window, and after the intents of what was found. */
+START_TEST(what_is_looked_up_in_vain_is_recorded_together) {
+        struct operation ops[64];
+        unsigned writes;
+
+        start(CALLER_UID);
+        server.audit_due_ms = UINT64_MAX;
+        for (unsigned i = 0; i < 64; i++)
+                ops[i] = i % 2 ? chown_op("/srv/build/f", 1000) : stat_op("/srv/build/f");
+        sys.every = true;
+        sys.code = -FSOP_ENOENT;
+        writes = fake_writes;
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, 64);
+        rounds();
+        answered_once(64);
+        ck_assert_uint_eq(events_written("\"event\":\"outcome\""), 64);
+        ck_assert_uint_eq(fake_writes - writes, 1);
+        stop();
 }
 END_TEST
 
@@ -1054,6 +1115,8 @@ int main(void) {
         tcase_add_test(tcase, without_audit_nothing_is_elevated);
         tcase_add_test(tcase, without_audit_nothing_elevated_is_told);
         tcase_add_test(tcase, what_reads_is_recorded_once);
+        tcase_add_test(tcase, what_is_looked_up_in_vain_is_recorded);
+        tcase_add_test(tcase, what_is_looked_up_in_vain_is_recorded_together);
         tcase_add_test(tcase, outcomes_wait_for_the_next_line);
         tcase_add_test(tcase, cancel_answers_once);
         tcase_add_test(tcase, a_deadline_answers_once);
