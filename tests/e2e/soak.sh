@@ -19,7 +19,9 @@ for user in "${users[@]}"; do uids+=("$(id -u "$user" 2>/dev/null)") || skip_all
 tree=$scratch/data/tree
 ledgers=$scratch/ledgers
 mkdir -m 700 "$ledgers"
-loop_mount xfs "$scratch/data" 2G >/dev/null || loop_mount ext4 "$scratch/data" 2G || true
+# Ten minutes fill more than 2 GiB, and jobs wait for ever for room.
+size=$((2 + seconds / 20))G
+loop_mount xfs "$scratch/data" "$size" >/dev/null || loop_mount ext4 "$scratch/data" "$size" || true
 mkdir -p "$tree"
 
 # Two policies that differ in what they let be done with somebody else's file, and one that is none.
