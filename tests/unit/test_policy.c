@@ -7,6 +7,7 @@
 #include "daemon/policy_internal.h"
 #include "proto/names.h"
 #include "tests/support/fake_sys.h"
+#include "tests/support/suite.h"
 
 static struct policy *policy;
 static struct policy_report report;
@@ -496,8 +497,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("policy");
         TCase *tcase = tcase_create("policy");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, nothing_is_a_policy);
@@ -520,9 +519,5 @@ int main(void) {
         tcase_add_test(tcase, values);
         tcase_add_test(tcase, trailing_slash_of_a_path);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return suite_run(suite);
 }

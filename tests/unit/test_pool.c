@@ -10,6 +10,7 @@
 #define identity_wear_service fake_wear_service
 #define sys_monotonic_ms fake_monotonic_ms
 #include "backends/pool/pool.c"
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -992,9 +993,5 @@ int main(void) {
                 tcase_add_test(group, tests[i]);
         tcase_set_timeout(group, 120);
         suite_add_tcase(suite, group);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return suite_run(suite);
 }
