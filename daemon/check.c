@@ -5,10 +5,13 @@
 #include "daemon/check.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "backends/engine.h"
 #include "backends/sys.h"
 #include "daemon/policy.h"
+#include "proto/names.h"
 
 static int print_report(const struct policy_report *report, bool warnings_fail) {
         int status = 0;
@@ -23,6 +26,80 @@ static int print_report(const struct policy_report *report, bool warnings_fail) 
         return status;
 }
 
+/* ---- what the settings name, and must be here -------------------------------------------------------------------- */
+
+/* FILE: error: KEY VALUE WHAT; always 1, the status. */
+static int print_setting(const struct config *config, bool is_error, const char *key, const char *value,
+                         const char *what) {
+        printf("%s: %s: %s %s %s\n", config->file ? config->file : "fsopd", is_error ? "error" : "warning", key, value,
+               what);
+        return 1;
+}
+
+static int check_engine(const struct config *config) {
+        struct engine_config engine_config = {.workers = 1};
+        const char *name = config_engine_name(config->engine), *why = NULL;
+        struct engine *engine = NULL;
+        int code = engine_open(name, &engine_config, &engine, &why);
+        char text[300];
+
+        if (code == 0) {
+                engine->ops->close(engine);
+                return 0;
+        }
+        snprintf(text, sizeof(text), "cannot be used here: %s; engine: auto takes what there is",
+                 why ? why : error_text(-code));
+        return print_setting(config, true, "engine", name, text);
+}
+
+static bool is_missing(const char *directory) {
+        const char *why = NULL;
+
+        return sys_check_trusted_directory(directory, &why) == -FSOP_ENOENT;
+}
+
+static int check_audit(const struct config *config) {
+        bool missing = false;
+        char *directory;
+
+        if (strncmp(config->audit, "file:", 5) == 0) {
+                directory = config_parent_of(config->audit + 5);
+                missing = directory && is_missing(directory);
+                free(directory);
+        }
+        return missing ? print_setting(config, true, "audit", config->audit,
+                                       "is in a directory that does not exist: make it")
+                       : 0;
+}
+
+static int check_group(const struct config *config, const char *key, const char *group, const char *what) {
+        uint32_t gid;
+
+        return group && sys_group_by_name(group, &gid) < 0 ? print_setting(config, false, key, group, what) : 0;
+}
+
+/* The default ones need not be there. */
+static int check_policy_dirs(const struct config *config) {
+        int status = 0;
+
+        for (uint32_t i = 0; config->policy_dirs_given && i < config->n_policy_dirs; i++)
+                if (is_missing(config->policy_dirs[i]))
+                        status = print_setting(config, false, "policy-dir", config->policy_dirs[i],
+                                               "does not exist: no rules come from it");
+        return status;
+}
+
+static int check_settings(const struct config *config) {
+        int status = check_engine(config);
+
+        status |= check_audit(config);
+        status |= check_group(config, "socket-group", config->socket_group,
+                              "does not exist: only root may connect; make the group, or name another");
+        status |= check_group(config, "admin-group", config->admin_group,
+                              "does not exist: only uid 0 administrates; make the group, or name another");
+        return status | check_policy_dirs(config);
+}
+
 int check_config(const struct config *config) {
         struct policy_config policy_config = {
                 .directories = (const char *const *)config->policy_dirs,
@@ -34,14 +111,15 @@ int check_config(const struct config *config) {
         int code, status;
 
         code = policy_load(&policy_config, &policy, &report);
-        if (code == 0 && !(config->socket_mode & 0002) && config->socket_group && sys_group_by_name(config->socket_group, &gid) == 0)
+        if (code == 0 && !(config->socket_mode & 0002) && config->socket_group &&
+            sys_group_by_name(config->socket_group, &gid) == 0)
                 policy_warn_connect(policy, gid, &report);
-        status = print_report(&report, true);
+        status = print_report(&report, true) | check_settings(config);
         if (code < 0)
                 status = 1;
         if (status == 0)
-                printf("settings%s%s and %u rules are good\n", config->file ? " in " : "", config->file ? config->file : "",
-                       report.n_rules);
+                printf("settings%s%s and %u rules are good\n", config->file ? " in " : "",
+                       config->file ? config->file : "", report.n_rules);
         policy_report_fini(&report);
         policy_unref(policy);
         return status;

@@ -9,8 +9,9 @@
 
 #include "daemon/config.h"
 
-/* Loads the policy of these settings; every error and warning on stdout as "FILE:LINE:COLUMN: error: …". Exit status: 0, or 1 for any
- * error, and for a rule whose user, group or directory does not exist. */
+/* Loads the policy of these settings; every error and warning on stdout as "FILE:LINE:COLUMN: error: …". Then looks whether what the
+ * settings name is here: the engine, the directory of the audit file, groups, rules' directories; as "FILE: error: KEY VALUE …".
+ * Exit status: 0, or 1 for any error or warning. */
 int check_config(const struct config *config);
 
 /* The same for single files, whoever they belong to. */

@@ -107,6 +107,7 @@ int config_add_policy_dir(struct config *config, const char *directory, bool *ov
         if (!*overridden)
                 drop_policy_dirs(config);
         *overridden = true;
+        config->policy_dirs_given = true;
         return add_policy_dir(config, directory);
 }
 
@@ -168,6 +169,7 @@ static bool read_policy_dir(struct yaml_reader *reader, const struct yaml_node *
 
 static bool read_policy_dirs(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         drop_policy_dirs(target);
+        ((struct config *)target)->policy_dirs_given = true;
         return yaml_read_list(reader, node, read_policy_dir, target);
 }
 

@@ -61,6 +61,7 @@ struct config {
         char **policy_dirs;   /* policy-dir: one or a list, later ones override; default /usr/share/fsopd/policy.d and
                                  /etc/fsopd/policy.d; a private service: none */
         uint32_t n_policy_dirs;
+        bool policy_dirs_given; /* by the file or the command line: not the default ones */
         enum config_routes routes; /* routes: auto, inline, pool, ring */
         enum config_engine engine; /* engine: auto, uring, kqueue, iocp, threads */
         uint32_t spin_us; /* spin-us: how long the loop looks for more before it sleeps, in microseconds; proto/spin.h */

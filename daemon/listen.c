@@ -5,6 +5,7 @@
 #include "daemon/listen.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "backends/service.h"
 #include "daemon/graveyard.h"
@@ -72,22 +73,35 @@ void listen_tick(struct server *server) {
 
 /* ---- the sockets ------------------------------------------------------------------------------------------------- */
 
+/* The default runtime directory is made; any other must be there: a mistyped path would be made, too. */
+static void make_default_directory(const struct server *server) {
+        char *standard = service_default_socket(server->private_service);
+        char *default_directory = standard ? config_parent_of(standard) : NULL;
+        char *directory = config_parent_of(server->config->socket);
+
+        if (default_directory && directory && strcmp(directory, default_directory) == 0)
+                sys_make_directory(directory, server->private_service ? 0700 : 0755);
+        free(directory);
+        free(default_directory);
+        free(standard);
+}
+
 static int make_socket(struct server *server, os_fd *ret_fd) {
         const struct config *config = server->config;
-        char *directory = config_parent_of(config->socket);
         uint32_t gid = WIRE_NOBODY;
         const char *why = NULL;
         int code;
 
         if (config->socket_group && sys_group_by_name(config->socket_group, &gid) < 0)
-                log_line(LOG_LEVEL_WARNING, "socket-group %s does not exist: only root may connect", config->socket_group);
-        if (directory)
-                sys_make_directory(directory, server->private_service ? 0700 : 0755);
-        free(directory);
+                log_line(LOG_LEVEL_WARNING, "socket-group %s does not exist: only root may connect",
+                         config->socket_group);
+        make_default_directory(server);
         code = sys_listen(config->socket, config->socket_mode, gid, ret_fd, &server->listening.lock, &why);
+        if (code == -FSOP_ENOENT && !why)
+                why = "its directory must be there: only the default one is made";
         if (code < 0)
-                log_line(LOG_LEVEL_ERROR, "cannot listen on %s: %s%s%s", config->socket, error_text(-code), why ? ": " : "",
-                         why ? why : "");
+                log_line(LOG_LEVEL_ERROR, "cannot listen on %s: %s%s%s", config->socket, error_text(-code),
+                         why ? ": " : "", why ? why : "");
         server->listening.own_socket = code == 0;
         return code;
 }

@@ -32,6 +32,8 @@ echo 'rules: [' | write_policy broken
 starts_not "a garbled policy" "$scratch/etc/policy.d/broken.yaml"
 rm "$scratch/etc/policy.d/broken.yaml"
 echo file >"$scratch/data/plain"
+starts_not "a socket whose directory is not there" "only the default one is made" --socket "$scratch/nosuch/s"
+exits 1 "… which is not made" test -e "$scratch/nosuch"
 starts_not "a socket below a file" "$scratch/data/plain/s" --socket "$scratch/data/plain/s"
 starts_not "an audit log below a file" "$scratch/data/plain/log" --audit "file:$scratch/data/plain/log"
 mkdir -p "$scratch/read-only"

@@ -30,6 +30,18 @@ exits 0 "--check-config" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check
 sed -i 's/^socket-mode: .*/socket-mode: 0660/' "$scratch/etc/fsopd.yaml"
 exits 1 "… where a rule's user is not let in" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check-config
 contains "… names it" "uid $nobody_uid may not connect" "$output"
+check_setting() { # WHAT-IT-SAYS SETTING OPTION...
+        local says=$1 setting=$2
+        shift 2
+        write_config "$setting"
+        exits 1 "--check-config: $says" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" "$@" --check-config
+        contains "… says so" "$says" "$output"
+}
+check_setting "engine kqueue cannot be used here" "" --engine kqueue
+check_setting "is in a directory that does not exist" "" --audit "file:$scratch/none/audit"
+check_setting "socket-group nosuchgroup does not exist" "socket-group: nosuchgroup"
+check_setting "admin-group nosuchgroup does not exist" "admin-group: nosuchgroup"
+check_setting "policy-dir $scratch/none does not exist" "" --policy-dir "$scratch/none"
 write_config ""
 start_daemon
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proto/arena.h"
+#include "tests/support/suite.h"
 
 static struct arena arena;
 
@@ -142,9 +143,5 @@ int main(void) {
         tcase_add_test(tcase, copies_end_in_nul);
         tcase_add_test(tcase, sentences_are_formatted);
         suite_add_tcase(suite, tcase);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

@@ -10,6 +10,7 @@
 #include "daemon/audit.h"
 #include "proto/names.h"
 #include "tests/support/fake_sys.h"
+#include "tests/support/suite.h"
 
 static struct audit *audit;
 static const char *why;
@@ -483,8 +484,6 @@ static void bench(void) {
 int main(void) {
         Suite *suite = suite_create("audit");
         TCase *tcase = tcase_create("audit");
-        SRunner *runner;
-        int failed;
 
         if (getenv("AUDIT_BENCH"))
                 bench();
@@ -506,9 +505,5 @@ int main(void) {
         tcase_add_test(tcase, places);
         tcase_add_test(tcase, standard_error);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 
 #include "proto/buffer.h"
 #include "proto/fsop-errors.h"
+#include "tests/support/suite.h"
 
 START_TEST(bytes_come_out_in_order) {
         struct buffer buffer = {0};
@@ -110,9 +111,5 @@ int main(void) {
         tcase_add_test(tcase, consuming_too_much_consumes_everything);
         tcase_add_test(tcase, absurd_sizes_are_refused);
         suite_add_tcase(suite, tcase);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

@@ -17,6 +17,7 @@
 #include "tests/support/fail_alloc.h"
 #include "tests/support/fail_calls.h"
 #include "tests/support/scene.h"
+#include "tests/support/suite.h"
 
 #define NAME "user.name"
 #define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
@@ -301,8 +302,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("calls");
         TCase *tcase = tcase_create("calls");
-        SRunner *runner;
-        int failed;
 
         scene_need_root();
         tcase_set_timeout(tcase, 60);
@@ -311,9 +310,5 @@ int main(void) {
         tcase_add_loop_test(tcase, each_allocation_fails, 0, 2);
         tcase_add_test(tcase, each_change_of_identity_fails);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

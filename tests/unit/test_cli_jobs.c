@@ -12,6 +12,7 @@
 #include "client/cli/jobtext.h"
 #include "client/cli/progress.h"
 #include "client/cli/watch.h"
+#include "tests/support/suite.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(*(table)))
 
@@ -553,9 +554,5 @@ int main(void) {
         suite_add_tcase(suite, words);
         suite_add_tcase(suite, figures);
         suite_add_tcase(suite, drawing);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? 1 : 0;
+        return suite_run(suite);
 }

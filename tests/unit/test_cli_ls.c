@@ -9,6 +9,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/show.h"
 #include "tests/support/fake_server.h"
+#include "tests/support/suite.h"
 
 static struct fake_server fake;
 static struct cli cli;
@@ -108,17 +109,11 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("cli_ls");
         TCase *tcase = tcase_create("links");
-        SRunner *runner;
-        int failed;
 
         setenv("TERM", "dumb", 1);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, where_links_lead, 0, 8);
         tcase_add_test(tcase, a_link_that_is_named_itself);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILED : EXIT_DONE;
+        return suite_run(suite);
 }

@@ -11,6 +11,7 @@
 #include "client/cli/batchfile.h"
 #include "client/cli/parse.h"
 #include "client/cli/text.h"
+#include "tests/support/suite.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(*(table)))
 
@@ -556,9 +557,5 @@ int main(void) {
                         tcase_add_test(tcase, cases[i].tests[k]);
                 suite_add_tcase(suite, tcase);
         }
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

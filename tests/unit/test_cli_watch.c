@@ -9,6 +9,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/watch.h"
 #include "tests/support/fake_server.h"
+#include "tests/support/suite.h"
 
 #define COUNT(table) (sizeof(table) / sizeof(*(table)))
 
@@ -270,9 +271,5 @@ int main(void) {
         tcase_add_test(submitting, options_become_arguments);
         suite_add_tcase(suite, watching);
         suite_add_tcase(suite, submitting);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILED : EXIT_DONE;
+        return suite_run(suite);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "tests/support/fake_server.h"
+#include "tests/support/suite.h"
 
 static struct fake_server fake;
 
@@ -660,9 +661,5 @@ static Suite *client_suite(void) {
 }
 
 int main(void) {
-        SRunner *runner = srunner_create(client_suite());
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return suite_run(client_suite());
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "tests/support/fake_server.h"
+#include "tests/support/suite.h"
 
 static struct fake_server fake;
 
@@ -530,9 +531,5 @@ static Suite *batch_suite(void) {
 }
 
 int main(void) {
-        SRunner *runner = srunner_create(batch_suite());
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return suite_run(batch_suite());
 }

@@ -14,6 +14,7 @@
 #include "tests/support/descriptors.h"
 #include "tests/support/fail_alloc.h"
 #include "tests/support/fake_server.h"
+#include "tests/support/suite.h"
 
 #define BYTES(text)                                                                                                    \
         { (const uint8_t *)(text), sizeof(text) - 1 }
@@ -285,8 +286,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("client failures");
         TCase *tcase = tcase_create("client failures");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 120);
         tcase_add_checked_fixture(tcase, set_up, NULL);
@@ -294,9 +293,5 @@ int main(void) {
         tcase_add_test(tcase, while_a_batch_is_made_and_answered);
         tcase_add_test(tcase, in_a_blocking_call);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

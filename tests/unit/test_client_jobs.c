@@ -8,6 +8,7 @@
 
 #include "tests/support/client_kit.h"
 #include "tests/support/descriptors.h"
+#include "tests/support/suite.h"
 
 static int add_cp(const char *source, const char *target) {
         struct fsop_at at = fsop_at_path(source, false), to = fsop_at_path(target, true);
@@ -252,9 +253,5 @@ int main(void) {
         tcase_add_checked_fixture(foreign, setup_foreign, teardown);
         tcase_add_test(foreign, jobs_are_not_for_foreign_daemons);
         suite_add_tcase(suite, foreign);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return suite_run(suite);
 }

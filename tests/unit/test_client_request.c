@@ -14,6 +14,7 @@
 
 #include "tests/support/client_kit.h"
 #include "tests/support/descriptors.h"
+#include "tests/support/suite.h"
 
 /* Adds an operation that takes one location and no arguments that it could not do without. */
 static int add(enum fsop_verb verb, const char *path) {
@@ -859,9 +860,5 @@ static Suite *request_suite(void) {
 }
 
 int main(void) {
-        SRunner *runner = srunner_create(request_suite());
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return suite_run(request_suite());
 }

@@ -13,6 +13,7 @@
 #include "proto/frame.h"
 #include "proto/names.h"
 #include "tests/support/codec_samples.h"
+#include "tests/support/suite.h"
 
 #define TEXT(text) ((struct bytes){.data = (const uint8_t *)(text), .len = sizeof(text) - 1})
 #define PATH(text)                                                                                                     \
@@ -994,9 +995,5 @@ int main(void) {
         tcase_add_test(tcase, the_protocols_example_holds);
         tcase_add_test(tcase, what_is_too_long_leaves_the_buffer_alone);
         suite_add_tcase(suite, tcase);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

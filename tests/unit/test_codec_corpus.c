@@ -14,6 +14,7 @@
 #include "proto/codec.h"
 #include "proto/names.h"
 #include "tests/support/codec_samples.h"
+#include "tests/support/suite.h"
 
 #define FILE_BYTES_MAX 8192u /* longer samples teach a fuzzer nothing */
 
@@ -128,9 +129,5 @@ int main(int argc, char **argv) {
         TCase *tcase = tcase_create("corpus");
         tcase_add_test(tcase, names_give_the_verdict);
         suite_add_tcase(suite, tcase);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

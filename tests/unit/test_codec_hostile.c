@@ -12,6 +12,7 @@
 #include "proto/codec.h"
 #include "proto/names.h"
 #include "tests/support/codec_samples.h"
+#include "tests/support/suite.h"
 
 #define LONG_BYTES 6000u  /* messages beyond this are cut and damaged at fewer places */
 #define DAMAGES_EACH 400u /* of every sample */
@@ -435,9 +436,5 @@ int main(void) {
         tcase_add_loop_test(tcase, too_little_memory_is_an_error, 0, 2);
         tcase_add_test(tcase, floods_stay_within_the_cap);
         suite_add_tcase(suite, tcase);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

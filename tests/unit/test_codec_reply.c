@@ -12,6 +12,7 @@
 #include "proto/codec.h"
 #include "proto/names.h"
 #include "tests/support/codec_samples.h"
+#include "tests/support/suite.h"
 
 static struct arena arena;
 static struct message message;
@@ -492,9 +493,5 @@ int main(void) {
         tcase_add_test(tcase, too_many_jobs_are_refused);
         tcase_add_test(tcase, too_many_results_are_refused);
         suite_add_tcase(suite, tcase);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

@@ -5,6 +5,7 @@
 #include <check.h>
 
 #include "tests/support/policy_kit.h"
+#include "tests/support/suite.h"
 
 /* ---- subjects ----------------------------------------------------------------------------------- */
 
@@ -347,8 +348,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("conditions");
         TCase *tcase = tcase_create("conditions");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         LOOP(tcase, allowed_subjects, subjects);
@@ -363,9 +362,5 @@ int main(void) {
         tcase_add_test(tcase, first_rule_that_grants_all);
         tcase_add_test(tcase, whose_is_what_is_created);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return suite_run(suite);
 }

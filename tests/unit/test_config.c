@@ -7,6 +7,7 @@
 #include "daemon/config.h"
 #include "daemon/log.h"
 #include "tests/support/fake_sys.h"
+#include "tests/support/suite.h"
 
 static struct config *config;
 static char *error;
@@ -299,8 +300,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("config");
         TCase *tcase = tcase_create("config");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, defaults);
@@ -316,9 +315,5 @@ int main(void) {
         tcase_add_test(tcase, log_lines);
         tcase_add_test(tcase, log_writes_one_line_each);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return suite_run(suite);
 }

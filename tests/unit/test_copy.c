@@ -18,6 +18,7 @@
 
 #include "backends/linux/sys_linux.h"
 #include "tests/support/copy_kit.h"
+#include "tests/support/suite.h"
 
 #define ACL_ACCESS "system.posix_acl_access"
 #define ACL_DEFAULT "system.posix_acl_default"
@@ -1616,13 +1617,6 @@ static Suite *copy_suite(void) {
 }
 
 int main(void) {
-        SRunner *runner;
-        int failed;
-
         scene_need_root();
-        runner = srunner_create(copy_suite());
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(copy_suite());
 }

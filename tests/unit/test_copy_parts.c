@@ -22,6 +22,7 @@
 #include "tests/support/descriptors.h"
 #include "tests/support/fail_alloc.h"
 #include "tests/support/fail_calls.h"
+#include "tests/support/suite.h"
 
 #define MIB (1u << 20)
 
@@ -562,15 +563,8 @@ static Suite *parts_suite(void) {
 }
 
 int main(void) {
-        SRunner *runner;
-        int failed;
-
         scene_need_root();
         if (sodium_init() < 0)
                 return 1;
-        runner = srunner_create(parts_suite());
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(parts_suite());
 }

@@ -6,6 +6,7 @@
 #include <check.h>
 
 #include "tests/support/policy_kit.h"
+#include "tests/support/suite.h"
 
 /* ---- the table ---------------------------------------------------------------------------------- */
 
@@ -711,8 +712,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("decide");
         TCase *tcase = tcase_create("decide");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         LOOP(tcase, decision_table, table);
@@ -746,9 +745,5 @@ int main(void) {
         tcase_add_test(tcase, held_handle_and_path);
         tcase_add_test(tcase, path_and_ancestors);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "daemon/done.h"
+#include "tests/support/suite.h"
 
 static struct bytes text(const char *string) {
         return (struct bytes){(const uint8_t *)string, strlen(string)};
@@ -330,8 +331,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("done");
         TCase *tcase = tcase_create("done");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, entries_come_back);
@@ -346,9 +345,5 @@ int main(void) {
         tcase_add_test(tcase, the_first_link_counts);
         tcase_add_test(tcase, an_inode_of_0_is_no_link);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

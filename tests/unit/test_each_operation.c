@@ -13,6 +13,7 @@
 #include "daemon/route.h"
 #include "proto/names.h"
 #include "tests/support/fail_alloc.h"
+#include "tests/support/suite.h"
 
 #define BYTES(text)                                                                                                    \
         { (const uint8_t *)(text), sizeof(text) - 1 }
@@ -262,15 +263,9 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("each operation");
         TCase *tcase = tcase_create("each operation");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 300);
         tcase_add_loop_test(tcase, every_fault_of_each, 1, FSOP_VERB_LIMIT);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

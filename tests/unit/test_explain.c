@@ -5,6 +5,7 @@
 #include <check.h>
 
 #include "tests/support/policy_kit.h"
+#include "tests/support/suite.h"
 
 /* ---- saying it in words ------------------------------------------------------------------------- */
 
@@ -134,17 +135,11 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("explain");
         TCase *tcase = tcase_create("explain");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, explanations);
         tcase_add_test(tcase, every_refusal_has_its_reason);
         tcase_add_test(tcase, candidates);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include "tests/support/steps_kit.h"
 
 #include "tests/support/fail_alloc.h"
+#include "tests/support/suite.h"
 
 struct visit {
         bool slow;
@@ -449,8 +450,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("failures");
         TCase *tcase = tcase_create("failures");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 120);
         tcase_add_loop_test(tcase, nothing_fails, 0, 2);
@@ -463,9 +462,5 @@ int main(void) {
         tcase_add_test(tcase, who_cannot_be_known_is_refused);
         tcase_add_test(tcase, memory_runs_out_at_the_start);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

@@ -9,6 +9,7 @@
 #include "proto/frame.h"
 #include "proto/fsop-errors.h"
 #include "proto/message.h"
+#include "tests/support/suite.h"
 
 static struct frame_header header;
 
@@ -77,9 +78,5 @@ int main(void) {
         tcase_add_test(tcase, unacceptable_headers_are_refused);
         tcase_add_test(tcase, the_limits_themselves_are_accepted);
         suite_add_tcase(suite, tcase);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

@@ -22,6 +22,7 @@
 
 #include "backends/linux/sys_linux.h"
 #include "tests/support/scene.h"
+#include "tests/support/suite.h"
 
 #define CAP(name) ((uint64_t)1 << (name))
 
@@ -605,8 +606,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("identity");
         TCase *wearing = tcase_create("wearing"), *peers = tcase_create("peers");
-        SRunner *runner;
-        int failed;
 
         scene_need_root();
         tcase_add_checked_fixture(wearing, scene_open, scene_close);
@@ -635,9 +634,5 @@ int main(void) {
         tcase_add_test(peers, peer_of_a_dead_process);
         suite_add_tcase(suite, wearing);
         suite_add_tcase(suite, peers);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

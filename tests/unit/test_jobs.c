@@ -4,6 +4,7 @@
  * and the daemon's end.
  */
 #include "tests/support/jobs_kit.h"
+#include "tests/support/suite.h"
 
 /* ---- whole jobs -------------------------------------------------------------------------------------------------- */
 
@@ -749,8 +750,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("jobs");
         TCase *tcase = tcase_create("jobs");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 120);
         tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
@@ -780,9 +779,5 @@ int main(void) {
         tcase_add_test(tcase, the_store_is_another_daemons_at_first);
         tcase_add_test(tcase, a_uid_that_is_somebody_else);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

@@ -8,6 +8,7 @@
  */
 #include "daemon/done.h"
 #include "tests/support/jobs_kit.h"
+#include "tests/support/suite.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -577,8 +578,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("jobs_crash");
         TCase *tcase = tcase_create("jobs_crash");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 300);
         tcase_add_checked_fixture(tcase, setup, kit_teardown);
@@ -593,9 +592,5 @@ int main(void) {
         tcase_add_test(tcase, what_is_wanted_cannot_be_recorded);
         tcase_add_loop_test(tcase, commits_fail_for_a_while, 0, 2 * SCENES);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

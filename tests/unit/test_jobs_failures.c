@@ -8,6 +8,7 @@
 #include "tests/support/jobs_kit.h"
 
 #include "tests/support/fail_alloc.h"
+#include "tests/support/suite.h"
 
 #define WANTED_MAX 64u
 
@@ -274,8 +275,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("jobs_failures");
         TCase *tcase = tcase_create("jobs_failures");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 300);
         tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
@@ -285,9 +284,5 @@ int main(void) {
         tcase_add_loop_test(tcase, calls_of_a_kind_fail, 0, FAKE_COPY_CALLS);
         tcase_add_loop_test(tcase, an_io_of_the_engine_fails, 0, 4);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

@@ -5,6 +5,7 @@
  */
 #include "daemon/done.h"
 #include "tests/support/jobs_kit.h"
+#include "tests/support/suite.h"
 
 #define PLACES 3u
 #define APPENDS 40u
@@ -137,8 +138,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("jobs_pages");
         TCase *tcase = tcase_create("pages");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 120);
         tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
@@ -146,9 +145,5 @@ int main(void) {
         tcase_add_test(tcase, cookies_that_are_made_up);
         tcase_add_test(tcase, no_digests_where_nothing_was_verified);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_jobs_states.c: every verb in every state of a job, and at any moment of its life. */
 #include "tests/support/jobs_kit.h"
+#include "tests/support/suite.h"
 
 /* ---- every verb in every state ----------------------------------------------------------------------------------- */
 
@@ -237,8 +238,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("jobs_states");
         TCase *tcase = tcase_create("jobs");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 120);
         tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
@@ -249,9 +248,5 @@ int main(void) {
         tcase_add_loop_test(tcase, paused_and_cancelled_at_any_moment, 0, 4);
         tcase_add_loop_test(tcase, resumed_and_cancelled_at_any_moment, 0, 2);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

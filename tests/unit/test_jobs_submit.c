@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_jobs_submit.c: how jobs are put together, whose they are, how many there may be, and which one runs. */
 #include "tests/support/jobs_kit.h"
+#include "tests/support/suite.h"
 
 /* ---- jobs that are put together ---------------------------------------------------------------------------------- */
 
@@ -328,8 +329,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("jobs_submit");
         TCase *tcase = tcase_create("jobs");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 120);
         tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
@@ -345,9 +344,5 @@ int main(void) {
         tcase_add_test(tcase, a_higher_priority_comes_first);
         tcase_add_test(tcase, a_high_priority_is_for_administrators);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

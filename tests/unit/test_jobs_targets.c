@@ -3,6 +3,7 @@
  * test_jobs_targets.c: who writes to a target: the table of all of them, as jobs come, end, are tried again and go.
  */
 #include "tests/support/jobs_kit.h"
+#include "tests/support/suite.h"
 
 #define MANY_JOBS 4u
 #define MANY_PLACES 65536u
@@ -167,8 +168,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("jobs_targets");
         TCase *tcase = tcase_create("targets");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 30);
         tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
@@ -177,9 +176,5 @@ int main(void) {
         tcase_add_test(tcase, targets_come_and_go_with_their_jobs);
         tcase_add_test(tcase, asking_does_not_cost_more_with_many);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

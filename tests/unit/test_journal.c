@@ -14,6 +14,7 @@
 #include "daemon/journal.h"
 #include "tests/support/fake_engine.h"
 #include "tests/support/faulty_store.h"
+#include "tests/support/suite.h"
 
 /* ---- a store that remembers -------------------------------------------------------------------------------------- */
 
@@ -621,9 +622,5 @@ int main(void) {
         tcase_set_timeout(whole, 120);
         suite_add_tcase(suite, queue);
         suite_add_tcase(suite, whole);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proto/names.h"
+#include "tests/support/suite.h"
 
 START_TEST(operations_have_the_names_of_the_manual) {
         static const char *const names[] = {
@@ -171,9 +172,5 @@ int main(void) {
         tcase_add_test(tcase, small_vocabularies_go_both_ways);
         tcase_add_test(tcase, utf8_is_told_from_other_bytes);
         suite_add_tcase(suite, tcase);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include "daemon/policy_internal.h"
 #include "proto/names.h"
 #include "tests/support/fake_sys.h"
+#include "tests/support/suite.h"
 
 static struct policy *policy;
 static struct policy_report report;
@@ -607,8 +608,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("policy");
         TCase *tcase = tcase_create("policy");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, nothing_is_a_policy);
@@ -635,9 +634,5 @@ int main(void) {
         tcase_add_test(tcase, the_same_text_in_another_file);
         tcase_add_test(tcase, the_same_rules_of_a_user_with_another_name);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return suite_run(suite);
 }

@@ -19,6 +19,7 @@ static int lingering_yield(void);
 #include "backends/pool/pool.c"
 #undef sys_monotonic_ns
 #undef sched_yield
+#include "tests/support/suite.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -1046,9 +1047,5 @@ int main(void) {
                 tcase_add_test(group, tests[i]);
         tcase_set_timeout(group, 120);
         suite_add_tcase(suite, group);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return suite_run(suite);
 }

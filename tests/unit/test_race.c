@@ -17,6 +17,7 @@
 
 #include "backends/linux/sys_linux.h"
 #include "tests/support/scene.h"
+#include "tests/support/suite.h"
 
 #ifdef FSOP_TEST_WEAK_RESOLVER
 #define EXCHANGES 2000000 /* at most: the first breach is enough */
@@ -301,8 +302,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create(PROTECTED ? "race" : "race without protection");
         TCase *cases = tcase_create("exchanged");
-        SRunner *runner;
-        int failed;
 
         scene_need_root();
         tcase_add_checked_fixture(cases, scene_open, scene_close);
@@ -315,9 +314,5 @@ int main(void) {
         tcase_add_test(cases, removing_walk_meets_link);
         tcase_add_test(cases, excluded_takes_the_place);
         suite_add_tcase(suite, cases);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

@@ -17,6 +17,7 @@
 
 #include "backends/linux/sys_linux.h"
 #include "tests/support/scene.h"
+#include "tests/support/suite.h"
 
 static void assert_code(int code, int expected, const char *what) {
         ck_assert_msg(code == expected, "%s: %d instead of %d", what, code, expected);
@@ -1043,8 +1044,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("resolve");
         TCase *caller = tcase_create("caller"), *rule = tcase_create("rule"), *cache = tcase_create("cache");
-        SRunner *runner;
-        int failed;
 
         scene_need_root();
         tcase_add_checked_fixture(caller, scene_open, scene_close);
@@ -1086,9 +1085,5 @@ int main(void) {
         suite_add_tcase(suite, caller);
         suite_add_tcase(suite, rule);
         suite_add_tcase(suite, cache);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

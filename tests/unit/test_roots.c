@@ -8,6 +8,7 @@
 #include "daemon/policy_internal.h"
 #include "proto/names.h"
 #include "tests/support/fake_sys.h"
+#include "tests/support/suite.h"
 
 static struct policy *policy;
 static struct policy_report report;
@@ -587,8 +588,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("roots");
         TCase *tcase = tcase_create("roots");
-        SRunner *runner;
-        int failed;
 
         tcase_add_checked_fixture(tcase, setup, teardown);
         tcase_add_test(tcase, root_opens_once);
@@ -610,9 +609,5 @@ int main(void) {
         tcase_add_test(tcase, account);
         LOOP(tcase, growth, growths);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed != 0;
+        return suite_run(suite);
 }

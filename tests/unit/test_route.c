@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "daemon/ops.h"
+#include "tests/support/suite.h"
 
 static uint64_t now_ns, thread_waits, demoted_mount;
 
@@ -243,8 +244,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("route");
         TCase *tcase = tcase_create("route");
-        SRunner *runner;
-        int failed;
 
         tcase_add_test(tcase, every_operation_has_a_route);
         tcase_add_test(tcase, what_may_hang_goes_to_a_worker);
@@ -257,9 +256,5 @@ int main(void) {
         tcase_add_test(tcase, it_comes_back_on_trial);
         tcase_add_test(tcase, many_slow_mounts);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+        return suite_run(suite);
 }

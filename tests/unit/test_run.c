@@ -17,6 +17,7 @@
 
 #include "backends/linux/sys_linux.h"
 #include "tests/support/scene.h"
+#include "tests/support/suite.h"
 
 #define assert_ok(call) ck_assert_int_eq((call), 0)
 
@@ -1014,8 +1015,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("run");
         TCase *here = tcase_create("here"), *elsewhere = tcase_create("elsewhere");
-        SRunner *runner;
-        int failed;
 
         scene_need_root();
         tcase_add_checked_fixture(here, scene_open, scene_close);
@@ -1052,9 +1051,5 @@ int main(void) {
         tcase_add_test(elsewhere, on_ext4);
         suite_add_tcase(suite, here);
         suite_add_tcase(suite, elsewhere);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

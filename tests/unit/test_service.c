@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "backends/service.h"
+#include "tests/support/suite.h"
 
 /* ---- signals ----------------------------------------------------------------------------------------------------- */
 
@@ -305,9 +306,5 @@ int main(void) {
         for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
                 tcase_add_test(group, tests[i]);
         suite_add_tcase(suite, group);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return suite_run(suite);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "backends/service.h"
+#include "tests/support/suite.h"
 
 static int line[2];      /* what the service has to say; its end closes it */
 static int connection[2]; /* stands for a client's */
@@ -243,9 +244,5 @@ int main(void) {
                 tcase_add_test(group, tests[i]);
         tcase_set_timeout(group, 60);
         suite_add_tcase(suite, group);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return suite_run(suite);
 }

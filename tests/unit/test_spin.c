@@ -3,6 +3,7 @@
  * test_spin.c: looking before sleeping begins where it pays, ends where it does not, and costs little where it never does.
  */
 #include "proto/spin.h"
+#include "tests/support/suite.h"
 
 #include <check.h>
 
@@ -91,8 +92,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("spin");
         TCase *tests = tcase_create("spin");
-        SRunner *runner = srunner_create(suite);
-        int failed;
 
         tcase_add_test(tests, begins_after_short_sleeps);
         tcase_add_test(tests, goes_on_while_it_pays);
@@ -100,8 +99,5 @@ int main(void) {
         tcase_add_test(tests, costs_little_where_it_never_pays);
         tcase_add_test(tests, never_when_it_may_not);
         suite_add_tcase(suite, tests);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return suite_run(suite);
 }

@@ -4,6 +4,7 @@
  * operation is answered exactly once, and everything that was taken for it is given back, whatever failed.
  */
 #include "tests/support/steps_kit.h"
+#include "tests/support/suite.h"
 
 /* ---- tests ---------------------------------------------------------------------------------------------------------------- */
 
@@ -1089,8 +1090,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("steps");
         TCase *tcase = tcase_create("steps");
-        SRunner *runner;
-        int failed;
 
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, a_stat_is_answered);
@@ -1135,9 +1134,5 @@ int main(void) {
         tcase_add_test(tcase, a_foreign_client_has_no_paths);
         tcase_add_test(tcase, only_administrators_reload);
         suite_add_tcase(suite, tcase);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/support/store_kit.h"
+#include "tests/support/suite.h"
 
 /* ---- what fails -------------------------------------------------------------------------------------------------- */
 
@@ -435,9 +436,5 @@ int main(void) {
         tcase_add_test(group, our_memory_runs_out);
         tcase_set_timeout(group, 300);
         suite_add_tcase(suite, group);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return suite_run(suite);
 }

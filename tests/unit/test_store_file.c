@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "tests/support/store_kit.h"
+#include "tests/support/suite.h"
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
@@ -608,9 +609,5 @@ int main(void) {
         tcase_add_loop_test(group, log_of_a_damaged_file_goes_with_it, 0, 3);
         tcase_set_timeout(group, 120);
         suite_add_tcase(suite, group);
-        SRunner *runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+        return suite_run(suite);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "tests/support/steps_kit.h"
+#include "tests/support/suite.h"
 
 #define OTHER_UID 2000u
 
@@ -392,8 +393,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("turns");
         TCase *tests = tcase_create("turns");
-        SRunner *runner = srunner_create(suite);
-        int failed;
 
         tcase_set_timeout(tests, 60);
         tcase_add_test(tests, a_turn_is_bounded);
@@ -408,8 +407,5 @@ int main(void) {
         tcase_add_test(tests, the_last_descriptors_are_kept);
         tcase_add_test(tests, status_is_by_user);
         suite_add_tcase(suite, tests);
-        srunner_run_all(runner, CK_NORMAL);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed > 0;
+        return suite_run(suite);
 }

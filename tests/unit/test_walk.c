@@ -17,6 +17,7 @@
 
 #include "backends/linux/sys_linux.h"
 #include "tests/support/scene.h"
+#include "tests/support/suite.h"
 
 #define assert_ok(call) ck_assert_int_eq((call), 0)
 
@@ -568,8 +569,6 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("walk");
         TCase *cases = tcase_create("walk");
-        SRunner *runner;
-        int failed;
 
         scene_need_root();
         tcase_add_checked_fixture(cases, scene_open, scene_close);
@@ -590,9 +589,5 @@ int main(void) {
         tcase_add_test(cases, cancelled_on_the_way);
         tcase_add_test(cases, never_goes_on_outside);
         suite_add_tcase(suite, cases);
-        runner = srunner_create(suite);
-        srunner_run_all(runner, CK_ENV);
-        failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? 0 : 1;
+        return suite_run(suite);
 }
