@@ -283,8 +283,8 @@ enum {
         SYS_CACHED_ONLY = 1 << 0, /* answer -FSOP_EAGAIN rather than touch a disk or a slow filesystem */
         SYS_CROSS_MOUNTS = 1 << 1, /* sys_ancestors: beyond the top of a mount, up to the root */
         SYS_LOCAL_ONLY = 1 << 2,   /* answer -FSOP_EAGAIN rather than touch a slow filesystem, or a directory that is not in the cache */
-        SYS_TRY_LEAF = 1 << 3,     /* with SYS_CACHED_ONLY: but a disk may be touched for the last name below a rule's directory that is local,
-                                      if nothing is mounted there; to be given as long as such look-ups turn out quick */
+        SYS_TRY_LEAF = 1 << 3,     /* with SYS_CACHED_ONLY: a disk may be touched for the last name, with a rule's rights, where nothing
+                                      is mounted; to be given as long as such look-ups turn out quick */
 };
 
 /*

@@ -19,8 +19,9 @@
 #define DEBT_NS_ON_TRIAL_MAX (10 * MS) /* … by a mount that was demoted before */
 #define FORGIVEN_PART 100u             /* of the time that goes by */
 #define LEAF_NS_MAX 50000u             /* what is in memory is found in one or two us */
-#define LEAVES_NS_MAX (1 * MS)         /* by which others may keep the loop waiting in all: some reads of an SSD, or one */
-#define LEAVES_PAUSE_NS (1000 * MS)    /* until the next ones may */
+#define LEAVES_WATCHED_NS (100 * MS)   /* after one that took longer; what takes SLOW_NS makes its mount suspect as well */
+#define LEAVES_NS_MAX (1 * MS)         /* by which the next ones may keep the loop waiting: some reads of an SSD, or one */
+#define LEAVES_PAUSE_NS (1000 * MS)    /* until others may again */
 #define TERM_MS_MIN 10000u             /* of a demotion; twice that the next time, and so on */
 #define TERM_MS_MAX 1280000u
 
@@ -281,13 +282,28 @@ void routes_end(struct routes *routes, const struct sys_op *op) {
 
 bool routes_try_leaf(struct routes *routes) {
         routes_begin(routes);
-        return routes->began_ns >= routes->leaves_again_ns;
+        if (routes->began_ns < routes->leaves_again_ns)
+                return false;
+        if (routes->began_ns < routes->leaves_watched_ns && routes->n_watched <= routes->n_demoted) /* else it was asked for */
+                routes->began_waits = sys_thread_waits();
+        return true;
 }
 
 void routes_tried_leaf(struct routes *routes, const struct sys_op *op) {
         uint64_t now_ns = end_at(routes, op), ns = now_ns - routes->began_ns;
 
+        bool watched = routes->began_ns < routes->leaves_watched_ns;
+        uint64_t waits;
+
         if (ns <= LEAF_NS_MAX)
+                return;
+        routes->leaves_watched_ns = now_ns + LEAVES_WATCHED_NS;
+        if (!watched) {
+                routes->leaves_ns = 0;
+                return;
+        }
+        waits = sys_thread_waits();
+        if (waits != 0 && waits == routes->began_waits)
                 return;
         routes->leaves_ns += ns;
         if (routes->leaves_ns <= LEAVES_NS_MAX)

@@ -219,8 +219,8 @@ static int open_leaf(const struct place *place, const char *name, uint64_t open_
 }
 
 /*
- * Of the last name in a parent that is pinned. To ask whether the cache knows it takes openat2 and a descriptor; where the filesystem is
- * local, and no mount (of a server that may be gone) can be on the name, the simple calls only ever wait for a disk.
+ * Of the last name in a parent that is pinned. To ask whether the cache knows it takes openat2 and a descriptor; where the
+ * filesystem is local, and no mount (of a server that may be gone) can be on the name, the simple calls wait for nothing but a disk.
  */
 static unsigned flags_of_leaf(const struct place *place, unsigned flags) {
         if (!(flags & SYS_TRY_LEAF) || !place->guard->root->one_mount || place->fs != FS_LOCAL)
