@@ -101,6 +101,7 @@ int sys_groups_of_user(const char *name, uint32_t gid, uint32_t **ret_groups, ui
 struct directory {
         os_fd fd; /* OS_FD_NONE: closed */
         uint64_t dev, ino, mnt_id;
+        bool one_mount; /* nothing was mounted below it when it was opened */
 };
 int directory_open(const char *absolute_path, struct directory *ret_directory);
 /* The same of whatever stands there: what rules keep out may be a file. The other calls about directories take it, too. */
@@ -284,6 +285,8 @@ enum {
         SYS_CACHED_ONLY = 1 << 0, /* answer -FSOP_EAGAIN rather than touch a disk or a slow filesystem */
         SYS_CROSS_MOUNTS = 1 << 1, /* sys_ancestors: beyond the top of a mount, up to the root */
         SYS_LOCAL_ONLY = 1 << 2,   /* answer -FSOP_EAGAIN rather than touch a slow filesystem, or a directory that is not in the cache */
+        SYS_TRY_LEAF = 1 << 3,     /* with SYS_CACHED_ONLY: a disk may be touched for the last name, with a rule's rights, where nothing
+                                      is mounted; to be given as long as such look-ups turn out quick */
 };
 
 /*

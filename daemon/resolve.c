@@ -152,9 +152,22 @@ static bool needs_pins(const struct task_op *o) {
         return !route_is_service(o->op->verb) || o->op->verb == FSOP_VERB_INFO || o->op->verb == FSOP_VERB_CP;
 }
 
-/* Whether the kernel's cache was enough to pin it, or to say that it cannot be. */
+/* Of a stat that is alone, with a rule's rights, the last name may be looked up at once: so much is gained (1.6 of 17 us) that it
+ * pays to learn whether names are in memory. Others need a descriptor anyhow, and gain 0.2. */
+static int resolve_on_loop(struct task_op *o) {
+        struct routes *routes = &o->task->session->server->routes;
+        int code;
+
+        if (o->op->verb != FSOP_VERB_STAT || o->task->batch.n_ops > 1 || !o->sys.at.guard || !routes_try_leaf(routes))
+                return sys_resolve(&o->sys, SYS_CACHED_ONLY);
+        code = sys_resolve(&o->sys, SYS_CACHED_ONLY | SYS_TRY_LEAF);
+        routes_tried_leaf(routes, &o->sys);
+        return code;
+}
+
+/* Whether the kernel's cache was enough to pin it, or to say that it cannot be; or the disk, so quickly. */
 static bool is_settled_by_cache(struct task_op *o) {
-        int code = sys_resolve(&o->sys, SYS_CACHED_ONLY);
+        int code = resolve_on_loop(o);
 
         o->pinned = code == 0;
         o->failed = code < 0 && code != -FSOP_EAGAIN;

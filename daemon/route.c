@@ -17,6 +17,10 @@
 #define DEBT_NS_MAX (30 * MS)          /* by which the loop may be kept waiting in all */
 #define DEBT_NS_ON_TRIAL_MAX (10 * MS) /* … by a mount that was demoted before */
 #define FORGIVEN_PART 100u             /* of the time that goes by */
+#define LEAF_NS_MAX 50000u             /* what is in memory is found in one or two us */
+#define LEAVES_WATCHED_NS (100 * MS)   /* after one that took longer; what takes SLOW_NS makes its mount suspect as well */
+#define LEAVES_NS_MAX (1 * MS)         /* by which the next ones may keep the loop waiting: some reads of an SSD, or one */
+#define LEAVES_PAUSE_NS (1000 * MS)    /* until others may again */
 #define TERM_MS_MIN 10000u             /* of a demotion; twice that the next time, and so on */
 #define TERM_MS_MAX 1280000u
 
@@ -244,13 +248,10 @@ void routes_begin(struct routes *routes) {
         routes->began_ns = sys_monotonic_ns();
 }
 
-void routes_end(struct routes *routes, const struct sys_op *op) {
-        uint64_t now_ns = sys_monotonic_ns(), ns = now_ns - routes->began_ns, waits;
-        uint64_t mnt_id = op->at.mnt_id;
+static void look_at_slow(struct routes *routes, uint64_t mnt_id, uint64_t now_ns) {
         struct route_mount *mount;
+        uint64_t waits;
 
-        if (ns < SLOW_NS || mnt_id == 0)
-                return;
         mount = mount_of(routes, mnt_id);
         if (!mount) {
                 suspect(routes, mnt_id, now_ns / MS);
@@ -262,7 +263,52 @@ void routes_end(struct routes *routes, const struct sys_op *op) {
         }
         waits = sys_thread_waits();
         if (waits == 0 || waits != routes->began_waits)
-                charge(routes, mount, ns, now_ns / MS);
+                charge(routes, mount, now_ns - routes->began_ns, now_ns / MS);
+}
+
+/* Returns when that was. */
+static uint64_t end_at(struct routes *routes, const struct sys_op *op) {
+        uint64_t now_ns = sys_monotonic_ns();
+
+        if (now_ns - routes->began_ns >= SLOW_NS && op->at.mnt_id != 0)
+                look_at_slow(routes, op->at.mnt_id, now_ns);
+        return now_ns;
+}
+
+void routes_end(struct routes *routes, const struct sys_op *op) {
+        end_at(routes, op);
+}
+
+bool routes_try_leaf(struct routes *routes) {
+        routes_begin(routes);
+        if (routes->began_ns < routes->leaves_again_ns)
+                return false;
+        if (routes->began_ns < routes->leaves_watched_ns && routes->n_watched <= routes->n_demoted) /* else it was asked for */
+                routes->began_waits = sys_thread_waits();
+        return true;
+}
+
+void routes_tried_leaf(struct routes *routes, const struct sys_op *op) {
+        uint64_t now_ns = end_at(routes, op), ns = now_ns - routes->began_ns;
+
+        bool watched = routes->began_ns < routes->leaves_watched_ns;
+        uint64_t waits;
+
+        if (ns <= LEAF_NS_MAX)
+                return;
+        routes->leaves_watched_ns = now_ns + LEAVES_WATCHED_NS;
+        if (!watched) {
+                routes->leaves_ns = 0;
+                return;
+        }
+        waits = sys_thread_waits();
+        if (waits != 0 && waits == routes->began_waits)
+                return;
+        routes->leaves_ns += ns;
+        if (routes->leaves_ns <= LEAVES_NS_MAX)
+                return;
+        routes->leaves_ns = 0;
+        routes->leaves_again_ns = now_ns + LEAVES_PAUSE_NS;
 }
 
 void routes_tick(struct routes *routes, uint64_t now_ms) {

@@ -158,7 +158,11 @@ static int open_pinned(const char *absolute_path, uint64_t flags, struct directo
 }
 
 int directory_open(const char *absolute_path, struct directory *ret_directory) {
-        return open_pinned(absolute_path, O_PATH | O_DIRECTORY, ret_directory);
+        int r = open_pinned(absolute_path, O_PATH | O_DIRECTORY, ret_directory);
+
+        if (r == 0)
+                ret_directory->one_mount = mounts_none_below((int)ret_directory->fd, ret_directory->mnt_id);
+        return r;
 }
 
 int directory_open_any(const char *absolute_path, struct directory *ret_directory) {

@@ -10,7 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -20,6 +23,7 @@
 #endif
 
 #define SLOTS 512u /* a power of two */
+#define TABLE_BYTES_MAX (256u << 10) /* of a mount table that is searched */
 
 /* A filesystem's nature; client-made mounts of a stacked one may lie upon anything. */
 enum nature { NATURE_LOCAL, NATURE_MEMORY, NATURE_STACKED, NATURE_SLOW, NATURE_FORBIDDEN };
@@ -220,15 +224,101 @@ enum fs_class mounts_learn(int fd, uint64_t mnt_id, bool client) {
         return class_of(nature, client);
 }
 
-os_fd sys_mount_watch(void) {
+/* Of the namespace in which paths are resolved. */
+static int open_mount_table(void) {
         int fd = -1;
 
         identity_wear_service();
         if (!service.own_root)
                 fd = open("/proc/1/mountinfo", O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-                fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC) : fd;
+}
+
+os_fd sys_mount_watch(void) {
+        int fd = open_mount_table();
+
         return fd < 0 ? OS_FD_NONE : fd;
+}
+
+/* ---- what is mounted below --------------------------------------------------------------------------------------- */
+
+/* The whole table as a string, malloc'd; NULL: it cannot be read, or is too long to be searched for every directory. */
+static char *read_mount_table(void) {
+        char *table = malloc(TABLE_BYTES_MAX);
+        int fd = table != NULL ? open_mount_table() : -1;
+        size_t len = 0;
+        ssize_t n = -1;
+
+        while (fd >= 0 && len < TABLE_BYTES_MAX && (n = read(fd, table + len, TABLE_BYTES_MAX - len)) > 0)
+                len += (size_t)n;
+        if (fd >= 0)
+                close(fd);
+        if (n != 0 || len == TABLE_BYTES_MAX) {
+                free(table);
+                return NULL;
+        }
+        table[len] = 0;
+        return table;
+}
+
+/* Spaces and the like are \ooo in the table. */
+static void unescape(char *text) {
+        char *out = text;
+
+        for (; *text != 0; text++) {
+                if (text[0] == '\\' && strspn(text + 1, "01234567") >= 3) {
+                        *out++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+                        text += 3;
+                } else {
+                        *out++ = *text;
+                }
+        }
+        *out = 0;
+}
+
+static bool lies_below(const char *path, const char *above) {
+        size_t len = strcmp(above, "/") == 0 ? 0 : strlen(above);
+
+        return strncmp(path, above, len) == 0 && path[len] == '/' && path[len + 1] != 0;
+}
+
+/* The table must know the mount that PATH is on, too, and by PATH: else the two do not speak of the same root. */
+static bool table_has_none_below(char *table, const char *path, uint64_t plain_id) {
+        bool knows_own = false;
+        char *line;
+
+        while ((line = strsep(&table, "\n")) != NULL && *line != 0) {
+                uint64_t id = strtoull(line, NULL, 10);
+                char *point = line;
+
+                for (int field = 0; field < 4 && point != NULL; field++)
+                        strsep(&point, " ");
+                point = strsep(&point, " ");
+                if (point == NULL)
+                        return false;
+                unescape(point);
+                if (lies_below(point, path))
+                        return false;
+                knows_own = knows_own || (id == plain_id && (strcmp(path, point) == 0 || lies_below(path, point)));
+        }
+        return knows_own;
+}
+
+bool mounts_none_below(int fd, uint64_t mnt_id) {
+        uint64_t plain_id = mounts_plain_id(mnt_id);
+        char link[64], path[PATH_MAX];
+        char *table = plain_id != 0 ? read_mount_table() : NULL;
+        bool none = false;
+        ssize_t len;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        len = table != NULL ? readlink(link, path, sizeof(path)) : -1;
+        if (len > 0 && (size_t)len < sizeof(path)) {
+                path[len] = 0;
+                none = table_has_none_below(table, path, plain_id);
+        }
+        free(table);
+        return none;
 }
 
 void sys_mounts_changed(void) {

@@ -218,6 +218,16 @@ static int open_leaf(const struct place *place, const char *name, uint64_t open_
         return lookup_open_name((int)place->parent, name, open_flags);
 }
 
+/*
+ * Of the last name in a parent that is pinned. To ask whether the cache knows it takes openat2 and a descriptor; where the
+ * filesystem is local, and no mount (of a server that may be gone) can be on the name, the simple calls wait for nothing but a disk.
+ */
+static unsigned flags_of_leaf(const struct place *place, unsigned flags) {
+        if (!(flags & SYS_TRY_LEAF) || !place->guard->root->one_mount || place->fs != FS_LOCAL)
+                return flags;
+        return (flags & ~(unsigned)SYS_CACHED_ONLY) | SYS_LOCAL_ONLY;
+}
+
 /* A failure on the way. Leaving the rule's directory is the guard's refusal. */
 static int lookup_failed(struct sys_op *op, const struct place *place, int error) {
         if (error == EXDEV && place->guard != NULL)
@@ -701,12 +711,12 @@ static int guarded_pin(struct sys_op *op, struct place *place, enum pin pin, boo
                         place->leaf = (const char *)place->path.data + offset;
                         return guarded_check(op, place, pin, &parent);
                 }
-                r = stat_in_parent(op, place, path + offset, follow, &parent, flags, &done);
+                r = stat_in_parent(op, place, path + offset, follow, &parent, flags_of_leaf(place, flags), &done);
                 if (r < 0)
                         return r;
                 if (done)
                         return guarded_check(op, place, pin, &parent);
-                r = guarded_pin_leaf(op, place, path + offset, pin, flags, &missing);
+                r = guarded_pin_leaf(op, place, path + offset, pin, flags_of_leaf(place, flags), &missing);
                 if (r < 0)
                         return r;
                 if (missing && links > 0)

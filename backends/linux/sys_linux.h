@@ -81,6 +81,8 @@ enum fs_class mounts_learn(int fd, uint64_t mnt_id, bool client);
 uint64_t mounts_plain_id(uint64_t mnt_id);
 /* Name of a filesystem by its magic number, static; NULL if unknown. */
 const char *mounts_fs_name(uint64_t magic);
+/* Whether nothing is mounted on any name below a directory, and the mount table says so; false where that cannot be told. */
+bool mounts_none_below(int fd, uint64_t mnt_id);
 void mounts_stop(void);
 
 /* ---- names to descriptors (lookup.c) ---------------------------------------------------------------------------- */

@@ -923,6 +923,64 @@ START_TEST(only_from_the_cache) {
 }
 END_TEST
 
+/* Whether a stat with the rule's rights was answered without a descriptor of the object. */
+static bool is_looked_up_at_once(unsigned flags) {
+        struct request *request = request_new(FSOP_VERB_STAT, "d/file");
+        bool at_once;
+
+        request_elevate(request, NULL);
+        assert_code(sys_resolve(&request->sys, flags), 0, "it is in the cache");
+        ck_assert(request->sys.at.has_stat);
+        at_once = request->sys.at.object == OS_FD_NONE;
+        sys_release(&request->sys);
+        request_free(request);
+        identity_wear_service();
+        return at_once;
+}
+
+START_TEST(the_last_name_at_once) {
+        scene_mkdir("tree/d", 0, 0755);
+        scene_file("tree/d/file", 0, 0600, "x");
+        ck_assert(scene.root.one_mount);
+        ck_assert(!is_looked_up_at_once(SYS_CACHED_ONLY));
+        ck_assert(is_looked_up_at_once(SYS_CACHED_ONLY | SYS_TRY_LEAF));
+        scene.root.one_mount = false;
+        ck_assert(!is_looked_up_at_once(SYS_CACHED_ONLY | SYS_TRY_LEAF));
+        scene.root.one_mount = true;
+}
+END_TEST
+
+static bool has_one_mount(const char *name) {
+        struct directory directory;
+        bool one;
+
+        assert_code(directory_open(scene_path(name), &directory), 0, name);
+        one = directory.one_mount;
+        directory_close(&directory);
+        return one;
+}
+
+START_TEST(mounts_below_are_found) {
+        scene_mkdir("tree/a", 0, 0755);
+        scene_mkdir("tree/a \\b", 0, 0755); /* the table writes \040 and \134 */
+        scene_mkdir("tree/a \\b/c", 0, 0755);
+        scene_mkdir("tree/a \\b/c/d", 0, 0755);
+        if (mount("none", scene_path("tree/a \\b/c/d"), "tmpfs", 0, NULL) < 0) {
+                scene_skip("mounts below a directory: nothing can be mounted here");
+                return;
+        }
+        bool above = has_one_mount("tree"), at = has_one_mount("tree/a \\b/c"), beside = has_one_mount("tree/a");
+        bool itself = has_one_mount("tree/a \\b/c/d");
+
+        umount(scene_path("tree/a \\b/c/d"));
+        ck_assert(!above);
+        ck_assert(!at);
+        ck_assert(beside);
+        ck_assert(itself);
+        ck_assert(has_one_mount("tree"));
+}
+END_TEST
+
 /* For slices: a mount that keeps its callers waiting is not waited for, and is named; with a parent's slot and without. */
 START_TEST(only_what_is_local) {
         struct parent_cache cache;
@@ -1081,6 +1139,8 @@ int main(void) {
         tcase_add_test(cache, parents_are_not_trusted_for_long);
         tcase_add_test(cache, what_was_pinned_is_not_trusted_for_long);
         tcase_add_test(cache, only_from_the_cache);
+        tcase_add_test(cache, the_last_name_at_once);
+        tcase_add_test(cache, mounts_below_are_found);
         tcase_add_test(cache, only_what_is_local);
         suite_add_tcase(suite, caller);
         suite_add_tcase(suite, rule);

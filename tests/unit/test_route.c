@@ -143,6 +143,38 @@ START_TEST(what_is_much_goes_elsewhere) {
 }
 END_TEST
 
+/* A look-up on the loop that takes so long, and waits meanwhile or is only kept from the processor. */
+static bool tries_leaf(uint64_t ns, bool waits) {
+        on(1);
+        if (!routes_try_leaf(&routes))
+                return false;
+        now_ns += ns;
+        thread_waits += waits;
+        routes_tried_leaf(&routes, &sys_op);
+        return true;
+}
+
+START_TEST(names_that_are_not_in_memory_keep_the_loop_waiting_for_a_moment_only) {
+        begin();
+        ck_assert(tries_leaf(MS, true)); /* the first time proves nothing */
+        for (int i = 0; i < 1000; i++)
+                ck_assert(tries_leaf(LEAF_NS_MAX, true)); /* quick ones do not add up */
+        for (int i = 0; i < 100; i++)
+                ck_assert(tries_leaf(MS / 10, false)); /* nor does what others do with the processor */
+        for (int i = 0; i < 10; i++)
+                ck_assert(tries_leaf(MS / 10, true));
+        ck_assert(tries_leaf(MS / 10, true));
+        ck_assert(!tries_leaf(0, false));
+        pass(999);
+        ck_assert(!tries_leaf(0, false));
+        pass(1);
+        ck_assert(tries_leaf(20 * MS, true)); /* a disk that seeks */
+        ck_assert(tries_leaf(20 * MS, true));
+        ck_assert(!tries_leaf(0, false));
+        ck_assert_uint_eq(routes.n_watched, 1);
+}
+END_TEST
+
 START_TEST(routes_are_forced) {
         begin();
         on(7);
@@ -249,6 +281,7 @@ int main(void) {
         tcase_add_test(tcase, what_may_hang_goes_to_a_worker);
         tcase_add_test(tcase, both_ends_count);
         tcase_add_test(tcase, what_is_much_goes_elsewhere);
+        tcase_add_test(tcase, names_that_are_not_in_memory_keep_the_loop_waiting_for_a_moment_only);
         tcase_add_test(tcase, routes_are_forced);
         tcase_add_test(tcase, a_mount_that_keeps_the_loop_waiting_is_demoted);
         tcase_add_test(tcase, a_demotion_that_was_forgotten_is_told_again);
