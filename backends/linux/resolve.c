@@ -255,10 +255,16 @@ static struct fsop_stat stat_of_root(const struct directory *root) {
         };
 }
 
+/* A slice opens the rule's directory for itself: workers that go by one descriptor take turns at its count. */
+static bool opens_root(const struct sys_op *op, const struct place *place, size_t len, bool cacheable) {
+        return len == 0 && cacheable && op->in_slice && place->guard != NULL && place->base == place->guard->root->fd;
+}
+
 /* Pins the directory that the first LEN bytes of PATH name. place's own path is what the cache knows. */
 static int pin_parent(struct sys_op *op, struct place *place, const char *path, size_t len, bool cacheable, unsigned flags,
                       struct fsop_stat *ret_stat) {
         struct parent_slot *slot = cacheable ? parents_find(op->cache, place, path, len) : NULL;
+        bool opens = len > 0 || opens_root(op, place, len, cacheable);
         char directory[PATH_MAX];
         uint64_t resolve;
         int start = start_of(place, &resolve), fd, r;
@@ -274,20 +280,26 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
                 *ret_stat = slot->stat;
                 return 0;
         }
-        if (len == 0) {
+        if (!opens) {
                 place->parent = start;
                 place->parent_borrowed = true;
         } else {
                 if (len >= sizeof(directory))
                         return op_failed(op, ENAMETOOLONG);
+                if (len == 0) { /* even "." may be asked of a server */
+                        *ret_stat = stat_of_root(place->guard->root);
+                        r = check_filesystem(op, place, start, ret_stat, flags);
+                        if (r < 0)
+                                return r;
+                }
                 memcpy(directory, path, len);
                 directory[len] = 0;
-                fd = lookup_open(start, directory, O_PATH | O_DIRECTORY, 0, resolve, flags_on_the_way(flags));
+                fd = lookup_open(start, len > 0 ? directory : ".", O_PATH | O_DIRECTORY, 0, resolve, flags_on_the_way(flags));
                 if (fd < 0)
                         return lookup_failed(op, place, -fd);
                 place->parent = fd;
         }
-        if (is_known(op, place, len)) {
+        if (!opens && is_known(op, place, len)) {
                 *ret_stat = stat_of_root(place->guard->root);
                 return check_parent(op, place, ret_stat, flags);
         }
@@ -298,7 +310,7 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
         if (r < 0)
                 return r;
         if (cacheable && (len > 0 || (place->guard != NULL && place->base == place->guard->root->fd)))
-                place->parent_borrowed = parents_keep(op->cache, place, len, (int)place->parent, ret_stat) || len == 0;
+                place->parent_borrowed = parents_keep(op->cache, place, len, (int)place->parent, ret_stat) || !opens;
         return 0;
 }
 
