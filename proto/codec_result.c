@@ -224,14 +224,25 @@ static struct fsop_stat stat_from(const uint64_t v[STAT_FIELDS + 1]) {
         };
 }
 
-/* Takes the numbers that stand next, as far as they are nothing else: mostly that is all of it. */
+/* Takes the numbers that stand next, as far as they are nothing else and of at most eight bytes: mostly that is all of it. */
 static void stat_numbers(struct wire_reader *reader, uint64_t v[STAT_FIELDS + 1]) {
-        struct wire_reader next = *reader;
-        uint64_t tag, value;
-        while (next.at < next.end && wire_varint_take(&next, &tag) && (tag & 7) == WIRE_VARINT && tag >> 3 != 0 &&
-               tag >> 3 <= STAT_FIELDS && wire_varint_take(&next, &value)) {
+        const uint8_t *at = reader->at, *end = reader->end;
+        while (end - at >= 2) {
+                uint64_t tag = *at++, value = 0, byte;
+                unsigned shift = 0;
+                if (tag >= 0x80)
+                        tag = (tag & 0x7f) | (uint64_t)*at++ << 7;
+                if ((tag & 7) != WIRE_VARINT || tag >> 3 == 0 || tag >> 3 > STAT_FIELDS)
+                        return;
+                do {
+                        if (at == end || shift == 56)
+                                return;
+                        byte = *at++;
+                        value |= (byte & 0x7f) << shift;
+                        shift += 7;
+                } while (byte >= 0x80);
                 v[tag >> 3] = value;
-                *reader = next;
+                reader->at = at;
         }
 }
 

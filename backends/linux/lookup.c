@@ -57,22 +57,15 @@ static struct fsop_time time_from_statx(const struct statx_timestamp *time) {
         return (struct fsop_time){.sec = time->tv_sec, .nsec = time->tv_nsec};
 }
 
+/* Ours are the same bits, but that there is one for a mount's id of either kind. */
 static uint32_t mask_from_statx(uint32_t mask) {
-        static const struct {
-                uint32_t statx, ours;
-        } bits[] = {
-                {STATX_TYPE, FSOP_STAT_TYPE},     {STATX_MODE, FSOP_STAT_MODE},   {STATX_NLINK, FSOP_STAT_NLINK},
-                {STATX_UID, FSOP_STAT_UID},       {STATX_GID, FSOP_STAT_GID},     {STATX_ATIME, FSOP_STAT_ATIME},
-                {STATX_MTIME, FSOP_STAT_MTIME},   {STATX_CTIME, FSOP_STAT_CTIME}, {STATX_INO, FSOP_STAT_INO},
-                {STATX_SIZE, FSOP_STAT_SIZE},     {STATX_BLOCKS, FSOP_STAT_BLOCKS}, {STATX_BTIME, FSOP_STAT_BTIME},
-                {STATX_MNT_ID, FSOP_STAT_MNT_ID}, {STATX_MNT_ID_UNIQUE, FSOP_STAT_MNT_ID},
-        };
-        uint32_t ours = 0;
-
-        for (size_t i = 0; i < sizeof(bits) / sizeof(bits[0]); i++)
-                if (mask & bits[i].statx)
-                        ours |= bits[i].ours;
-        return ours;
+        _Static_assert(FSOP_STAT_TYPE == STATX_TYPE && FSOP_STAT_MODE == STATX_MODE && FSOP_STAT_NLINK == STATX_NLINK &&
+                               FSOP_STAT_UID == STATX_UID && FSOP_STAT_GID == STATX_GID && FSOP_STAT_ATIME == STATX_ATIME &&
+                               FSOP_STAT_MTIME == STATX_MTIME && FSOP_STAT_CTIME == STATX_CTIME && FSOP_STAT_INO == STATX_INO &&
+                               FSOP_STAT_SIZE == STATX_SIZE && FSOP_STAT_BLOCKS == STATX_BLOCKS &&
+                               FSOP_STAT_BTIME == STATX_BTIME && FSOP_STAT_MNT_ID == STATX_MNT_ID,
+                       "they are not the same");
+        return (mask & (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)) | (mask & STATX_MNT_ID_UNIQUE ? FSOP_STAT_MNT_ID : 0);
 }
 
 void stat_from_statx(struct fsop_stat *ret_stat, const void *statx_buffer) {

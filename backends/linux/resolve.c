@@ -372,10 +372,16 @@ static int open_directory(struct sys_op *op, const struct place *place, const ch
         return excludes && fd != -EAGAIN ? walk_the_way(op, place, path, start, flags) : lookup_failed(op, place, -fd);
 }
 
+/* A slice opens the rule's directory for itself: workers that go by one descriptor take turns at its count. */
+static bool opens_root(const struct sys_op *op, const struct place *place, size_t len, bool cacheable) {
+        return len == 0 && cacheable && op->in_slice && place->guard != NULL && place->base == place->guard->root->fd;
+}
+
 /* Pins the directory that the first LEN bytes of PATH name. place's own path is what the cache knows. */
 static int pin_parent(struct sys_op *op, struct place *place, const char *path, size_t len, bool cacheable, unsigned flags,
                       struct fsop_stat *ret_stat) {
         struct parent_slot *slot = cacheable ? parents_find(op->cache, place, path, len) : NULL;
+        bool opens = len > 0 || opens_root(op, place, len, cacheable);
         char directory[PATH_MAX];
         int fd, r;
 
@@ -390,20 +396,26 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
                 *ret_stat = slot->stat;
                 return 0;
         }
-        if (len == 0) {
+        if (!opens) {
                 place->parent = start_of(place, &(uint64_t){0});
                 place->parent_borrowed = true;
         } else {
                 if (len >= sizeof(directory))
                         return op_failed(op, ENAMETOOLONG);
+                if (len == 0) { /* even "." may be asked of a server */
+                        *ret_stat = stat_of_root(place->guard->root);
+                        r = check_filesystem(op, place, start_of(place, &(uint64_t){0}), ret_stat, flags);
+                        if (r < 0)
+                                return r;
+                }
                 memcpy(directory, path, len);
                 directory[len] = 0;
-                fd = open_directory(op, place, directory, flags);
+                fd = open_directory(op, place, len > 0 ? directory : ".", flags);
                 if (fd < 0)
                         return fd;
                 place->parent = fd;
         }
-        if (is_known(op, place, len)) {
+        if (!opens && is_known(op, place, len)) {
                 *ret_stat = stat_of_root(place->guard->root);
                 return check_parent(op, place, ret_stat, flags);
         }
@@ -414,7 +426,7 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
         if (r < 0)
                 return r;
         if (cacheable && (len > 0 || (place->guard != NULL && place->base == place->guard->root->fd)))
-                place->parent_borrowed = parents_keep(op->cache, place, len, (int)place->parent, ret_stat) || len == 0;
+                place->parent_borrowed = parents_keep(op->cache, place, len, (int)place->parent, ret_stat) || !opens;
         return 0;
 }
 

@@ -47,9 +47,10 @@ struct lane {
 };
 
 struct worker {
-        struct worker *next;
+        struct worker *next, *next_idle;
         struct pool *pool;
         pthread_t thread;
+        pthread_cond_t work;
         struct io *current;      /* in a call, or NULL */
         struct io_list finished; /* of the chain that runs */
         uint64_t started_ms;     /* when the current call began; of a long one: when it was last seen to do something */
@@ -57,13 +58,15 @@ struct worker {
         uint32_t whose;          /* of the chain that runs */
         uint64_t mount;          /* likewise */
         bool is_long, stuck;
+        bool lingers; /* does a slice, or looks about for one, or was called for one */
+        bool is_idle; /* nobody has called it yet */
         bool exited; /* to be joined */
 };
 
 struct pool {
         struct pool_config config;
         pthread_mutex_t lock;
-        pthread_cond_t work, gone;
+        pthread_cond_t gone;
         struct lane *lanes, *lanes_last; /* those with something queued; the first one's turn is next */
         struct lane *spare_lanes;
         struct lane shared_lane; /* where there is no memory for another */
@@ -71,9 +74,11 @@ struct pool {
         uint64_t stamp;
         struct io_list finished;
         struct worker *workers;
+        struct worker *idle; /* not called yet; the one that became so last is first */
         uint32_t n_live;  /* threads, stuck ones included */
         uint32_t n_stuck;
         uint32_t n_idle;
+        uint32_t processors; /* at least 2 */
         uint32_t n_long;  /* workers on a long chain that are not stuck */
         bool closing, abandoned;
         int has_finished; /* atomic: a look without the lock */
@@ -456,6 +461,47 @@ static uint64_t thread_cpu_ns(pthread_t thread) {
         return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
 }
 
+/* The one that became idle last, to be called: what it needs is nearest to a processor. Or NULL. */
+static struct worker *take_idle(struct pool *pool) {
+        struct worker *worker = pool->idle;
+
+        if (worker) {
+                pool->idle = worker->next_idle;
+                worker->is_idle = false;
+        }
+        return worker;
+}
+
+static void wake_worker(struct worker *worker) {
+        if (worker)
+                pthread_cond_signal(&worker->work);
+}
+
+static void wake_all_idle(struct pool *pool) {
+        while (pool->idle)
+                wake_worker(take_idle(pool));
+}
+
+static void wait_idle(struct pool *pool, struct worker *worker) {
+        worker->is_idle = true;
+        worker->next_idle = pool->idle;
+        pool->idle = worker;
+        pool->n_idle++;
+        while (worker->is_idle)
+                pthread_cond_wait(&worker->work, &pool->lock);
+        pool->n_idle--;
+}
+
+/* How many do a user's slices, or look for some. More of them than there are processors would take these from each other, and from
+ * the loop. */
+static uint32_t count_slicers(const struct pool *pool, uint32_t whose) {
+        uint32_t n = 0;
+
+        for (const struct worker *worker = pool->workers; worker; worker = worker->next)
+                n += worker->lingers && !worker->stuck && (!worker->current || worker->whose == whose);
+        return n;
+}
+
 /* Under the lock: what came back from a call is no longer stuck. */
 static void back_from_call(struct pool *pool, struct worker *worker) {
         worker->current = NULL;
@@ -464,7 +510,7 @@ static void back_from_call(struct pool *pool, struct worker *worker) {
         worker->stuck = false;
         pool->n_stuck--;
         if (pool->n_queued > 0) /* what was held back may run now, and this worker may be one too many */
-                pthread_cond_broadcast(&pool->work);
+                wake_all_idle(pool);
         pool->n_long += worker->is_long;
 }
 
@@ -522,13 +568,13 @@ static void linger(struct pool *pool) {
 }
 
 static void worker_loop(struct pool *pool, struct worker *worker) {
-        bool lingers = false;
+        bool lingers;
 
         while (!pool->closing) {
                 struct io *io = pick(pool);
 
                 if (io) {
-                        lingers = io->together != NULL;
+                        worker->lingers = io->together != NULL;
                         if (!run_chain(pool, worker, io))
                                 return;
                         /* Back from being stuck, with a replacement at work: one of them is too many. */
@@ -536,15 +582,18 @@ static void worker_loop(struct pool *pool, struct worker *worker) {
                                 return;
                         continue;
                 }
-                if (lingers) {
-                        lingers = false;
+                lingers = worker->lingers && count_slicers(pool, worker->whose) <= pool->processors;
+                if (lingers)
                         linger(pool);
-                        continue;
-                }
-                pool->n_idle++;
-                pthread_cond_wait(&pool->work, &pool->lock);
-                pool->n_idle--;
+                worker->lingers = false;
+                if (!lingers)
+                        wait_idle(pool, worker);
         }
+}
+
+static void worker_free(struct worker *worker) {
+        pthread_cond_destroy(&worker->work);
+        free(worker);
 }
 
 static void pool_free(struct pool *pool) {
@@ -552,13 +601,12 @@ static void pool_free(struct pool *pool) {
 
         while ((worker = pool->workers)) {
                 pool->workers = worker->next;
-                free(worker);
+                worker_free(worker);
         }
         for (struct lane *lane; (lane = pool->spare_lanes);) {
                 pool->spare_lanes = lane->next;
                 free(lane);
         }
-        pthread_cond_destroy(&pool->work);
         pthread_cond_destroy(&pool->gone);
         pthread_mutex_destroy(&pool->lock);
         free(pool);
@@ -614,9 +662,10 @@ static int add_worker(struct pool *pool) {
         if (!worker)
                 return -FSOP_ENOMEM;
         worker->pool = pool;
+        pthread_cond_init(&worker->work, NULL);
         int r = start_thread(worker);
         if (r < 0) {
-                free(worker);
+                worker_free(worker);
                 return r;
         }
         worker->next = pool->workers;
@@ -636,25 +685,20 @@ static void bury_workers(struct pool *pool) {
                 unlock(pool);
                 pthread_join(worker->thread, NULL);
                 lock(pool);
-                free(worker);
+                worker_free(worker);
                 link = &pool->workers;
         }
 }
 
-/* Sees to it that somebody takes what is queued. */
-static void ensure_workers(struct pool *pool) {
+/* Sees to it that somebody takes what is queued. Returns whom to call, when the lock is free, which that one wants; or NULL. */
+static struct worker *ensure_workers(struct pool *pool) {
         int r = 0;
 
-        if (pool->n_queued <= pool->n_idle) {
-                pthread_cond_signal(&pool->work);
-                return;
-        }
-        if (pool->n_idle > 0)
-                pthread_cond_signal(&pool->work);
-        if (pool->n_live - pool->n_stuck < active_max(pool))
+        if (pool->n_queued > pool->n_idle && pool->n_live - pool->n_stuck < active_max(pool))
                 r = add_worker(pool);
         if (r < 0 && pool->n_live == 0)
                 fail_queues(pool, r);
+        return take_idle(pool);
 }
 
 /* ---- stuck workers ----------------------------------------------------------------------------------------------- */
@@ -691,6 +735,8 @@ static uint32_t tick_ms(const struct pool *pool) {
 }
 
 void pool_tick(struct pool *pool, uint64_t now_ms) {
+        struct worker *idle = NULL;
+
         if (now_ms < pool->next_tick_ms)
                 return;
         pool->next_tick_ms = now_ms + tick_ms(pool);
@@ -700,18 +746,15 @@ void pool_tick(struct pool *pool, uint64_t now_ms) {
                 if (!worker->stuck && is_stuck(pool, worker, now_ms))
                         mark_stuck(pool, worker);
         if (pool->n_queued > 0)
-                ensure_workers(pool);
+                idle = ensure_workers(pool);
         unlock(pool);
+        wake_worker(idle);
 }
 
 /* ---- the loop thread's side -------------------------------------------------------------------------------------- */
 
-static uint32_t workers_for_this_machine(void) {
-        uint32_t n = sys_processors();
-
-        if (n < 2)
-                n = 2;
-        return n > 14 ? 16 : n + 2;
+static uint32_t workers_for(uint32_t processors) {
+        return processors > 14 ? 16 : processors + 2;
 }
 
 int pool_new(const struct pool_config *config, struct pool **ret_pool) {
@@ -721,14 +764,16 @@ int pool_new(const struct pool_config *config, struct pool **ret_pool) {
         if (!pool)
                 return -FSOP_ENOMEM;
         pool->config = *config;
+        pool->processors = sys_processors();
+        if (pool->processors < 2)
+                pool->processors = 2;
         if (pool->config.workers == 0)
-                pool->config.workers = workers_for_this_machine();
+                pool->config.workers = workers_for(pool->processors);
         if (pool->config.workers < 2) /* one is for what is not long */
                 pool->config.workers = 2;
         if (pool->config.stuck_ms == 0)
                 pool->config.stuck_ms = POOL_STUCK_MS;
         pthread_mutex_init(&pool->lock, NULL);
-        pthread_cond_init(&pool->work, NULL);
         pool->asleep = 1;
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -740,6 +785,7 @@ int pool_new(const struct pool_config *config, struct pool **ret_pool) {
 
 void pool_submit(struct pool *pool, struct io *first) {
         struct io *io = first;
+        struct worker *idle = NULL;
 
         do {
                 io->engine_state = IO_STATE_POOL;
@@ -747,8 +793,12 @@ void pool_submit(struct pool *pool, struct io *first) {
         } while ((io = io->chain));
         lock(pool);
         enqueue(pool, first);
-        ensure_workers(pool);
+        if (!first->together || count_slicers(pool, first->whose) < pool->processors)
+                idle = ensure_workers(pool);
+        if (idle)
+                idle->lingers = first->together != NULL;
         unlock(pool);
+        wake_worker(idle); /* only this thread frees workers */
 }
 
 void pool_cancel(struct pool *pool, struct io *io) {
@@ -823,7 +873,7 @@ uint32_t pool_close(struct pool *pool) {
 
         lock(pool);
         pool->closing = true;
-        pthread_cond_broadcast(&pool->work);
+        wake_all_idle(pool);
         wait_for_workers(pool);
         bury_workers(pool);
         abandoned = pool->n_live;

@@ -470,6 +470,32 @@ START_TEST(workers_linger_and_find) {
 }
 END_TEST
 
+/* What was cut up for every processor to be busy gets no worker more than that; another user's is not kept waiting by it. */
+START_TEST(slices_call_no_more_than_processors) {
+        enum { COUNT = 5 };
+        unsigned calls[COUNT] = {0};
+        uint32_t together[COUNT];
+        struct io ios[COUNT];
+
+        new_pool(4, 0);
+        pool->processors = 2;
+        for (int i = 0; i < COUNT; i++) {
+                together[i] = 1;
+                ios[i] = call(stand_still, &calls[i]);
+                ios[i].together = &together[i];
+                ios[i].whose = i < COUNT - 1 ? 5 : 6;
+                pool_submit(pool, &ios[i]);
+                if (i < 2)
+                        DELIVER_UNTIL(LOAD(standing) == i + 1);
+                ck_assert_uint_eq(stats().workers, i < 2 ? i + 1 : i < COUNT - 1 ? 2 : 3);
+        }
+        DELIVER_UNTIL(LOAD(standing) == 3);
+        open_gate(COUNT);
+        DELIVER_UNTIL(n_done == COUNT);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
 /* Whoever was woken and did not take it yet is not woken again. */
 START_TEST(woken_once_until_it_takes) {
         unsigned calls[20] = {0};
@@ -1014,7 +1040,11 @@ int main(void) {
         const TTest *const tests[] = {results_come_back,
                                       chain_comes_back_together,
                                       workers_linger,
+<<<<<<< HEAD
                                       workers_linger_and_find,
+=======
+                                      slices_call_no_more_than_processors,
+>>>>>>> w-batch
                                       users_take_turns,
                                       turns_are_counted_in_ios,
                                       a_chain_gives_way,
