@@ -13,10 +13,10 @@
 #include <stdint.h>
 
 /* A turn ends with the first of: so many operations, so much time; less where somebody else was there within the last
- * 100 ms. */
+ * 100 ms, who would wait for all of a window. docs/performance.md has what other values are worth. */
 #define TURN_OPS 128u
 #define TURN_NS 500000u
-#define TURN_NS_SHARED 40000u
+#define TURN_NS_SHARED 30000u
 
 struct account;
 struct server;
