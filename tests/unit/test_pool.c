@@ -1040,11 +1040,8 @@ int main(void) {
         const TTest *const tests[] = {results_come_back,
                                       chain_comes_back_together,
                                       workers_linger,
-<<<<<<< HEAD
                                       workers_linger_and_find,
-=======
                                       slices_call_no_more_than_processors,
->>>>>>> w-batch
                                       users_take_turns,
                                       turns_are_counted_in_ios,
                                       a_chain_gives_way,
