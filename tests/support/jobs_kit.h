@@ -216,6 +216,7 @@ __attribute__((unused)) static void refused(const struct result *result, enum fs
                                             enum fsop_error_class class_) {
         ck_assert_int_eq(result->error.code, code);
         ck_assert_int_eq(result->error.class_, class_);
+        ck_assert(class_ != FSOP_CLASS_BUSY || result->error.retryable);
         ck_assert_uint_gt(result->error.message.len, 0);
 }
 

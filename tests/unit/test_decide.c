@@ -110,6 +110,20 @@ START_TEST(audit_rules_are_not_near) {
 }
 END_TEST
 
+/* Who cannot be looked up makes a deny larger: everybody is meant. */
+static const char *const denies_of_nobody[] = {"user: nosuch", "user: [alice, nosuch]", "group: nosuch", "group: [nosuch, nosuch2]"};
+START_TEST(denies_of_who_does_not_exist_are_for_everyone) {
+        char text[512];
+
+        snprintf(text, sizeof(text), "rules:\n" ALLOW "  - {name: d, effect: deny, %s, path: /srv/build/in, ops: all}\n",
+                 denies_of_nobody[_i]);
+        load(text);
+        ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_UNLINK), "/srv/build/x", NULL).kind, E);
+        ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_UNLINK), "/srv/build/in/x", NULL).kind, D);
+        ck_assert_int_eq(ask(&alice, an_op(FSOP_VERB_UNLINK), "/srv/build/in/x", NULL).kind, D);
+}
+END_TEST
+
 /* Without a rule that names it, no operation is elevated for anyone; with one that names only it, only it is. */
 START_TEST(every_verb_needs_its_own_rule) {
         for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++) {
@@ -718,6 +732,7 @@ int main(void) {
         tcase_add_test(tcase, foreign_paths_are_refused_for_every_verb);
         tcase_add_test(tcase, foreign_path_beside_a_descriptor);
         tcase_add_test(tcase, audit_rules_are_not_near);
+        LOOP(tcase, denies_of_who_does_not_exist_are_for_everyone, denies_of_nobody);
         tcase_add_test(tcase, every_verb_needs_its_own_rule);
         tcase_add_test(tcase, what_is_no_question);
         LOOP(tcase, component_matching, places);

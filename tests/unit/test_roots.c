@@ -335,7 +335,7 @@ END_TEST
 
 START_TEST(denies_of_each_user) {
         const struct peer nameless = {.uid = 1004, .gid = 50};
-        struct root *root;
+        struct root *root, *hers;
 
         fake_directory_add("/srv/build/builder", 0);
         load_roots("rules:\n  - {name: a, effect: allow, group: staff, path: /srv/build, ops: all}\n"
@@ -343,6 +343,9 @@ START_TEST(denies_of_each_user) {
         root = acquire(policy->rules[0], 0, &builder);
         ck_assert_int_eq(root_open(root), 0);
         ck_assert(excludes(guard_for(root, &builder, STAT), "/srv/build/builder"));
+        hers = acquire(policy->rules[0], 0, &alice);
+        ck_assert_ptr_ne(root, hers); /* what she is denied lies elsewhere */
+        root_release(hers);
         root_release(root);
         root = acquire(policy->rules[0], 0, &nameless);
         ck_assert_int_eq(root_open(root), 0); /* the text of every path meets that deny already */
