@@ -822,6 +822,28 @@ START_TEST(a_silent_reader_is_held_back) {
 }
 END_TEST
 
+/* What the client agreed on in its Hello: a batch beyond it waits until another has been answered. */
+START_TEST(no_more_batches_at_a_time_than_agreed) {
+        struct operation op = stat_op("/net/f");
+
+        start(CALLER_UID);
+        session->batches_max = 2;
+        sys.slow = true;
+        fake_engine_run_inline(server.engine, false);
+        for (uint64_t id = 1; id <= 3; id++)
+                send_batch(id, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        ck_assert_uint_eq(session->n_tasks, 2);
+        ck_assert_uint_eq(fake_engine_count(server.engine, IO_RESOLVE), 2);
+        fake_engine_run_inline(server.engine, true);
+        complete_all(IO_RESOLVE, -FSOP_ENOENT);
+        rounds();
+        ck_assert_uint_eq(session->n_tasks, 0);
+        ck_assert_uint_eq(got.last_frames, 3);
+        stop();
+}
+END_TEST
+
 START_TEST(garbage_is_refused) {
         static const uint8_t garbage[] = {5, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff};
 
@@ -1121,6 +1143,7 @@ int main(void) {
         tcase_add_test(tcase, a_deadline_answers_once);
         tcase_add_test(tcase, death_gives_everything_back);
         tcase_add_test(tcase, a_silent_reader_is_held_back);
+        tcase_add_test(tcase, no_more_batches_at_a_time_than_agreed);
         tcase_add_test(tcase, garbage_is_refused);
         tcase_add_test(tcase, descriptors_that_no_frame_declares_are_refused);
         tcase_add_test(tcase, descriptors_that_hello_did_not_agree_on_are_refused);
