@@ -333,6 +333,8 @@ static int way_step(struct sys_op *op, struct way *way, const struct place *plac
         r = lookup_stat(fd, "", false, &stat);
         if (r >= 0 && !stat_is_link(&stat)) {
                 way_enter(way, fd);
+                if (strcmp(name, "..") == 0) /* where it was may have been moved away just now */
+                        return guard_check_directory(op, place, fd, &stat);
                 return guard_refuse_excluded(op, place->guard, &stat);
         }
         if (r >= 0)

@@ -299,6 +299,40 @@ START_TEST(excluded_takes_the_place) {
 }
 END_TEST
 
+/* ---- ".." in a link leads out of a directory that was moved away just now ---------------------------------------- */
+
+static bool learnt_what_is_outside;
+
+/* Where a rule excludes something, links are followed step by step. Outside there is no such name, which must not be told. */
+static void attempt_way(unsigned *ok, unsigned *refused) {
+        struct request *request = request_new(FSOP_VERB_STAT, "way/file");
+        int code;
+
+        request_elevate(request, NULL);
+        code = request_run(request);
+        learnt_what_is_outside = code == -FSOP_ENOENT;
+        count(code, ok, refused);
+        request_free(request);
+}
+
+static bool breached_way(void) {
+        return learnt_what_is_outside;
+}
+
+START_TEST(way_leads_out) {
+        static const struct race race = {"tree/moved", "outside/moved", attempt_way, breached_way, false};
+
+        scene_mkdir("tree/secret", 0, 0755);
+        scene_mkdir("tree/moved", NOBODY, 0755);
+        scene_mkdir("outside/moved", NOBODY, 0755);
+        scene_mkdir("tree/there", NOBODY, 0755);
+        scene_file("tree/there/file", NOBODY, 0644, "mine");
+        ck_assert_int_eq(symlink("moved/../there", scene_path("tree/way")), 0);
+        exclude("tree/secret");
+        run_race(&race);
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create(PROTECTED ? "race" : "race without protection");
         TCase *cases = tcase_create("exchanged");
@@ -313,6 +347,7 @@ int main(void) {
         tcase_add_test(cases, walk_meets_link);
         tcase_add_test(cases, removing_walk_meets_link);
         tcase_add_test(cases, excluded_takes_the_place);
+        tcase_add_test(cases, way_leads_out);
         suite_add_tcase(suite, cases);
         return suite_run(suite);
 }
