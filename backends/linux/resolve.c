@@ -200,7 +200,7 @@ static unsigned flags_on_the_way(unsigned flags) {
         return flags & SYS_LOCAL_ONLY ? flags | SYS_CACHED_ONLY : flags;
 }
 
-static uint64_t leaf_resolve(const struct place *place) {
+uint64_t resolve_of_leaf(const struct place *place) {
         uint64_t resolve = RESOLVE_NO_MAGICLINKS;
 
         if (place->guard == NULL)
@@ -211,7 +211,7 @@ static uint64_t leaf_resolve(const struct place *place) {
 /* Pins one name in the place's parent. A plain name that is not followed leads nowhere else: then the simpler call will do, which
  * costs two thirds of openat2 with its checks (1.1 and 1.5 us). */
 static int open_leaf(const struct place *place, const char *name, uint64_t open_flags, unsigned flags) {
-        uint64_t resolve = leaf_resolve(place);
+        uint64_t resolve = resolve_of_leaf(place);
 
         if ((flags & SYS_CACHED_ONLY) || (resolve & RESOLVE_NO_XDEV) || !(open_flags & O_NOFOLLOW) || !is_plain_name(name))
                 return lookup_open((int)place->parent, name, open_flags, 0, resolve, flags);
@@ -228,8 +228,7 @@ static unsigned flags_of_leaf(const struct place *place, unsigned flags) {
         return (flags & ~(unsigned)SYS_CACHED_ONLY) | SYS_LOCAL_ONLY;
 }
 
-/* A failure on the way. Leaving the rule's directory is the guard's refusal. */
-static int lookup_failed(struct sys_op *op, const struct place *place, int error) {
+int resolve_failed(struct sys_op *op, const struct place *place, int error) {
         if (error == EXDEV && place->guard != NULL)
                 return op_guarded(op, -FSOP_EXDEV, "it leads out of the rule's directory, or to another filesystem");
         if (error == EXDEV)
@@ -265,100 +264,6 @@ static struct fsop_stat stat_of_root(const struct directory *root) {
         };
 }
 
-/* Where a walk is. */
-struct way {
-        int fd; /* its own, unless it is at the start */
-        int start;
-        unsigned links;
-        char rest[PATH_MAX]; /* of the path */
-};
-
-static void way_enter(struct way *way, int fd) {
-        if (way->fd != way->start)
-                sys_close(way->fd);
-        way->fd = fd;
-}
-
-/* A link's text comes before the rest of the path. 0 or a negative errno. */
-static int way_follow(struct way *way, int link_fd) {
-        char text[PATH_MAX];
-        size_t rest = strlen(way->rest);
-        int len = lookup_read_link(link_fd, text, sizeof(text));
-
-        if (len <= 0)
-                return len < 0 ? len : -ENOENT;
-        if (text[0] == '/')
-                return -EXDEV;
-        if (++way->links > LINKS_MAX)
-                return -ELOOP;
-        if ((size_t)len + 1 + rest >= sizeof(way->rest))
-                return -ENAMETOOLONG;
-        memmove(way->rest + len + 1, way->rest, rest + 1);
-        memcpy(way->rest, text, (size_t)len);
-        way->rest[len] = '/';
-        return 0;
-}
-
-/* Takes the next name off the rest of the path; false at its end. */
-static bool way_next(struct way *way, char *name) {
-        const char *p = way->rest + strspn(way->rest, "/");
-        size_t len = strcspn(p, "/");
-
-        memcpy(name, p, len);
-        name[len] = 0;
-        memmove(way->rest, p + len, strlen(p + len) + 1);
-        return len > 0;
-}
-
-/* One step from where it is; what lies above the start is out of reach. Descriptor or negative errno. */
-static int way_open(const struct way *way, const struct place *place, const char *name, unsigned flags) {
-        struct fsop_stat here, start;
-        int r;
-
-        if (strcmp(name, "..") != 0)
-                return lookup_open(way->fd, name, O_PATH | O_NOFOLLOW, 0, leaf_resolve(place), flags);
-        if ((r = lookup_stat(way->fd, "", false, &here)) < 0 || (r = lookup_stat(way->start, "", false, &start)) < 0)
-                return r;
-        if (same_object(&here, stat_dev(&start), start.ino))
-                return -EXDEV;
-        return lookup_open(way->fd, name, O_PATH | O_DIRECTORY, 0, leaf_resolve(place) & ~STAY_BENEATH, flags);
-}
-
-static int way_step(struct sys_op *op, struct way *way, const struct place *place, const char *name, unsigned flags) {
-        struct fsop_stat stat;
-        int fd = way_open(way, place, name, flags), r;
-
-        if (fd < 0)
-                return lookup_failed(op, place, -fd);
-        r = lookup_stat(fd, "", false, &stat);
-        if (r >= 0 && !stat_is_link(&stat)) {
-                way_enter(way, fd);
-                if (strcmp(name, "..") == 0) /* where it was may have been moved away just now */
-                        return guard_check_directory(op, place, fd, &stat);
-                return guard_refuse_excluded(op, place->guard, &stat);
-        }
-        if (r >= 0)
-                r = way_follow(way, fd);
-        sys_close(fd);
-        return r < 0 ? lookup_failed(op, place, -r) : 0;
-}
-
-/* A directory, step by step: nothing is answered from inside what the rule excludes, not even that something is not there. The
- * descriptor or op's code. */
-static int walk_the_way(struct sys_op *op, const struct place *place, const char *path, int start, unsigned flags) {
-        struct way way = {.fd = start, .start = start};
-        char name[PATH_MAX];
-        int r = 0;
-
-        memcpy(way.rest, path, strlen(path) + 1);
-        while (r >= 0 && way_next(&way, name))
-                r = way_step(op, &way, place, name, flags);
-        if (r >= 0 && (r = lookup_open(way.fd, ".", O_PATH | O_DIRECTORY, 0, 0, flags)) < 0)
-                r = lookup_failed(op, place, -r);
-        way_enter(&way, start);
-        return r;
-}
-
 /* The directory that a path names. Where a rule excludes something, links and ".." may lead through that, and a failure may come from
  * inside it: then it is walked step by step. Its descriptor or op's code. */
 static int open_directory(struct sys_op *op, const struct place *place, const char *path, unsigned flags) {
@@ -371,7 +276,7 @@ static int open_directory(struct sys_op *op, const struct place *place, const ch
                 fd = lookup_open(start, path, O_PATH | O_DIRECTORY, 0, resolve | (excludes ? RESOLVE_NO_SYMLINKS : 0), flags);
         if (fd >= 0)
                 return fd;
-        return excludes && fd != -EAGAIN ? walk_the_way(op, place, path, start, flags) : lookup_failed(op, place, -fd);
+        return excludes && fd != -EAGAIN ? way_walk(op, place, path, start, flags) : resolve_failed(op, place, -fd);
 }
 
 /* A slice opens the rule's directory for itself: workers that go by one descriptor take turns at its count. */
@@ -454,7 +359,7 @@ static int stat_in_parent(struct sys_op *op, struct place *place, const char *na
                 return 0;
         r = lookup_stat((int)place->parent, name, place->fs != FS_LOCAL, &place->stat);
         if (r < 0)
-                return lookup_failed(op, place, -r);
+                return resolve_failed(op, place, -r);
         if (place->stat.mnt_id != parent->mnt_id || (stat_is_link(&place->stat) && follow))
                 return 0;
         place->has_stat = *ret_done = true;
@@ -499,7 +404,7 @@ static int look_at_replaced(struct sys_op *op, struct place *place, unsigned fla
         int fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
 
         if (fd == -EAGAIN)
-                return lookup_failed(op, place, -fd);
+                return resolve_failed(op, place, -fd);
         if (fd < 0)
                 return 0; /* the call will say */
         place->has_stat = lookup_stat(fd, "", false, &place->stat) >= 0;
@@ -526,7 +431,7 @@ static int caller_pin_by_parent(struct sys_op *op, struct place *place, unsigned
                 return r;
         fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
         if (fd < 0)
-                return lookup_failed(op, place, -fd);
+                return resolve_failed(op, place, -fd);
         r = take_object(op, place, fd, false, flags);
         if (r < 0)
                 return r;
@@ -556,7 +461,7 @@ static int caller_pin_object(struct sys_op *op, struct place *place, unsigned fl
                 open_flags |= O_DIRECTORY;
         fd = lookup_open(start, (const char *)place->path.data, open_flags, 0, resolve, flags_on_the_way(flags));
         if (fd < 0)
-                return lookup_failed(op, place, -fd);
+                return resolve_failed(op, place, -fd);
         return take_object(op, place, fd, false, flags);
 }
 
@@ -595,7 +500,7 @@ static int caller_pin_missing(struct sys_op *op, struct place *place, unsigned f
         if (fd == -ENOENT || fd == -ENOTDIR || fd == -EXDEV)
                 return 0; /* the creating call will say */
         if (fd < 0)
-                return lookup_failed(op, place, -fd);
+                return resolve_failed(op, place, -fd);
         r = take_object(op, place, fd, false, flags);
         if (r < 0)
                 return r;
@@ -675,7 +580,7 @@ static int guarded_pin_leaf(struct sys_op *op, struct place *place, const char *
         if (*ret_missing)
                 return 0;
         if (fd < 0)
-                return lookup_failed(op, place, -fd);
+                return resolve_failed(op, place, -fd);
         return take_object(op, place, fd, false, flags);
 }
 
@@ -1032,7 +937,7 @@ int resolve_leaf_again(struct sys_op *op, struct place *place) {
                 return r;
         fd = open_leaf(place, place->leaf, LEAF_FLAGS, 0);
         if (fd < 0)
-                return lookup_failed(op, place, -fd);
+                return resolve_failed(op, place, -fd);
         r = take_object(op, place, fd, false, 0);
         if (r < 0)
                 return r;
@@ -1067,7 +972,7 @@ static int link_met_as_caller(struct sys_op *op, struct place *place, int dir_fd
         bool may_leave = service.own_root && (place->base == OS_FD_NONE || place->may_leave_base);
         int fd = lookup_open(dir_fd, name, O_PATH, 0, RESOLVE_NO_MAGICLINKS | (may_leave ? 0 : RESOLVE_BENEATH), 0);
 
-        return fd < 0 ? lookup_failed(op, place, -fd) : take_object(op, place, fd, false, 0);
+        return fd < 0 ? resolve_failed(op, place, -fd) : take_object(op, place, fd, false, 0);
 }
 
 int resolve_link_met(struct sys_op *op, int dir_fd, const char *name, const char *trail, os_fd *ret_object,

@@ -153,6 +153,16 @@ int resolve_create_through_link(struct place *place, int open_flags, uint32_t mo
 int resolve_link_met(struct sys_op *op, int dir_fd, const char *name, const char *trail, os_fd *ret_object,
                      struct fsop_stat *ret_stat);
 
+/* How names in the place's parent are looked up, for openat2. */
+uint64_t resolve_of_leaf(const struct place *place);
+/* What becomes of op when a look-up failed with this errno: leaving the rule's directory is the guard's refusal. op's code. */
+int resolve_failed(struct sys_op *op, const struct place *place, int error);
+
+/* ---- the way to a directory, where a rule excludes something (way.c) --------------------------------------------- */
+
+/* From START. Its descriptor, or op's code. */
+int way_walk(struct sys_op *op, const struct place *place, const char *path, int start, unsigned flags);
+
 /* ---- parents that a batch shares (parents.c); CACHE may be NULL ---------------------------------------------------- */
 
 /* The directory that the first LEN bytes of PATH name for this place, if the batch has it open. */
