@@ -495,13 +495,20 @@ static void end_cancelled(void) {
                 fake_engine_complete(server.engine, io, -FSOP_ECANCELED, 0);
 }
 
+static void forget_freed(void) {
+        struct session *each = server.sessions;
+
+        while (each && each != session)
+                each = each->next;
+        session = each;
+}
+
 static void rounds(void) {
         for (int i = 0; i < 400; i++) {
                 int n = server.engine->ops->wait(server.engine, 0);
 
                 server_end_round(&server);
-                if (!server.sessions)
-                        session = NULL;
+                forget_freed();
                 end_cancelled();
                 if (client_reads && read_send())
                         continue;
