@@ -663,6 +663,8 @@ static void check(const struct connection *connection, bool all_at_rest) {
         must(session || !connection->greeted);
         if (!session)
                 return;
+        for (struct session *each = session->server->sessions; each; each = each->next)
+                session_has_unread_fds(each); /* descriptors count until that is looked at */
         must(session->n_tasks == 0 && session->bytes_in_flight == 0 && session->out_bytes == 0);
         must(!all_at_rest || (account->tasks == 0 && account->bytes == 0 && account->fds == 0));
         must(account->handles >= session->handles.used);
