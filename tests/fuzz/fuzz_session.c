@@ -474,6 +474,7 @@ static void script_accept(unsigned detail) {
         connection->frame_bytes_max = FRAME_BYTES_MAX;
         connection->batch_ops_max = WIRE_BATCH_OPS_MAX;
         connection->n_fds = connection->n_batches = 0;
+        connection->fds_since_ms = 0;
         buffer_consume(&connection->sent, buffer_len(&connection->sent), SIZE_MAX);
         fake_engine_accept(io, connection->fd);
         if (!of_connection(IO_RECEIVE, connection))
