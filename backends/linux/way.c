@@ -85,8 +85,8 @@ static int way_step(struct sys_op *op, struct way *way, const struct place *plac
                         return guard_check_directory(op, place, fd, &stat);
                 return guard_refuse_excluded(op, place->guard, &stat);
         }
-        if (r >= 0)
-                r = way_follow(way, fd);
+        if (r >= 0) /* a link's text may be asked of a server that does not answer */
+                r = flags & SYS_CACHED_ONLY ? -EAGAIN : way_follow(way, fd);
         sys_close(fd);
         return r < 0 ? resolve_failed(op, place, -r) : 0;
 }
