@@ -567,6 +567,7 @@ END_TEST
 START_TEST(nothing_is_told_of_what_is_excluded) {
         static const char *const inside[] = {"to/there/x", "to/gone/x", "to/file/x", "moved/there/x", "moved/gone/x", "moved/file/x"};
         static const char *const through[] = {"by/there", "by/gone", "by/file", "on/there/f", "on/gone/f", "on/file/f"};
+        struct request *request;
 
         scene_mkdir("tree/secret", 0, 0700);
         scene_mkdir("tree/secret/there", 0, 0700);
@@ -600,6 +601,10 @@ START_TEST(nothing_is_told_of_what_is_excluded) {
         assert_code(elevated(FSOP_VERB_STAT, "way/gone", false), -FSOP_ENOENT, "by a link to nothing");
         assert_code(elevated(FSOP_VERB_STAT, "way/f/x", false), -FSOP_ENOTDIR, "by a link to a file");
         assert_code(elevated(FSOP_VERB_STAT, "gone/f", false), -FSOP_ENOENT, "nothing");
+        request = request_new(FSOP_VERB_STAT, "way/f");
+        request_elevate(request, NULL);
+        assert_code(sys_resolve(&request->sys, SYS_CACHED_ONLY), -FSOP_EAGAIN, "a link's text may be a server's");
+        request_free(request);
         scene_symlink("circle", "tree/circle");
         scene_symlink("..", "tree/up");
         scene_symlink("/", "tree/out");
