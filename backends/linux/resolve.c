@@ -768,6 +768,7 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
         forget_failure(op);
         op->held_up_by = 0;
         r = resolve_place(op, &op->at, shape->at, flags);
+        op->source_failed = r < 0;
         if (r >= 0) {
                 place = &op->to;
                 r = resolve_place(op, &op->to, shape->to, flags);
@@ -842,6 +843,7 @@ static int check_place_again(struct sys_op *op, const struct place *place) {
 int resolve_check_again(struct sys_op *op) {
         int r = check_place_again(op, &op->at);
 
+        op->source_failed = r < 0;
         if (r >= 0)
                 r = check_place_again(op, &op->to);
         return r < 0 ? r : check_together(op);
