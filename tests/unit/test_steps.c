@@ -187,6 +187,34 @@ START_TEST(names_of_a_directory_stay_together) {
 }
 END_TEST
 
+/* Whoever removes large files gives way between any two of them: they are no slice. */
+START_TEST(large_files_are_no_slice) {
+        static struct operation ops[SHARED_OPS];
+        const struct io *io;
+        unsigned n = 0;
+
+        for (int i = 0; i < SHARED_OPS; i++)
+                ops[i] = (struct operation){.verb = FSOP_VERB_UNLINK, .at = at("/srv/build/f")};
+        begin_shared(ops);
+        complete_all(IO_RESOLVE, 0);
+        for (int i = 0; i < SHARED_OPS / 2; i++) {
+                session->tasks->ops[i].sys.at.has_stat = true;
+                session->tasks->ops[i].sys.at.stat = (struct fsop_stat){.nlink = 1, .size = 1u << 30, .blocks = 1u << 21};
+        }
+        rounds();
+        for (unsigned i = 0; (io = fake_engine_pending(server.engine, IO_RUN, i)); i++)
+                if (io->u.op->at.stat.blocks > SYS_SMALL_BLOCKS) {
+                        ck_assert_ptr_null(io->u.op->next);
+                        n++;
+                }
+        ck_assert_uint_eq(n, SHARED_OPS / 2);
+        complete_all(IO_RUN, 0);
+        rounds();
+        answered_once(SHARED_OPS);
+        stop();
+}
+END_TEST
+
 START_TEST(a_shared_window_is_cancelled) {
         for (int when = 0; when < 2; when++) {
                 struct message cancel = {.kind = MESSAGE_CANCEL, .body.cancel_id = 1};
@@ -1120,6 +1148,7 @@ int main(void) {
         tcase_add_test(tcase, a_large_window_is_shared);
         tcase_add_test(tcase, a_forced_route_is_not_shared);
         tcase_add_test(tcase, names_of_a_directory_stay_together);
+        tcase_add_test(tcase, large_files_are_no_slice);
         tcase_add_test(tcase, a_shared_window_is_cancelled);
         tcase_add_test(tcase, every_failure_in_a_shared_window_is_answered_once);
         tcase_add_test(tcase, what_slices_give_back_is_handed_over_by_itself);
