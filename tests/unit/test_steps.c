@@ -158,6 +158,31 @@ START_TEST(a_forced_route_is_not_shared) {
 }
 END_TEST
 
+static uint64_t charged_for(uint32_t n) {
+        uint64_t bytes;
+
+        start(CALLER_UID);
+        begin_held(shared_ops(), n);
+        bytes = session->account->bytes;
+        complete_all(IO_RESOLVE, 0);
+        rounds();
+        complete_all(IO_RUN, 0);
+        rounds();
+        answered_once(n);
+        ck_assert_uint_eq(session->account->tasks, 0);
+        stop();
+        return bytes;
+}
+
+/* From 32 on the slices' own memory is its user's, too. */
+START_TEST(slices_are_charged) {
+        uint64_t few = charged_for(31), many = charged_for(32);
+
+        ck_assert_uint_gt(many - few, (few - charged_for(30)) + 8192);
+        ck_assert_uint_lt(charged_for(33) - many, 8192);
+}
+END_TEST
+
 /* One directory's lock is not fought over: whoever makes names in it is in one slice. */
 START_TEST(names_of_a_directory_stay_together) {
         static struct operation ops[SHARED_OPS];
@@ -1147,6 +1172,7 @@ int main(void) {
         tcase_add_test(tcase, windows_cover_a_large_batch);
         tcase_add_test(tcase, a_large_window_is_shared);
         tcase_add_test(tcase, a_forced_route_is_not_shared);
+        tcase_add_test(tcase, slices_are_charged);
         tcase_add_test(tcase, names_of_a_directory_stay_together);
         tcase_add_test(tcase, large_files_are_no_slice);
         tcase_add_test(tcase, a_shared_window_is_cancelled);
