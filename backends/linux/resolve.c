@@ -493,12 +493,19 @@ static int guarded_pin_directory(struct sys_op *op, struct place *place, const c
         return r < 0 ? r : guard_check_directory(op, place, place->object, &place->stat);
 }
 
+/* What is removed, moved or exchanged has to be there to be looked at: it must not come between that and the call. */
+static bool may_be_missing(const struct sys_op *op, const struct place *place, enum pin pin) {
+        if (pin != PIN_NAME)
+                return shape_may_create(op);
+        return place == &op->to && !(op->op->verb == FSOP_VERB_RENAME && op->op->args.rename.exchange);
+}
+
 /* The object of one name in the parent. *ret_missing: there is none, and that is fine. */
 static int guarded_pin_leaf(struct sys_op *op, struct place *place, const char *name, enum pin pin, unsigned flags,
                             bool *ret_missing) {
         int fd = open_leaf(place, name, LEAF_FLAGS, flags);
 
-        *ret_missing = fd == -ENOENT && (pin == PIN_NAME || shape_may_create(op));
+        *ret_missing = fd == -ENOENT && may_be_missing(op, place, pin);
         if (*ret_missing)
                 return 0;
         if (fd < 0)
