@@ -505,8 +505,6 @@ static int server_open(struct server *server) {
 }
 
 static void server_close(struct server *server, int status) {
-        if (server->audit)
-                audit_daemon(server, AUDIT_STOP);
         session_free_spares();
         task_free_spares();
         listen_remove_socket(server);
@@ -540,6 +538,7 @@ int server_main(const struct config *config, bool private_service) {
                          server.engine->ops->name, private_service ? ", private" : "");
                 service_notify("READY=1");
                 status = serve(&server);
+                audit_daemon(&server, AUDIT_STOP);
         }
         server_close(&server, status);
         return status;
