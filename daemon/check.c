@@ -118,8 +118,8 @@ int check_config(const struct config *config) {
         if (code < 0)
                 status = 1;
         if (status == 0)
-                printf("settings%s%s and %u rules are good\n", config->file ? " in " : "",
-                       config->file ? config->file : "", report.n_rules);
+                printf("settings%s%s and %u rule%s are good\n", config->file ? " in " : "",
+                       config->file ? config->file : "", report.n_rules, report.n_rules == 1 ? "" : "s");
         policy_report_fini(&report);
         policy_unref(policy);
         return status;
@@ -139,7 +139,7 @@ int check_policy_files(const char *const *files, uint32_t n_files) {
         if (code < 0)
                 status = 1;
         if (status == 0)
-                printf("%u rules are good\n", report.n_rules);
+                printf("%u rule%s good\n", report.n_rules, report.n_rules == 1 ? " is" : "s are");
         policy_report_fini(&report);
         policy_unref(policy);
         return status;

@@ -157,7 +157,7 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
         revoke_later(server);
         look_at_roots(server);
         jobs_policy_changed(server->jobs);
-        log_line(LOG_LEVEL_NOTICE, "policy: %u rules", ret_report->n_rules);
+        log_line(LOG_LEVEL_NOTICE, "policy: %u rule%s", ret_report->n_rules, ret_report->n_rules == 1 ? "" : "s");
         return 0;
 }
 
@@ -463,7 +463,7 @@ static int open_policy(struct server *server) {
         if (code < 0)
                 log_line(LOG_LEVEL_ERROR, "the policy cannot be used: correct it, or move the file away (fsopd --check-config tells)");
         else
-                log_line(LOG_LEVEL_INFO, "policy: %u rules", report.n_rules);
+                log_line(LOG_LEVEL_INFO, "policy: %u rule%s", report.n_rules, report.n_rules == 1 ? "" : "s");
         policy_report_fini(&report);
         return code;
 }
