@@ -393,7 +393,7 @@ static struct operation some_operation(void) {
 
                 if (body.len <= SAMPLE_BYTES_MAX && n < sizeof(samples) / sizeof(samples[0]))
                         samples[n++] = &all[i];
-                free((void *)(uintptr_t)body.data);
+                sample_free(body);
         }
         return *samples[input_byte(&visit.input) % n];
 }

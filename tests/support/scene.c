@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "backends/linux/sys_linux.h"
@@ -149,14 +150,18 @@ const char *scene_path(const char *name) {
         return buffer;
 }
 
+void scene_chmod(const char *name, mode_t mode) {
+        ck_assert_int_eq(identity_wear(identity_of_service(true)), 0); /* or set-gid would not stay */
+        ck_assert_int_eq(chmod(scene_path(name), mode), 0);
+        identity_wear_service();
+}
+
 void scene_mkdir(const char *name, uint32_t uid, uint32_t mode) {
         const char *path = scene_path(name);
 
         ck_assert_msg(mkdir(path, 0700) == 0, "mkdir %s: %s", path, strerror(errno));
         ck_assert_int_eq(chown(path, uid, uid), 0);
-        ck_assert_int_eq(identity_wear(identity_of_service(true)), 0); /* or set-gid would not stay */
-        ck_assert_int_eq(chmod(path, mode), 0);
-        identity_wear_service();
+        scene_chmod(name, mode);
 }
 
 void scene_file(const char *name, uint32_t uid, uint32_t mode, const char *text) {
@@ -176,6 +181,64 @@ void scene_symlink(const char *text, const char *name) {
         ck_assert_int_eq(symlink(text, scene_path(name)), 0);
 }
 
+void scene_times(const char *name, int64_t sec, long nsec) {
+        struct timespec times[2] = {{sec + 5, nsec}, {sec, nsec}};
+
+        ck_assert_int_eq(utimensat(AT_FDCWD, scene_path(name), times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+void scene_fill(const char *name, uint64_t offset, size_t bytes) {
+        int fd = open(scene_path(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+        uint64_t words[512];
+
+        ck_assert_int_ge(fd, 0);
+        for (size_t done = 0; done < bytes; done += sizeof(words)) {
+                size_t n = bytes - done < sizeof(words) ? bytes - done : sizeof(words);
+
+                for (size_t i = 0; i < 512; i++)
+                        words[i] = (offset + done + i * 8) * UINT64_C(0x9e3779b97f4a7c15) + bytes;
+                ck_assert_int_eq(pwrite(fd, words, n, (off_t)(offset + done)), (ssize_t)n);
+        }
+        close(fd);
+}
+
+void scene_mknod(const char *name, mode_t mode, dev_t device) {
+        ck_assert_msg(mknod(scene_path(name), mode, device) == 0, "%s: %s", name, strerror(errno));
+}
+
+void scene_chown(const char *name, uint32_t uid, uint32_t gid) {
+        ck_assert_int_eq(lchown(scene_path(name), uid, gid), 0);
+}
+
+void scene_xattr(const char *name, const char *attribute, const char *value) {
+        ck_assert_msg(lsetxattr(scene_path(name), attribute, value, strlen(value), 0) == 0, "%s %s: %s", name,
+                      attribute, strerror(errno));
+}
+
+struct acl {
+        uint32_t version;
+        struct {
+                uint16_t tag, perm;
+                uint32_t id;
+        } entries[5];
+};
+
+/* USER may do PERM, the owner all, the group MASK at most. */
+static struct acl acl_for(uint32_t user, uint16_t perm, uint16_t mask) {
+        return (struct acl){2,
+                            {{0x01, 7, UINT32_MAX},
+                             {0x02, perm, user},
+                             {0x04, 4, UINT32_MAX},
+                             {0x10, mask, UINT32_MAX},
+                             {0x20, 0, UINT32_MAX}}};
+}
+
+void scene_acl(const char *name, const char *kind, uint32_t user, uint16_t perm, uint16_t mask) {
+        struct acl acl = acl_for(user, perm, mask);
+
+        ck_assert_msg(setxattr(scene_path(name), kind, &acl, sizeof(acl), 0) == 0, "%s: %s", name, strerror(errno));
+}
+
 struct fsop_stat scene_stat(const char *name) {
         struct fsop_stat stat;
         int r = lookup_stat(AT_FDCWD, scene_path(name), true, &stat);
@@ -188,6 +251,16 @@ bool scene_exists(const char *name) {
         struct fsop_stat stat;
 
         return lookup_stat(AT_FDCWD, scene_path(name), true, &stat) == 0;
+}
+
+void scene_expect_text(const char *name, const char *text) {
+        char buffer[100] = {0};
+        int fd = open(scene_path(name), O_RDONLY | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_ge(read(fd, buffer, sizeof(buffer) - 1), 0);
+        close(fd);
+        ck_assert_str_eq(buffer, text);
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
