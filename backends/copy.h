@@ -101,6 +101,7 @@ struct copy_error {
         int32_t os_error; /* raw */
         const char *why;  /* static sentence, or NULL */
         bool denied;      /* a rule or a guard said no */
+        bool source;      /* of copy_open: it is the source that could not be had */
 };
 
 /*

@@ -116,11 +116,9 @@ static int take_identities(struct task_op *o) {
 
 static void deny(struct task_op *o, const struct rule *rule) {
         const char *why = o->verdict.why ? o->verdict.why : "not allowed";
-        const char *name = rule ? rule_name(rule) : NULL;
 
         task_op_fail(o, o->verdict.code < 0 ? o->verdict.code : -FSOP_EPERM, FSOP_CLASS_DENIED, "%s", why);
-        if (name)
-                o->result.error.rule = arena_copy(&o->task->out, (struct bytes){(const uint8_t *)name, strlen(name)});
+        task_op_name_rule(o, rule);
         o->task->session->server->totals.denied++;
         audit_decision(o, AUDIT_DENIED, rule);
 }

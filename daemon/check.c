@@ -10,6 +10,7 @@
 
 #include "backends/engine.h"
 #include "backends/sys.h"
+#include "daemon/listen.h"
 #include "daemon/policy.h"
 #include "proto/names.h"
 
@@ -28,12 +29,17 @@ static int print_report(const struct policy_report *report, bool warnings_fail) 
 
 /* ---- what the settings name, and must be here -------------------------------------------------------------------- */
 
-/* FILE: error: KEY VALUE WHAT; always 1, the status. */
-static int print_setting(const struct config *config, bool is_error, const char *key, const char *value,
-                         const char *what) {
-        printf("%s: %s: %s %s %s\n", config->file ? config->file : "fsopd", is_error ? "error" : "warning", key, value,
-               what);
-        return 1;
+/* FILE:LINE:COLUMN: error: KEY VALUE WHAT. The status: 1, but 0 for a warning about a default, which nobody asked for. */
+static int print_setting(const struct config *config, const struct config_mark *mark, bool is_error, const char *key,
+                         const char *value, const char *what) {
+        bool is_default = mark->line == 0 && !mark->on_command_line;
+
+        if (mark->line > 0)
+                printf("%s:%u:%u: ", config->file, (unsigned)mark->line, (unsigned)mark->column);
+        else
+                printf("%s: ", is_default ? "default" : "fsopd");
+        printf("%s: %s%s %s %s\n", is_error ? "error" : "warning", mark->on_command_line ? "--" : "", key, value, what);
+        return is_error || !is_default;
 }
 
 static int check_engine(const struct config *config) {
@@ -49,7 +55,7 @@ static int check_engine(const struct config *config) {
         }
         snprintf(text, sizeof(text), "cannot be used here: %s; engine: auto takes what there is",
                  why ? why : error_text(-code));
-        return print_setting(config, true, "engine", name, text);
+        return print_setting(config, &config->given.engine, true, "engine", name, text);
 }
 
 static bool is_missing(const char *directory) {
@@ -67,40 +73,67 @@ static int check_audit(const struct config *config) {
                 missing = directory && is_missing(directory);
                 free(directory);
         }
-        return missing ? print_setting(config, true, "audit", config->audit,
+        return missing ? print_setting(config, &config->given.audit, true, "audit", config->audit,
                                        "is in a directory that does not exist: make it")
                        : 0;
 }
 
-static int check_group(const struct config *config, const char *key, const char *group, const char *what) {
+/* A service manager that passes the socket makes its directory, too. */
+static int check_socket(const struct config *config, bool private_service) {
+        char *directory = config_parent_of(config->socket);
+        bool missing = directory && !listen_is_default_directory(directory, private_service) && is_missing(directory);
+
+        free(directory);
+        return missing ? print_setting(config, &config->given.socket, true, "socket", config->socket,
+                                       "is in a directory that does not exist: make it; only the default one is made")
+                       : 0;
+}
+
+/* One that is not there is made. */
+static int check_state_dir(const struct config *config) {
+        const char *why = NULL;
+        int code = sys_check_trusted_directory(config->state_dir, &why);
+        char text[300];
+
+        if (code == 0 || code == -FSOP_ENOENT)
+                return 0;
+        snprintf(text, sizeof(text), "is not used, and there are no jobs: %s", why ? why : error_text(-code));
+        return print_setting(config, &config->given.state_dir, true, "state-dir", config->state_dir, text);
+}
+
+static int check_group(const struct config *config, const struct config_mark *mark, const char *key, const char *group,
+                       const char *what) {
         uint32_t gid;
 
-        return group && sys_group_by_name(group, &gid) < 0 ? print_setting(config, false, key, group, what) : 0;
+        return group && sys_group_by_name(group, &gid) < 0 ? print_setting(config, mark, false, key, group, what) : 0;
 }
 
 /* The default ones need not be there. */
 static int check_policy_dirs(const struct config *config) {
         int status = 0;
 
-        for (uint32_t i = 0; config->policy_dirs_given && i < config->n_policy_dirs; i++)
-                if (is_missing(config->policy_dirs[i]))
-                        status = print_setting(config, false, "policy-dir", config->policy_dirs[i],
+        for (uint32_t i = 0; i < config->n_policy_dirs; i++) {
+                const struct config_mark *mark = &config->given.policy_dirs[i];
+
+                if ((mark->line > 0 || mark->on_command_line) && is_missing(config->policy_dirs[i]))
+                        status = print_setting(config, mark, false, "policy-dir", config->policy_dirs[i],
                                                "does not exist: no rules come from it");
+        }
         return status;
 }
 
-static int check_settings(const struct config *config) {
+static int check_settings(const struct config *config, bool private_service) {
         int status = check_engine(config);
 
-        status |= check_audit(config);
-        status |= check_group(config, "socket-group", config->socket_group,
+        status |= check_socket(config, private_service) | check_state_dir(config) | check_audit(config);
+        status |= check_group(config, &config->given.socket_group, "socket-group", config->socket_group,
                               "does not exist: only root may connect; make the group, or name another");
-        status |= check_group(config, "admin-group", config->admin_group,
+        status |= check_group(config, &config->given.admin_group, "admin-group", config->admin_group,
                               "does not exist: only uid 0 administrates; make the group, or name another");
         return status | check_policy_dirs(config);
 }
 
-int check_config(const struct config *config) {
+int check_config(const struct config *config, bool private_service) {
         struct policy_config policy_config = {
                 .directories = (const char *const *)config->policy_dirs,
                 .n_directories = config->n_policy_dirs,
@@ -114,7 +147,7 @@ int check_config(const struct config *config) {
         if (code == 0 && !(config->socket_mode & 0002) && config->socket_group &&
             sys_group_by_name(config->socket_group, &gid) == 0)
                 policy_warn_connect(policy, gid, &report);
-        status = print_report(&report, true) | check_settings(config);
+        status = print_report(&report, true) | check_settings(config, private_service);
         if (code < 0)
                 status = 1;
         if (status == 0)

@@ -23,7 +23,6 @@
 #endif
 
 #define WORKERS_MAX 64u
-#define POLICY_DIRS_MAX 64u
 
 static const char *const engine_names[] = {"auto", "uring", "kqueue", "iocp", "threads"};
 #define N_ENGINES (sizeof(engine_names) / sizeof(engine_names[0]))
@@ -87,10 +86,10 @@ static void drop_policy_dirs(struct config *config) {
         config->n_policy_dirs = 0;
 }
 
-static int add_policy_dir(struct config *config, const char *directory) {
+static int add_policy_dir(struct config *config, const char *directory, struct config_mark mark) {
         char **directories;
 
-        if (!is_absolute(directory) || config->n_policy_dirs == POLICY_DIRS_MAX)
+        if (!is_absolute(directory) || config->n_policy_dirs == CONFIG_POLICY_DIRS_MAX)
                 return -FSOP_EINVAL;
         directories = realloc(config->policy_dirs, (config->n_policy_dirs + 1) * sizeof(*directories));
         if (!directories)
@@ -99,7 +98,7 @@ static int add_policy_dir(struct config *config, const char *directory) {
         directories[config->n_policy_dirs] = strdup(directory);
         if (!directories[config->n_policy_dirs])
                 return -FSOP_ENOMEM;
-        config->n_policy_dirs++;
+        config->given.policy_dirs[config->n_policy_dirs++] = mark;
         return 0;
 }
 
@@ -107,8 +106,7 @@ int config_add_policy_dir(struct config *config, const char *directory, bool *ov
         if (!*overridden)
                 drop_policy_dirs(config);
         *overridden = true;
-        config->policy_dirs_given = true;
-        return add_policy_dir(config, directory);
+        return add_policy_dir(config, directory, (struct config_mark){.on_command_line = true});
 }
 
 /* ---- reading ----------------------------------------------------------------------------------------------------- */
@@ -121,33 +119,47 @@ static bool say_unless(struct yaml_reader *reader, const struct yaml_node *node,
         return yaml_error(reader, node, "'%.200s' must be %s", node->text, must);
 }
 
-static bool read_path(struct yaml_reader *reader, const struct yaml_node *node, char **setting) {
+static struct config_mark mark_of(const struct yaml_node *node) {
+        return (struct config_mark){.line = node->line, .column = node->column};
+}
+
+static bool read_path(struct yaml_reader *reader, const struct yaml_node *node, char **setting, struct config_mark *mark) {
         const char *text;
 
+        *mark = mark_of(node);
         return yaml_read_text(reader, node, &text) &&
                say_unless(reader, node, config_set_path(setting, text), "an absolute path");
 }
 
 static bool read_socket(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
-        return read_path(reader, node, &((struct config *)target)->socket);
+        struct config *config = target;
+
+        return read_path(reader, node, &config->socket, &config->given.socket);
 }
 
 static bool read_state_dir(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
-        return read_path(reader, node, &((struct config *)target)->state_dir);
+        struct config *config = target;
+
+        return read_path(reader, node, &config->state_dir, &config->given.state_dir);
 }
 
-static bool read_copy(struct yaml_reader *reader, const struct yaml_node *node, char **setting) {
+static bool read_copy(struct yaml_reader *reader, const struct yaml_node *node, char **setting, struct config_mark *mark) {
         const char *text;
 
+        *mark = mark_of(node);
         return yaml_read_text(reader, node, &text) && say_unless(reader, node, replace(setting, text), "");
 }
 
 static bool read_socket_group(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
-        return read_copy(reader, node, &((struct config *)target)->socket_group);
+        struct config *config = target;
+
+        return read_copy(reader, node, &config->socket_group, &config->given.socket_group);
 }
 
 static bool read_admin_group(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
-        return read_copy(reader, node, &((struct config *)target)->admin_group);
+        struct config *config = target;
+
+        return read_copy(reader, node, &config->admin_group, &config->given.admin_group);
 }
 
 static bool read_socket_mode(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
@@ -164,21 +176,22 @@ static bool read_policy_dir(struct yaml_reader *reader, const struct yaml_node *
         const char *text;
 
         return yaml_read_text(reader, node, &text) &&
-               say_unless(reader, node, add_policy_dir(target, text), "an absolute path, and one of at most 64");
+               say_unless(reader, node, add_policy_dir(target, text, mark_of(node)), "an absolute path, and one of at most 64");
 }
 
 static bool read_policy_dirs(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         drop_policy_dirs(target);
-        ((struct config *)target)->policy_dirs_given = true;
         return yaml_read_list(reader, node, read_policy_dir, target);
 }
 
 static bool read_engine(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
+        struct config *config = target;
         size_t index;
 
         if (!yaml_read_word(reader, node, engine_names, N_ENGINES, &index))
                 return false;
-        ((struct config *)target)->engine = (enum config_engine)index;
+        config->engine = (enum config_engine)index;
+        config->given.engine = mark_of(node);
         return true;
 }
 
@@ -216,10 +229,12 @@ static bool read_workers(struct yaml_reader *reader, const struct yaml_node *nod
 }
 
 static bool read_audit(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
+        struct config *config = target;
         const char *text;
 
+        config->given.audit = mark_of(node);
         return yaml_read_text(reader, node, &text) &&
-               say_unless(reader, node, config_set_audit(target, text), "journal, stderr or file:/ABSOLUTE/PATH");
+               say_unless(reader, node, config_set_audit(config, text), "journal, stderr or file:/ABSOLUTE/PATH");
 }
 
 static bool read_log_level(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
@@ -363,8 +378,8 @@ static int set_defaults(struct config *config, bool private_service) {
                 return -FSOP_ENOMEM;
         if (private_service)
                 return 0;
-        if (add_policy_dir(config, FSOPD_VENDORDIR "/policy.d") < 0 ||
-            add_policy_dir(config, FSOPD_SYSCONFDIR "/policy.d") < 0)
+        if (add_policy_dir(config, FSOPD_VENDORDIR "/policy.d", (struct config_mark){0}) < 0 ||
+            add_policy_dir(config, FSOPD_SYSCONFDIR "/policy.d", (struct config_mark){0}) < 0)
                 return -FSOP_ENOMEM;
         return replace(&config->socket_group, "fsop");
 }

@@ -50,6 +50,14 @@ enum config_routes {
         CONFIG_ROUTES_RING, /* what the ring can do, so many at a time; the rest as auto has it */
 };
 
+#define CONFIG_POLICY_DIRS_MAX 64u
+
+/* Where a setting was given. Nothing of both: it is the default. */
+struct config_mark {
+        uint32_t line, column; /* of the file, from 1 */
+        bool on_command_line;
+};
+
 struct config {
         char *file;         /* that it was read from; NULL: defaults only */
         char *socket;       /* socket: absolute */
@@ -61,7 +69,6 @@ struct config {
         char **policy_dirs;   /* policy-dir: one or a list, later ones override; default /usr/share/fsopd/policy.d and
                                  /etc/fsopd/policy.d; a private service: none */
         uint32_t n_policy_dirs;
-        bool policy_dirs_given; /* by the file or the command line: not the default ones */
         enum config_routes routes; /* routes: auto, inline, pool, ring */
         enum config_engine engine; /* engine: auto, uring, kqueue, iocp, threads */
         uint32_t spin_us; /* spin-us: how long the loop looks for more before it sleeps, in microseconds; proto/spin.h */
@@ -70,6 +77,10 @@ struct config {
         char *audit;      /* audit: journal, stderr or file:PATH; "stderr" */
         int log_level;    /* log-level: error, warning, notice, info, debug; info */
         struct config_limits limits; /* limits: */
+        struct {
+                struct config_mark socket, socket_group, admin_group, state_dir, engine, audit;
+                struct config_mark policy_dirs[CONFIG_POLICY_DIRS_MAX]; /* of each */
+        } given;
 };
 
 /*

@@ -181,6 +181,7 @@ static void take_call(struct io *io) {
         o->sys.os_error = error.os_error;
         o->sys.why = error.why;
         o->sys.guarded = error.denied;
+        o->sys.source_failed = error.source;
         if (io->result < 0)
                 return;
         /* Devices may have other numbers after a restart of the machine; an inode that was made again has another

@@ -389,6 +389,7 @@ static void looked(struct io *io) {
         o->sys.os_error = submission->error.os_error;
         o->sys.why = submission->error.why;
         o->sys.guarded = submission->error.denied;
+        o->sys.source_failed = submission->error.source;
         if (o->sys.code == 0 && (o->task->cancelled || o->task->session->state != SESSION_OPEN))
                 task_op_fail_cancelled(o);
         twin = o->op->args.cp.job == 0

@@ -73,17 +73,23 @@ void listen_tick(struct server *server) {
 
 /* ---- the sockets ------------------------------------------------------------------------------------------------- */
 
-/* The default runtime directory is made; any other must be there: a mistyped path would be made, too. */
-static void make_default_directory(const struct server *server) {
-        char *standard = service_default_socket(server->private_service);
+bool listen_is_default_directory(const char *directory, bool private_service) {
+        char *standard = service_default_socket(private_service);
         char *default_directory = standard ? config_parent_of(standard) : NULL;
-        char *directory = config_parent_of(server->config->socket);
+        bool is_default = default_directory && strcmp(directory, default_directory) == 0;
 
-        if (default_directory && directory && strcmp(directory, default_directory) == 0)
-                sys_make_directory(directory, server->private_service ? 0700 : 0755);
-        free(directory);
         free(default_directory);
         free(standard);
+        return is_default;
+}
+
+/* Any other must be there: a mistyped path would be made, too. */
+static void make_default_directory(const struct server *server) {
+        char *directory = config_parent_of(server->config->socket);
+
+        if (directory && listen_is_default_directory(directory, server->private_service))
+                sys_make_directory(directory, server->private_service ? 0700 : 0755);
+        free(directory);
 }
 
 static int make_socket(struct server *server, os_fd *ret_fd) {

@@ -23,6 +23,8 @@ struct listening {
         os_fd lock;         /* of the own socket */
 };
 
+/* Whether a socket's directory is the default one, which is made where it is not there. */
+bool listen_is_default_directory(const char *directory, bool private_service);
 /* 0, or -FSOP_E… after saying in the log why not. */
 int listen_start(struct server *server);
 /* After a pause: tries again when the time has come. */

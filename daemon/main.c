@@ -109,6 +109,7 @@ static int complain(const char *option, const char *value, const char *what) {
 
 /* The command line overrides the file. */
 static int apply(const struct arguments *args, struct config *config) {
+        static const struct config_mark here = {.on_command_line = true};
         bool overridden = false;
 
         if (args->engine) {
@@ -117,6 +118,7 @@ static int apply(const struct arguments *args, struct config *config) {
                 if (engine < 0)
                         return complain("--engine", args->engine, "is not auto, uring, kqueue, iocp or threads");
                 config->engine = (enum config_engine)engine;
+                config->given.engine = here;
         }
         if (args->socket && config_set_path(&config->socket, args->socket) < 0)
                 return complain("--socket", args->socket, "is not an absolute path");
@@ -127,6 +129,12 @@ static int apply(const struct arguments *args, struct config *config) {
         for (int i = 0; i < args->n_policy_dirs; i++)
                 if (config_add_policy_dir(config, args->policy_dirs[i], &overridden) < 0)
                         return complain("--policy-dir", args->policy_dirs[i], "is not an absolute path");
+        if (args->socket)
+                config->given.socket = here;
+        if (args->state_dir)
+                config->given.state_dir = here;
+        if (args->audit)
+                config->given.audit = here;
         return 0;
 }
 
@@ -143,7 +151,7 @@ static int run_with_config(const struct arguments *args, bool private_service) {
         if (apply(args, config) < 0)
                 status = 2;
         else if (args->check_config)
-                status = check_config(config);
+                status = check_config(config, private_service);
         else {
                 log_setup(config->log_level, service_logs_to_journal());
                 status = server_main(config, private_service);

@@ -12,7 +12,7 @@
 #include "daemon/share.h"
 #include "daemon/steps.h"
 
-static void no_root(struct task_op *o) {
+static void no_root(struct task_op *o, const struct end_verdict *verdict) {
         if (o->task->cancelled) { /* perhaps before anyone tried to open it */
                 task_op_fail_cancelled(o);
                 return;
@@ -20,15 +20,18 @@ static void no_root(struct task_op *o) {
         /* the same answer whether the directory is missing or unreadable: the caller is not told what exists */
         o->verdict.code = -FSOP_EPERM;
         task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "the directory of the rule that allows it could not be opened");
+        task_op_name_rule(o, verdict->rule);
 }
 
-/* Finds the open root of an elevated end, or the entry that must be opened first. */
-static int acquire_root(struct task_op *o, struct task_end *end, const struct end_verdict *verdict) {
+/* Finds the open root of an elevated end, or the entry that must be opened first. False: the operation has failed. */
+static bool acquire_root(struct task_op *o, struct task_end *end, const struct end_verdict *verdict) {
         struct task *task = o->task;
 
-        if (verdict->kind != VERDICT_ELEVATED)
-                return 0;
-        return root_acquire(task->roots, verdict->rule, verdict->path_index, &task->session->peer, &end->root);
+        if (verdict->kind != VERDICT_ELEVATED ||
+            root_acquire(task->roots, verdict->rule, verdict->path_index, &task->session->peer, &end->root) == 0)
+                return true;
+        no_root(o, verdict);
+        return false;
 }
 
 static void open_roots_call(struct io *io) {
@@ -58,10 +61,8 @@ static enum flow open_roots(struct task *task) {
         struct io *first = NULL, **link = &first;
 
         for_each_op (task, o) {
-                if (acquire_root(o, &o->at, &o->verdict.at) < 0 || acquire_root(o, &o->to, &o->verdict.to) < 0) {
-                        no_root(o);
+                if (!acquire_root(o, &o->at, &o->verdict.at) || !acquire_root(o, &o->to, &o->verdict.to))
                         continue;
-                }
                 if (end_is_ready(&o->at) && end_is_ready(&o->to))
                         continue;
                 link = chain_op(o, link, (struct io){.kind = IO_CALL, .flags = IO_POOL, .u.call = open_roots_call});
@@ -111,6 +112,7 @@ static const struct guard *guard_of(struct task_op *o, const struct task_end *en
         return guard;
 }
 
+/* False: the operation has failed. */
 static bool place_end(struct task_op *o, struct task_end *end, const struct location *location, const struct end_verdict *verdict,
                       struct place *place) {
         place->base = place->parent = place->object = OS_FD_NONE;
@@ -124,11 +126,12 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
                 place->may_leave_base = !o->task->session->peer.foreign;
         }
         if (verdict->kind == VERDICT_ELEVATED) {
-                if (!root_is_open(end->root) || !still_beneath(end))
+                if (root_is_open(end->root) && still_beneath(end))
+                        place->guard = guard_of(o, end, verdict);
+                if (!place->guard) {
+                        no_root(o, verdict);
                         return false;
-                place->guard = guard_of(o, end, verdict);
-                if (!place->guard)
-                        return false;
+                }
                 if (location->kind == LOCATION_PATH) {
                         place->base = place->guard->root->fd;
                         place->path = verdict->below;
@@ -206,10 +209,8 @@ static enum flow pin(struct task *task) {
                 if (o->row->at == LOCATE_NONE || o->op->at.kind == LOCATION_NONE)
                         continue;
                 if (!place_end(o, &o->at, &o->op->at, &o->verdict.at, &o->sys.at) ||
-                    !place_end(o, &o->to, &o->op->to, &o->verdict.to, &o->sys.to)) {
-                        no_root(o);
+                    !place_end(o, &o->to, &o->op->to, &o->verdict.to, &o->sys.to))
                         continue;
-                }
                 if (!needs_pins(o))
                         continue;
                 if (task->batch.n_ops > 1 || o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
@@ -267,10 +268,12 @@ static void charge(struct task *task) {
                 if (verdict->kind != VERDICT_ELEVATED || !(o->row->needs & NEEDS_BYTES))
                         continue;
                 bytes = policy_growth_max(o->op, target->has_stat ? target->stat.size : 0, o->sys.at.has_stat ? o->sys.at.stat.size : 0);
-                if (policy_account_charge(verdict->rule, task->session->peer.uid, bytes) < 0)
-                        task_op_fail(o, -FSOP_EDQUOT, FSOP_CLASS_DENIED, "the rule's total-bytes would be exceeded");
-                else
+                if (policy_account_charge(verdict->rule, task->session->peer.uid, bytes) == 0) {
                         o->charged_bytes = bytes;
+                        continue;
+                }
+                task_op_fail(o, -FSOP_EDQUOT, FSOP_CLASS_DENIED, "the rule's total-bytes would be exceeded");
+                task_op_name_rule(o, verdict->rule);
         }
 }
 

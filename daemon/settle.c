@@ -12,9 +12,9 @@
 #include "daemon/steps.h"
 #include "proto/names.h"
 
-/* Whether an end was left to the kernel because no rule elevates it. */
-static bool has_caller_end(const struct task_op *o) {
-        return o->verdict.at.kind == VERDICT_CALLER || (o->row->to != LOCATE_NONE && o->verdict.to.kind == VERDICT_CALLER);
+/* What was decided about the end that failed. */
+static const struct end_verdict *verdict_of_failure(const struct task_op *o) {
+        return o->row->to != LOCATE_NONE && !o->sys.source_failed ? &o->verdict.to : &o->verdict.at;
 }
 
 /* Policy did not stand in the way, the kernel did: for `auto` that is a denial like any other. */
@@ -24,7 +24,8 @@ static enum fsop_error_class class_of(const struct task_op *o, int code) {
         if (o->sys.guarded) /* leaving the rule's directory is a denial, whatever the kernel calls it */
                 return permission || code == -FSOP_EXDEV ? FSOP_CLASS_DENIED : error_class_of(-code);
         if (permission)
-                return o->op->as == FSOP_AS_AUTO && has_caller_end(o) ? FSOP_CLASS_DENIED : FSOP_CLASS_OS;
+                return o->op->as == FSOP_AS_AUTO && verdict_of_failure(o)->kind == VERDICT_CALLER ? FSOP_CLASS_DENIED
+                                                                                                  : FSOP_CLASS_OS;
         return error_class_of(-code);
 }
 
@@ -45,11 +46,8 @@ static void explain_failure(struct task_op *o) {
         else
                 task_op_fail(o, code, class_, "%s", what);
         o->result.error.os_error = o->sys.os_error;
-        if (o->result.elevated && o->verdict.rule) {
-                const char *name = rule_name(o->verdict.rule);
-
-                o->result.error.rule = arena_copy(&o->task->out, (struct bytes){(const uint8_t *)name, strlen(name)});
-        }
+        if (verdict_of_failure(o)->kind == VERDICT_ELEVATED)
+                task_op_name_rule(o, verdict_of_failure(o)->rule);
 }
 
 /* Whether its user may have one more descriptor on its way; what has been read meanwhile is looked for once in a window. */

@@ -225,6 +225,13 @@ void task_op_fail(struct task_op *op, int code, enum fsop_error_class class_, co
                 error->message.len = 0;
 }
 
+void task_op_name_rule(struct task_op *op, const struct rule *rule) {
+        const char *name = rule ? rule_name(rule) : NULL;
+
+        if (name)
+                op->result.error.rule = arena_copy(&op->task->out, (struct bytes){(const uint8_t *)name, strlen(name)});
+}
+
 void task_op_fail_cancelled(struct task_op *op) {
         op->result.outcome = FSOP_OUTCOME_NOT_STARTED;
         if (op->task->cancel_code == -FSOP_EAGAIN) {

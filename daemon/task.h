@@ -147,5 +147,7 @@ __attribute__((format(printf, 4, 5))) void task_op_fail(struct task_op *op, int 
 void task_op_fail_cancelled(struct task_op *op);
 /* … because the daemon is stopping: nothing of it was done. The sentence goes on with what follows from that. */
 void task_op_fail_stopping(struct task_op *op, const char *and_so);
+/* Names the rule that decided in the error of an operation that was marked failed; NULL: none did. */
+void task_op_name_rule(struct task_op *op, const struct rule *rule);
 
 #endif

@@ -220,6 +220,7 @@ int copy_open(struct copy_tree *tree, const struct sys_op *op, struct copy_error
         pthread_mutex_init(&tree->state->lock, NULL);
         copy_data_tree_opened();
         r = take_source(tree, &op->at, ret);
+        ret->source = r < 0;
         if (r >= 0)
                 r = take_target(tree, &op->to, ret);
         if (r >= 0)

@@ -80,6 +80,7 @@ int op_begin(struct sys_op *op) {
         op->os_error = 0;
         op->why = NULL;
         op->guarded = false;
+        op->source_failed = false;
         op->opened = OS_FD_NONE;
         if (op_is_cancelled(op))
                 return op_refused(op, -FSOP_ECANCELED, "cancelled before it was begun");

@@ -90,8 +90,10 @@ int run_copy_range(struct sys_op *op) {
         bool own_from = false, own_to = false;
 
         op->result->cloned = false;
-        if (data_open(op, &op->at, O_RDONLY, &copy.t.from_fd, &own_from) < 0)
+        if (data_open(op, &op->at, O_RDONLY, &copy.t.from_fd, &own_from) < 0) {
+                op->source_failed = true;
                 return op->code;
+        }
         if (data_open(op, &op->to, O_WRONLY, &copy.t.to_fd, &own_to) < 0)
                 goto out;
         if (measure(&copy) < 0)

@@ -502,6 +502,19 @@ static uint32_t count_slicers(const struct pool *pool, uint32_t whose) {
         return n;
 }
 
+/* Under the lock. Who looked for work counted for every user's slices, and is now one user's: another's, for which nobody was called
+ * because of it, is not to wait until that is over. */
+static void call_for_others(struct pool *pool, uint32_t whose) {
+        const struct io *first = pool->lanes ? pool->lanes->queue.first : NULL;
+        struct worker *idle = NULL;
+
+        if (first && first->together && first->whose != whose && count_slicers(pool, first->whose) < pool->processors)
+                idle = take_idle(pool);
+        if (idle)
+                idle->lingers = true;
+        wake_worker(idle); /* with the lock: without it another thread than the loop's may not look at a worker */
+}
+
 /* Under the lock: what came back from a call is no longer stuck. */
 static void back_from_call(struct pool *pool, struct worker *worker) {
         worker->current = NULL;
@@ -521,8 +534,10 @@ static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
         uint32_t count = count_of(io), n = 0;
         bool wakes = false;
 
+        worker->current = io;
         worker->whose = io->whose;
         worker->mount = io->mount;
+        call_for_others(pool, io->whose);
         worker->is_long = is_long(io);
         pool->n_long += worker->is_long;
         worker->cpu_ns = 0;

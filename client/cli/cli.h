@@ -40,6 +40,7 @@ struct cli {
         const char *explain_user;
         /* what became of everything so far */
         uint64_t n_done, n_failed, n_denied, n_partial, n_usage;
+        uint64_t n_kept_back; /* of those that failed: an interrupt came before they were begun */
 };
 
 /* Connects when that has not happened yet. 0, or -1 after saying why not (no_daemon is set then); action, or NULL, is

@@ -31,6 +31,14 @@ static int begin(struct cli *cli, const char *const *words, int n_words) {
         return n;
 }
 
+/* How far it came, where more than one thing was to be done. */
+static void show_interrupted(const struct cli *cli) {
+        if (cli->json || cli->n_done + cli->n_failed < 2)
+                return;
+        show_note("interrupted: %llu done, %llu failed, %llu not begun", (unsigned long long)cli->n_done,
+                  (unsigned long long)(cli->n_failed - cli->n_kept_back), (unsigned long long)cli->n_kept_back);
+}
+
 int main(int argc, char **argv) {
         struct cli cli = {.socket = getenv("FSOP_SOCKET"), .umask = terminal_umask()};
         const struct runner_options in_order = {0};
@@ -48,7 +56,9 @@ int main(int argc, char **argv) {
         int status = cli_exit_status(&cli);
         if (!show_finish() && status == EXIT_DONE)
                 status = EXIT_FAILED;
-        if (terminal_interrupted())
+        if (terminal_interrupted()) {
+                show_interrupted(&cli);
                 terminal_die_of_interrupt();
+        }
         return status;
 }

@@ -113,8 +113,20 @@ static struct failure failure_of(const struct action *action, const struct fsop_
         return failure;
 }
 
+/* An interrupt keeps many from being begun: one line at the end is enough for a person. */
+static bool is_kept_back(const struct cli *cli, const struct failure *failure) {
+        return cli->runner->cancelled && failure->class_ == FSOP_CLASS_CANCELLED &&
+               failure->outcome == FSOP_OUTCOME_NOT_STARTED;
+}
+
 static void settle_failure(struct cli *cli, struct action *action, const struct failure *failure) {
-        cli_count_failure(cli, failure);
+        if (is_kept_back(cli, failure)) {
+                cli->n_failed++;
+                cli->n_kept_back++;
+                if (!cli->json)
+                        return;
+        } else
+                cli_count_failure(cli, failure);
         show_failure(cli, action, failure);
 }
 
@@ -345,6 +357,10 @@ static int place(struct cli *cli, struct action *action, enum fsop_batch_mode mo
 static void run_action(struct cli *cli, struct action *action) {
         const struct runner_options *options = &cli->runner->options;
         if (!cli_goes_on(cli) || cli_connect(cli, action) < 0) {
+                if (terminal_interrupted()) {
+                        cli->n_failed++;
+                        cli->n_kept_back++;
+                }
                 action_free(action);
                 return;
         }

@@ -293,6 +293,27 @@ wait "$copier" || status=$?
 equal "an interrupted command ends by its signal" 143 "$status"
 size=$(stat -c %s copy)
 [ "$size" -lt 1073741824 ] && ok "… and the copy was cancelled" || fail "… and the copy was cancelled" "$size bytes"
-rm -f big copy
+for json in "" --json; do
+        rm -f copy
+        { echo "touch begun"; echo "copy-range --clone never big copy"; seq -f 'mkdir later%g' 200; } >many
+        "${nobody[@]}" "$bin/fsop" ${json:+"$json"} batch many >said 2>&1 &
+        copier=$!
+        children+=("$copier")
+        end=$((SECONDS + 20))
+        until [ -s copy ] || [ $SECONDS -ge $end ]; do :; done
+        kill -TERM "$copier"
+        status=0
+        wait "$copier" || status=$?
+        equal "an interrupted batch $json ends by its signal" 143 "$status"
+        if [ "$json" ]; then
+                equal "… with a line for each operation" 202 "$(wc -l <said)"
+                equal "… and nothing else" "" "$(grep -v '^{.*}$' said)"
+        else
+                equal "… with a line for what was under way, and one for the rest" 2 "$(wc -l <said)"
+                contains "… the one" "line 2: copy-range" "$(head -n 1 said)"
+                equal "… the other" "fsop: interrupted: 1 done, 1 failed, 200 not begun" "$(tail -n 1 said)"
+        fi
+done
+rm -f big copy many said
 exits 0 "the daemon goes on" n ping
 finish

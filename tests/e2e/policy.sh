@@ -30,6 +30,7 @@ exits 0 "--check-config" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check
 sed -i 's/^socket-mode: .*/socket-mode: 0660/' "$scratch/etc/fsopd.yaml"
 exits 1 "… where a rule's user is not let in" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check-config
 contains "… names it" "uid $nobody_uid may not connect" "$output"
+install -d -m 777 "$scratch/theirs"
 check_setting() { # WHAT-IT-SAYS SETTING OPTION...
         local says=$1 setting=$2
         shift 2
@@ -37,12 +38,33 @@ check_setting() { # WHAT-IT-SAYS SETTING OPTION...
         exits 1 "--check-config: $says" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" "$@" --check-config
         contains "… says so" "$says" "$output"
 }
-check_setting "engine kqueue cannot be used here" "" --engine kqueue
-check_setting "is in a directory that does not exist" "" --audit "file:$scratch/none/audit"
-check_setting "socket-group nosuchgroup does not exist" "socket-group: nosuchgroup"
-check_setting "admin-group nosuchgroup does not exist" "admin-group: nosuchgroup"
-check_setting "policy-dir $scratch/none does not exist" "" --policy-dir "$scratch/none"
+check_setting "fsopd: error: --engine kqueue cannot be used here" "" --engine kqueue
+check_setting "fsopd: error: --audit file:$scratch/none/audit is in a directory that does not exist" "" --audit "file:$scratch/none/audit"
+check_setting "fsopd: warning: --policy-dir $scratch/none does not exist" "" --policy-dir "$scratch/none"
+check_setting "fsopd: error: --socket $scratch/none/socket is in a directory" "" --socket "$scratch/none/socket"
+check_setting "fsopd: error: --state-dir $scratch/theirs is not used, and there are no jobs" "" --state-dir "$scratch/theirs"
+check_line() { # LINE:COLUMN WHAT-IT-SAYS SETTING
+        write_config ""
+        sed -i "/^${3%%: *}:/d" "$scratch/etc/fsopd.yaml"
+        sed -i "1i # the first line\n$3" "$scratch/etc/fsopd.yaml"
+        exits 1 "--check-config: $2" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check-config
+        contains "… with its line" "$scratch/etc/fsopd.yaml:$1: $2" "$output"
+}
+check_line 2:9 "error: engine kqueue cannot be used here" "engine: kqueue"
+check_line 2:8 "error: audit file:$scratch/none/audit is in a directory that does not exist" "audit: file:$scratch/none/audit"
+check_line 2:9 "error: socket $scratch/none/socket is in a directory that does not exist" "socket: $scratch/none/socket"
+check_line 2:12 "error: state-dir $scratch/theirs is not used, and there are no jobs" "state-dir: $scratch/theirs"
+check_line 2:15 "warning: socket-group nosuchgroup does not exist" "socket-group: nosuchgroup"
+check_line 2:14 "warning: admin-group nosuchgroup does not exist" "admin-group: nosuchgroup"
+check_line 2:$((16 + ${#scratch} + 13)) "warning: policy-dir $scratch/none does not exist" "policy-dir: [$scratch/etc/policy.d, $scratch/none]"
+# The group that is not there by default: rules and settings can be checked where they are made.
 write_config ""
+exits 0 "--check-config where nobody has named the group" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check-config
+if getent group fsop >/dev/null; then
+        skip "there is a group fsop: what is said where there is none was not looked at"
+else
+        contains "… says what its want means" "default: warning: socket-group fsop does not exist: only root may connect" "$output"
+fi
 start_daemon
 
 may() { exits 0 "$1" as_nobody fsop chown 1234 "$2"; }

@@ -99,6 +99,7 @@ may_not "beyond max-bytes" truncate -s 1025K "$data/quota/b"
 may "as large as it is already" truncate -s 1M "$data/quota/a"
 may "the rest of total-bytes" fallocate -l 1M "$data/quota/b"
 exits 3 "beyond total-bytes" as_nobody fsop truncate -s 1 "$data/quota/c"
+contains "… names the rule" "rule quota" "$output"
 may "smaller is always allowed" truncate -s 0 "$data/quota/a"
 exits 3 "what was cut off is not given back" as_nobody fsop truncate -s 1 "$data/quota/a"
 exits 0 "a reload" fsop policy reload
@@ -123,6 +124,22 @@ echo mine >"$scratch/mine"
 chmod 644 "$scratch/mine"
 may "from what the caller may read itself" copy-range "$scratch/mine" "$data/to/file"
 may_not "asked for as elevated it needs a rule at both ends" --as elevated copy-range "$scratch/mine" "$data/to/file"
+refused_by() { # WHAT RULE-OR-NOTHING COMMAND SRC DST
+        exits 3 "$1" as_nobody fsop --json "${@:3}"
+        equal "… by ${2:-no rule}" "$2" "$(sed -n 's/.*"rule":"\([^"]*\)".*/\1/p' <<<"$output")"
+}
+ln -s "$scratch/mine" "$data/from/out"
+ln -s "$scratch/mine" "$data/to/out"
+ln "$data/to/file" "$data/to/twice"
+install -m 600 /dev/null "$scratch/secret"
+mkdir -m 700 "$scratch/locked"
+refused_by "a source that leads out" from copy-range "$data/from/out" "$data/to/file"
+refused_by "a target that leads out" to copy-range "$data/from/file" "$data/to/out"
+refused_by "a target with two names" to copy-range "$data/from/file" "$data/to/twice"
+rm "$data/to/twice"
+refused_by "a source that the caller may not read" "" copy-range "$scratch/secret" "$data/to/file"
+refused_by "a job's source that the caller may not reach" "" cp --detach "$scratch/locked/file" "$data/to/new"
+refused_by "a target that the caller may not write" "" copy-range "$data/from/file" "$scratch/mine"
 
 # ---- the daemon's own files, by a rule that should not have been written
 write_policy rules <<POLICY

@@ -252,6 +252,28 @@ START_TEST(command_line_overrides) {
 }
 END_TEST
 
+static void given_at(const struct config_mark *mark, uint32_t line, uint32_t column) {
+        ck_assert_uint_eq(mark->line, line);
+        ck_assert_uint_eq(mark->column, column);
+        ck_assert(!mark->on_command_line);
+}
+
+START_TEST(where_settings_were_given) {
+        bool overridden = false;
+
+        ck_assert_int_eq(load("socket: /s\n\naudit:   journal\npolicy-dir:\n  - /a\n  - /b\nengine: threads\n"), 0);
+        given_at(&config->given.socket, 1, 9);
+        given_at(&config->given.audit, 3, 10);
+        given_at(&config->given.policy_dirs[0], 5, 5);
+        given_at(&config->given.policy_dirs[1], 6, 5);
+        given_at(&config->given.engine, 7, 9);
+        given_at(&config->given.socket_group, 0, 0);
+        ck_assert_int_eq(config_add_policy_dir(config, "/one", &overridden), 0);
+        ck_assert(config->given.policy_dirs[0].on_command_line);
+        ck_assert_uint_eq(config->given.policy_dirs[0].line, 0);
+}
+END_TEST
+
 START_TEST(log_lines) {
         static const uint8_t name[] = "a\nb\x1b[0m\\\xff\xc2\x85\xc3\xa4";
         char quoted[64], small[8];
@@ -312,6 +334,7 @@ int main(void) {
         tcase_add_test(tcase, too_large);
         tcase_add_test(tcase, too_many_keys);
         tcase_add_test(tcase, command_line_overrides);
+        tcase_add_test(tcase, where_settings_were_given);
         tcase_add_test(tcase, log_lines);
         tcase_add_test(tcase, log_writes_one_line_each);
         suite_add_tcase(suite, tcase);

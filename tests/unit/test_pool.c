@@ -38,6 +38,7 @@ static int wakes;                  /* atomic */
 static unsigned lines;             /* of the log */
 static bool time_stands;           /* atomic: for who lingers */
 static unsigned yields;            /* atomic: of who lingers */
+static int hold, holding;          /* atomic: who lingers looks no more until hold is 0 again, and how many that are */
 static _Thread_local bool wears_service;
 
 #define LOAD(variable) __atomic_load_n(&(variable), __ATOMIC_SEQ_CST)
@@ -57,6 +58,10 @@ static uint64_t lingering_ns(void) {
 
 static int lingering_yield(void) {
         ADD(yields, 1);
+        if (LOAD(hold)) {
+                ADD(holding, 1);
+                SPIN_UNTIL(!LOAD(hold));
+        }
         return sched_yield();
 }
 
@@ -420,6 +425,13 @@ static bool all_sleep(void) {
         return all;
 }
 
+static uint32_t n_sleeping(void) {
+        lock(pool);
+        uint32_t n = pool->n_idle;
+        unlock(pool);
+        return n;
+}
+
 /* Who did a slice looks for the next one for a while, and takes it; who did something else sleeps at once. */
 START_TEST(workers_linger) {
         unsigned calls[3] = {0}, before;
@@ -491,6 +503,41 @@ START_TEST(slices_call_no_more_than_processors) {
         }
         DELIVER_UNTIL(LOAD(standing) == 3);
         open_gate(COUNT);
+        DELIVER_UNTIL(n_done == COUNT);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+END_TEST
+
+/* Who lingers counts for everybody's slices, until it takes one: then another user's gets somebody else, and not at the next tick. */
+START_TEST(who_lingers_is_for_one_user) {
+        enum { COUNT = 7 };
+        static const uint32_t whose[COUNT] = {1, 2, 3, 4, 6, 6, 7};
+        unsigned calls[COUNT] = {0};
+        uint32_t together[COUNT];
+        struct io ios[COUNT];
+
+        new_pool(4, 0);
+        pool->processors = 2;
+        for (int i = 0; i < COUNT; i++) {
+                together[i] = 1;
+                ios[i] = call(stand_still, &calls[i]);
+                ios[i].together = i < 2 || i >= 4 ? &together[i] : NULL;
+                ios[i].whose = whose[i];
+        }
+        STORE(time_stands, true);
+        for (int i = 0; i < 4; i++)
+                pool_submit(pool, &ios[i]);
+        SPIN_UNTIL(LOAD(standing) == 4);
+        STORE(hold, 1);
+        open_gate(4);
+        DELIVER_UNTIL(n_done == 4 && LOAD(holding) == 2 && n_sleeping() == 2);
+        for (int i = 4; i < COUNT; i++)
+                pool_submit(pool, &ios[i]); /* two linger: nobody is called */
+        ck_assert_uint_eq(stats().workers, 4);
+        STORE(hold, 0);
+        SPIN_UNTIL(LOAD(standing) == 3);
+        open_gate(3);
+        STORE(time_stands, false);
         DELIVER_UNTIL(n_done == COUNT);
         ck_assert_uint_eq(pool_close(pool), 0);
 }
@@ -1042,6 +1089,7 @@ int main(void) {
                                       workers_linger,
                                       workers_linger_and_find,
                                       slices_call_no_more_than_processors,
+                                      who_lingers_is_for_one_user,
                                       users_take_turns,
                                       turns_are_counted_in_ios,
                                       a_chain_gives_way,
