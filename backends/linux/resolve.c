@@ -314,12 +314,15 @@ static int caller_pin_name(struct sys_op *op, struct place *place, unsigned flag
         return pin_parent(op, place, path, offset, true, flags, &stat);
 }
 
-static bool replaces(const struct operation *op, bool is_to) {
+/* Whether what has the name now is freed. (A walk is long whatever it meets first.) */
+static bool frees(const struct operation *op, bool is_to) {
+        if (op->verb == FSOP_VERB_UNLINK)
+                return !op->args.unlink.recursive;
         return op->verb == FSOP_VERB_RENAME && is_to && !op->args.rename.no_replace && !op->args.rename.exchange;
 }
 
-/* How much there is to be freed when it is replaced: whoever sends the operation somewhere wants to know. */
-static int look_at_replaced(struct sys_op *op, struct place *place, unsigned flags) {
+/* How much that is: whoever sends the operation somewhere wants to know. */
+static int look_at_freed(struct sys_op *op, struct place *place, unsigned flags) {
         int fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
 
         if (fd == -EAGAIN)
@@ -451,7 +454,7 @@ static int resolve_as_caller(struct sys_op *op, struct place *place, enum pin pi
                 return r;
         if (pin == PIN_NAME) {
                 r = caller_pin_name(op, place, flags);
-                return r < 0 || !replaces(op->op, place == &op->to) ? r : look_at_replaced(op, place, flags);
+                return r < 0 || !frees(op->op, place == &op->to) ? r : look_at_freed(op, place, flags);
         }
         if (shape_is_open(op->op->verb) && shape_may_create(op) && ends_in_slash(&place->path))
                 return refuse_slashes(op, place, flags);
