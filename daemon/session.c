@@ -14,6 +14,7 @@
 #include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
 #include "proto/codec.h"
 #include "proto/frame.h"
@@ -461,7 +462,7 @@ static void take_batch(struct session *session, struct task *task, const struct 
         }
         task->charged_bytes = frame_bytes + batch->n_ops * sizeof(struct operation) +
                               (batch->n_ops < TASK_WINDOW_OPS ? batch->n_ops : TASK_WINDOW_OPS) * sizeof(struct task_op) +
-                              batch_out_bytes(batch);
+                              batch_out_bytes(batch) + share_bytes(batch);
         charge(session, task->charged_bytes);
         session->account->tasks++;
         task->prev = session->tasks_last;

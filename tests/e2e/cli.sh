@@ -42,6 +42,12 @@ exits 2 "a device without numbers" fsop mknod x c
 exits 2 "rm of ." fsop rm -r .
 exits 0 "--help needs no daemon" env FSOP_SOCKET=/nowhere fsop --help
 exits 0 "--help of a command" env FSOP_SOCKET=/nowhere fsop chmod --help
+exits 0 "--help of commands of two words" env FSOP_SOCKET=/nowhere fsop job --help
+contains "… has them" "job watch ID" "$output"
+lacks "… and no others" "policy reload" "$output"
+exits 2 "without --help the second word is asked for" fsop job
+contains "… by name" "'job watch'" "$output"
+exits 1 "in a batch file it has no place" fsop batch - <<<$'job --help'
 exits 0 "--version" fsop --version
 for shell in bash zsh fish; do
         exits 0 "completion for $shell" fsop completion $shell

@@ -361,6 +361,27 @@ END_TEST
 /* ---- what a rename replaces -------------------------------------------------------------------------------------- */
 
 /* Freeing it can take long, and is not for everybody to wait for. */
+START_TEST(what_an_unlink_removes_is_looked_at) {
+        static const struct {
+                const char *path;
+                bool recursive, looked;
+        } cases[] = {{"tree/d/old", false, true}, {"tree/d/none", false, false}, {"tree/d/old", true, false}};
+
+        scene_mkdir("tree/d", NOBODY, 0755);
+        scene_file("tree/d/old", NOBODY, 0644, "xyz");
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct request *request = request_new(FSOP_VERB_UNLINK, scene_path(cases[i].path));
+
+                request->op.args.unlink.recursive = cases[i].recursive;
+                ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+                ck_assert_int_eq(request->sys.at.has_stat, cases[i].looked);
+                ck_assert_uint_eq(request->sys.at.stat.size, cases[i].looked ? 3 : 0);
+                sys_release(&request->sys);
+                request_free(request);
+        }
+}
+END_TEST
+
 START_TEST(what_a_rename_replaces_is_looked_at) {
         static const struct {
                 const char *to;
@@ -426,6 +447,7 @@ int main(void) {
         tcase_add_loop_test(caller, caller_creates_where_the_kernel_does, 0, 2);
         tcase_add_test(caller, caller_from_a_directory);
         tcase_add_test(caller, confined_names_stay);
+        tcase_add_test(caller, what_an_unlink_removes_is_looked_at);
         tcase_add_test(caller, what_a_rename_replaces_is_looked_at);
         tcase_add_test(caller, procfs_is_out_of_reach);
         tcase_add_test(caller, procfs_under_a_rule_or_from_a_client);

@@ -334,14 +334,20 @@ START_TEST(a_bind_mount_of_the_client_is_no_way_in) {
 
                 if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
                     mount(scene_path("outside"), scene_path("tree/trap"), NULL, MS_BIND, NULL) < 0)
-                        _exit(1);
-                if (write(pipes[1], "", 1) != 1)
+                        _exit((int)write(pipes[1], "n", 1));
+                if (write(pipes[1], "y", 1) != 1)
                         _exit(2);
                 pause();
                 _exit((int)read(pipes[0], &byte, 1));
         }
         char byte, path[300];
         ck_assert_int_eq(read(pipes[0], &byte, 1), 1);
+        if (byte != 'y') {
+                waitpid(pid, &status, 0);
+                scene_skip("a bind mount of the client's: a mount namespace of its own cannot be had here (a chroot "
+                           "that is no mount, or not permitted)");
+                return;
+        }
         snprintf(path, sizeof(path), "/proc/%d/root%s", (int)pid, scene_path("tree"));
         fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         ck_assert_int_ge(fd, 0);
@@ -357,19 +363,22 @@ START_TEST(a_bind_mount_of_the_client_is_no_way_in) {
                 request_elevate(request, NULL);
                 request_base(&request->sys.at, fd);
                 request->sys.at.base_is_client_fd = i < 3;
-                assert_code(request_finish(request), -FSOP_EXDEV, paths[i % 3]);
+                assert_code(request_run(request), -FSOP_EXDEV, paths[i % 3]);
+                request_free(request);
         }
         struct request *request = request_new(FSOP_VERB_CHOWN, "file");
         request->op.args.chown = (struct chown_args){.has_uid = true, .uid = 777};
         request_elevate(request, NULL);
         request_base(&request->sys.at, inner);
         request->sys.at.base_is_client_fd = true;
-        assert_code(request_finish(request), -FSOP_EXDEV, "from inside the mount");
+        assert_code(request_run(request), -FSOP_EXDEV, "from inside the mount");
+        request_free(request);
         request = request_new(FSOP_VERB_CHOWN, "");
         request->op.args.chown = (struct chown_args){.has_uid = true, .uid = 777, .walk.recursive = true};
         request_elevate(request, NULL);
         request_base(&request->sys.at, fd);
-        assert_code(request_finish(request), -FSOP_EXDEV, "a walk over it");
+        assert_code(request_run(request), -FSOP_EXDEV, "a walk over it");
+        request_free(request);
         ck_assert_uint_eq(scene_stat("outside/file").uid, 0);
         ck_assert_uint_eq(scene_stat("outside").uid, 0);
         /* and the way up from it does not reach the rule's directory */

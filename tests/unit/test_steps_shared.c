@@ -90,6 +90,35 @@ START_TEST(a_forced_route_is_not_shared) {
 }
 END_TEST
 
+static uint64_t charged_for(uint32_t n) {
+        struct operation ops[40];
+        uint64_t bytes;
+
+        for (uint32_t i = 0; i < n; i++)
+                ops[i] = chown_op("/srv/build/f", 1000);
+        start(CALLER_UID);
+        begin_held(ops, n);
+        bytes = session->account->bytes;
+        complete_all(IO_RESOLVE, 0);
+        rounds();
+        complete_all(IO_RUN, 0);
+        rounds();
+        answered_once(n);
+        ck_assert_uint_eq(session->account->tasks, 0);
+        stop();
+        return bytes;
+}
+
+/* From 32 on the slices' own memory is its user's, too. */
+START_TEST(slices_are_charged) {
+        uint64_t few = charged_for(31), many = charged_for(32);
+
+        ck_assert_uint_lt(few - charged_for(30), 4096);
+        ck_assert_uint_gt(many - few, 8192);
+        ck_assert_uint_lt(charged_for(33) - many, 4096);
+}
+END_TEST
+
 /* One directory's lock is not fought over: whoever makes names in it is in one slice. */
 START_TEST(names_of_a_directory_stay_together) {
         static struct operation ops[SHARED_OPS];
@@ -113,6 +142,35 @@ START_TEST(names_of_a_directory_stay_together) {
                         ck_assert_int_eq(op->at.path.data[0], first->at.path.data[0]);
         }
         ck_assert_uint_eq(slices, 2);
+        complete_all(IO_RUN, 0);
+        rounds();
+        answered_once(SHARED_OPS);
+        stop();
+}
+END_TEST
+
+/* Whoever removes large files gives way between any two of them: they are no slice. */
+START_TEST(large_files_are_no_slice) {
+        static struct operation ops[SHARED_OPS];
+        const struct io *io;
+        unsigned n = 0;
+
+        for (int i = 0; i < SHARED_OPS; i++)
+                ops[i] = (struct operation){.verb = FSOP_VERB_UNLINK, .at = at("/srv/build/f")};
+        begin_shared(ops);
+        complete_all(IO_RESOLVE, 0);
+        for (int i = 0; i < SHARED_OPS / 2; i++) {
+                session->tasks->ops[i].sys.at.has_stat = true;
+                session->tasks->ops[i].sys.at.stat =
+                        (struct fsop_stat){.nlink = 1, .size = 1u << 30, .blocks = 1u << 21};
+        }
+        rounds();
+        for (unsigned i = 0; (io = fake_engine_pending(server.engine, IO_RUN, i)); i++)
+                if (io->u.op->at.stat.blocks > SYS_SMALL_BLOCKS) {
+                        ck_assert_ptr_null(io->u.op->next);
+                        n++;
+                }
+        ck_assert_uint_eq(n, SHARED_OPS / 2);
         complete_all(IO_RUN, 0);
         rounds();
         answered_once(SHARED_OPS);
@@ -238,7 +296,9 @@ int main(void) {
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, a_large_window_is_shared);
         tcase_add_test(tcase, a_forced_route_is_not_shared);
+        tcase_add_test(tcase, slices_are_charged);
         tcase_add_test(tcase, names_of_a_directory_stay_together);
+        tcase_add_test(tcase, large_files_are_no_slice);
         tcase_add_test(tcase, a_shared_window_is_cancelled);
         tcase_add_test(tcase, every_failure_in_a_shared_window_is_answered_once);
         tcase_add_test(tcase, what_slices_give_back_is_handed_over_by_itself);
