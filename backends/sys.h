@@ -333,6 +333,8 @@ const struct support *sys_support(uint32_t *ret_n);
 void sys_close(os_fd fd);
 /* Whether the other end has read all that was sent through a connection, or is gone. [any] */
 bool sys_socket_is_read(os_fd socket);
+/* Whether the other end is gone: one that only sends no more, and still reads, is not. [any] */
+bool sys_socket_is_gone(os_fd socket);
 /* Neither end gets or sends any more; what was sent can still be read, and then the connection has ended. [any] */
 void sys_socket_shut(os_fd socket);
 /* What a descriptor that a client passed is good for. Never blocks: -FSOP_EACCES for one known to be on procfs; on a mount that was

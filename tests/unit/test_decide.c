@@ -4,6 +4,8 @@
  * descriptors, handles. What rules say about arguments is in test_conditions.c.
  */
 #include <check.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "tests/support/policy_kit.h"
 #include "tests/support/suite.h"
