@@ -6,7 +6,9 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/support/copy_kit.h"
 #include "tests/support/suite.h"
@@ -92,6 +94,47 @@ START_TEST(the_target_is_carried_away_before_its_end) {
 }
 END_TEST
 
+/* ---- objects ---------------------------------------------------------------------------------------------------------------- */
+
+/* A mount on a file, which its directory's owner knows nothing of. */
+START_TEST(a_file_on_another_mount) {
+        furnish();
+        scene_mkdir("tree/dst", 0, 0755);
+        scene_file("outside/secret", 0, 0600, "secret");
+        if (mount(scene_path("outside/secret"), scene_path("tree/src/f"), NULL, MS_BIND, NULL) < 0) {
+                scene_skip("nothing can be mounted here");
+                return;
+        }
+        scene.guard.one_filesystem = true;
+        job = copy_job_elevated();
+        ck_assert_int_eq(copy_job_run(job), 0);
+        ck_assert_uint_eq(job->n_failures, 1);
+        ck_assert_int_eq(copy_job_failure(job, "f"), -FSOP_EXDEV);
+        ck_assert(scene_exists("tree/dst/g") && !scene_exists("tree/dst/f"));
+        copy_job_free(job);
+        ck_assert_int_eq(umount2(scene_path("tree/src/f"), MNT_DETACH), 0);
+}
+END_TEST
+
+/* A rule for what belongs to the caller is none for a stranger's directory in the target. */
+START_TEST(a_directory_of_somebody_else) {
+        static const char *const mine[] = {"tree/src", "tree/src/d", "tree/src/d/file", "tree/src/f", "tree/src/g", "tree/dst"};
+
+        furnish();
+        scene_mkdir("tree/dst", 0, 0755);
+        scene_mkdir("tree/dst/d", SOMEBODY, 0755);
+        for (size_t i = 0; i < sizeof(mine) / sizeof(mine[0]); i++)
+                ck_assert_int_eq(chown(scene_path(mine[i]), NOBODY, NOBODY), 0);
+        scene.guard.owned_by_caller = true;
+        job = copy_job_elevated();
+        ck_assert_int_eq(copy_job_run(job), 0);
+        ck_assert_uint_eq(job->n_failures, 1);
+        ck_assert_int_eq(copy_job_failure(job, "d"), -FSOP_EPERM);
+        ck_assert(scene_exists("tree/dst/g") && !scene_exists("tree/dst/d/file"));
+        copy_job_free(job);
+}
+END_TEST
+
 /* ---- names --------------------------------------------------------------------------------------------------------------- */
 
 static const char *kept_out(void *context, struct bytes path) {
@@ -159,6 +202,8 @@ int main(void) {
         tcase_add_test(tcase, the_target_is_carried_away);
         tcase_add_test(tcase, the_target_is_carried_away_later);
         tcase_add_test(tcase, the_target_is_carried_away_before_its_end);
+        tcase_add_test(tcase, a_file_on_another_mount);
+        tcase_add_test(tcase, a_directory_of_somebody_else);
         tcase_add_test(tcase, names_that_are_kept_out);
         tcase_add_test(tcase, nobody_looks_into_what_is_made);
         suite_add_tcase(suite, tcase);
