@@ -86,8 +86,10 @@ START_TEST(half_closed_is_the_end) {
         harness_submit(&answer);
         WAIT_UNTIL(sent.last);
         ck_assert_int_eq(read(fds[1], &byte, 1), 1);
-        close(fds[0]);
+        ck_assert(!sys_socket_is_gone(fds[0]));
         close(fds[1]);
+        ck_assert(sys_socket_is_gone(fds[0]));
+        close(fds[0]);
         harness_close();
 }
 END_TEST
