@@ -28,87 +28,6 @@
 #define LEAF_FLAGS (uint64_t)(O_PATH | O_NOFOLLOW)
 #endif
 
-/* ---- what a verb needs ------------------------------------------------------------------------------------------- */
-
-static const struct shape shapes[FSOP_VERB_LIMIT] = {
-        [FSOP_VERB_INFO] = {.at = PIN_OBJECT},
-        [FSOP_VERB_STAT] = {.at = PIN_OBJECT},
-        [FSOP_VERB_STATFS] = {.at = PIN_OBJECT},
-        [FSOP_VERB_UTIMENS] = {.at = PIN_EITHER, .at_changes = true},
-        [FSOP_VERB_CHMOD] = {.at = PIN_OBJECT, .at_changes = true},
-        [FSOP_VERB_CHOWN] = {.at = PIN_OBJECT, .at_changes = true},
-        [FSOP_VERB_MKNOD] = {.at = PIN_NAME, .at_creates = true},
-        [FSOP_VERB_OPENDIR] = {.at = PIN_OBJECT},
-        [FSOP_VERB_MKDIR] = {.at = PIN_NAME, .at_creates = true},
-        [FSOP_VERB_RMDIR] = {.at = PIN_NAME, .at_removes = true},
-        [FSOP_VERB_UNLINK] = {.at = PIN_NAME, .at_removes = true},
-        [FSOP_VERB_RENAME] = {.at = PIN_NAME, .to = PIN_NAME, .at_removes = true, .to_creates = true, .to_removes = true},
-        [FSOP_VERB_LS] = {.at = PIN_OBJECT},
-        [FSOP_VERB_SYMLINK] = {.at = PIN_NAME, .at_creates = true},
-        [FSOP_VERB_LINK] = {.at = PIN_OBJECT, .to = PIN_NAME, .to_creates = true},
-        [FSOP_VERB_READLINK] = {.at = PIN_OBJECT},
-        [FSOP_VERB_GETXATTR] = {.at = PIN_OBJECT},
-        [FSOP_VERB_SETXATTR] = {.at = PIN_OBJECT, .at_changes = true},
-        [FSOP_VERB_LISTXATTR] = {.at = PIN_OBJECT},
-        [FSOP_VERB_REMOVEXATTR] = {.at = PIN_OBJECT, .at_changes = true},
-        [FSOP_VERB_FALLOCATE] = {.at = PIN_EITHER, .at_changes = true},
-        [FSOP_VERB_TRUNCATE] = {.at = PIN_EITHER, .at_changes = true},
-        [FSOP_VERB_FADVISE] = {.at = PIN_OBJECT},
-        [FSOP_VERB_COPY_RANGE] = {.at = PIN_OBJECT, .to = PIN_EITHER, .to_changes = true},
-        [FSOP_VERB_CP] = {.at = PIN_OBJECT, .to = PIN_NAME, .to_creates = true, .to_removes = true},
-        [FSOP_VERB_OPEN] = {.at = PIN_EITHER},
-        [FSOP_VERB_OPEN_FD] = {.at = PIN_EITHER},
-        [FSOP_VERB_READ] = {.at = PIN_OBJECT},
-        [FSOP_VERB_WRITE] = {.at = PIN_OBJECT, .at_changes = true},
-        [FSOP_VERB_FSYNC] = {.at = PIN_OBJECT},
-};
-
-static bool is_open(enum fsop_verb verb) {
-        return verb == FSOP_VERB_OPEN || verb == FSOP_VERB_OPEN_FD;
-}
-
-const struct shape *shape_of(const struct operation *op) {
-        static const struct shape nothing = {0}, open_to_change = {.at = PIN_EITHER, .at_changes = true};
-        static const struct shape exchange = {.at = PIN_NAME, .to = PIN_NAME, .at_removes = true, .at_creates = true,
-                                              .to_creates = true, .to_removes = true};
-
-        if ((unsigned)op->verb >= FSOP_VERB_LIMIT)
-                return &nothing;
-        if (is_open(op->verb) && (op->args.open.write || op->args.open.append || op->args.open.truncate))
-                return &open_to_change;
-        if (op->verb == FSOP_VERB_RENAME && op->args.rename.exchange)
-                return &exchange;
-        return &shapes[op->verb];
-}
-
-static bool may_create(const struct sys_op *op) {
-        const struct create_args *args = operation_create_args(op->op);
-
-        return args != NULL && args->create;
-}
-
-static bool is_exclusive(const struct operation *op) {
-        return is_open(op->verb) && op->args.open.create.create && op->args.open.exclusive;
-}
-
-static bool wants_directory(const struct operation *op) {
-        return op->verb == FSOP_VERB_OPENDIR || op->verb == FSOP_VERB_LS;
-}
-
-/* Whether a link as the last component is followed. A walk says for itself. */
-static bool follows(const struct operation *op, const struct place *place) {
-        switch (op->verb) {
-        case FSOP_VERB_READLINK:
-                return false;
-        case FSOP_VERB_CHMOD:
-                return op->args.chmod.walk.recursive ? op->args.chmod.walk.follow != FSOP_FOLLOW_NEVER : place->follow;
-        case FSOP_VERB_CHOWN:
-                return op->args.chown.walk.recursive ? op->args.chown.walk.follow != FSOP_FOLLOW_NEVER : place->follow;
-        default:
-                return place->follow && !is_exclusive(op);
-        }
-}
-
 /* ---- what is on the way ------------------------------------------------------------------------------------------ */
 
 /* Which kind of filesystem it is; nothing is done on procfs. */
@@ -250,7 +169,7 @@ static int check_parent(struct sys_op *op, struct place *place, struct fsop_stat
 static bool is_known(const struct sys_op *op, const struct place *place, size_t len) {
         const struct shape *shape = shape_of(op->op);
 
-        return len == 0 && place->guard != NULL && place->base == place->guard->root->fd && !may_create(op) &&
+        return len == 0 && place->guard != NULL && place->base == place->guard->root->fd && !shape_may_create(op) &&
                !shape->at_creates && !shape->to_creates;
 }
 
@@ -438,13 +357,13 @@ static int caller_pin_by_parent(struct sys_op *op, struct place *place, unsigned
         r = take_object(op, place, fd, false, flags);
         if (r < 0)
                 return r;
-        if (stat_is_link(&place->stat) && follows(op->op, place)) {
+        if (stat_is_link(&place->stat) && shape_follows(op->op, place)) {
                 place_close_object(place);
                 place_close_parent(op, place);
                 place->leaf = NULL;
                 return 0;
         }
-        if (wants_directory(op->op) && !stat_is_directory(&place->stat))
+        if (shape_wants_directory(op->op) && !stat_is_directory(&place->stat))
                 return op_failed(op, ENOTDIR);
         *ret_done = true;
         return 0;
@@ -458,9 +377,9 @@ static int caller_pin_object(struct sys_op *op, struct place *place, unsigned fl
         r = caller_pin_by_parent(op, place, flags, &done);
         if (r < 0 || done)
                 return r;
-        if (!follows(op->op, place))
+        if (!shape_follows(op->op, place))
                 open_flags |= O_NOFOLLOW;
-        if (wants_directory(op->op))
+        if (shape_wants_directory(op->op))
                 open_flags |= O_DIRECTORY;
         fd = lookup_open(start, (const char *)place->path.data, open_flags, 0, resolve, flags_on_the_way(flags));
         if (fd < 0)
@@ -507,7 +426,7 @@ static int caller_pin_missing(struct sys_op *op, struct place *place, unsigned f
         r = take_object(op, place, fd, false, flags);
         if (r < 0)
                 return r;
-        if (stat_is_link(&place->stat) && follows(op->op, place)) {
+        if (stat_is_link(&place->stat) && shape_follows(op->op, place)) {
                 place_close_object(place);
                 place->through_link = true;
         }
@@ -537,10 +456,10 @@ static int resolve_as_caller(struct sys_op *op, struct place *place, enum pin pi
                 r = caller_pin_name(op, place, flags);
                 return r < 0 || !frees(op->op, place == &op->to) ? r : look_at_freed(op, place, flags);
         }
-        if (is_open(op->op->verb) && may_create(op) && ends_in_slash(&place->path))
+        if (shape_is_open(op->op->verb) && shape_may_create(op) && ends_in_slash(&place->path))
                 return refuse_slashes(op, place, flags);
         r = caller_pin_object(op, place, flags);
-        if (r == -FSOP_ENOENT && pin == PIN_EITHER && may_create(op) && place->path.len > 0)
+        if (r == -FSOP_ENOENT && pin == PIN_EITHER && shape_may_create(op) && place->path.len > 0)
                 return caller_pin_missing(op, place, flags);
         return r;
 }
@@ -574,12 +493,19 @@ static int guarded_pin_directory(struct sys_op *op, struct place *place, const c
         return r < 0 ? r : guard_check_directory(op, place, place->object, &place->stat);
 }
 
+/* What is removed, moved or exchanged has to be there to be looked at: it must not come between that and the call. */
+static bool may_be_missing(const struct sys_op *op, const struct place *place, enum pin pin) {
+        if (pin != PIN_NAME)
+                return shape_may_create(op);
+        return place == &op->to && !(op->op->verb == FSOP_VERB_RENAME && op->op->args.rename.exchange);
+}
+
 /* The object of one name in the parent. *ret_missing: there is none, and that is fine. */
 static int guarded_pin_leaf(struct sys_op *op, struct place *place, const char *name, enum pin pin, unsigned flags,
                             bool *ret_missing) {
         int fd = open_leaf(place, name, LEAF_FLAGS, flags);
 
-        *ret_missing = fd == -ENOENT && (pin == PIN_NAME || may_create(op));
+        *ret_missing = fd == -ENOENT && may_be_missing(op, place, pin);
         if (*ret_missing)
                 return 0;
         if (fd < 0)
@@ -604,7 +530,7 @@ static int guarded_check(struct sys_op *op, struct place *place, enum pin pin, c
         }
         if (!place->has_stat)
                 return 0;
-        if (wants_directory(op->op) && !stat_is_directory(&place->stat))
+        if (shape_wants_directory(op->op) && !stat_is_directory(&place->stat))
                 return op_failed(op, ENOTDIR);
         return guard_check_object(op, place, &place->stat, parent);
 }
@@ -699,7 +625,7 @@ static int resolve_guarded(struct sys_op *op, struct place *place, enum pin pin,
         r = wear(op, place->identity);
         if (r < 0)
                 return r;
-        r = guarded_pin(op, place, pin, pin != PIN_NAME && follows(op->op, place), path, flags);
+        r = guarded_pin(op, place, pin, pin != PIN_NAME && shape_follows(op->op, place), path, flags);
 #ifdef FSOP_TEST_WEAK_RESOLVER
         if (r >= 0)
                 look_up_twice(place, (const char *)place->path.data);
@@ -720,7 +646,7 @@ static int pin_base(struct sys_op *op, struct place *place, enum pin pin, unsign
         r = take_object(op, place, (int)place->base, true, flags);
         if (r < 0)
                 return r;
-        if (wants_directory(op->op) && !stat_is_directory(&place->stat))
+        if (shape_wants_directory(op->op) && !stat_is_directory(&place->stat))
                 return op_failed(op, ENOTDIR);
         if (place->guard == NULL)
                 return 0;

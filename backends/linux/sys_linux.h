@@ -120,7 +120,7 @@ int op_guarded(struct sys_op *op, int code, const char *why);        /* the rule
 int op_begin(struct sys_op *op);
 void op_end(struct sys_op *op);
 
-/* ---- what a verb needs (resolve.c) ------------------------------------------------------------------------------- */
+/* ---- what a verb needs (shape.c) --------------------------------------------------------------------------------- */
 
 enum pin {
         PIN_NOTHING = 0,
@@ -135,6 +135,14 @@ struct shape {
         bool at_removes, to_removes;   /* a name may vanish from the parent */
 };
 const struct shape *shape_of(const struct operation *op);
+bool shape_is_open(enum fsop_verb verb);
+/* Whether what is not there is made. */
+bool shape_may_create(const struct sys_op *op);
+bool shape_wants_directory(const struct operation *op);
+/* Whether a link as the last component is followed. A walk says for itself. */
+bool shape_follows(const struct operation *op, const struct place *place);
+
+/* ---- places to pinned objects (resolve.c) ------------------------------------------------------------------------ */
 
 /* What was found to lie in a rule's directory may be moved out of it. Whoever asked can make it last as long as he likes before it
  * is used (he reads no answers, or has something else of the same batch hang), so after this it is looked at again. */

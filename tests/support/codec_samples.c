@@ -644,6 +644,10 @@ struct bytes sample_encode_result(const struct result *result) {
         return sample_encode(&message);
 }
 
+void sample_free(struct bytes body) {
+        free((void *)(uintptr_t)body.data);
+}
+
 /* ---- comparisons ------------------------------------------------------------------------------------------------- */
 
 bool bytes_equal(struct bytes a, struct bytes b) {

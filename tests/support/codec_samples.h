@@ -25,6 +25,7 @@ struct bytes sample_encode(const struct message *message);
 /* The same for a batch of one operation, and for results of one. */
 struct bytes sample_encode_operation(const struct operation *op);
 struct bytes sample_encode_result(const struct result *result);
+void sample_free(struct bytes body);
 
 bool bytes_equal(struct bytes a, struct bytes b);
 bool operation_equal(const struct operation *a, const struct operation *b);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -18,7 +19,7 @@ struct first_link {
         char path[300];
 };
 
-/* ---- putting one together -------------------------------------------------------------------------------------------- */
+/* ---- putting one together ---------------------------------------------------------------------------------------- */
 
 struct copy_job *copy_job_new(const char *from, const char *to) {
         struct copy_job *job = calloc(1, sizeof(*job));
@@ -29,7 +30,8 @@ struct copy_job *copy_job_new(const char *from, const char *to) {
         snprintf(parent, sizeof(parent), "%.*s", slash != NULL ? (int)(slash - to) : 0, to);
         snprintf(job->leaf, sizeof(job->leaf), "%s", slash != NULL ? slash + 1 : to);
         job->options = (struct copy_options){.recursive = true, .preserve = FSOP_PRESERVE_ALL, .umask = 022};
-        job->from = job->to = (struct place){.base = OS_FD_NONE, .parent = OS_FD_NONE, .object = OS_FD_NONE, .fs = FS_LOCAL};
+        job->from = job->to =
+                (struct place){.base = OS_FD_NONE, .parent = OS_FD_NONE, .object = OS_FD_NONE, .fs = FS_LOCAL};
         job->from.object = open(scene_path(from), O_PATH | O_NOFOLLOW | O_CLOEXEC);
         ck_assert_int_ge(job->from.object, 0);
         job->to.parent = open(scene_path(parent), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -80,7 +82,7 @@ int copy_job_failure(const struct copy_job *job, const char *path) {
         return 0;
 }
 
-/* ---- doing it ---------------------------------------------------------------------------------------------------------- */
+/* ---- doing it ---------------------------------------------------------------------------------------------------- */
 
 /* Tests let allocations fail meanwhile, but not these, nor those of an assertion. */
 
@@ -89,7 +91,8 @@ static void note(struct copy_job *job, struct copy_dir *dir, const char *name, c
 
         if (job->n_failures == COPY_FAILURES_MAX)
                 return;
-        snprintf(job->failures[job->n_failures].path, sizeof(job->failures[0].path), "%s%s%s", above, above[0] ? "/" : "", name);
+        snprintf(job->failures[job->n_failures].path, sizeof(job->failures[0].path), "%s%s%s", above,
+                 above[0] ? "/" : "", name);
         job->failures[job->n_failures++].error = *error;
 }
 
@@ -221,7 +224,7 @@ int copy_job_run(struct copy_job *job) {
         return r < 0 ? r : copy_job_fill(job);
 }
 
-/* ---- comparing ---------------------------------------------------------------------------------------------------------- */
+/* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 static void same_contents(const char *from, const char *to) {
         int a = open(from, O_RDONLY | O_CLOEXEC), b = open(to, O_RDONLY | O_CLOEXEC);
@@ -255,11 +258,13 @@ static unsigned xattr_names(const char *path, char *buffer, size_t bytes, char *
 
 static void same_xattrs(const char *from, const char *to) {
         char left[4096], right[4096], *names[64], *others[64], value[4096], other[4096];
-        unsigned n = xattr_names(from, left, sizeof(left), names, 64), m = xattr_names(to, right, sizeof(right), others, 64);
+        unsigned n = xattr_names(from, left, sizeof(left), names, 64),
+                 m = xattr_names(to, right, sizeof(right), others, 64);
 
         ck_assert_msg(n == m, "%s has %u attributes, %s %u", from, n, to, m);
         for (unsigned i = 0; i < n; i++) {
-                ssize_t a = lgetxattr(from, names[i], value, sizeof(value)), b = lgetxattr(to, names[i], other, sizeof(other));
+                ssize_t a = lgetxattr(from, names[i], value, sizeof(value)),
+                        b = lgetxattr(to, names[i], other, sizeof(other));
 
                 ck_assert_str_eq(names[i], others[i]);
                 ck_assert_msg(a == b && memcmp(value, other, (size_t)a) == 0, "%s: %s differs", to, names[i]);
@@ -271,16 +276,19 @@ static void same_object_data(const char *from, const char *to, const struct stat
 
         ck_assert_msg(a->st_mode == b->st_mode, "%s: mode %o, not %o", to, b->st_mode, a->st_mode);
         ck_assert_msg(a->st_uid == b->st_uid && a->st_gid == b->st_gid, "%s: owner", to);
-        ck_assert_msg(a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec, "%s: mtime", to);
+        ck_assert_msg(a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec, "%s: mtime",
+                      to);
         if (!S_ISDIR(a->st_mode))
-                ck_assert_msg(a->st_nlink == b->st_nlink, "%s: %u links, not %u", to, (unsigned)b->st_nlink, (unsigned)a->st_nlink);
+                ck_assert_msg(a->st_nlink == b->st_nlink, "%s: %u links, not %u", to, (unsigned)b->st_nlink,
+                              (unsigned)a->st_nlink);
         ck_assert_msg(a->st_rdev == b->st_rdev, "%s: device", to);
         if (S_ISREG(a->st_mode)) {
                 ck_assert_int_eq(a->st_size, b->st_size);
                 same_contents(from, to);
                 if (a->st_blocks < a->st_size / 512)
-                        ck_assert_msg(b->st_blocks <= a->st_blocks + 64, "%s: its holes were filled: %ld blocks, not %ld", to,
-                                      (long)b->st_blocks, (long)a->st_blocks);
+                        ck_assert_msg(b->st_blocks <= a->st_blocks + 64,
+                                      "%s: its holes were filled: %ld blocks, not %ld", to, (long)b->st_blocks,
+                                      (long)a->st_blocks);
         } else if (S_ISLNK(a->st_mode)) {
                 ck_assert_int_ge(readlink(from, left, sizeof(left) - 1), 0);
                 ck_assert_int_ge(readlink(to, right, sizeof(right) - 1), 0);
@@ -353,4 +361,119 @@ static unsigned count_temporaries(const char *path) {
 
 unsigned copy_count_temporaries(const char *path) {
         return count_temporaries(scene_path(path));
+}
+
+/* ---- what is copied ---------------------------------------------------------------------------------------------- */
+
+static void make_long_name(void) {
+        char name[270] = "tree/src/d/";
+
+        memset(name + 11, 'n', 255);
+        scene_file(name, 0, 0600, "long");
+}
+
+void copy_build_source(void) {
+        char name[64];
+
+        scene_mkdir("tree/src", 0, 0755);
+        scene_mkdir("tree/src/d", NOBODY, 0750);
+        scene_mkdir("tree/src/d/e", SOMEBODY, 0700);
+        scene_mkdir("tree/src/empty", 0, 0711);
+        scene_mkdir("tree/src/locked", NOBODY, 0755);
+        scene_mkdir("tree/src/many", 0, 0755);
+        scene_file("tree/src/f", NOBODY, 0644, "some text");
+        scene_file("tree/src/nothing", SOMEBODY, 0000, "");
+        scene_file("tree/src/secret", 0, 0, "for nobody");
+        scene_file("tree/src/locked/g", NOBODY, 0444, "read me");
+        scene_file("tree/src/d/new\nline \xff\x01", 0, 0600, "named");
+        scene_file("tree/src/setuid", NOBODY, 04755, "#!");
+        scene_file("tree/src/setgid", SOMEBODY, 02755, "#!");
+        scene_file("tree/src/acl", 0, 0640, "listed");
+        make_long_name();
+        for (unsigned i = 0; i < 300; i++) {
+                snprintf(name, sizeof(name), "tree/src/many/%04u-of-the-many", i);
+                scene_file(name, i % 3 == 0 ? NOBODY : 0, 0644, name);
+        }
+        scene_symlink("f", "tree/src/link");
+        scene_symlink("/nowhere/at all", "tree/src/d/dangling");
+        scene_chown("tree/src/d/dangling", NOBODY, SOMEBODY);
+        ck_assert_int_eq(link(scene_path("tree/src/f"), scene_path("tree/src/d/hard")), 0);
+        ck_assert_int_eq(link(scene_path("tree/src/f"), scene_path("tree/src/empty/hard")), 0);
+        ck_assert_int_eq(unlink(scene_path("tree/src/empty/hard")), 0);
+        scene_mknod("tree/src/fifo", S_IFIFO | 0620, 0);
+        scene_mknod("tree/src/socket", S_IFSOCK | 0600, 0);
+        scene_mknod("tree/src/char", S_IFCHR | 0600, makedev(1, 3));
+        scene_mknod("tree/src/block", S_IFBLK | 0600, makedev(240, 70000));
+        scene_chown("tree/src/char", NOBODY, SOMEBODY);
+        scene_fill("tree/src/mid", 0, 300001);
+        scene_fill("tree/src/holes", 1 << 20, 10000);
+        scene_fill("tree/src/holes", 9 << 20, 5);
+        ck_assert_int_eq(truncate(scene_path("tree/src/holes"), 20 << 20), 0);
+        ck_assert_int_eq(close(creat(scene_path("tree/src/hole"), 0600)), 0);
+        ck_assert_int_eq(truncate(scene_path("tree/src/hole"), 12345678), 0);
+        scene_fill("tree/src/large", 0, (6 << 20) + 77);
+        scene_xattr("tree/src/f", "user.colour", "red");
+        scene_xattr("tree/src/f", "user.empty", "");
+        scene_xattr("tree/src/link", "trusted.mark", "on a link");
+        scene_xattr("tree/src/d", "user.on", "a directory");
+        scene_acl("tree/src/acl", ACL_ACCESS, SOMEBODY, 6, 7);
+        scene_acl("tree/src/d/e", ACL_DEFAULT, SOMEBODY, 7, 7);
+        scene_acl("tree/src/d/e", ACL_ACCESS, SOMEBODY, 5, 5);
+        scene_times("tree/src/f", 1234567890, 123456789);
+        scene_times("tree/src/nothing", -86400 * 400, 999999999);
+        scene_times("tree/src/link", 1000, 1);
+        scene_times("tree/src/fifo", 2000, 2);
+        scene_times("tree/src/d/e", 3000, 3);
+        scene_chmod("tree/src/d", 03750);
+        scene_chmod("tree/src/locked", 0555);
+        scene_times("tree/src/d", 4000, 4);
+        scene_times("tree/src", 5000, 5);
+}
+
+void copy_expect_clean(const struct copy_job *job) {
+        for (uint32_t i = 0; i < job->n_failures; i++)
+                printf("%s: %d, errno %d, %s\n", job->failures[i].path, job->failures[i].error.code,
+                       job->failures[i].error.os_error, job->failures[i].error.why ? job->failures[i].error.why : "");
+        fflush(stdout);
+        ck_assert_uint_eq(job->n_failures, 0);
+        ck_assert_uint_eq(copy_count_temporaries("tree"), 0);
+}
+
+/* ---- with a rule's rights ---------------------------------------------------------------------------------------- */
+
+struct copy_rule copy_rule;
+
+static bool is_it(struct bytes path) {
+        return copy_rule.of_path == NULL ||
+               (strlen(copy_rule.of_path) == path.len && memcmp(copy_rule.of_path, path.data, path.len) == 0);
+}
+
+static const char *may_owner(void *context, struct bytes path, uint32_t uid, uint32_t gid) {
+        (void)context, (void)uid, (void)gid;
+        copy_rule.asked_owner++;
+        return is_it(path) ? copy_rule.no_owner : NULL;
+}
+
+static const char *may_xattr(void *context, struct bytes path, const char *name) {
+        (void)context;
+        copy_rule.asked_xattr++;
+        return strcmp(name, "security.capability") == 0 || is_it(path) ? copy_rule.no_xattr : NULL;
+}
+
+static const char *may_node(void *context, struct bytes path, enum fsop_file_type type, uint32_t major,
+                            uint32_t minor) {
+        (void)context, (void)type, (void)major, (void)minor;
+        copy_rule.asked_node++;
+        return is_it(path) ? copy_rule.no_node : NULL;
+}
+
+static const struct copy_permits permits = {.owner = may_owner, .xattr = may_xattr, .node = may_node};
+
+struct copy_job *copy_job_elevated(void) {
+        struct copy_job *job = copy_job_new("tree/src", "tree/dst");
+
+        copy_job_elevate(job, NULL);
+        job->tree.permits = &permits;
+        copy_rule = (struct copy_rule){0};
+        return job;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "backends/linux/sys_linux.h"
@@ -149,14 +150,18 @@ const char *scene_path(const char *name) {
         return buffer;
 }
 
+void scene_chmod(const char *name, mode_t mode) {
+        ck_assert_int_eq(identity_wear(identity_of_service(true)), 0); /* or set-gid would not stay */
+        ck_assert_int_eq(chmod(scene_path(name), mode), 0);
+        identity_wear_service();
+}
+
 void scene_mkdir(const char *name, uint32_t uid, uint32_t mode) {
         const char *path = scene_path(name);
 
         ck_assert_msg(mkdir(path, 0700) == 0, "mkdir %s: %s", path, strerror(errno));
         ck_assert_int_eq(chown(path, uid, uid), 0);
-        ck_assert_int_eq(identity_wear(identity_of_service(true)), 0); /* or set-gid would not stay */
-        ck_assert_int_eq(chmod(path, mode), 0);
-        identity_wear_service();
+        scene_chmod(name, mode);
 }
 
 void scene_file(const char *name, uint32_t uid, uint32_t mode, const char *text) {
@@ -176,6 +181,94 @@ void scene_symlink(const char *text, const char *name) {
         ck_assert_int_eq(symlink(text, scene_path(name)), 0);
 }
 
+void scene_times(const char *name, int64_t sec, long nsec) {
+        struct timespec times[2] = {{sec + 5, nsec}, {sec, nsec}};
+
+        ck_assert_int_eq(utimensat(AT_FDCWD, scene_path(name), times, AT_SYMLINK_NOFOLLOW), 0);
+}
+
+void scene_fill(const char *name, uint64_t offset, size_t bytes) {
+        int fd = open(scene_path(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+        uint64_t words[512];
+
+        ck_assert_int_ge(fd, 0);
+        for (size_t done = 0; done < bytes; done += sizeof(words)) {
+                size_t n = bytes - done < sizeof(words) ? bytes - done : sizeof(words);
+
+                for (size_t i = 0; i < 512; i++)
+                        words[i] = (offset + done + i * 8) * UINT64_C(0x9e3779b97f4a7c15) + bytes;
+                ck_assert_int_eq(pwrite(fd, words, n, (off_t)(offset + done)), (ssize_t)n);
+        }
+        close(fd);
+}
+
+void scene_mknod(const char *name, mode_t mode, dev_t device) {
+        ck_assert_msg(mknod(scene_path(name), mode, device) == 0, "%s: %s", name, strerror(errno));
+}
+
+void scene_chown(const char *name, uint32_t uid, uint32_t gid) {
+        ck_assert_int_eq(lchown(scene_path(name), uid, gid), 0);
+}
+
+void scene_xattr(const char *name, const char *attribute, const char *value) {
+        ck_assert_msg(lsetxattr(scene_path(name), attribute, value, strlen(value), 0) == 0, "%s %s: %s", name,
+                      attribute, strerror(errno));
+}
+
+struct acl {
+        uint32_t version;
+        struct {
+                uint16_t tag, perm;
+                uint32_t id;
+        } entries[5];
+};
+
+/* USER may do PERM, the owner all, the group MASK at most. */
+static struct acl acl_for(uint32_t user, uint16_t perm, uint16_t mask) {
+        return (struct acl){2,
+                            {{0x01, 7, UINT32_MAX},
+                             {0x02, perm, user},
+                             {0x04, 4, UINT32_MAX},
+                             {0x10, mask, UINT32_MAX},
+                             {0x20, 0, UINT32_MAX}}};
+}
+
+void scene_acl(const char *name, const char *kind, uint32_t user, uint16_t perm, uint16_t mask) {
+        struct acl acl = acl_for(user, perm, mask);
+
+        ck_assert_msg(setxattr(scene_path(name), kind, &acl, sizeof(acl), 0) == 0, "%s: %s", name, strerror(errno));
+}
+
+void scene_furnish(void) {
+        char longest[300];
+
+        scene_file("tree/file", 0, 0644, "x");
+        scene_file("tree/private", 0, 0600, "x");
+        scene_mkdir("tree/open", NOBODY, 0755);
+        scene_file("tree/open/file", NOBODY, 0644, "x");
+        scene_mkdir("tree/closed", 0, 0700);
+        scene_file("tree/closed/file", 0, 0644, "x");
+        scene_mkdir("tree/unread", 0, 0711);
+        scene_file("tree/unread/x", 0, 0644, "x");
+        scene_mkdir("tree/sticky", 0, 01777);
+        scene_file("tree/sticky/theirs", SOMEBODY, 0666, "x");
+        scene_mkdir("tree/deep", 0, 0755);
+        scene_mkdir("tree/deep/a", 0, 0755);
+        scene_mkdir("tree/deep/a/b", NOBODY, 0755);
+        scene_file("tree/deep/a/b/c", NOBODY, 0600, "x");
+        scene_symlink("open", "tree/link");
+        scene_symlink("none", "tree/broken");
+        scene_symlink("loop", "tree/loop");
+        scene_symlink(scene_path("tree/open"), "tree/abs");
+        scene_symlink("open/file", "tree/flink");
+        scene_symlink("link", "tree/chain");
+        scene_symlink("../outside", "tree/out");
+        memset(longest, 'n', 255);
+        longest[255] = 0;
+        ck_assert_int_eq(mkdir(scene_path("tree/long"), 0777), 0);
+        ck_assert_int_eq(chmod(scene_path("tree/long"), 0777), 0);
+}
+
 struct fsop_stat scene_stat(const char *name) {
         struct fsop_stat stat;
         int r = lookup_stat(AT_FDCWD, scene_path(name), true, &stat);
@@ -188,6 +281,16 @@ bool scene_exists(const char *name) {
         struct fsop_stat stat;
 
         return lookup_stat(AT_FDCWD, scene_path(name), true, &stat) == 0;
+}
+
+void scene_expect_text(const char *name, const char *text) {
+        char buffer[100] = {0};
+        int fd = open(scene_path(name), O_RDONLY | O_CLOEXEC);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_ge(read(fd, buffer, sizeof(buffer) - 1), 0);
+        close(fd);
+        ck_assert_str_eq(buffer, text);
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
@@ -255,6 +358,37 @@ void request_base(struct place *place, os_fd base) {
         place->base_is_object = place->path.len == 0;
 }
 
+struct request *request_root(enum fsop_verb verb, const char *name) {
+        struct request *request = request_new(verb, scene_path(name));
+
+        request_as(request, identity_of_service(false));
+        return request;
+}
+
+struct request *request_attribute(enum fsop_verb verb, const char *path, const char *name, const void *value,
+                                  size_t len) {
+        struct request *request = request_root(verb, path);
+
+        request->op.args.xattr.name = (struct bytes){(const uint8_t *)name, strlen(name)};
+        request->op.args.xattr.value = (struct bytes){value, len};
+        return request;
+}
+
+struct request *request_on(enum fsop_verb verb, os_fd fd) {
+        struct request *request = request_new(verb, "");
+
+        request_as(request, identity_of_service(false));
+        request_base(&request->sys.at, fd);
+        return request;
+}
+
+struct request *request_elevated(enum fsop_verb verb, const char *path) {
+        struct request *request = request_new(verb, path);
+
+        request_elevate(request, NULL);
+        return request;
+}
+
 int request_run(struct request *request) {
         request->began = false;
         if (sys_resolve(&request->sys, 0) == 0) {
@@ -271,12 +405,16 @@ void request_free(struct request *request) {
         free(request);
 }
 
-int request_once(enum fsop_verb verb, const char *path, struct identity *identity) {
-        struct request *request = request_new(verb, path);
-        int code;
+int request_finish(struct request *request) {
+        int code = request_run(request);
 
-        request_as(request, identity);
-        code = request_run(request);
         request_free(request);
         return code;
+}
+
+int request_once(enum fsop_verb verb, const char *path, struct identity *identity) {
+        struct request *request = request_new(verb, path);
+
+        request_as(request, identity);
+        return request_finish(request);
 }

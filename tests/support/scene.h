@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scene.h: a scratch directory, people and a rule for tests of the system backend; and operations put together, resolved and
- * run in one call, without a daemon.
+ * scene.h: a scratch directory, people and a rule for tests of the system backend; and operations put together,
+ * resolved and run in one call, without a daemon.
  */
 #ifndef FSOP_SCENE_H
 #define FSOP_SCENE_H
+
+#include <sys/types.h>
 
 #include "backends/sys.h"
 
@@ -27,7 +29,8 @@ void scene_skip(const char *why);
 /* For a checked fixture: starts the backend and makes path, path/tree and path/outside. */
 void scene_open(void);
 void scene_close(void);
-/* The same with path on another filesystem, made in a file and mounted: "xfs", "btrfs"; false, with a line, where it cannot be. */
+/* The same with path on another filesystem, made in a file and mounted: "xfs", "btrfs"; false, with a line, where it
+ * cannot be. */
 bool scene_open_on(const char *fs);
 
 /* path/NAME, in one of a few static buffers. */
@@ -36,11 +39,27 @@ const char *scene_path(const char *name);
 void scene_mkdir(const char *name, uint32_t uid, uint32_t mode);
 void scene_file(const char *name, uint32_t uid, uint32_t mode, const char *text);
 void scene_symlink(const char *text, const char *name);
+void scene_mknod(const char *name, mode_t mode, dev_t device);
+/* BYTES of something that no two offsets have in common, from OFFSET on, in a file that may be there. */
+void scene_fill(const char *name, uint64_t offset, size_t bytes);
+void scene_chown(const char *name, uint32_t uid, uint32_t gid);
+void scene_chmod(const char *name, mode_t mode);
+/* Last changed at SEC and NSEC, last read five seconds later. */
+void scene_times(const char *name, int64_t sec, long nsec);
+void scene_xattr(const char *name, const char *attribute, const char *value);
+#define ACL_ACCESS "system.posix_acl_access"
+#define ACL_DEFAULT "system.posix_acl_default"
+/* An ACL of either KIND: USER may do PERM, the owner all, the group MASK at most. */
+void scene_acl(const char *name, const char *kind, uint32_t user, uint16_t perm, uint16_t mask);
+/* Below tree: a few of everything that a path can lead over. */
+void scene_furnish(void);
 /* rm -r. */
 void scene_remove(const char *name);
 /* lstat. */
 struct fsop_stat scene_stat(const char *name);
 bool scene_exists(const char *name);
+/* The whole of a short file. */
+void scene_expect_text(const char *name, const char *text);
 
 struct request {
         struct operation op;
@@ -51,6 +70,13 @@ struct request {
 };
 /* As nobody, below the reference root; PATHs are absolute or, with a base, relative. */
 struct request *request_new(enum fsop_verb verb, const char *path);
+/* path/NAME as root with all rights but set-id; the same of a descriptor; below the rule's directory with its rights.
+ */
+struct request *request_root(enum fsop_verb verb, const char *name);
+struct request *request_attribute(enum fsop_verb verb, const char *path, const char *name, const void *value,
+                                  size_t len);
+struct request *request_on(enum fsop_verb verb, os_fd fd);
+struct request *request_elevated(enum fsop_verb verb, const char *path);
 void request_to(struct request *request, const char *path);
 /* As another. */
 void request_as(struct request *request, struct identity *identity);
@@ -60,6 +86,8 @@ void request_base(struct place *place, os_fd base);
 /* Resolves, runs, releases; its code. opened is closed by request_free. */
 int request_run(struct request *request);
 void request_free(struct request *request);
+/* Both. */
+int request_finish(struct request *request);
 /* All of it for one path, without arguments. */
 int request_once(enum fsop_verb verb, const char *path, struct identity *identity);
 

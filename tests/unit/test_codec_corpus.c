@@ -95,7 +95,7 @@ static int write_sample(const char *side, uint32_t i, const char *what, struct b
         }
         if (r < 0)
                 perror(path);
-        free((void *)(uintptr_t)bytes.data);
+        sample_free(bytes);
         return r;
 }
 

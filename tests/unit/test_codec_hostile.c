@@ -28,10 +28,6 @@ static void teardown(void) {
         arena_fini(&arena);
 }
 
-static void free_bytes(struct bytes bytes) {
-        free((void *)(uintptr_t)bytes.data);
-}
-
 /* xorshift: the same sequence everywhere. */
 static uint64_t random_state;
 static uint32_t random_below(uint32_t limit) {
@@ -274,7 +270,7 @@ START_TEST(messages_cut_short_are_refused) {
         for (uint32_t i = 0; (body = side->sample(i)).data; i++) {
                 ck_assert_msg(side->try(body), "%s %u whole is refused", side->name, i);
                 cut_everywhere(side, i, body);
-                free_bytes(body);
+                sample_free(body);
         }
 }
 END_TEST
@@ -296,7 +292,7 @@ START_TEST(batches_cut_inside_are_survived) {
                         }
                         free(copy);
                 }
-                free_bytes(body);
+                sample_free(body);
         }
 }
 END_TEST
@@ -340,7 +336,7 @@ START_TEST(damaged_messages_are_survived) {
                                 refused++;
                         free(copy);
                 }
-                free_bytes(body);
+                sample_free(body);
         }
         ck_assert(passed > 100 && refused > 1000); /* it did both */
 }
@@ -363,9 +359,9 @@ START_TEST(mixed_messages_are_survived) {
                                 side->try((struct bytes){copy, body.len});
                                 free(copy);
                         }
-                        free_bytes(other);
+                        sample_free(other);
                 }
-                free_bytes(body);
+                sample_free(body);
         }
 }
 END_TEST
@@ -395,7 +391,7 @@ START_TEST(too_little_memory_is_an_error) {
                         arena_fini(&small);
                 }
                 ck_assert(failed > 0 || body.len < 24);
-                free_bytes(body);
+                sample_free(body);
         }
 }
 END_TEST

@@ -9,31 +9,10 @@
 #include <string.h>
 
 #include "fsop.pb-c.h"
-#include "proto/codec.h"
 #include "proto/names.h"
+#include "tests/support/codec_kit.h"
 #include "tests/support/codec_samples.h"
 #include "tests/support/suite.h"
-
-static struct arena arena;
-static struct message message;
-static struct error error;
-
-static void setup(void) {
-        arena_init(&arena, 8u << 20);
-}
-
-static void teardown(void) {
-        arena_fini(&arena);
-}
-
-static int decode(struct bytes body, uint32_t fds) {
-        arena_reset(&arena);
-        return codec_decode_reply(&arena, body, fds, &message, &error);
-}
-
-static void free_bytes(struct bytes bytes) {
-        free((void *)(uintptr_t)bytes.data);
-}
 
 START_TEST(every_result_comes_back) {
         uint32_t n;
@@ -41,15 +20,15 @@ START_TEST(every_result_comes_back) {
         bool seen[FSOP_VERB_LIMIT] = {false};
         for (uint32_t i = 0; i < n; i++) {
                 struct bytes body = sample_encode_result(&results[i]);
-                int r = decode(body, SAMPLE_FDS);
-                free_bytes(body); /* what came out must not point into it */
+                int r = decode_reply(body, SAMPLE_FDS);
+                sample_free(body); /* what came out must not point into it */
                 ck_assert_msg(r == 0, "sample %u (%s): %s", i, verb_name(results[i].verb),
-                              r ? (const char *)error.message.data : "");
-                ck_assert_int_eq(message.kind, MESSAGE_RESULTS);
-                ck_assert(message.body.results.id == 7 && !message.body.results.last);
-                ck_assert_uint_eq(message.body.results.n_results, 1);
-                ck_assert_msg(result_equal(&results[i], &message.body.results.results[0]), "sample %u (%s) differs", i,
-                              verb_name(results[i].verb));
+                              r ? (const char *)decoded.error.message.data : "");
+                ck_assert_int_eq(decoded.message.kind, MESSAGE_RESULTS);
+                ck_assert(decoded.message.body.results.id == 7 && !decoded.message.body.results.last);
+                ck_assert_uint_eq(decoded.message.body.results.n_results, 1);
+                ck_assert_msg(result_equal(&results[i], &decoded.message.body.results.results[0]),
+                              "sample %u (%s) differs", i, verb_name(results[i].verb));
                 seen[results[i].verb] = true;
         }
         for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++)
@@ -64,27 +43,27 @@ START_TEST(results_of_a_batch_come_back) {
         struct message sent = {.kind = MESSAGE_RESULTS,
                                .body.results = {.id = UINT64_MAX, .results = results, .n_results = n, .last = true}};
         struct bytes body = sample_encode(&sent);
-        ck_assert_int_eq(decode(body, SAMPLE_FDS), 0);
-        ck_assert(message.body.results.id == UINT64_MAX && message.body.results.last);
-        ck_assert_uint_eq(message.body.results.n_results, n);
+        ck_assert_int_eq(decode_reply(body, SAMPLE_FDS), 0);
+        ck_assert(decoded.message.body.results.id == UINT64_MAX && decoded.message.body.results.last);
+        ck_assert_uint_eq(decoded.message.body.results.n_results, n);
         for (uint32_t i = 0; i < n; i++)
-                ck_assert(result_equal(&results[i], &message.body.results.results[i]));
-        free_bytes(body);
+                ck_assert(result_equal(&results[i], &decoded.message.body.results.results[i]));
+        sample_free(body);
 
         sent.body.results = (struct results){.id = 1, .last = true}; /* an end without results */
         body = sample_encode(&sent);
-        ck_assert_int_eq(decode(body, 0), 0);
-        ck_assert(message.body.results.n_results == 0 && message.body.results.last);
-        free_bytes(body);
+        ck_assert_int_eq(decode_reply(body, 0), 0);
+        ck_assert(decoded.message.body.results.n_results == 0 && decoded.message.body.results.last);
+        sample_free(body);
 }
 END_TEST
 
 START_TEST(welcome_and_failure_come_back) {
         struct message sent = {.kind = MESSAGE_WELCOME, .body.welcome = sample_welcome()};
         struct bytes body = sample_encode(&sent);
-        ck_assert_int_eq(decode(body, 0), 0);
-        free_bytes(body);
-        const struct welcome *a = &sent.body.welcome, *b = &message.body.welcome;
+        ck_assert_int_eq(decode_reply(body, 0), 0);
+        sample_free(body);
+        const struct welcome *a = &sent.body.welcome, *b = &decoded.message.body.welcome;
         ck_assert(a->version == b->version && a->features == b->features && a->foreign == b->foreign);
         ck_assert(a->frame_bytes_max == b->frame_bytes_max && a->batch_ops_max == b->batch_ops_max);
         ck_assert(a->batches_max == b->batches_max && bytes_equal(a->engine, b->engine));
@@ -93,10 +72,10 @@ START_TEST(welcome_and_failure_come_back) {
 
         sent = (struct message){.kind = MESSAGE_FAILURE, .body.failure = sample_error()};
         body = sample_encode(&sent);
-        ck_assert_int_eq(decode(body, 0), 0);
-        free_bytes(body);
-        ck_assert_int_eq(message.kind, MESSAGE_FAILURE);
-        ck_assert(error_equal(&sent.body.failure, &message.body.failure));
+        ck_assert_int_eq(decode_reply(body, 0), 0);
+        sample_free(body);
+        ck_assert_int_eq(decoded.message.kind, MESSAGE_FAILURE);
+        ck_assert(error_equal(&sent.body.failure, &decoded.message.body.failure));
 }
 END_TEST
 
@@ -118,16 +97,16 @@ START_TEST(bytes_are_those_of_the_schema) {
         for (uint32_t i = 0; i < n; i++) {
                 struct bytes body = sample_encode_result(&results[i]);
                 check_against_protobuf(body, verb_name(results[i].verb));
-                free_bytes(body);
+                sample_free(body);
         }
         struct message sent = {.kind = MESSAGE_WELCOME, .body.welcome = sample_welcome()};
         struct bytes body = sample_encode(&sent);
         check_against_protobuf(body, "Welcome");
-        free_bytes(body);
+        sample_free(body);
         sent = (struct message){.kind = MESSAGE_FAILURE, .body.failure = sample_error()};
         body = sample_encode(&sent);
         check_against_protobuf(body, "Failure");
-        free_bytes(body);
+        sample_free(body);
 }
 END_TEST
 
@@ -167,7 +146,7 @@ START_TEST(stat_fields_have_the_schemas_numbers) {
         ck_assert(stat->mtime_sec == -18 && stat->mtime_nsec == 19 && stat->rdev_major == 20 && stat->rdev_minor == 21);
         ck_assert(stat->dev_major == 22 && stat->dev_minor == 23 && stat->mnt_id == 24);
         fsop__v1__server_message__free_unpacked(read, NULL);
-        free_bytes(body);
+        sample_free(body);
 }
 END_TEST
 
@@ -186,7 +165,7 @@ START_TEST(no_result_is_longer_than_promised) {
                 /* the envelope and Results around it: two tags, a length of at most five bytes each, and the id */
                 ck_assert_msg(codec_result_bytes(result) + 14 >= body.len, "sample %u (%s): %zu promised, %zu made", i,
                               verb_name(result->verb), codec_result_bytes(result), body.len);
-                free_bytes(body);
+                sample_free(body);
         }
 }
 END_TEST
@@ -197,7 +176,7 @@ static void check_promise(const struct job_answer *answer, const char *what) {
         size_t promised = codec_result_bytes(&result);
         ck_assert_msg(promised >= body.len, "%s: %zu promised, %zu made", what, promised, body.len);
         ck_assert_msg(promised <= body.len * 5 / 4, "%s: %zu promised, only %zu made", what, promised, body.len);
-        free_bytes(body);
+        sample_free(body);
 }
 
 /* Pages are cut by what is promised of each entry, so each alone must keep it: many of the longest, and nothing else.
@@ -243,10 +222,10 @@ START_TEST(newer_daemons_are_understood) {
                 0xf0, 0x01, 1,                                         /* a field 30 of Results */
                 0x18, 1,                                               /* last */
         };
-        int r = decode((struct bytes){body, sizeof(body)}, 0);
-        ck_assert_msg(r == 0, "%s", r ? (const char *)error.message.data : "");
-        const struct result *result = &message.body.results.results[0];
-        ck_assert(message.body.results.last && message.body.results.id == 7);
+        int r = decode_reply((struct bytes){body, sizeof(body)}, 0);
+        ck_assert_msg(r == 0, "%s", r ? (const char *)decoded.error.message.data : "");
+        const struct result *result = &decoded.message.body.results.results[0];
+        ck_assert(decoded.message.body.results.last && decoded.message.body.results.id == 7);
         ck_assert_int_eq(result->verb, FSOP_VERB_CHOWN);
         ck_assert_int_eq(result->outcome, FSOP_OUTCOME_UNKNOWN);
         ck_assert_int_eq(result->error.code, FSOP_EUNKNOWN);
@@ -274,7 +253,7 @@ static int decode_jobs(Fsop__V1__Verb verb, Fsop__V1__Jobs *jobs) {
         size_t len = fsop__v1__server_message__pack(&server, body);
         uint8_t *copy = malloc(len);
         memcpy(copy, body, len);
-        int r = decode((struct bytes){copy, len}, 0);
+        int r = decode_reply((struct bytes){copy, len}, 0);
         free(copy);
         return r;
 }
@@ -312,8 +291,8 @@ START_TEST(jobs_of_newer_daemons_are_understood) {
         answer.base.n_unknown_fields = 1;
         answer.base.unknown_fields = &unknown;
         int r = decode_jobs(FSOP__V1__VERB__VERB_JOB_WATCH, &answer);
-        ck_assert_msg(r == 0, "%s", r ? (const char *)error.message.data : "");
-        const struct job_answer *got = &message.body.results.results[0].value.job;
+        ck_assert_msg(r == 0, "%s", r ? (const char *)decoded.error.message.data : "");
+        const struct job_answer *got = &decoded.message.body.results.results[0].value.job;
         ck_assert(got->n_jobs == 1 && got->n_failures == 1 && got->n_events == 1 && got->n_digests == 0);
         ck_assert_int_eq(got->jobs[0].state, FSOP_JOB_UNKNOWN);
         ck_assert_int_eq(got->jobs[0].as, FSOP_AS_AUTO);
@@ -377,7 +356,7 @@ START_TEST(job_fields_have_the_schemas_names) {
         ck_assert(job->error && job->error->code == FSOP_ENOSPC && job->error->retryable && job->error->os_error == 28);
         ck_assert(job->event == 33);
         fsop__v1__server_message__free_unpacked(read, NULL);
-        free_bytes(body);
+        sample_free(body);
 }
 END_TEST
 
@@ -411,9 +390,10 @@ START_TEST(wrong_results_are_refused) {
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 uint8_t *copy = malloc(rows[i].len);
                 memcpy(copy, rows[i].bytes, rows[i].len);
-                int r = decode((struct bytes){.data = copy, .len = rows[i].len}, SAMPLE_FDS);
+                int r = decode_reply((struct bytes){.data = copy, .len = rows[i].len}, SAMPLE_FDS);
                 ck_assert_msg(r == -FSOP_EPROTO, "%s: %d", rows[i].what, r);
-                ck_assert(error.code == FSOP_EPROTO && error.message.len > 0 && message.kind == MESSAGE_NONE);
+                ck_assert(decoded.error.code == FSOP_EPROTO && decoded.error.message.len > 0 &&
+                          decoded.message.kind == MESSAGE_NONE);
                 free(copy);
         }
 }
@@ -465,19 +445,19 @@ START_TEST(too_many_results_are_refused) {
         struct message sent = {.kind = MESSAGE_RESULTS,
                                .body.results = {.id = 1, .results = results, .n_results = WIRE_BATCH_OPS_MAX}};
         struct bytes body = sample_encode(&sent);
-        ck_assert_int_eq(decode(body, 0), 0);
-        free_bytes(body);
+        ck_assert_int_eq(decode_reply(body, 0), 0);
+        sample_free(body);
         sent.body.results.n_results++;
         body = sample_encode(&sent);
-        ck_assert_int_eq(decode(body, 0), -FSOP_EPROTO);
-        free_bytes(body);
+        ck_assert_int_eq(decode_reply(body, 0), -FSOP_EPROTO);
+        sample_free(body);
 }
 END_TEST
 
 int main(void) {
         Suite *suite = suite_create("codec_reply");
         TCase *tcase = tcase_create("replies");
-        tcase_add_checked_fixture(tcase, setup, teardown);
+        tcase_add_checked_fixture(tcase, decoded_setup, decoded_teardown);
         tcase_add_test(tcase, every_result_comes_back);
         tcase_add_test(tcase, results_of_a_batch_come_back);
         tcase_add_test(tcase, welcome_and_failure_come_back);

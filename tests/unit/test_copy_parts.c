@@ -26,22 +26,7 @@
 
 #define MIB (1u << 20)
 
-/* ---- a file and its copy -------------------------------------------------------------------------------------------- */
-
-static void fill(const char *name, uint64_t offset, size_t bytes) {
-        int fd = open(scene_path(name), O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
-        uint64_t words[512];
-
-        ck_assert_int_ge(fd, 0);
-        for (size_t done = 0; done < bytes; done += sizeof(words)) {
-                size_t n = bytes - done < sizeof(words) ? bytes - done : sizeof(words);
-
-                for (size_t i = 0; i < 512; i++)
-                        words[i] = (offset + done + i * 8) * UINT64_C(0x9e3779b97f4a7c15) + bytes;
-                ck_assert_int_eq(pwrite(fd, words, n, (off_t)(offset + done)), (ssize_t)n);
-        }
-        close(fd);
-}
+/* ---- a file and its copy ----------------------------------------------------------------------------------------- */
 
 static struct copy_job *job;
 static struct copy_dir *top;
@@ -95,22 +80,22 @@ static unsigned step_all(struct copy_part *part, uint64_t bytes) {
         return steps;
 }
 
-/* ---- parts ------------------------------------------------------------------------------------------------------------ */
+/* ---- parts ------------------------------------------------------------------------------------------------------- */
 
 static void build_big(int kind) {
         scene_mkdir("tree/src", 0, 0755);
         switch (kind) {
         case 0:
-                fill("tree/src/big", 0, 21 * MIB + 4321);
+                scene_fill("tree/src/big", 0, 21 * MIB + 4321);
                 break;
         case 1: /* data, holes, and a hole at the end */
-                fill("tree/src/big", 0, MIB + 5);
-                fill("tree/src/big", 30 * MIB, 5 * MIB);
-                fill("tree/src/big", 60 * MIB, 7);
+                scene_fill("tree/src/big", 0, MIB + 5);
+                scene_fill("tree/src/big", 30 * MIB, 5 * MIB);
+                scene_fill("tree/src/big", 60 * MIB, 7);
                 ck_assert_int_eq(truncate(scene_path("tree/src/big"), 100 * MIB + 1), 0);
                 break;
         case 2: /* a hole first */
-                fill("tree/src/big", 50 * MIB, 6 * MIB + 1);
+                scene_fill("tree/src/big", 50 * MIB, 6 * MIB + 1);
                 break;
         }
         ck_assert_int_eq(chown(scene_path("tree/src/big"), NOBODY, SOMEBODY), 0);
@@ -267,7 +252,8 @@ START_TEST(gone_on_with_at_the_end) {
         copy_part_finish(part, &file);
         ck_assert_int_eq(file.outcome, COPY_COPIED);
         leave();
-        snprintf(name, sizeof(name), "tree/%s/%s", _i ? ".fsop-7-0123456789abcdef" : "dst", _i ? "big" : record.temporary);
+        snprintf(name, sizeof(name), "tree/%s/%s", _i ? ".fsop-7-0123456789abcdef" : "dst",
+                 _i ? "big" : record.temporary);
         ino = scene_stat(name).ino;
         begin(_i != 0);
         const char *parts[] = {record.temporary};
@@ -297,7 +283,7 @@ START_TEST(the_source_changes) {
         copy_part_begin(&job->tree, top, &file, NULL, &part);
         copy_part_step(part, 5 * MIB, &error);
         if (_i % 2 == 0)
-                fill("tree/src/big", MIB, 10); /* behind us */
+                scene_fill("tree/src/big", MIB, 10); /* behind us */
         else
                 ck_assert_int_eq(truncate(scene_path("tree/src/big"), 6 * MIB), 0);
         while ((n = copy_part_step(part, 5 * MIB, &error)) > 0)
@@ -374,7 +360,7 @@ START_TEST(flushed_beside_it) {
 }
 END_TEST
 
-/* ---- reading back ------------------------------------------------------------------------------------------------------ */
+/* ---- reading back ------------------------------------------------------------------------------------------------ */
 
 static void digest_of(const char *name, uint8_t digest[COPY_DIGEST_BYTES]) {
         crypto_generichash_state state;
@@ -468,9 +454,9 @@ static void build_small(void) {
         scene_symlink("g", "tree/src/link");
         ck_assert_int_eq(mkfifo(scene_path("tree/src/fifo"), 0600), 0);
         ck_assert_int_eq(setxattr(scene_path("tree/src/g"), "user.name", "v", 1, 0), 0);
-        fill("tree/src/holes", 200000, 5000);
+        scene_fill("tree/src/holes", 200000, 5000);
         ck_assert_int_eq(truncate(scene_path("tree/src/holes"), 500000), 0);
-        fill("tree/src/large", 0, 5 * MIB);
+        scene_fill("tree/src/large", 0, 5 * MIB);
 }
 
 static void system_clean(void) {

@@ -5,6 +5,7 @@
  * that turns are counted in operations here.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/support/steps_kit.h"
 #include "tests/support/suite.h"
