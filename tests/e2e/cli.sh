@@ -54,6 +54,8 @@ for shell in bash zsh fish; do
         contains "… knows fallocate's options" "collapse-range" "$output"
         if command -v $shell >/dev/null; then
                 $shell -n <<<"$output" && ok "$shell can read it" || fail "$shell can read it"
+        else
+                skip "whether $shell can read its completion: needs $shell"
         fi
 done
 
@@ -108,6 +110,8 @@ if command -v script >/dev/null; then
         terminal=$(script -qec "setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups -- fsop --json stat 'a${csi}31m'" /dev/null)
         lacks "JSON on a terminal is not raw either" "$csi" "$terminal"
         contains "… it has the name all the same" 'a\u009B31m' "$terminal"
+else
+        skip "names on a terminal: needs script"
 fi
 exits 0 "-- ends the options" n rm -- -dash "$odd" "sp ace" "$long"
 

@@ -146,6 +146,13 @@ bool sys_socket_is_read(os_fd socket) {
         return !kit_is_unread;
 }
 
+bool kit_is_gone;
+
+bool sys_socket_is_gone(os_fd socket) {
+        (void)socket;
+        return kit_is_gone;
+}
+
 void sys_socket_shut(os_fd socket) {
         (void)socket;
 }

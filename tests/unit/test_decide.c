@@ -600,6 +600,9 @@ START_TEST(passed_files) {
                 question.to = (struct end){.present = true, .caller_only = true};
                 policy_decide(policy, &question, &verdict);
                 ck_assert_int_eq(verdict.kind, D);
+                question.to.path = text("/srv/build/y"); /* wherever it was said to be */
+                policy_decide(policy, &question, &verdict);
+                ck_assert_int_eq(verdict.kind, D);
                 question.to = question.at;
                 question.at = (struct end){.present = true, .caller_only = true};
                 policy_decide(policy, &question, &verdict);

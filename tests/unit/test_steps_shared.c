@@ -97,8 +97,9 @@ static uint64_t charged_for(uint32_t n) {
         for (uint32_t i = 0; i < n; i++)
                 ops[i] = chown_op("/srv/build/f", 1000);
         start(CALLER_UID);
+        bytes = server.bytes_most = server.bytes;
         begin_held(ops, n);
-        bytes = session->account->bytes;
+        bytes = server.bytes_most - bytes;
         complete_all(IO_RESOLVE, 0);
         rounds();
         complete_all(IO_RUN, 0);
