@@ -14,7 +14,7 @@ const struct peer builder = {.uid = 1000, .gid = 1000, .groups = builder_groups,
 const struct peer foreigner = {.uid = 1000, .gid = 1000, .groups = builder_groups, .n_groups = 2, .foreign = true};
 const struct peer foreign_root = {.uid = 0, .gid = 0, .fully_capable = true, .foreign = true};
 const struct peer alice = {.uid = 1001, .gid = 1001};
-static const char *const own_paths[] = {"/etc/fsopd", "/srv/build/deep/own"};
+static const char *const own_paths[] = {"/etc/fsopd", "/srv/build/own", "/srv/build/deep/own"};
 
 void drop(void) {
         roots = roots_unref(roots);
@@ -57,6 +57,7 @@ void setup(void) {
                                                   "/home/builder",
                                                   "/home/builder/in",
                                                   "/home/alice",
+                                                  "/srv/build/own",
                                                   "/srv/build/deep",
                                                   "/srv/build/deep/own"};
 

@@ -99,7 +99,7 @@ START_TEST(every_refusal_has_its_reason) {
                 {{.verb = FSOP_VERB_FALLOCATE, .args.fallocate = {.offset = UINT64_MAX, .length = 5}},
                  "/srv/build/x",
                  "out of range"},
-                {{.verb = FSOP_VERB_STAT}, "/srv/build/deep/own", "daemon's own"},
+                {{.verb = FSOP_VERB_STAT}, "/srv/build/own", "daemon's own"},
                 {{.verb = FSOP_VERB_STAT}, "/srv/build/keep", "excludes"},
                 {{.verb = FSOP_VERB_OPEN_FD}, "/srv/build/x", "ops"},
                 {{.verb = FSOP_VERB_STAT}, "/elsewhere", "no rule"},
