@@ -14,7 +14,6 @@ const struct peer builder = {.uid = 1000, .gid = 1000, .groups = builder_groups,
 const struct peer foreigner = {.uid = 1000, .gid = 1000, .groups = builder_groups, .n_groups = 2, .foreign = true};
 const struct peer foreign_root = {.uid = 0, .gid = 0, .fully_capable = true, .foreign = true};
 const struct peer alice = {.uid = 1001, .gid = 1001};
-static const char *const own_paths[] = {"/etc/fsopd", "/srv/build/own", "/srv/build/deep/own"};
 
 void drop(void) {
         roots = roots_unref(roots);
@@ -30,16 +29,22 @@ int load_from(const char *const *directories, uint32_t n, const char *const *own
         return policy_load(&config, &policy, &report);
 }
 
-int load_text(const char *text) {
+/* The daemon's own places are /etc/fsopd and OWN. */
+static int load_beside(const char *own, const char *text) {
         static const char *const directories[] = {"/p"};
+        const char *const own_paths[] = {"/etc/fsopd", own};
 
         fake_n_files = 0;
         fake_file_add("/p/a.yaml", text);
-        return load_from(directories, 1, own_paths, sizeof(own_paths) / sizeof(own_paths[0]));
+        return load_from(directories, 1, own_paths, 2);
+}
+
+int load_text(const char *text) {
+        return load_beside("/srv/build/deep/own", text);
 }
 
 void load(const char *text) {
-        if (load_text(text) != 0)
+        if (load_beside("/srv/build/own", text) != 0)
                 ck_abort_msg("%s: %s", report.notes[0].where, report.notes[0].text);
         ck_assert_int_eq(roots_new(policy, &roots), 0);
 }
