@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_copy_guard.c: copies with a rule's rights whose ends are carried out of the rule's directory on the way, that meet names which
- * are kept out, or that others would like to look into.
+ * test_copy_guard.c: copies with a rule's rights whose ends are carried out of the rule's directory on the way, that
+ * meet names which are kept out, or that others would like to look into.
  */
 #include <check.h>
 #include <stdio.h>
@@ -94,7 +94,8 @@ START_TEST(the_target_is_carried_away_before_its_end) {
 }
 END_TEST
 
-/* ---- objects ---------------------------------------------------------------------------------------------------------------- */
+/* ---- objects
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 /* A mount on a file, which its directory's owner knows nothing of. */
 START_TEST(a_file_on_another_mount) {
@@ -118,7 +119,8 @@ END_TEST
 
 /* A rule for what belongs to the caller is none for a stranger's directory in the target. */
 START_TEST(a_directory_of_somebody_else) {
-        static const char *const mine[] = {"tree/src", "tree/src/d", "tree/src/d/file", "tree/src/f", "tree/src/g", "tree/dst"};
+        static const char *const mine[] = {"tree/src",   "tree/src/d", "tree/src/d/file",
+                                           "tree/src/f", "tree/src/g", "tree/dst"};
 
         furnish();
         scene_mkdir("tree/dst", 0, 0755);
@@ -135,7 +137,8 @@ START_TEST(a_directory_of_somebody_else) {
 }
 END_TEST
 
-/* ---- names --------------------------------------------------------------------------------------------------------------- */
+/* ---- names
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static const char *kept_out(void *context, struct bytes path) {
         const char *const *names = context;
@@ -169,7 +172,8 @@ START_TEST(names_that_are_kept_out) {
 }
 END_TEST
 
-/* ---- on the way ------------------------------------------------------------------------------------------------------------ */
+/* ---- on the way
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* Until it is finished nobody else may enter what is made. */
 START_TEST(nobody_looks_into_what_is_made) {

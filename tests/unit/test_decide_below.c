@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_decide_below.c: names that an operation meets below the place that was decided on: a walk, and the files of a copy.
+ * test_decide_below.c: names that an operation meets below the place that was decided on: a walk, and the files of a
+ * copy.
  */
 #include <check.h>
 
@@ -24,13 +25,13 @@ START_TEST(names_that_are_kept_out) {
                 const char *top, *below;
                 bool unlink, chmod;
         } cases[] = {
-                {"/srv/build", "x", false, false},        {"/srv/build", "keep", true, true},
+                {"/srv/build", "x", false, false},         {"/srv/build", "keep", true, true},
                 {"/srv/build", "keep/deep/x", true, true}, {"/srv/build", "keeper", false, false},
-                {"/srv/build/keep", "x", true, true},     {"/srv/build/keep", "", true, true},
-                {"/srv/build", "own", true, true},        {"/srv/build", "own/x", true, true},
-                {"/srv", "build/own/x", true, true},      {"/", "etc/fsopd/x", true, true},
-                {"/srv/build", "owner", false, false},    {"/srv/build", "no", true, false},
-                {"/srv/build/no", "x", true, false},      {"/srv/build", "hers/x", false, false},
+                {"/srv/build/keep", "x", true, true},      {"/srv/build/keep", "", true, true},
+                {"/srv/build", "own", true, true},         {"/srv/build", "own/x", true, true},
+                {"/srv", "build/own/x", true, true},       {"/", "etc/fsopd/x", true, true},
+                {"/srv/build", "owner", false, false},     {"/srv/build", "no", true, false},
+                {"/srv/build/no", "x", true, false},       {"/srv/build", "hers/x", false, false},
         };
 
         load(RULES);
@@ -38,8 +39,10 @@ START_TEST(names_that_are_kept_out) {
                 const char *unlink = met(&builder, FSOP_VERB_UNLINK, cases[i].top, cases[i].below);
                 const char *chmod = met(&builder, FSOP_VERB_CHMOD, cases[i].top, cases[i].below);
 
-                ck_assert_msg((unlink != NULL) == cases[i].unlink, "unlink, case %zu: %s", i, unlink ? unlink : "not kept out");
-                ck_assert_msg((chmod != NULL) == cases[i].chmod, "chmod, case %zu: %s", i, chmod ? chmod : "not kept out");
+                ck_assert_msg((unlink != NULL) == cases[i].unlink, "unlink, case %zu: %s", i,
+                              unlink ? unlink : "not kept out");
+                ck_assert_msg((chmod != NULL) == cases[i].chmod, "chmod, case %zu: %s", i,
+                              chmod ? chmod : "not kept out");
         }
         ck_assert_ptr_nonnull(met(&alice, FSOP_VERB_CHMOD, "/srv/build", "hers/x"));
 }
@@ -64,13 +67,16 @@ START_TEST(whether_anything_is_kept_out_below) {
         static const struct {
                 const char *path;
                 bool any;
-        } cases[] = {{"/", true}, {"/srv", true}, {"/srv/build", true}, {"/etc", true}, {"/srv/other", false}, {"/srv/build/in", false}};
+        } cases[] = {{"/", true},    {"/srv", true},        {"/srv/build", true},
+                     {"/etc", true}, {"/srv/other", false}, {"/srv/build/in", false}};
 
         load(RULES);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-                ck_assert_msg(policy_excludes_below(policy, &builder, policy->rules[0], text(cases[i].path)) == cases[i].any, "%s",
-                              cases[i].path);
-        load("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/other, exclude: [/srv/other/keep], ops: all}\n");
+                ck_assert_msg(policy_excludes_below(policy, &builder, policy->rules[0], text(cases[i].path)) ==
+                                      cases[i].any,
+                              "%s", cases[i].path);
+        load("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/other, exclude: [/srv/other/keep], ops: "
+             "all}\n");
         ck_assert(policy_excludes_below(policy, &builder, policy->rules[0], text("/srv/other")));
         load("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/other, ops: all}\n"
              "  - {name: d, effect: deny, user: builder, path: /srv/other/no, ops: [unlink]}\n");

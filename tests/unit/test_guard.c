@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_guard.c: what a rule demands holds where the kernel does not answer, too: with each system call failing in turn, nothing that
- * is excluded is reached, moved or changed. And what is left of its demands that test_resolve.c and test_run.c do not try.
+ * test_guard.c: what a rule demands holds where the kernel does not answer, too: with each system call failing in turn,
+ * nothing that is excluded is reached, moved or changed. And what is left of its demands that test_resolve.c and
+ * test_run.c do not try.
  */
 #include <check.h>
 #include <errno.h>
@@ -18,7 +19,8 @@
 #include "tests/support/scene.h"
 #include "tests/support/suite.h"
 
-/* ---- what is excluded ------------------------------------------------------------------------------------------------ */
+/* ---- what is excluded
+ * ------------------------------------------------------------------------------------------------ */
 
 static struct object_id excluded_id;
 static os_fd excluded_fd;
@@ -71,7 +73,8 @@ static void set_up(void) {
         built = false;
 }
 
-#define CREATE {.create = true, .mode = 0644}
+#define CREATE                                                                                                         \
+        { .create = true, .mode = 0644 }
 
 /* None of these may be done. */
 static const struct job {
@@ -84,13 +87,25 @@ static const struct job {
         {"stat, through", {.verb = FSOP_VERB_STAT}, "d/through/file"},
         {"ls", {.verb = FSOP_VERB_LS, .at = {.follow = true}, .args.ls = {.entries_max = 10}}, "d/into"},
         {"open-fd", {.verb = FSOP_VERB_OPEN_FD, .args.open = {.read = true}}, "d/holds/secret/file"},
-        {"open", {.verb = FSOP_VERB_OPEN, .at = {.follow = true}, .args.open = {.write = true, .truncate = true, .create = CREATE}}, "d/onto"},
+        {"open",
+         {.verb = FSOP_VERB_OPEN,
+          .at = {.follow = true},
+          .args.open = {.write = true, .truncate = true, .create = CREATE}},
+         "d/onto"},
         {"mkdir", {.verb = FSOP_VERB_MKDIR, .args.mkdir = CREATE}, "d/into/new"},
         {"chown", {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .uid = SOMEBODY}}, "d/holds/secret"},
-        {"chown, through", {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .uid = SOMEBODY}}, "d/through/file"},
-        {"chown -R", {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .uid = SOMEBODY, .walk = {.recursive = true}}}, "d/holds", .walks = true},
-        {"chmod -RL", {.verb = FSOP_VERB_CHMOD, .args.chmod = {.clear = 07777, .set = 0750,
-                                                               .walk = {.recursive = true, .follow = FSOP_FOLLOW_ALWAYS}}}, "d", .walks = true},
+        {"chown, through",
+         {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .uid = SOMEBODY}},
+         "d/through/file"},
+        {"chown -R",
+         {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .uid = SOMEBODY, .walk = {.recursive = true}}},
+         "d/holds",
+         .walks = true},
+        {"chmod -RL",
+         {.verb = FSOP_VERB_CHMOD,
+          .args.chmod = {.clear = 07777, .set = 0750, .walk = {.recursive = true, .follow = FSOP_FOLLOW_ALWAYS}}},
+         "d",
+         .walks = true},
         {"unlink -r", {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true}}, "d/holds", .walks = true},
         {"rename", {.verb = FSOP_VERB_RENAME}, "d/holds", "d/moved"},
         {"rename, itself", {.verb = FSOP_VERB_RENAME}, "d/holds/secret", "d/moved"},
@@ -119,10 +134,11 @@ static bool try(const struct job *job, unsigned n, int error) {
         hit = calls_made >= n;
         calls_fail(0, 0);
         /* a walk makes nothing of what is gone meanwhile */
-        ck_assert_msg(code < 0 || (error == ENOENT && job->walks), "%s, call %u (%s): it was done", job->name, n, strerror(error));
-        ck_assert_msg(hit || request->sys.guarded, "%s: %d, and not because of the rule", job->name, code);
-        ck_assert_msg(fingerprint("tree/d/holds/secret") == was, "%s, call %u (%s): it reached what is excluded", job->name, n,
+        ck_assert_msg(code < 0 || (error == ENOENT && job->walks), "%s, call %u (%s): it was done", job->name, n,
                       strerror(error));
+        ck_assert_msg(hit || request->sys.guarded, "%s: %d, and not because of the rule", job->name, code);
+        ck_assert_msg(fingerprint("tree/d/holds/secret") == was, "%s, call %u (%s): it reached what is excluded",
+                      job->name, n, strerror(error));
         request_free(request);
         ck_assert_uint_eq(open_descriptors(), before);
         built = fingerprint("tree/d") == all;
@@ -149,7 +165,8 @@ START_TEST(each_call_fails_where_something_is_excluded) {
 }
 END_TEST
 
-/* ---- mounts ---------------------------------------------------------------------------------------------------------- */
+/* ---- mounts
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static int stat_from(os_fd base, const char *path, bool is_client_fd, unsigned failing) {
         struct request *request = request_new(FSOP_VERB_STAT, path);
@@ -165,8 +182,8 @@ static int stat_from(os_fd base, const char *path, bool is_client_fd, unsigned f
         return code;
 }
 
-/* The system's mounts below the rule's directory are met from there, and from its handles; a client's descriptor crosses none, and
- * neither does what cannot be looked at. */
+/* The system's mounts below the rule's directory are met from there, and from its handles; a client's descriptor
+ * crosses none, and neither does what cannot be looked at. */
 START_TEST(who_may_cross_a_mount) {
         int fd;
 
@@ -189,7 +206,8 @@ START_TEST(who_may_cross_a_mount) {
 }
 END_TEST
 
-/* ---- traps ----------------------------------------------------------------------------------------------------------- */
+/* ---- traps
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static int open_elevated(const char *path, bool create) {
         struct request *request = request_new(FSOP_VERB_OPEN, path);
@@ -208,9 +226,15 @@ START_TEST(who_may_lay_a_trap) {
                 uint32_t parent_uid, parent_mode, uid;
                 int code;
         } cases[] = {
-                {0, 01777, SOMEBODY, -FSOP_EPERM}, {0, 01775, SOMEBODY, -FSOP_EPERM}, {0, 01757, SOMEBODY, -FSOP_EPERM},
-                {0, 01755, SOMEBODY, 0},           {0, 0775, SOMEBODY, 0},            {SOMEBODY, 01777, SOMEBODY, 0},
-                {SOMEBODY, 01777, 777, -FSOP_EPERM}, {0, 01777, 0, 0},                {0, 01777, NOBODY, 0},
+                {0, 01777, SOMEBODY, -FSOP_EPERM},
+                {0, 01775, SOMEBODY, -FSOP_EPERM},
+                {0, 01757, SOMEBODY, -FSOP_EPERM},
+                {0, 01755, SOMEBODY, 0},
+                {0, 0775, SOMEBODY, 0},
+                {SOMEBODY, 01777, SOMEBODY, 0},
+                {SOMEBODY, 01777, 777, -FSOP_EPERM},
+                {0, 01777, 0, 0},
+                {0, 01777, NOBODY, 0},
         };
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

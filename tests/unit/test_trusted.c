@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_trusted.c: which files may steer the daemon, and which it takes for its own; and each system call on the way to them failing.
+ * test_trusted.c: which files may steer the daemon, and which it takes for its own; and each system call on the way to
+ * them failing.
  */
 #include <check.h>
 #include <errno.h>
@@ -51,7 +52,8 @@ static int list(const char *name) {
         return (int)n;
 }
 
-/* ---- what steers it ----------------------------------------------------------------------------------------------------- */
+/* ---- what steers it
+ * ----------------------------------------------------------------------------------------------------- */
 
 START_TEST(files_in_whose_hands) {
         static const struct {
@@ -140,7 +142,8 @@ START_TEST(what_is_no_file) {
 }
 END_TEST
 
-/* ---- its own -------------------------------------------------------------------------------------------------------------- */
+/* ---- its own
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static int append_to(const char *name) {
         os_fd fd;
@@ -219,7 +222,8 @@ START_TEST(directories_of_its_own) {
 }
 END_TEST
 
-/* ---- calls that fail -------------------------------------------------------------------------------------------------------- */
+/* ---- calls that fail
+ * -------------------------------------------------------------------------------------------------------- */
 
 static int make_own(const char *name) {
         return sys_make_own_file(scene_path(name));
@@ -233,8 +237,8 @@ START_TEST(each_call_fails) {
         static const struct {
                 int (*call)(const char *name);
                 const char *name;
-        } jobs[] = {{read_file, "dir/link"}, {check_directory, "dir"}, {list, "dir"}, {append_to, "dir/log"}, {make_own, "dir/own"},
-                    {rename_own, "dir/moves"}};
+        } jobs[] = {{read_file, "dir/link"}, {check_directory, "dir"}, {list, "dir"},
+                    {append_to, "dir/log"},  {make_own, "dir/own"},    {rename_own, "dir/moves"}};
         static const int errors[] = {EIO, EMFILE, EACCES};
         unsigned before = open_descriptors(), failed = 0;
 

@@ -15,7 +15,8 @@
 static struct request *chown_all(const char *path, enum fsop_follow follow) {
         struct request *request = request_new(FSOP_VERB_CHOWN, path);
 
-        request->op.args.chown = (struct chown_args){.has_uid = true, .uid = SOMEBODY, .walk = {.recursive = true, .follow = follow}};
+        request->op.args.chown =
+                (struct chown_args){.has_uid = true, .uid = SOMEBODY, .walk = {.recursive = true, .follow = follow}};
         request_elevate(request, NULL);
         return request;
 }
@@ -35,7 +36,8 @@ static const struct walk_result *result(const struct request *request) {
 static bool failed_with(const struct request *request, uint32_t i, const char *path, enum fsop_errno code) {
         const struct walk_failure *failure = &result(request)->failures[i];
 
-        return failure->code == code && failure->path.len == strlen(path) && memcmp(failure->path.data, path, strlen(path)) == 0;
+        return failure->code == code && failure->path.len == strlen(path) &&
+               memcmp(failure->path.data, path, strlen(path)) == 0;
 }
 
 static const char *numbered(const char *before, unsigned number, const char *behind) {
@@ -46,7 +48,8 @@ static const char *numbered(const char *before, unsigned number, const char *beh
         return names[next % 4];
 }
 
-/* ---- links ------------------------------------------------------------------------------------------------------------ */
+/* ---- links
+ * ------------------------------------------------------------------------------------------------------------ */
 
 #define MANY 600
 
@@ -72,7 +75,8 @@ END_TEST
 
 #define CHAIN 40
 
-/* The way back out of a link is kept open, so there is an end to links behind links: it is told, and the rest is done. */
+/* The way back out of a link is kept open, so there is an end to links behind links: it is told, and the rest is done.
+ */
 START_TEST(chains_of_links_have_an_end) {
         struct request *request = chown_all("t", FSOP_FOLLOW_ALWAYS);
         unsigned before = open_descriptors();
@@ -126,7 +130,8 @@ START_TEST(a_link_has_no_mode) {
 }
 END_TEST
 
-/* ---- changed meanwhile ------------------------------------------------------------------------------------------------- */
+/* ---- changed meanwhile
+ * ------------------------------------------------------------------------------------------------- */
 
 /* The root of what is removed has to be what was looked at. */
 START_TEST(another_directory_under_the_name) {
@@ -167,7 +172,7 @@ START_TEST(another_directory_on_the_way_back) {
         scene_mkdir("tree/t/a", 0, 0755);
         scene_file("tree/t/a/file", 0, 0644, "x");
         request->sys.excluded = swap_at;
-        request->sys.excluded_context = (void *)(uintptr_t)"a/file";
+        request->sys.excluded_context = (void *)(uintptr_t) "a/file";
         ck_assert_int_eq(request_run(request), -FSOP_ESTALE);
         ck_assert_uint_eq(result(request)->failed, 1);
         ck_assert(failed_with(request, 0, "a", FSOP_ESTALE));
