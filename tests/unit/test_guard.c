@@ -250,6 +250,50 @@ START_TEST(who_may_lay_a_trap) {
 }
 END_TEST
 
+/* ---- what comes meanwhile -------------------------------------------------------------------------------------------
+ */
+
+/* A file that was not there when the way to it was looked at, and is when it is made: it is asked about like any other.
+ */
+START_TEST(who_was_faster) {
+        static const struct {
+                uint32_t uid;
+                bool linked, symbolic;
+                int code;
+        } cases[] = {{NOBODY, false, false, 0},
+                     {SOMEBODY, false, false, -FSOP_EPERM},
+                     {NOBODY, true, false, -FSOP_EPERM},
+                     {NOBODY, false, true, -FSOP_EAGAIN}};
+
+        scene.guard.owned_by_caller = true;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct request *request = request_new(FSOP_VERB_OPEN, "new");
+
+                request_elevate(request, NULL);
+                request->sys.at.follow = cases[i].symbolic;
+                request->op.args.open =
+                        (struct open_args){.write = true, .truncate = true, .create = {.create = true, .mode = 0644}};
+                ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+                scene_file("outside/file", cases[i].uid, 0644, "text");
+                if (cases[i].symbolic)
+                        scene_symlink("../outside/file", "tree/new");
+                else if (cases[i].linked)
+                        ck_assert_int_eq(link(scene_path("outside/file"), scene_path("tree/new")), 0);
+                else
+                        ck_assert_int_eq(rename(scene_path("outside/file"), scene_path("tree/new")), 0);
+                sys_run(&request->sys);
+                sys_release(&request->sys);
+                identity_wear_service();
+                ck_assert_msg(request->sys.code == cases[i].code, "case %zu: %d", i, request->sys.code);
+                ck_assert_uint_eq(scene_stat(cases[i].symbolic ? "outside/file" : "tree/new").size,
+                                  cases[i].code == 0 ? 0 : 4);
+                request_free(request);
+                scene_remove("tree/new");
+                unlink(scene_path("outside/file"));
+        }
+}
+END_TEST
+
 int main(void) {
         Suite *suite = suite_create("guard");
         TCase *failing = tcase_create("failing"), *rest = tcase_create("rest");
@@ -260,6 +304,7 @@ int main(void) {
         tcase_add_checked_fixture(rest, scene_open, scene_close);
         tcase_add_test(rest, who_may_cross_a_mount);
         tcase_add_test(rest, who_may_lay_a_trap);
+        tcase_add_test(rest, who_was_faster);
         suite_add_tcase(suite, failing);
         suite_add_tcase(suite, rest);
         return suite_run(suite);
