@@ -198,11 +198,32 @@ START_TEST(who_may_cross_a_mount) {
         ck_assert_int_eq(stat_from(OS_FD_NONE, "dir/mounted/file", false, 0), 0);
         ck_assert_int_eq(stat_from(fd, "mounted/file", false, 0), 0);
         ck_assert_int_eq(stat_from(fd, "mounted/file", true, 0), -FSOP_EXDEV);
+        ck_assert_int_eq(stat_from(fd, "mounted", true, 0), -FSOP_EXDEV);
         ck_assert_int_eq(stat_from(fd, "mounted/file", false, 1), -FSOP_EXDEV);
         scene.guard.one_filesystem = true;
         ck_assert_int_eq(stat_from(OS_FD_NONE, "dir/mounted/file", false, 0), -FSOP_EXDEV);
         close(fd);
         ck_assert_int_eq(umount2(scene_path("tree/dir/mounted"), MNT_DETACH), 0);
+}
+END_TEST
+
+/* A directory that is the object itself must be the rule's still. */
+START_TEST(a_directory_that_was_moved_away) {
+        struct request *request = request_new(FSOP_VERB_CHOWN, "");
+        int fd;
+
+        scene_mkdir("tree/dir", NOBODY, 0755);
+        fd = open(scene_path("tree/dir"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        request->op.args.chown = (struct chown_args){.has_uid = true, .uid = 777};
+        request_elevate(request, NULL);
+        request_base(&request->sys.at, fd);
+        ck_assert_int_eq(request_run(request), 0);
+        ck_assert_int_eq(rename(scene_path("tree/dir"), scene_path("outside/dir")), 0);
+        request->op.args.chown.uid = 778;
+        ck_assert_int_eq(request_run(request), -FSOP_EXDEV);
+        ck_assert_uint_eq(scene_stat("outside/dir").uid, 777);
+        request_free(request);
+        close(fd);
 }
 END_TEST
 
@@ -303,6 +324,7 @@ int main(void) {
         tcase_add_loop_test(failing, each_call_fails_where_something_is_excluded, 0, 4);
         tcase_add_checked_fixture(rest, scene_open, scene_close);
         tcase_add_test(rest, who_may_cross_a_mount);
+        tcase_add_test(rest, a_directory_that_was_moved_away);
         tcase_add_test(rest, who_may_lay_a_trap);
         tcase_add_test(rest, who_was_faster);
         suite_add_tcase(suite, failing);
