@@ -29,7 +29,8 @@ static int print_report(const struct policy_report *report, bool warnings_fail) 
 
 /* ---- what the settings name, and must be here -------------------------------------------------------------------- */
 
-/* FILE:LINE:COLUMN: error: KEY VALUE WHAT. The status: 1, but 0 for a warning about a default, which nobody asked for. */
+/* FILE:LINE:COLUMN: error: KEY VALUE WHAT. The status: 1, but 0 for a warning about a default, which nobody asked for.
+ */
 static int print_setting(const struct config *config, const struct config_mark *mark, bool is_error, const char *key,
                          const char *value, const char *what) {
         bool is_default = mark->line == 0 && !mark->on_command_line;
@@ -127,7 +128,9 @@ static int check_settings(const struct config *config, bool private_service) {
 
         status |= check_socket(config, private_service) | check_state_dir(config) | check_audit(config);
         status |= check_group(config, &config->given.socket_group, "socket-group", config->socket_group,
-                              "does not exist: only root may connect; make the group, or name another");
+                              config->socket_mode & 0002
+                                      ? "does not exist; anybody may connect all the same, by socket-mode"
+                                      : "does not exist: only root may connect; make the group, or name another");
         status |= check_group(config, &config->given.admin_group, "admin-group", config->admin_group,
                               "does not exist: only uid 0 administrates; make the group, or name another");
         return status | check_policy_dirs(config);
