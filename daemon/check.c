@@ -12,6 +12,7 @@
 #include "backends/sys.h"
 #include "daemon/listen.h"
 #include "daemon/policy.h"
+#include "daemon/server.h"
 #include "proto/names.h"
 
 static int print_report(const struct policy_report *report, bool warnings_fail) {
@@ -137,16 +138,12 @@ static int check_settings(const struct config *config, bool private_service) {
 }
 
 int check_config(const struct config *config, bool private_service) {
-        struct policy_config policy_config = {
-                .directories = (const char *const *)config->policy_dirs,
-                .n_directories = config->n_policy_dirs,
-        };
         struct policy_report report = {0};
         struct policy *policy = NULL;
         uint32_t gid = WIRE_NOBODY;
         int code, status;
 
-        code = policy_load(&policy_config, &policy, &report);
+        code = server_load_policy(config, &policy, &report);
         if (code == 0 && !(config->socket_mode & 0002) && config->socket_group &&
             sys_group_by_name(config->socket_group, &gid) == 0)
                 policy_warn_connect(policy, gid, &report);
