@@ -12,6 +12,7 @@
 #include "backends/sys.h"
 #include "daemon/listen.h"
 #include "daemon/policy.h"
+#include "daemon/server.h"
 #include "proto/names.h"
 
 static int print_report(const struct policy_report *report, bool warnings_fail) {
@@ -29,7 +30,8 @@ static int print_report(const struct policy_report *report, bool warnings_fail) 
 
 /* ---- what the settings name, and must be here -------------------------------------------------------------------- */
 
-/* FILE:LINE:COLUMN: error: KEY VALUE WHAT. The status: 1, but 0 for a warning about a default, which nobody asked for. */
+/* FILE:LINE:COLUMN: error: KEY VALUE WHAT. The status: 1, but 0 for a warning about a default, which nobody asked for.
+ */
 static int print_setting(const struct config *config, const struct config_mark *mark, bool is_error, const char *key,
                          const char *value, const char *what) {
         bool is_default = mark->line == 0 && !mark->on_command_line;
@@ -127,23 +129,21 @@ static int check_settings(const struct config *config, bool private_service) {
 
         status |= check_socket(config, private_service) | check_state_dir(config) | check_audit(config);
         status |= check_group(config, &config->given.socket_group, "socket-group", config->socket_group,
-                              "does not exist: only root may connect; make the group, or name another");
+                              config->socket_mode & 0002
+                                      ? "does not exist; anybody may connect all the same, by socket-mode"
+                                      : "does not exist: only root may connect; make the group, or name another");
         status |= check_group(config, &config->given.admin_group, "admin-group", config->admin_group,
                               "does not exist: only uid 0 administrates; make the group, or name another");
         return status | check_policy_dirs(config);
 }
 
 int check_config(const struct config *config, bool private_service) {
-        struct policy_config policy_config = {
-                .directories = (const char *const *)config->policy_dirs,
-                .n_directories = config->n_policy_dirs,
-        };
         struct policy_report report = {0};
         struct policy *policy = NULL;
         uint32_t gid = WIRE_NOBODY;
         int code, status;
 
-        code = policy_load(&policy_config, &policy, &report);
+        code = server_load_policy(config, &policy, &report);
         if (code == 0 && !(config->socket_mode & 0002) && config->socket_group &&
             sys_group_by_name(config->socket_group, &gid) == 0)
                 policy_warn_connect(policy, gid, &report);

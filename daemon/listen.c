@@ -98,7 +98,7 @@ static int make_socket(struct server *server, os_fd *ret_fd) {
         const char *why = NULL;
         int code;
 
-        if (config->socket_group && sys_group_by_name(config->socket_group, &gid) < 0)
+        if (config->socket_group && sys_group_by_name(config->socket_group, &gid) < 0 && !(config->socket_mode & 0002))
                 log_line(LOG_LEVEL_WARNING, "socket-group %s does not exist: only root may connect; make the group, or name another",
                          config->socket_group);
         make_default_directory(server);

@@ -228,8 +228,10 @@ static void examine_directory(struct draft *draft, struct yaml_reader *reader, c
                 const struct rule_path *own = &draft->policy->own[i];
 
                 if (strncmp(path->text, own->text, own->len) == 0 &&
-                    (path->text[own->len] == '/' || !path->text[own->len]))
+                    (path->text[own->len] == '/' || !path->text[own->len])) {
                         yaml_warning(reader, node, "no rule reaches the daemon's own files: this path is inert");
+                        break; /* another of them may lie there, too */
+                }
         }
         if (path->per_user)
                 return;

@@ -44,7 +44,7 @@ static int own_paths(const struct config *config, char ***ret_paths, uint32_t *r
         return 0;
 }
 
-static int load_policy(const struct config *config, struct policy **ret_policy, struct policy_report *ret_report) {
+int server_load_policy(const struct config *config, struct policy **ret_policy, struct policy_report *ret_report) {
         char **own = NULL;
         uint32_t n_own = 0;
         int code = own_paths(config, &own, &n_own);
@@ -136,7 +136,7 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
         int code;
 
         identity_wear_service();
-        code = load_policy(server->config, &policy, ret_report);
+        code = server_load_policy(server->config, &policy, ret_report);
         if (code == 0)
                 code = roots_new(policy, &roots);
         log_report(ret_report);
@@ -455,7 +455,7 @@ static int open_audit(struct server *server) {
 
 static int open_policy(struct server *server) {
         struct policy_report report;
-        int code = load_policy(server->config, &server->policy, &report);
+        int code = server_load_policy(server->config, &server->policy, &report);
 
         log_report(&report);
         if (code == 0)

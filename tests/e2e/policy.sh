@@ -59,13 +59,22 @@ check_line 2:12 "error: state-dir $scratch/theirs is not used, and there are no 
 check_line 2:15 "warning: socket-group nosuchgroup does not exist" "socket-group: nosuchgroup"
 check_line 2:14 "warning: admin-group nosuchgroup does not exist" "admin-group: nosuchgroup"
 check_line 2:$((16 + ${#scratch} + 13)) "warning: policy-dir $scratch/none does not exist" "policy-dir: [$scratch/etc/policy.d, $scratch/none]"
+write_config ""
+write_policy own <<<"rules: [{name: own, effect: allow, user: nobody, path: $scratch/etc/policy.d, ops: all}]"
+exits 1 "--check-config with a rule for the daemon's own files" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check-config
+equal "… says once that it is inert" 1 "$(grep -c "no rule reaches the daemon's own files" <<<"$output")"
+rm "$scratch/etc/policy.d/own.yaml"
 # The group that is not there by default: rules and settings can be checked where they are made.
 write_config ""
 exits 0 "--check-config where nobody has named the group" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check-config
 if getent group fsop >/dev/null; then
         skip "there is a group fsop: what is said where there is none was not looked at"
 else
-        contains "… says what its want means" "default: warning: socket-group fsop does not exist: only root may connect" "$output"
+        contains "… says what its want means" "default: warning: socket-group fsop does not exist; anybody may connect" "$output"
+        write_config "socket-group: fsop" && sed -i '/^socket-mode/d' "$scratch/etc/fsopd.yaml"
+        exits 1 "… named, and with the usual mode" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --check-config
+        contains "… it means more" "warning: socket-group fsop does not exist: only root may connect" "$output"
+        write_config ""
 fi
 start_daemon
 
