@@ -5,7 +5,7 @@
  *      cc chown_batch.c -o chown_batch $(pkg-config --cflags --libs fsop)
  *      ./chown_batch /srv/build 100000
  *
- * An unprivileged program may do this where a rule of fsopd's policy lets it: see "A policy" in the README.
+ * An unprivileged program may do this where a rule of fsopd's policy lets it: see docs/policy.md.
  */
 #include <fsop.h>
 

@@ -54,6 +54,8 @@ for shell in bash zsh fish; do
         contains "… knows fallocate's options" "collapse-range" "$output"
         if command -v $shell >/dev/null; then
                 $shell -n <<<"$output" && ok "$shell can read it" || fail "$shell can read it"
+        else
+                skip "whether $shell can read its completion: needs $shell"
         fi
 done
 
@@ -78,6 +80,7 @@ exits 3 "all denied" n chown 0:0 one two
 exits 3 "denied, asked for elevation" n --as elevated chown 1234:1234 /etc/passwd
 contains "… says what would help" 'fsop explain chown' "$output"
 exits 1 "not denied but impossible, as caller" n --as caller chown 0:0 two
+contains "… says who refuses it" "the kernel refuses it to uid $nobody_uid; as caller no rule is asked" "$output"
 json "denied in JSON" '[.ok, .error.class, .error.os_error|tostring] | join(" ")' "false denied 1" chown 0:0 one
 json "a rule's name in JSON" '.elevated' true stat one
 exits 0 "rm -f does not mind" n rm -f missing
@@ -108,6 +111,8 @@ if command -v script >/dev/null; then
         terminal=$(script -qec "setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups -- fsop --json stat 'a${csi}31m'" /dev/null)
         lacks "JSON on a terminal is not raw either" "$csi" "$terminal"
         contains "… it has the name all the same" 'a\u009B31m' "$terminal"
+else
+        skip "names on a terminal: needs script"
 fi
 exits 0 "-- ends the options" n rm -- -dash "$odd" "sp ace" "$long"
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # build: plain
-# readme.sh: what the README shows does what it says: its policy, its tour as that policy's user, its programs and those of docs/.
+# readme.sh: what the README shows does what it says: its policy, its tour as that policy's user, its programs and those of docs/;
+# and every key that the daemon knows is explained in docs/.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 need_root
@@ -37,6 +38,29 @@ equal "the copy is too" "www-data hello" "$(stat -c %U "$tree/copy/index.html") 
 equal "the node is one" "character special file 1:3 666" "$(stat -c '%F %t:%T %a' "$tree/dev/null")"
 equal "the lines of the batch have run" 999 "$(find "$tree" -maxdepth 1 -size 4k -name '[0-9]*' -printf x | wc -c)"
 [ ! -e "$tree/disk.img" ] && ok "the image is gone again" || fail "the image is gone again"
+
+# ---- every key --------------------------------------------------------------------------------------------------------------------
+# explained FILE TEXT: every key that is listed in "unknown key '…'; allowed are …" begins a row of a table there
+explained() {
+        local file=$FSOP_SOURCE_DIR/docs/$1 key keys
+        keys=$(sed -n "s/.*unknown key '.*'; allowed are //p" <<<"$2" | sed 's/ or /, /')
+        [ -n "$keys" ] || fail "$1: the keys are listed" "$2"
+        for key in ${keys//,/}; do
+                grep -q "^| \`$key\` " "$file" || fail "$1 explains $key"
+        done
+        ok "$1 explains $(wc -w <<<"$keys") keys"
+}
+printf 'rules:\n  - name: a\n    xyzzy: 1\n' >"$scratch/wrong.yaml"
+explained policy.md "$(fsopd --check-policy "$scratch/wrong.yaml" 2>&1)"
+echo "xyzzy: 1" >"$scratch/wrong.yaml"
+explained configuration.md "$(fsopd --config "$scratch/wrong.yaml" --check-config 2>&1)"
+printf 'limits:\n  xyzzy: 1\n' >"$scratch/wrong.yaml"
+explained limits.md "$(fsopd --config "$scratch/wrong.yaml" --check-config 2>&1)"
+block "$FSOP_SOURCE_DIR/docs/policy.md" yaml 1 >"$scratch/rules.yaml"
+exits 0 "the rules of docs/policy.md" fsopd --check-policy "$scratch/rules.yaml"
+contains "… are good" "3 rules are good" "$output"
+block "$FSOP_SOURCE_DIR/docs/limits.md" yaml 1 >"$scratch/limits.yaml"
+exits 0 "the settings of docs/limits.md" fsopd --config "$scratch/limits.yaml" --policy-dir "$scratch/etc/policy.d" --check-config
 
 # ---- the programs ---------------------------------------------------------------------------------------------------------------
 compiles() {

@@ -8,15 +8,22 @@
  *
  * A step of the script is a byte, its low half what happens and its high half a detail, and what that needs.
  */
-#define FAKE_FDS_MAX 65536
-#define KIT_SYSTEM_ONLY
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/steps_kit.h"
-
+#include "backends/service.h"
+#include "daemon/graveyard.h"
+#include "daemon/jobs.h"
 #include "daemon/log.h"
+#include "daemon/server.h"
+#include "proto/codec.h"
+#include "proto/frame.h"
 #include "tests/support/codec_samples.h"
+#include "tests/support/fake_copy.h"
+#include "tests/support/fake_engine.h"
+#include "tests/support/fake_steps.h"
+#include "tests/support/fake_sys.h"
 
 #define CONNECTIONS 4u
 #define BATCHES 192u /* of one connection */
@@ -303,8 +310,7 @@ static struct io *of_connection(enum io_kind kind, const struct connection *conn
         return NULL;
 }
 
-/* ---- what the script can do ---------------------------------------------------------------------------------------
- */
+/* ---- what the script can do -------------------------------------------------------------------------------------- */
 
 static struct connection *some_connection(unsigned detail) {
         return visit.n_connections > 0 ? &visit.connections[detail % visit.n_connections] : NULL;
@@ -605,8 +611,7 @@ static void script_step(void) {
         }
 }
 
-/* ---- the end of the script ----------------------------------------------------------------------------------------
- */
+/* ---- the end of the script --------------------------------------------------------------------------------------- */
 
 static void become_honest(void) {
         visit.settling = true;

@@ -231,7 +231,6 @@ int main(void) {
         TCase *failing = tcase_create("failing"), *rest = tcase_create("rest");
 
         scene_need_root();
-        tcase_set_timeout(failing, 60);
         tcase_add_checked_fixture(failing, set_up, scene_close);
         tcase_add_loop_test(failing, each_call_fails_where_something_is_excluded, 0, 4);
         tcase_add_checked_fixture(rest, scene_open, scene_close);
