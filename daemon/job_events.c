@@ -168,7 +168,8 @@ static struct job_event describe(const struct job *job, const struct event *even
 }
 
 static size_t event_bytes(const struct job_event *event) {
-        return JOB_ENTRY_BYTES + job_text_bytes(&event->job) + event->failure.path.len + event->failure.error.message.len;
+        return JOB_ENTRY_BYTES + job_text_bytes(&event->job) + event->failure.path.len +
+               event->failure.error.message.len;
 }
 
 /* Texts that belong to the job are copied: the answer lives longer. */

@@ -364,7 +364,7 @@ static void try_bad_values(void) {
         check_bystander("bad values");
 }
 
-/* ---- clients that take less than others ---------------------------------------------------------------------------- */
+/* ---- clients that take less than others -------------------------------------------------------------------------- */
 
 enum { FEW_BYTES = 4096, FILES = 300 };
 
@@ -436,7 +436,8 @@ static void try_small_frames(const char *directory) {
         chown.args.chown.has_uid = true;
         chown.args.chown.walk.recursive = true;
         result = ask(fd, &chown, &arena, "a walk with failures, in a small frame");
-        say(result && result->error.code == FSOP_EPERM && result->value.walk.failed == FILES + 1 && result->value.walk.n_failures > 0,
+        say(result && result->error.code == FSOP_EPERM && result->value.walk.failed == FILES + 1 &&
+                    result->value.walk.n_failures > 0,
             "the failures of a walk end where a small frame ends", "");
         arena_fini(&arena);
         close(fd);
