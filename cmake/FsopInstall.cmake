@@ -8,6 +8,7 @@ install(TARGETS fsopd RUNTIME DESTINATION "${CMAKE_INSTALL_SBINDIR}")
 install(TARGETS fsop RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 
 # pkg-config and CMake's find_package(fsop), for programs that use the library.
+file(RELATIVE_PATH FSOP_PC_TO_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/") # cmake --install may be told another prefix
 configure_file(packaging/fsop.pc.in "${PROJECT_BINARY_DIR}/fsop.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/fsop.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/fsop")

@@ -83,6 +83,13 @@ static bool end_fits(enum op_location wanted, const struct location *location) {
         return false;
 }
 
+/* Of what may end early, no more than a frame of this client takes, as the codec reckons it. */
+static size_t room_for_answer(const struct task_op *o) {
+        size_t bytes = o->row->out_bytes(o->op), most = o->task->session->frame_bytes_max / 2;
+
+        return o->row->cuts && bytes > most ? most : bytes;
+}
+
 static void admit_op(struct task *task, struct task_op *o, uint32_t index) {
         const struct operation *op = &task->batch.ops[index];
 
@@ -115,7 +122,11 @@ static void admit_op(struct task *task, struct task_op *o, uint32_t index) {
                 task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "%s is for uid 0 and the admin group", verb_name(op->verb));
                 return;
         }
-        o->sys.out_bytes = o->row->out_bytes(op);
+        if (op->verb == FSOP_VERB_OPEN_FD && !(task->session->features & WIRE_FEATURE_FDS)) {
+                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "Hello did not agree on descriptors");
+                return;
+        }
+        o->sys.out_bytes = room_for_answer(o);
         if (o->sys.out_bytes > 0 && !(o->sys.out = arena_alloc(&task->out, o->sys.out_bytes))) {
                 task_op_fail(o, -FSOP_ENOBUFS, FSOP_CLASS_BUSY, "there is no room for an answer of %zu bytes", o->sys.out_bytes);
                 return;

@@ -167,8 +167,13 @@ static struct job_event describe(const struct job *job, const struct event *even
         return ret;
 }
 
-/* Texts that belong to the job are copied: the answer lives longer. *bytes: more by as much. */
-static bool own_texts(struct arena *out, struct job_event *event, size_t *bytes) {
+static size_t event_bytes(const struct job_event *event) {
+        return JOB_ENTRY_BYTES + job_text_bytes(&event->job) + event->failure.path.len +
+               event->failure.error.message.len;
+}
+
+/* Texts that belong to the job are copied: the answer lives longer. */
+static bool own_texts(struct arena *out, struct job_event *event) {
         struct bytes *texts[] = {
                 &event->job.user,       &event->job.source,   &event->job.target,           &event->job.error.message,
                 &event->job.error.rule, &event->failure.path, &event->failure.error.message};
@@ -179,7 +184,6 @@ static bool own_texts(struct arena *out, struct job_event *event, size_t *bytes)
                 *texts[i] = arena_copy(out, *texts[i]);
                 if (!texts[i]->data)
                         return false;
-                *bytes += texts[i]->len;
         }
         return true;
 }
@@ -218,12 +222,17 @@ static int take_events(struct task_op *o, const struct job *job, struct job_answ
         if (!list)
                 return -FSOP_ENOMEM;
         answer->events = list;
-        while (answer->n_events < max && bytes < JOB_ANSWER_TEXT_BYTES) {
-                struct job_event *entry = &list[answer->n_events++];
+        while (answer->n_events < max) {
+                struct job_event *entry = &list[answer->n_events];
 
-                *entry = describe(job, i == kept ? &now : &job->events->list[i++]);
-                if (!own_texts(out, entry, &bytes))
+                *entry = describe(job, i == kept ? &now : &job->events->list[i]);
+                bytes += event_bytes(entry);
+                if (answer->n_events > 0 && bytes > job_answer_room(o))
+                        break;
+                if (!own_texts(out, entry))
                         return -FSOP_ENOMEM;
+                answer->n_events++;
+                i += i < kept;
         }
         answer->end = i == kept && is_over(job);
         return 0;

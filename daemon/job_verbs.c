@@ -24,6 +24,17 @@ uint32_t job_entries_max(const struct task_op *o) {
         return max == 0 || max > WIRE_JOB_ENTRIES_MAX ? WIRE_JOB_ENTRIES_MAX : max;
 }
 
+size_t job_answer_room(const struct task_op *o) {
+        enum { ROOM_BYTES_MAX = 288 << 10, ENVELOPE_BYTES = 256 };
+        size_t frame = o->task->session->frame_bytes_max - ENVELOPE_BYTES;
+
+        return frame < ROOM_BYTES_MAX ? frame : ROOM_BYTES_MAX;
+}
+
+size_t job_text_bytes(const struct job_info *info) {
+        return info->user.len + info->source.len + info->target.len + info->error.message.len + info->error.rule.len;
+}
+
 static bool own(struct arena *out, struct bytes *text) {
         if (text->len == 0)
                 return true;
@@ -52,11 +63,6 @@ void job_answer_with(struct task_op *o, const struct job *job) {
 
 /* ---- list -------------------------------------------------------------------------------------------------------- */
 
-static size_t text_bytes(const struct job_info *info) {
-        return info->user.len + info->source.len + info->target.len + info->error.message.len + info->error.rule.len +
-               64;
-}
-
 static void answer_list(struct task_op *o, struct jobs *jobs) {
         const struct peer *peer = &o->task->session->peer;
         const struct job_args *args = &o->op->args.job;
@@ -80,8 +86,8 @@ static void answer_list(struct task_op *o, struct jobs *jobs) {
                     (!args->all_users && job->kept.uid != peer->uid))
                         continue;
                 list[n] = job_describe(job);
-                bytes += text_bytes(&list[n]);
-                if (n == max || (n > 0 && bytes > JOB_ANSWER_TEXT_BYTES))
+                bytes += job_text_bytes(&list[n]) + JOB_ENTRY_BYTES;
+                if (n == max || (n > 0 && bytes > job_answer_room(o)))
                         break;
                 if (!own_info(&o->task->out, &list[n])) {
                         no_memory(o);
@@ -109,7 +115,7 @@ struct reading {
         struct bytes *targets; /* of the job's places; copied, as the job may go */
         uint32_t n_places, place;
         uint64_t number, at; /* the append that is read, and how many of its entries are */
-        size_t bytes;
+        size_t bytes, room;
         bool full, no_memory;
         struct arena texts; /* the worker's: the answer's own arena is the loop's, where other operations of the batch
                                use it */
@@ -124,8 +130,8 @@ static int take_failure(void *context, const struct store_failure *failure) {
         struct arena *out = &reading->texts;
         struct job_failure *entry = &reading->failures[reading->n];
 
-        reading->bytes += failure->path.len + failure->error.message.len + 64;
-        if (reading->n == reading->max || (reading->n > 0 && reading->bytes > JOB_ANSWER_TEXT_BYTES)) {
+        reading->bytes += failure->path.len + failure->error.message.len + failure->error.rule.len + 96;
+        if (reading->n == reading->max || (reading->n > 0 && reading->bytes > reading->room)) {
                 reading->full = true;
                 return -FSOP_ECANCELED;
         }
@@ -159,8 +165,8 @@ static int take_digest(void *context, const struct done_entry *entry) {
         reading->at++;
         if (!entry->has_digest || was_given(reading))
                 return 0;
-        reading->bytes += top.len + entry->path.len + 64;
-        if (reading->n == reading->max || (reading->n > 0 && reading->bytes > JOB_ANSWER_TEXT_BYTES)) {
+        reading->bytes += top.len + entry->path.len + 96;
+        if (reading->n == reading->max || (reading->n > 0 && reading->bytes > reading->room)) {
                 reading->full = true;
                 return -FSOP_ECANCELED;
         }
@@ -270,6 +276,8 @@ static void answer_show(struct task_op *o, struct job *job) {
                                             .want = args->want,
                                             .after = args->after,
                                             .cookie = args->after,
+                                            .bytes = job_text_bytes(o->result.value.job.jobs) + JOB_ENTRY_BYTES,
+                                            .room = job_answer_room(o),
                                             .max = job_entries_max(o)};
                 arena_init(&reading->texts, READING_BYTES_MAX);
                 reading->failures = arena_calloc(out, reading->max + 1, sizeof(*reading->failures));

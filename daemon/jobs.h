@@ -200,7 +200,10 @@ void job_refuse_target(struct task_op *o, const struct job *other);
 void job_answer(struct task_op *o);
 /* Answers an operation with one job. */
 void job_answer_with(struct task_op *o, const struct job *job);
-#define JOB_ANSWER_TEXT_BYTES (192u << 10) /* of one answer's texts: it ends early when they are longer */
+/* How long an answer gets before it ends early, and what an entry adds to that beside its texts. */
+#define JOB_ENTRY_BYTES 400u
+size_t job_answer_room(const struct task_op *o);
+size_t job_text_bytes(const struct job_info *info);
 /* How many entries an operation wants at most. */
 uint32_t job_entries_max(const struct task_op *o);
 

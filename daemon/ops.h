@@ -44,6 +44,7 @@ struct op_row {
         bool admin;    /* uid 0 or admin-group only */
         bool audit;                                      /* recorded when elevated */
         bool reads;                                      /* changes nothing: its record may follow what it does */
+        bool cuts;                                       /* its answer ends early where room ends */
         size_t (*out_bytes)(const struct operation *op); /* room its answer needs besides struct result */
 };
 

@@ -64,6 +64,7 @@ static void shrink(struct task_op *o) {
         drop_opened(o);
         task_op_fail(o, -FSOP_ENOBUFS, FSOP_CLASS_INVALID, "the answer does not fit a frame of %u bytes",
                      o->task->session->frame_bytes_max);
+        o->result.error.retryable = false; /* as the code is where room is short for a while */
 }
 
 enum flow reply_step(struct task *task) {

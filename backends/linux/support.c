@@ -36,12 +36,21 @@ static const struct support table[] = {
         NATIVE(FSOP_VERB_TRUNCATE, "truncate", "ftruncate"),
         NATIVE(FSOP_VERB_FADVISE, "fadvise", "posix_fadvise"),
         NATIVE(FSOP_VERB_COPY_RANGE, "copy-range", "FICLONERANGE, else copy_file_range, else reading and writing"),
+        NATIVE(FSOP_VERB_CP, "cp", "a job: clones, else copy_file_range, else reading and writing"),
         NATIVE(FSOP_VERB_OPEN, "open", "regular files only"),
         NATIVE(FSOP_VERB_OPEN_FD, "open-fd", "the descriptor is passed back over the socket"),
         NATIVE(FSOP_VERB_CLOSE, "close", ""),
         NATIVE(FSOP_VERB_READ, "read", "pread"),
         NATIVE(FSOP_VERB_WRITE, "write", "pwrite"),
         NATIVE(FSOP_VERB_FSYNC, "fsync", "fsync, fdatasync or syncfs"),
+        NATIVE(FSOP_VERB_JOB_LIST, "job-list", ""),
+        NATIVE(FSOP_VERB_JOB_SHOW, "job-show", ""),
+        NATIVE(FSOP_VERB_JOB_WATCH, "job-watch", ""),
+        NATIVE(FSOP_VERB_JOB_PAUSE, "job-pause", ""),
+        NATIVE(FSOP_VERB_JOB_RESUME, "job-resume", ""),
+        NATIVE(FSOP_VERB_JOB_CANCEL, "job-cancel", ""),
+        NATIVE(FSOP_VERB_JOB_RETRY, "job-retry", ""),
+        NATIVE(FSOP_VERB_JOB_FORGET, "job-forget", ""),
 };
 
 const struct support *sys_support(uint32_t *ret_n) {

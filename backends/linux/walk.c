@@ -612,8 +612,10 @@ static int change_root(struct walk *walk) {
         if (fault != NULL)
                 return op_guarded(op, -FSOP_EPERM, fault);
         if (!stat_is_directory(&op->at.stat)) {
-                if (walk->verb == FSOP_VERB_CHMOD && stat_is_link(&op->at.stat))
+                if (walk->verb == FSOP_VERB_CHMOD && stat_is_link(&op->at.stat)) {
+                        walk->result.failed = 1;
                         return op_refused(op, -FSOP_EOPNOTSUPP, "on Linux a symbolic link has no mode of its own");
+                }
                 change(walk, (int)op->at.object, &op->at.stat);
                 return op->code;
         }

@@ -3,7 +3,7 @@
  * frames: bad input, written to the bare socket. Each case gets a clear error and its connection is closed; a bystander
  * with a connection of its own is served before, between and after.
  *
- *      frames SOCKET
+ *      frames SOCKET DIRECTORY         of root, with 300 files
  */
 #include <errno.h>
 #include <poll.h>
@@ -364,10 +364,104 @@ static void try_bad_values(void) {
         check_bystander("bad values");
 }
 
+/* ---- clients that take less than others -------------------------------------------------------------------------- */
+
+enum { FEW_BYTES = 4096, FILES = 300 };
+
+static int connect_modest(uint32_t frame_bytes_max, uint64_t features) {
+        struct message hello = {.kind = MESSAGE_HELLO};
+        struct buffer out = {0}, in = {0};
+        int fd = connect_bare();
+
+        hello.body.hello.version_min = hello.body.hello.version_max = 1;
+        hello.body.hello.features = features;
+        hello.body.hello.frame_bytes_max = frame_bytes_max;
+        encode(&hello, &out);
+        send_all(fd, out.data + out.start, buffer_len(&out));
+        if (!receive(fd, &in, 1)) {
+                say(false, "Hello", "no Welcome");
+                exit(1);
+        }
+        buffer_fini(&out);
+        buffer_fini(&in);
+        return fd;
+}
+
+/* The answer to one operation, which is one frame of at most FEW_BYTES; NULL and said, if it is not. */
+static const struct result *ask(int fd, struct operation *op, struct arena *arena, const char *what) {
+        struct buffer out = {0}, in = {0};
+        struct message message = {0};
+        struct error error = {0};
+        struct frame_header header = {0};
+        const struct result *result = NULL;
+
+        encode_batch(&out, op, 1, 1);
+        send_all(fd, out.data + out.start, buffer_len(&out));
+        if (!receive(fd, &in, 1) || frame_read_header(in.data + in.start, buffer_len(&in), FEW_BYTES, &header) <= 0)
+                say(false, what, "no frame of this size");
+        else if (header.n_fds > 0)
+                say(false, what, "there is a descriptor");
+        else if (codec_decode_reply(arena, (struct bytes){in.data + in.start + FRAME_HEADER_BYTES, header.body_bytes}, 0,
+                                    &message, &error) < 0 ||
+                 message.kind != MESSAGE_RESULTS || message.body.results.n_results != 1)
+                say(false, what, "no result");
+        else
+                result = &message.body.results.results[0];
+        buffer_fini(&out); /* what is read of the result is not in its texts */
+        buffer_fini(&in);
+        return result;
+}
+
+/* A directory is listed to its end in pages that fit, and a walk says what fits of its failures. */
+static void try_small_frames(const char *directory) {
+        struct operation ls = {.verb = FSOP_VERB_LS, .at = {.kind = LOCATION_PATH, .path = text(directory)}};
+        struct operation chown = {.verb = FSOP_VERB_CHOWN, .at = ls.at};
+        int fd = connect_modest(FEW_BYTES, 0);
+        const struct result *result;
+        struct arena arena;
+        unsigned found = 0;
+        bool end = false;
+
+        arena_init(&arena, 1 << 22);
+        ls.args.ls.with_stat = true;
+        for (unsigned page = 0; page <= FILES && !end; page++) {
+                result = ask(fd, &ls, &arena, "a page of a small frame");
+                if (!result || result->error.code != 0)
+                        break;
+                found += result->value.ls.n_entries;
+                end = result->value.ls.end;
+                ls.args.ls.cookie = result->value.ls.cookie;
+        }
+        say(end && found == FILES, "pages end where a small frame ends", "");
+        chown.args.chown.has_uid = true;
+        chown.args.chown.walk.recursive = true;
+        result = ask(fd, &chown, &arena, "a walk with failures, in a small frame");
+        say(result && result->error.code == FSOP_EPERM && result->value.walk.failed == FILES + 1 &&
+                    result->value.walk.n_failures > 0,
+            "the failures of a walk end where a small frame ends", "");
+        arena_fini(&arena);
+        close(fd);
+}
+
+static void try_without_descriptors(const char *file) {
+        struct operation op = {.verb = FSOP_VERB_OPEN_FD, .at = {.kind = LOCATION_PATH, .path = text(file)}};
+        int fd = connect_modest(FEW_BYTES, 0);
+        const struct result *result;
+        struct arena arena;
+
+        arena_init(&arena, 1 << 22);
+        op.args.open.read = true;
+        result = ask(fd, &op, &arena, "open-fd");
+        say(result && result->error.code == FSOP_EOPNOTSUPP && result->outcome == FSOP_OUTCOME_NOT_STARTED,
+            "open-fd, where Hello did not agree on descriptors", "");
+        arena_fini(&arena);
+        close(fd);
+}
+
 int main(int argc, char **argv) {
         struct fsop_client_options options = {.size = sizeof(options)};
 
-        if (argc != 2)
+        if (argc != 3)
                 return 2;
         socket_path = options.socket_path = argv[1];
         if (fsop_open(&options, &bystander) < 0)
@@ -377,6 +471,8 @@ int main(int argc, char **argv) {
         try_missing_descriptor();
         try_order_of_messages();
         try_bad_values();
+        try_small_frames(argv[2]);
+        try_without_descriptors("/etc/passwd");
         try_truncated();
         try_mutations();
         try_stalled();

@@ -7,7 +7,9 @@ need_root
 helper frames
 start_daemon
 fds=$(daemon_fds)
-exits 0 "bad frames" as_nobody frames "$socket"
+mkdir -p "$scratch/data/many"
+for i in $(seq 300); do : >"$scratch/data/many/$(printf '%060d' "$i")"; done
+exits 0 "bad frames" as_nobody frames "$socket" "$scratch/data/many"
 echo "$output"
 back_to_before() { [ "$(daemon_fds)" -le "$fds" ]; }
 wait_until "descriptors are given back" back_to_before && ok "no more descriptors than before" ||

@@ -35,7 +35,7 @@ int main(void) {
 C
 for kind in "" --static; do
         # shellcheck disable=SC2086,SC2046 # lists of flags
-        if PKG_CONFIG_PATH=$libdir/pkgconfig sh -c 'cc -std=c11 -Wall -Wextra -Werror -Wpedantic -o "$1" "$2" $(pkg-config --define-prefix --cflags --libs '"$kind"' fsop)' \
+        if PKG_CONFIG_PATH=$libdir/pkgconfig sh -c 'cc -std=c11 -Wall -Wextra -Werror -Wpedantic -o "$1" "$2" $(pkg-config --cflags --libs '"$kind"' fsop)' \
                 sh "$images/user" "$images/user.c" 2>"$scratch/cc.log"; then
                 equal "a program linked by pkg-config $kind" "ENOENT 1" "$(LD_LIBRARY_PATH=$libdir "$images/user")"
         else

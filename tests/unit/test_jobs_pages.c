@@ -102,6 +102,47 @@ START_TEST(digests_page_by_page) {
 }
 END_TEST
 
+/* How many entries all pages have, each of which fits a frame of 4 KiB. */
+static uint32_t in_small_frames(struct operation op) {
+        uint32_t n = 0;
+        bool end = false;
+
+        session->frame_bytes_max = 4096;
+        while (!end) {
+                const struct result *result = ask(op);
+                const struct job_answer *answer = &result->value.job;
+                uint32_t found = op.verb == FSOP_VERB_JOB_LIST ? answer->n_jobs : answer->n_digests;
+
+                ck_assert_int_eq(result->error.code, 0);
+                ck_assert(answer->end || found > 0);
+                n += found;
+                end = answer->end;
+                op.args.job.after = answer->cookie;
+                got.batches[kit_batch--] = 0;
+        }
+        return n;
+}
+
+START_TEST(pages_end_where_a_small_frame_ends) {
+        struct operation show;
+        uint64_t id;
+
+        jobs_begin(CALLER_UID);
+        id = verified_job(true);
+        show = job_op(FSOP_VERB_JOB_SHOW, id);
+        show.args.job.want = JOB_WANT_DIGESTS;
+        for (uint32_t i = 0; i < 20; i++) {
+                char to[32];
+
+                snprintf(to, sizeof(to), "/home/further-%u", i);
+                submit(cp_op("/home/from-0", to));
+        }
+        ck_assert_uint_eq(in_small_frames(show), PLACES * APPENDS * (ENTRIES - ENTRIES / 3));
+        ck_assert_uint_eq(in_small_frames(job_op(FSOP_VERB_JOB_LIST, 0)), 21);
+        stop();
+}
+END_TEST
+
 /* A cookie that no page has given: of a later append than there is, of another job, of no append at all. */
 START_TEST(cookies_that_are_made_up) {
         struct operation show;
@@ -144,6 +185,7 @@ int main(void) {
         tcase_set_timeout(tcase, 120);
         tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
         tcase_add_loop_test(tcase, digests_page_by_page, 0, 5);
+        tcase_add_test(tcase, pages_end_where_a_small_frame_ends);
         tcase_add_test(tcase, cookies_that_are_made_up);
         tcase_add_test(tcase, no_digests_where_nothing_was_verified);
         suite_add_tcase(suite, tcase);
