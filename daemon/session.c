@@ -747,9 +747,17 @@ void session_take_turn(struct session *session) {
         mark_dirty(session); /* the end of the round sends its answers */
 }
 
+/* Whether it has requests that will come to an end; a watched job may never. */
+static bool works(const struct session *session) {
+        for (const struct task *task = session->tasks; task; task = task->next)
+                if (!task_is_parked(task))
+                        return true;
+        return false;
+}
+
 /* Its client may have passed its own end of the connection, and be gone: then what waits for the rest would wait for ever. */
 static void watch_waiting_fds(struct session *session) {
-        if (session->n_in_fds == 0 || session->n_tasks > 0)
+        if (session->n_in_fds == 0 || works(session))
                 hello_unlink(session);
         else if (session->hello_deadline_ms == 0)
                 hello_link(session, session->server->now_ms + FDS_WAIT_MS);
