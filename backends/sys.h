@@ -131,6 +131,8 @@ int directory_open_marked(const struct directory *beside, const struct directory
 os_fd sys_mount_watch(void);
 /* Forgets what is cached about mounts. */
 void sys_mounts_changed(void);
+/* Whether others than root can keep the lock of a local file or directory for ever. Asked anew each time. */
+bool sys_locks_may_be_kept(void);
 /* A local filesystem that was seen to keep its callers waiting: from now on, or not any more, nothing on it is answered with
  * SYS_CACHED_ONLY. Forgotten with what is cached about the mount. Returns the number that the mount table gives it, 0: not known. */
 uint64_t sys_mount_demote(uint64_t mnt_id, bool demoted);
