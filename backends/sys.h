@@ -148,7 +148,7 @@ int sys_read_trusted_file(const char *path, size_t bytes_max, char **ret_data, s
 int sys_read_any_file(const char *path, size_t bytes_max, char **ret_data, size_t *ret_len);
 /* Names in a trusted directory, sorted, malloc'd (free each, then the array). -FSOP_ENOENT if it does not exist. */
 int sys_list_trusted_directory(const char *path, char ***ret_names, size_t *ret_n, const char **ret_why);
-/* Opens (creating, 0640, O_APPEND) a file of the daemon's own for appending, never through a link. */
+/* Opens (creating, 0600, O_APPEND) a file of the daemon's own for appending, never through a link. */
 int sys_open_append(const char *path, os_fd *ret_fd);
 /* Appends all of it; -FSOP_E… on failure. [any] */
 int sys_write_all(os_fd fd, const void *data, size_t len);
@@ -345,6 +345,8 @@ const struct support *sys_support(uint32_t *ret_n);
 void sys_close(os_fd fd);
 /* Whether the other end has read all that was sent through a connection, or is gone. [any] */
 bool sys_socket_is_read(os_fd socket);
+/* Whether the other end is gone: one that only sends no more, and still reads, is not. [any] */
+bool sys_socket_is_gone(os_fd socket);
 /* Neither end gets or sends any more; what was sent can still be read, and then the connection has ended. [any] */
 void sys_socket_shut(os_fd socket);
 /* What a descriptor that a client passed is good for. Never blocks: -FSOP_EACCES for one known to be on procfs; on a mount that was

@@ -151,8 +151,8 @@ int check_config(const struct config *config, bool private_service) {
         if (code < 0)
                 status = 1;
         if (status == 0)
-                printf("settings%s%s and %u rules are good\n", config->file ? " in " : "",
-                       config->file ? config->file : "", report.n_rules);
+                printf("settings%s%s and %u rule%s are good\n", config->file ? " in " : "",
+                       config->file ? config->file : "", report.n_rules, report.n_rules == 1 ? "" : "s");
         policy_report_fini(&report);
         policy_unref(policy);
         return status;
@@ -172,7 +172,7 @@ int check_policy_files(const char *const *files, uint32_t n_files) {
         if (code < 0)
                 status = 1;
         if (status == 0)
-                printf("%u rules are good\n", report.n_rules);
+                printf("%u rule%s good\n", report.n_rules, report.n_rules == 1 ? " is" : "s are");
         policy_report_fini(&report);
         policy_unref(policy);
         return status;

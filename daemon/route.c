@@ -34,7 +34,7 @@
  */
 static const struct route_row {
         enum route memory, disk;
-        enum route big; /* where the amount of work has no bound (is_big) */
+        enum route big; /* where the amount of work has no bound (route_is_big) */
         bool is_known;
 } rows[FSOP_VERB_LIMIT] = {
 #define SERVICE(verb) [FSOP_VERB_##verb] = {ROUTE_SERVICE, ROUTE_SERVICE, ROUTE_SERVICE, true}
@@ -122,13 +122,12 @@ static bool frees_much(const struct place *place, uint64_t size) {
         return place->has_stat && place->stat.blocks > SYS_SMALL_BLOCKS && size < place->stat.size;
 }
 
-static bool is_big(const struct sys_op *op) {
+bool route_is_big(const struct sys_op *op) {
         const struct operation *o = op->op;
 
         switch (o->verb) {
-        case FSOP_VERB_UNLINK: /* as caller nobody has looked at it */
-                return o->args.unlink.recursive || !op->at.has_stat ||
-                       (op->at.stat.nlink == 1 && frees_much(&op->at, 0));
+        case FSOP_VERB_UNLINK:
+                return o->args.unlink.recursive || (op->at.stat.nlink == 1 && frees_much(&op->at, 0));
         case FSOP_VERB_RENAME:
                 return op->to.has_stat && op->to.stat.nlink == 1 && frees_much(&op->to, 0);
         case FSOP_VERB_TRUNCATE:
@@ -190,7 +189,7 @@ enum route route_of(const struct routes *routes, const struct sys_op *op) {
                 return ROUTE_SERVICE;
         if (!row || !is_quick(&op->at) || (has_two_ends(op->op) && !is_quick(&op->to)))
                 return ROUTE_POOL;
-        route = is_big(op) ? row->big : op->at.in_memory ? row->memory : row->disk;
+        route = route_is_big(op) ? row->big : op->at.in_memory ? row->memory : row->disk;
         switch (routes->choice) {
         case CONFIG_ROUTES_INLINE:
                 return ROUTE_INLINE;

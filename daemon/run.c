@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * run.c: does it, where route.c says: on the loop, through the engine, or on a worker. What goes to workers goes in one hand-over,
- * but for what may take long or hang.
+ * but for what may take long or hang. A large window is shared between workers, but for what is much work: a slice gives way to
+ * nobody, a chain does so between any two of its operations.
  */
 #include "daemon/answers.h"
 #include "daemon/server.h"
@@ -91,7 +92,7 @@ static enum flow run_all(struct task *task) {
                 case ROUTE_POOL:
                         if (submits_alone(o))
                                 break;
-                        if (shared) {
+                        if (shared && !route_is_big(&o->sys)) {
                                 share_add(o, IO_RUN);
                                 break;
                         }

@@ -157,7 +157,7 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
         revoke_later(server);
         look_at_roots(server);
         jobs_policy_changed(server->jobs);
-        log_line(LOG_LEVEL_NOTICE, "policy: %u rules", ret_report->n_rules);
+        log_line(LOG_LEVEL_NOTICE, "policy: %u rule%s", ret_report->n_rules, ret_report->n_rules == 1 ? "" : "s");
         return 0;
 }
 
@@ -464,7 +464,7 @@ static int open_policy(struct server *server) {
         if (code < 0)
                 log_line(LOG_LEVEL_ERROR, "the policy cannot be used: correct it, or move the file away (fsopd --check-config tells)");
         else
-                log_line(LOG_LEVEL_INFO, "policy: %u rules", report.n_rules);
+                log_line(LOG_LEVEL_INFO, "policy: %u rule%s", report.n_rules, report.n_rules == 1 ? "" : "s");
         policy_report_fini(&report);
         return code;
 }
@@ -506,8 +506,6 @@ static int server_open(struct server *server) {
 }
 
 static void server_close(struct server *server, int status) {
-        if (server->audit)
-                audit_daemon(server, AUDIT_STOP);
         session_free_spares();
         task_free_spares();
         listen_remove_socket(server);
@@ -541,6 +539,7 @@ int server_main(const struct config *config, bool private_service) {
                          server.engine->ops->name, private_service ? ", private" : "");
                 service_notify("READY=1");
                 status = serve(&server);
+                audit_daemon(&server, AUDIT_STOP);
         }
         server_close(&server, status);
         return status;

@@ -14,6 +14,7 @@
 #include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
+#include "daemon/share.h"
 #include "daemon/steps.h"
 #include "proto/codec.h"
 #include "proto/frame.h"
@@ -24,6 +25,7 @@
 #define IN_PAUSE_BYTES (64u << 10)
 #define LAST_WORDS_MS 1000u
 #define UNREAD_LOOK_MS 1000u
+#define GONE_LOOK_MS 1000u
 #define FDS_WAIT_MS 60000u
 #define SCRATCH_BYTES (4u << 20)
 #define CANCEL_BYTES_MAX 16u /* the body of a Cancel has 13 at most */
@@ -210,11 +212,21 @@ void session_close(struct session *session) {
                 task_cancel(task, -FSOP_ECANCELED);
 }
 
+/* Who is not read from is not heard to leave either. */
+static void look_whether_gone(struct session *session) {
+        if (sys_socket_is_gone(session->fd))
+                session_close(session);
+        else
+                hello_link(session, session->server->now_ms + GONE_LOOK_MS);
+}
+
 void session_expire(struct session *session) {
         hello_unlink(session);
         if (session->state == SESSION_HELLO)
                 session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "no Hello within %u ms of connecting",
                                session->server->config->limits.hello_timeout_ms);
+        else if (session->state == SESSION_OPEN && session->watched_ms == GONE_LOOK_MS)
+                look_whether_gone(session);
         else if (session->state == SESSION_OPEN)
                 session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "descriptors came %u s ago, and still no whole request that they are for",
                                FDS_WAIT_MS / 1000);
@@ -461,7 +473,7 @@ static void take_batch(struct session *session, struct task *task, const struct 
         }
         task->charged_bytes = frame_bytes + batch->n_ops * sizeof(struct operation) +
                               (batch->n_ops < TASK_WINDOW_OPS ? batch->n_ops : TASK_WINDOW_OPS) * sizeof(struct task_op) +
-                              batch_out_bytes(batch);
+                              batch_out_bytes(batch) + share_bytes(batch);
         charge(session, task->charged_bytes);
         session->account->tasks++;
         task->prev = session->tasks_last;
@@ -755,12 +767,18 @@ static bool works(const struct session *session) {
         return false;
 }
 
-/* Its client may have passed its own end of the connection, and be gone: then what waits for the rest would wait for ever. */
-static void watch_waiting_fds(struct session *session) {
-        if (session->n_in_fds == 0 || works(session))
-                hello_unlink(session);
-        else if (session->hello_deadline_ms == 0)
-                hello_link(session, session->server->now_ms + FDS_WAIT_MS);
+/* Its client may have passed its own end of the connection, and be gone: then what waits for the rest would wait for ever. And it
+ * may be gone while nothing is read from it, and what it waits for may never come. */
+static void watch(struct session *session) {
+        bool paused = !session->receiving && session->n_tasks > 0;
+        uint32_t ms = session->n_in_fds > 0 && !works(session) ? FDS_WAIT_MS : paused ? GONE_LOOK_MS : 0;
+
+        if (ms == session->watched_ms)
+                return;
+        hello_unlink(session);
+        if (ms > 0)
+                hello_link(session, session->server->now_ms + ms);
+        session->watched_ms = ms;
 }
 
 /* As long as its client leaves descriptors unread it stays: they would be nobody's. */
@@ -780,7 +798,7 @@ void session_end_round(struct session *session) {
         else
                 go_on(session);
         if (session->state == SESSION_OPEN)
-                watch_waiting_fds(session);
+                watch(session);
         if (session->state != SESSION_CLOSED)
                 session_flush(session);
         else if (!session->receiving && !session->sending && session->n_tasks == 0 && !session->dirty)

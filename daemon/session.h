@@ -46,6 +46,7 @@ struct session {
         struct identity *identity; /* the caller, as worn */
         enum session_state state;
         uint64_t hello_deadline_ms;
+        uint32_t watched_ms; /* once it is open: after how long something is looked at again; 0: nothing is */
         uint64_t features; /* agreed on in Hello */
         uint32_t frame_bytes_max, batch_ops_max, batches_max;
 
@@ -86,7 +87,8 @@ void session_task_done(struct session *session, struct task *task);
 
 /* Closes at once: cancels its tasks, closes its handles. The struct goes at the end of the round in which the last io is back. */
 void session_close(struct session *session);
-/* Its deadline is over: for Hello, for the rest of a frame that descriptors came for, for its last words to be read. */
+/* Its deadline is over: for Hello, for the rest of a frame that descriptors came for, for its last words to be read; or it is time to
+ * look whether a client that is not read from is there still. */
 void session_expire(struct session *session);
 /* Stops reading; what is in flight goes on. */
 void session_drain(struct session *session);

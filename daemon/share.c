@@ -75,6 +75,10 @@ bool share_begin(struct task *task) {
         return true;
 }
 
+size_t share_bytes(const struct batch *batch) {
+        return batch->mode == FSOP_BATCH_PARALLEL && batch->n_ops >= SHARE_OPS_MIN ? sizeof(struct slices) : 0;
+}
+
 static struct slice *open_slice(struct task *task, struct identity *identity) {
         struct slices *slices = task->slices;
         struct slice *slice = &slices->each[slices->n_open];

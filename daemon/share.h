@@ -28,6 +28,9 @@ void share_cancel(struct task *task);
 /* What operations of this window have released is closed. */
 void share_close_released(struct task *task);
 
+/* What the slices of a batch take in memory, at most. */
+size_t share_bytes(const struct batch *batch);
+
 /* At the end of a task: what its slices hold is closed. Their memory stays for the next one. */
 void share_clear(struct task *task);
 

@@ -28,6 +28,7 @@ test  cmd:mkfs.ext4                    e2fsprogs             e2fsprogs          
 test  cmd:mkfs.xfs                     xfsprogs              xfsprogs            xfsprogs
 test  cmd:mkfs.btrfs                   btrfs-progs           btrfs-progs         btrfs-progs
 test  cmd:losetup                      mount                 util-linux          util-linux
+test  cmd:pkill                        procps                procps-ng           procps-ng
 test  cmd:setfacl                      acl                   acl                 acl
 test  cmd:getfattr                     attr                  attr                attr
 test  cmd:g++                          g++                   gcc-c++             gcc
@@ -35,6 +36,9 @@ test  file:sftp-server                 openssh-sftp-server   openssh-server     
 test  cmd:rsync                        rsync                 rsync               rsync
 test  cmd:jq                           jq                    jq                  jq
 test  cmd:sqlite3                      sqlite3               sqlite              sqlite
+test  cmd:script                       bsdutils              util-linux          util-linux
+test  cmd:zsh                          zsh                   zsh                 zsh
+test  cmd:fish                         fish                  fish                fish
 test  cmd:clang                        clang                 clang               clang
 test  rt:fuzzer                        libclang-rt-dev       compiler-rt         compiler-rt
 test  cmd:x86_64-w64-mingw32-gcc       gcc-mingw-w64-x86-64-win32 mingw64-gcc    mingw-w64-gcc

@@ -215,6 +215,5 @@ wait "$daemon" || give_up "the daemon did not end well"
 daemon=
 note "The daemon has ended, and everything in $scratch is being removed."
 note "To go on:"
-note "  cmake --install ${build#"$PWD"/}         install it (units for systemd are among it)"
-note "  README.md                          a tour, a policy to begin with, the library"
-note "  tests/run.sh                       every test"
+note "  README.md          how to install it, a tour, a policy to begin with, the library"
+note "  tests/run.sh       every test"

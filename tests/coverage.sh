@@ -49,12 +49,12 @@ if [ "$report" = no ]; then
         tail -n 20 "$build/unit.out" "$build/e2e.out"
 fi
 
-# Libraries are compiled several times: a line ran if it ran in any of them.
+# Libraries are compiled several times: a line ran if it ran in any of them. Names are relative where ccache made them so.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 find "$build" -name '*.gcda' -not -path '*/tests/*' -print0 |
         (cd "$work" && xargs -0 -r -n 20 gcov --json-format --stdout 2>/dev/null) |
-        jq -r --arg root "$root/" '.files[] | select(.file | startswith($root)) | .file[($root | length):] as $file |
+        jq -r --arg root "$root/" '.files[] | (.file | ltrimstr($root) | sub("^([.][.]/)+"; "")) as $file |
                 select($file | test("^(daemon|proto|client|backends)/")) | .lines[] | "\($file):\(.line_number) \(.count)"' |
         awk '{ n[$1] += $2 } END { for (line in n) print line, (n[line] > 0) }' | sort -t: -k1,1 -k2,2n >"$work/lines"
 [ -s "$work/lines" ] || { echo "coverage.sh: nothing was counted" >&2; exit 1; }

@@ -209,6 +209,8 @@ static int make_or_open(struct copy_tree *tree, const struct copy_dir *parent, i
                         struct copy_dir *dir, struct copy_error *ret) {
         int r = parent->no_creating ? -EEXIST : make(tree, dir_fd, name, dir, parent->inherits_acl);
 
+        if (r < 0 && r != -EEXIST)
+                return copy_not_made(ret, -r);
         dir->made = r == 0;
         if (r == -EEXIST && !dir->finals)
                 r = 0;

@@ -280,7 +280,8 @@ bool copy_work_create(struct copy_tree *tree, struct copy_dir *dir, struct copy_
         while (work->target < 0 &&
                (errno == EINTR || (errno == EEXIST && tries-- > 0 && copy_work_name_taken(tree, dir, work))));
         if (work->target < 0) {
-                copy_work_failed(work, errno);
+                copy_not_made(&work->file->error, errno);
+                set_failed(work);
                 return false;
         }
         work->is_made = true;

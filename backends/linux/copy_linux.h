@@ -63,6 +63,7 @@ struct copy_dir {
 /* ---- errors (copy_tree.c): each fills *ret and returns the code --------------------------------------------------- */
 
 int copy_failed(struct copy_error *ret, int os_errno);
+int copy_not_made(struct copy_error *ret, int os_errno); /* something in the target, and it says at which end that was */
 int copy_refused(struct copy_error *ret, int code, const char *why);
 int copy_denied(struct copy_error *ret, int code, const char *why);
 int copy_wear(struct identity *identity, struct copy_error *ret);

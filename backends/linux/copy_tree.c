@@ -22,6 +22,14 @@ int copy_failed(struct copy_error *ret, int os_errno) {
         return ret->code;
 }
 
+int copy_not_made(struct copy_error *ret, int os_errno) {
+        int code = copy_failed(ret, os_errno);
+
+        if (os_errno == EACCES || os_errno == EROFS)
+                ret->why = "nothing may be made in the target's directory";
+        return code;
+}
+
 int copy_refused(struct copy_error *ret, int code, const char *why) {
         *ret = (struct copy_error){.code = code, .why = why};
         return code;

@@ -191,29 +191,38 @@ int guard_check_arguments(struct sys_op *op) {
         return op_guarded(op, -FSOP_EPERM, "the rule does not let set-id bits be set");
 }
 
+/* Whether an excluded directory lies, at whatever depth, in another one. 1, 0 or a negative errno. */
+static int lies_in(const struct guard *guard, int fd, const struct fsop_stat *other) {
+        struct fsop_stat here, above;
+        int r = lookup_stat(fd, "", false, &here);
+
+        if (r < 0 || !stat_is_directory(&here)) /* above a file nothing can be looked at; it stays kept out wherever it is carried */
+                return r;
+        for (unsigned level = 1; !same_object(&here, stat_dev(other), other->ino); level++) {
+                if (same_object(&here, guard->root->dev, guard->root->ino))
+                        return 0;
+                r = lookup_stat_above(fd, level, &above);
+                if (r < 0)
+                        return r;
+                if (above.mnt_id == here.mnt_id && same_object(&above, stat_dev(&here), here.ino))
+                        return 0;
+                here = above;
+        }
+        return 1;
+}
+
 int guard_check_holds_none(struct sys_op *op, const struct place *place) {
         const struct guard *guard = place->guard;
 
         if (guard == NULL || !place->has_stat || !stat_is_directory(&place->stat))
                 return 0;
         for (uint32_t i = 0; i < guard->n_excluded; i++) {
-                struct fsop_stat here, above;
-                int fd = (int)guard->excluded_fds[i];
+                int r = guard->excluded_fds[i] == OS_FD_NONE ? 0 : lies_in(guard, (int)guard->excluded_fds[i], &place->stat);
 
-                if (guard->excluded_fds[i] == OS_FD_NONE || lookup_stat(fd, "", false, &here) < 0 ||
-                    !stat_is_directory(&here)) /* above a file nothing can be looked at; it stays kept out wherever it is carried */
-                        continue;
-                for (unsigned level = 1;; level++) {
-                        if (same_object(&here, stat_dev(&place->stat), place->stat.ino))
-                                return op_guarded(op, -FSOP_EPERM, "a directory that the rule excludes lies inside it");
-                        if (same_object(&here, guard->root->dev, guard->root->ino))
-                                break;
-                        if (lookup_stat_above(fd, level, &above) < 0)
-                                return op_guarded(op, -FSOP_EPERM, "where an excluded directory lies could not be told");
-                        if (above.mnt_id == here.mnt_id && same_object(&above, stat_dev(&here), here.ino))
-                                break;
-                        here = above;
-                }
+                if (r < 0)
+                        return op_guarded(op, -FSOP_EPERM, "where an excluded directory lies could not be told");
+                if (r > 0)
+                        return op_guarded(op, -FSOP_EPERM, "a directory that the rule excludes lies inside it");
         }
         return 0;
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -220,6 +221,12 @@ bool sys_socket_is_read(os_fd socket) {
         int unread = 0;
 
         return ioctl((int)socket, TIOCOUTQ, &unread) < 0 || unread == 0;
+}
+
+bool sys_socket_is_gone(os_fd socket) {
+        struct pollfd pollfd = {.fd = (int)socket};
+
+        return poll(&pollfd, 1, 0) > 0 && (pollfd.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
 void sys_socket_shut(os_fd socket) {

@@ -318,12 +318,15 @@ static int caller_pin_name(struct sys_op *op, struct place *place, unsigned flag
         return pin_parent(op, place, path, offset, true, flags, &stat);
 }
 
-static bool replaces(const struct operation *op, bool is_to) {
+/* Whether what has the name now is freed. (A walk is long whatever it meets first.) */
+static bool frees(const struct operation *op, bool is_to) {
+        if (op->verb == FSOP_VERB_UNLINK)
+                return !op->args.unlink.recursive;
         return op->verb == FSOP_VERB_RENAME && is_to && !op->args.rename.no_replace && !op->args.rename.exchange;
 }
 
-/* How much there is to be freed when it is replaced: whoever sends the operation somewhere wants to know. */
-static int look_at_replaced(struct sys_op *op, struct place *place, unsigned flags) {
+/* How much that is: whoever sends the operation somewhere wants to know. */
+static int look_at_freed(struct sys_op *op, struct place *place, unsigned flags) {
         int fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
 
         if (fd == -EAGAIN)
@@ -455,7 +458,7 @@ static int resolve_as_caller(struct sys_op *op, struct place *place, enum pin pi
                 return r;
         if (pin == PIN_NAME) {
                 r = caller_pin_name(op, place, flags);
-                return r < 0 || !replaces(op->op, place == &op->to) ? r : look_at_replaced(op, place, flags);
+                return r < 0 || !frees(op->op, place == &op->to) ? r : look_at_freed(op, place, flags);
         }
         if (shape_is_open(op->op->verb) && shape_may_create(op) && ends_in_slash(&place->path))
                 return refuse_slashes(op, place, flags);
@@ -494,12 +497,19 @@ static int guarded_pin_directory(struct sys_op *op, struct place *place, const c
         return r < 0 ? r : guard_check_directory(op, place, place->object, &place->stat);
 }
 
+/* What is removed, moved or exchanged has to be there to be looked at: it must not come between that and the call. */
+static bool may_be_missing(const struct sys_op *op, const struct place *place, enum pin pin) {
+        if (pin != PIN_NAME)
+                return shape_may_create(op);
+        return place == &op->to && !(op->op->verb == FSOP_VERB_RENAME && op->op->args.rename.exchange);
+}
+
 /* The object of one name in the parent. *ret_missing: there is none, and that is fine. */
 static int guarded_pin_leaf(struct sys_op *op, struct place *place, const char *name, enum pin pin, unsigned flags,
                             bool *ret_missing) {
         int fd = open_leaf(place, name, LEAF_FLAGS, flags);
 
-        *ret_missing = fd == -ENOENT && (pin == PIN_NAME || shape_may_create(op));
+        *ret_missing = fd == -ENOENT && may_be_missing(op, place, pin);
         if (*ret_missing)
                 return 0;
         if (fd < 0)

@@ -62,18 +62,16 @@ static int start_at_root(struct trusted_walk *walk) {
         return 0;
 }
 
-/* Cuts the next component off rest; false if there is none left. */
-static bool next_component(struct trusted_walk *walk, char component[NAME_MAX + 1]) {
+/* Cuts the next component off rest. 1, 0 if there is none left, or a negative errno. */
+static int next_component(struct trusted_walk *walk, char component[NAME_MAX + 1]) {
         size_t slashes = strspn(walk->rest, "/"), len = strcspn(walk->rest + slashes, "/");
 
-        if (len == 0 || len > NAME_MAX) {
-                walk->rest[0] = 0;
-                return false;
-        }
+        if (len > NAME_MAX)
+                return -ENAMETOOLONG;
         memcpy(component, walk->rest + slashes, len);
         component[len] = 0;
         memmove(walk->rest, walk->rest + slashes + len, strlen(walk->rest + slashes + len) + 1);
-        return true;
+        return len > 0;
 }
 
 static bool is_null_device(const struct stat *st) {
@@ -150,7 +148,7 @@ static int walk_trusted(struct trusted_walk *walk, const char *path) {
         r = make_absolute(walk, path);
         if (r >= 0)
                 r = start_at_root(walk);
-        while (r >= 0 && next_component(walk, component))
+        while (r >= 0 && (r = next_component(walk, component)) > 0)
                 r = go_down(walk, component);
         if (r >= 0)
                 walk->masked = walk->links > 0 && is_null_device(&walk->st);
@@ -350,7 +348,7 @@ int sys_open_append(const char *path, os_fd *ret_fd) {
         int fd;
 
         identity_wear_service();
-        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
         if (fd < 0)
                 return error_from_errno(errno);
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !is_trusted_owner(&st) || st.st_nlink != 1) {

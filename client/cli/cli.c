@@ -102,10 +102,12 @@ int cli_reconnect(struct cli *cli) {
 
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
 
-void cli_show_help(const struct command *command) {
+void cli_show_help(const struct command *command, const char *first) {
         struct text text = {0};
         if (command)
                 help_command(command, &text);
+        else if (first)
+                help_group(first, &text);
         else
                 help_all(&text);
         show_text(&text);
@@ -132,7 +134,12 @@ int cli_plan_words(struct cli *cli, const char *const *words, int n_words, unsig
         struct text why = {0};
         const char **operands = cli_alloc((size_t)n_words * sizeof(*operands));
         int n = command_find(words, n_words, &command, &why), r = -1;
-        if (n < 0 || options_parse(command, words + n, n_words - n, operands, &invocation, &why) < 0) {
+        if (n == 0 && n_words > 1 && strcmp(words[1], "--help") == 0 && line == 0) {
+                cli_show_help(NULL, words[0]);
+                r = 0;
+                goto out;
+        }
+        if (n <= 0 || options_parse(command, words + n, n_words - n, operands, &invocation, &why) < 0) {
                 cli_complain(cli, command, line, &why);
                 goto out;
         }
@@ -147,7 +154,7 @@ int cli_plan_words(struct cli *cli, const char *const *words, int n_words, unsig
                 goto out;
         }
         if (invocation.values[OPT_HELP]) {
-                cli_show_help(command);
+                cli_show_help(command, NULL);
                 r = 0;
                 goto out;
         }

@@ -60,8 +60,8 @@ int cli_usage_value(struct cli *cli, const struct invocation *invocation, const 
 /* The same before there is an invocation; command may be NULL, line 0. */
 int cli_complain(struct cli *cli, const struct command *command, unsigned line, const struct text *why);
 
-/* The help of a command, or of everything (NULL), on standard output. */
-void cli_show_help(const struct command *command);
+/* The help of a command, of those that begin with the word FIRST, or of everything (both NULL), on standard output. */
+void cli_show_help(const struct command *command, const char *first);
 
 /* Takes over options of fsop itself, wherever they stood. 0, or -1 after a complaint. */
 int cli_take_global(struct cli *cli, const struct invocation *where, const char *const values[OPT_COUNT]);

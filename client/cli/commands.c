@@ -4,10 +4,10 @@
 #include "client/cli/options.h"
 
 const struct option global_options[] = {
-        {OPT_SOCKET, 0, "socket", "PATH", "the daemon's socket (else $FSOP_SOCKET, else the usual places)",
+        {OPT_SOCKET, 0, "socket", "PATH", "the daemon's socket (else $FSOP_SOCKET, the system's, your own service's)",
          COMPLETE_FILE},
         {OPT_JSON, 0, "json", .help = "print one JSON object a line"},
-        {OPT_AS, 0, "as", "WHO", "ask to run as the caller, elevated, or elevated where a rule allows it",
+        {OPT_AS, 0, "as", "WHO", "with your own rights, a rule's, or a rule's where one allows it (auto)",
          COMPLETE_WORDS, "auto caller elevated"},
         {OPT_TIMEOUT, 0, "timeout", "SECONDS", "give up after this time"},
         {OPT_HELP, 0, "help", .help = "show this help"},
@@ -112,7 +112,8 @@ static const struct option copy_range_options[] = {
         {OPT_SRC_OFFSET, 0, "src-offset", "OFFSET", "where to begin in SRC (0)"},
         {OPT_DST_OFFSET, 0, "dst-offset", "OFFSET", "where to begin in DST (0)"},
         {OPT_LENGTH, 0, "length", "LENGTH", "how many bytes (to the end of SRC)"},
-        {OPT_CLONE, 0, "clone", "WHEN", "share the blocks instead of copying", COMPLETE_WORDS, "auto always never"},
+        {OPT_CLONE, 0, "clone", "WHEN", "share the blocks instead of copying (auto)", COMPLETE_WORDS,
+         "auto always never"},
         {0}};
 static const struct option cp_options[] = {
         {OPT_RECURSIVE, 'r', "recursive", .help = "copy directories and what is in them"},
@@ -183,7 +184,25 @@ static const char cp_more[] =
         "Exit status: 5 if some of the files failed, 1 if all did or the job could not go on, 3 if it was denied.\n";
 static const char job_watch_more[] =
         "Shows what cp shows, and ends with its exit status. An interrupt ends the watching, not the job.\n";
-static const char truncate_more[] = "SIZE takes K, M, G, T (powers of 1024) and KB, MB, GB, TB (powers of 1000).\n";
+#define UNITS " K, M, G, T (powers of 1024) and KB, MB, GB, TB (powers of 1000).\n"
+static const char truncate_more[] = "SIZE takes" UNITS;
+static const char range_more[] = "OFFSET and LENGTH take" UNITS;
+static const char fallocate_more[] =
+        "Without -n, -p, -z, -c, -i and --unshare-range the range gets space, and the file is made, or becomes longer,\n"
+        "where it has to. OFFSET and LENGTH take" UNITS;
+static const char chmod_more[] = "MODE is octal, such as 644, or symbolic, such as u=rwX,go-w.\n";
+static const char mknod_more[] = "p is a FIFO, s a socket, b a block device and c a character device.\n";
+static const char mv_more[] = "Nothing is copied: to another filesystem, `fsop cp` and then `fsop rm` do it.\n";
+static const char getxattr_more[] = "Without -e the value is printed as it is, with nothing behind it.\n";
+static const char status_more[] =
+        "Everybody sees the daemon's and their own (own-…), uid 0 and the admin group those of every user who is connected\n"
+        "(uid-N-…), too.\n";
+static const char explain_more[] =
+        "COMMAND is what would be typed behind `fsop`, with its options: `fsop explain chown www-data: FILE`.\n";
+static const char policy_reload_more[] =
+        "If there is anything wrong with what is there now, the old rules stay, and it fails. For administrators only.\n";
+static const char job_list_more[] =
+        "A job is queued, running, paused, waiting (it tries again by itself), verifying, done, failed or cancelled.\n";
 static const char chown_more[] =
         "Owners are names or numbers; +NUMBER is always a number. OWNER: also gives the owner's login group.\n";
 static const char touch_more[] =
@@ -197,14 +216,15 @@ const struct command commands[] = {
         {"ping", "", "ask the daemon for a sign of life", NULL, 0, 0, .plan = plan_ping},
         {"info", "[PATH]", "show what the daemon, and the filesystem at PATH, can do", NULL, 0, 1, FILES,
          .plan = plan_info},
-        {"status", "", "show the daemon's counters and limits", NULL, 0, 0, .plan = plan_status},
+        {"status", "", "show the daemon's counters and limits", NULL, 0, 0, .plan = plan_status, .more = status_more},
         {"explain", "COMMAND…", "tell what policy says to a command, without running it", explain_options, 1, -1,
-         COMPLETE_COMMAND, .nested = true, .alone = true, .plan = plan_explain},
+         COMPLETE_COMMAND, .nested = true, .alone = true, .plan = plan_explain, .more = explain_more},
         {"policy check", "FILE…", "look for mistakes in policy files; needs no running daemon", NULL, 1, -1, FILES,
          .alone = true, .plan = plan_policy_check},
-        {"policy reload", "", "have the daemon read its policy again", NULL, 0, 0, .plan = plan_policy_reload},
-        {"completion", "SHELL", "print the completions for a shell", NULL, 1, 1, COMPLETE_WORDS, "bash zsh fish",
-         .alone = true, .plan = plan_completion},
+        {"policy reload", "", "have the daemon read its policy again", NULL, 0, 0, .plan = plan_policy_reload,
+         .more = policy_reload_more},
+        {"completion", "SHELL", "print the completions for bash, zsh or fish", NULL, 1, 1, COMPLETE_WORDS,
+         "bash zsh fish", .alone = true, .plan = plan_completion},
         {"stat", "PATH…", "show everything the inode says", stat_options, 1, -1, FILES, .plan = plan_stat},
         {"ls", "PATH", "list a directory", ls_options, 1, 1, FILES, .plan = plan_ls},
         {"statfs", "PATH", "show the filesystem's size and limits", NULL, 1, -1, FILES, .plan = plan_statfs},
@@ -212,34 +232,35 @@ const struct command commands[] = {
         {"mkdir", "PATH…", "make directories", mkdir_options, 1, -1, FILES, .plan = plan_mkdir},
         {"rmdir", "PATH…", "remove empty directories", NULL, 1, -1, FILES, .plan = plan_rmdir},
         {"rm", "PATH…", "remove files", rm_options, 1, -1, FILES, .plan = plan_rm},
-        {"mv", "SRC… DST", "rename", mv_options, 2, -1, FILES, .plan = plan_mv},
+        {"mv", "SRC… DST", "rename", mv_options, 2, -1, FILES, .plan = plan_mv, .more = mv_more},
         {"ln", "TARGET LINK", "make a link", ln_options, 2, 2, FILES, .plan = plan_ln},
         {"touch", "PATH…", "set times, make empty files", touch_options, 1, -1, FILES, .plan = plan_touch,
          .more = touch_more},
         {"chmod", "MODE PATH…", "change modes", chmod_options, 2, -1, FILES, .dash_letters = "rwxXstugoa,+=01234567-",
-         .plan = plan_chmod},
+         .plan = plan_chmod, .more = chmod_more},
         {"chown", "[OWNER][:GROUP] PATH…", "change owners", chown_options, 2, -1, COMPLETE_OWNER, .plan = plan_chown,
          .more = chown_more},
         {"mknod", "PATH p|s|b MAJOR MINOR|c MAJOR MINOR", "make a device node, FIFO or socket", make_options, 2, 4,
-         FILES, .plan = plan_mknod},
+         FILES, .plan = plan_mknod, .more = mknod_more},
         {"mkfifo", "PATH…", "make FIFOs", make_options, 1, -1, FILES, .plan = plan_mkfifo},
         {"truncate", "-s SIZE PATH…", "set the size of files", truncate_options, 1, -1, FILES, .plan = plan_truncate,
          .more = truncate_more},
         {"fallocate", "-l LENGTH PATH", "allocate or free space in a file", fallocate_options, 1, 1, FILES,
-         .plan = plan_fallocate},
+         .plan = plan_fallocate, .more = fallocate_more},
         {"sync", "PATH…", "have files written to their disk", sync_options, 1, -1, FILES, .plan = plan_sync},
         {"fadvise", "-a ADVICE PATH", "tell how a file will be used", fadvise_options, 1, 1, FILES,
-         .plan = plan_fadvise},
-        {"getxattr", "NAME PATH", "print an extended attribute", getxattr_options, 2, 2, FILES, .plan = plan_getxattr},
+         .plan = plan_fadvise, .more = range_more},
+        {"getxattr", "NAME PATH", "print an extended attribute", getxattr_options, 2, 2, FILES, .plan = plan_getxattr,
+         .more = getxattr_more},
         {"setxattr", "NAME VALUE PATH", "set an extended attribute; VALUE - is standard input", setxattr_options, 3, 3,
          FILES, .plan = plan_setxattr},
         {"listxattr", "PATH", "list extended attributes", xattr_options, 1, 1, FILES, .plan = plan_listxattr},
         {"removexattr", "NAME PATH", "remove an extended attribute", xattr_options, 2, 2, FILES,
          .plan = plan_removexattr},
         {"copy-range", "SRC DST", "copy or share a part of a file", copy_range_options, 2, 2, FILES,
-         .plan = plan_copy_range},
+         .plan = plan_copy_range, .more = range_more},
         {"cp", "SRC… DST", "copy files and trees", cp_options, 1, -1, FILES, .plan = plan_cp, .more = cp_more},
-        {"job list", "", "list copy jobs", job_list_options, 0, 0, .plan = plan_job_list},
+        {"job list", "", "list copy jobs", job_list_options, 0, 0, .plan = plan_job_list, .more = job_list_more},
         {"job show", "ID…", "show everything about jobs, and which files failed", job_show_options, 1, -1,
          .plan = plan_job_show},
         {"job watch", "ID", "follow a job to its end", NULL, 1, 1, .alone = true, .plan = plan_job_watch,

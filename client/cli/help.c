@@ -86,13 +86,27 @@ void help_command(const struct command *command, struct text *text) {
         text_adds(text, "\n`fsop --help` lists the options that every command takes.\n");
 }
 
-void help_all(struct text *text) {
-        text_adds(text, "usage: fsop [OPTION]… COMMAND …\n\nAsks fsopd to do something with files.\n\ncommands:\n");
+/* All of them, or those that begin with the word FIRST. */
+static void add_commands(struct text *text, const char *first) {
+        text_adds(text, "commands:\n");
         for (const struct command *command = commands; command->name; command++) {
                 char left[96];
+                if (first && !command_begins_with(command->name, first))
+                        continue;
                 snprintf(left, sizeof(left), "%s%s%s", command->name, *command->operands ? " " : "", command->operands);
                 add_row(text, left, command->help);
         }
+}
+
+void help_group(const char *first, struct text *text) {
+        text_addf(text, "usage: fsop %s COMMAND …\n\n", first);
+        add_commands(text, first);
+        text_addf(text, "\n`fsop %s COMMAND --help` tells more about one.\n", first);
+}
+
+void help_all(struct text *text) {
+        text_adds(text, "usage: fsop [OPTION]… COMMAND …\n\nAsks fsopd to do something with files.\n\n");
+        add_commands(text, NULL);
         text_adds(text, "\noptions:\n");
         add_options(text, global_options);
         text_adds(text,

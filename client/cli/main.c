@@ -17,7 +17,7 @@ static int begin(struct cli *cli, const char *const *words, int n_words) {
         else if (cli_take_global(cli, &nobody, values) < 0)
                 n = -1;
         else if (values[OPT_HELP]) {
-                cli_show_help(NULL);
+                cli_show_help(NULL, NULL);
                 n = -1;
         } else if (values[OPT_VERSION]) {
                 text_addf(&why, "fsop %s\n", fsop_version());

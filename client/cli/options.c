@@ -39,7 +39,7 @@ static void add_quoted(struct text *why, const char *before, const char *name, c
 
 /* ---- commands ---------------------------------------------------------------------------------------------------- */
 
-static bool is_first_word(const char *name, const char *word) {
+bool command_begins_with(const char *name, const char *word) {
         size_t len = strlen(word);
         return strncmp(name, word, len) == 0 && name[len] == ' ';
 }
@@ -48,7 +48,7 @@ static bool is_first_word(const char *name, const char *word) {
 static void add_second_words(const char *first, struct text *why) {
         const char *separator = "";
         for (const struct command *command = commands; command->name; command++) {
-                if (!is_first_word(command->name, first))
+                if (!command_begins_with(command->name, first))
                         continue;
                 text_addf(why, "%s'%s'", separator, command->name);
                 separator = ", ";
@@ -59,7 +59,7 @@ int command_find(const char *const *words, int n_words, const struct command **r
         struct nearest nearest = {.typed = words[0]};
         bool first_only = false;
         for (const struct command *command = commands; command->name; command++) {
-                bool two = is_first_word(command->name, words[0]);
+                bool two = command_begins_with(command->name, words[0]);
                 if (strcmp(command->name, words[0]) == 0 ||
                     (two && n_words > 1 && strcmp(strchr(command->name, ' ') + 1, words[1]) == 0)) {
                         *ret_command = command;
@@ -70,7 +70,7 @@ int command_find(const char *const *words, int n_words, const struct command **r
         if (first_only) {
                 add_quoted(why, "'", words[0], "' is followed by another word: ");
                 add_second_words(words[0], why);
-                return -1;
+                return 0;
         }
         for (const struct command *command = commands; command->name; command++)
                 nearest_offer(&nearest, command->name);

@@ -133,10 +133,12 @@ struct invocation {
 };
 
 /*
- * Finds the command that WORDS begin with. Returns how many words its name has, or -1 with the reason, a suggestion
- * included.
+ * Finds the command that WORDS begin with. Returns how many words its name has, or the reason, a suggestion included,
+ * with 0 where the first word begins several commands ("job"), else -1.
  */
 int command_find(const char *const *words, int n_words, const struct command **ret_command, struct text *why);
+/* Whether NAME has two words, and WORD is the first. */
+bool command_begins_with(const char *name, const char *word);
 
 /*
  * Takes the words behind the command's name apart. Options and operands may be mixed, "--" ends the options. operands
@@ -153,6 +155,7 @@ int options_parse_global(const char *const *words, int n_words, const char *valu
 /* "fsop chmod [-R] MODE PATH…" */
 void help_synopsis(const struct command *command, struct text *text);
 void help_command(const struct command *command, struct text *text);
+void help_group(const char *first, struct text *text); /* the commands that begin with this word */
 void help_all(struct text *text);
 
 /* The completion script for "bash", "zsh" or "fish"; -1 for another shell. */

@@ -110,8 +110,8 @@ static const char *hint_of(const struct action *action, const struct failure *fa
                 return "look before trying again: it is not known how far it came";
         switch (failure->code) {
         case FSOP_EISDIR:
-                return action->verb == FSOP_VERB_UNLINK ? "it is a directory: -r removes it and what is in it"
-                       : action->verb == FSOP_VERB_CP   ? "it is a directory: -r copies it and what is in it"
+                return action->verb == FSOP_VERB_UNLINK ? "-r removes it and what is in it"
+                       : action->verb == FSOP_VERB_CP   ? "-r copies it and what is in it"
                                                         : NULL;
         case FSOP_ENOENT:
                 return action->job ? "`fsop job list` shows which there are" : NULL;

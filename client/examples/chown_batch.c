@@ -3,9 +3,9 @@
  * chown_batch.c: makes files in a directory and gives them to another user, a whole batch at a time.
  *
  *      cc chown_batch.c -o chown_batch $(pkg-config --cflags --libs fsop)
- *      ./chown_batch /srv/build/out 2000
+ *      ./chown_batch /srv/build 100000
  *
- * An unprivileged program may do this where a rule of fsopd's policy lets it: see fsopd.policy(5).
+ * An unprivileged program may do this where a rule of fsopd's policy lets it: see docs/policy.md.
  */
 #include <fsop.h>
 
@@ -13,13 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILES = 1000 };
+enum { FILES = 1000, REPORTS = 5 };
 
-/* Says what failed in a batch that was answered. Returns how many operations did. */
+/* Says what failed first in a batch that was answered. Returns how many operations did. */
 static uint32_t report(const struct fsop_batch *batch) {
+        int said = 0;
         for (uint32_t i = 0; i < fsop_batch_count(batch); i++) {
                 const struct fsop_result *result = fsop_batch_result(batch, i);
-                if (result->error.code)
+                if (result->error.code && said++ < REPORTS)
                         fprintf(stderr, "%s number %" PRIu32 ": %s (%s)\n", fsop_verb_name(result->verb), i,
                                 (const char *)result->error.message.data, fsop_error_name(result->error.code));
         }

@@ -87,8 +87,7 @@ static void show(const struct fsop_job_event *event) {
                 printf("%s: %s\n", (const char *)event->failure.path.data,
                        (const char *)event->failure.error.message.data);
         else if (event->kind != FSOP_JOB_EVENT_NONE)
-                printf("%s: %" PRIu64 " of %" PRIu64 "%s files\n", fsop_job_state_name(job->state), job->files_done,
-                       job->files_total, job->totals_known ? "" : " or more");
+                printf("%s, %" PRIu64 " files are copied\n", fsop_job_state_name(job->state), job->files_done);
 }
 
 /* Returns 0 when the job has ended. */

@@ -42,12 +42,20 @@ exits 2 "a device without numbers" fsop mknod x c
 exits 2 "rm of ." fsop rm -r .
 exits 0 "--help needs no daemon" env FSOP_SOCKET=/nowhere fsop --help
 exits 0 "--help of a command" env FSOP_SOCKET=/nowhere fsop chmod --help
+exits 0 "--help of commands of two words" env FSOP_SOCKET=/nowhere fsop job --help
+contains "… has them" "job watch ID" "$output"
+lacks "… and no others" "policy reload" "$output"
+exits 2 "without --help the second word is asked for" fsop job
+contains "… by name" "'job watch'" "$output"
+exits 1 "in a batch file it has no place" fsop batch - <<<$'job --help'
 exits 0 "--version" fsop --version
 for shell in bash zsh fish; do
         exits 0 "completion for $shell" fsop completion $shell
         contains "… knows fallocate's options" "collapse-range" "$output"
         if command -v $shell >/dev/null; then
                 $shell -n <<<"$output" && ok "$shell can read it" || fail "$shell can read it"
+        else
+                skip "whether $shell can read its completion: needs $shell"
         fi
 done
 
@@ -102,6 +110,8 @@ if command -v script >/dev/null; then
         terminal=$(script -qec "setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups -- fsop --json stat 'a${csi}31m'" /dev/null)
         lacks "JSON on a terminal is not raw either" "$csi" "$terminal"
         contains "… it has the name all the same" 'a\u009B31m' "$terminal"
+else
+        skip "names on a terminal: needs script"
 fi
 exits 0 "-- ends the options" n rm -- -dash "$odd" "sp ace" "$long"
 

@@ -148,6 +148,9 @@ equal "… are all there" 3000 "$(find many3 -type f -printf x | wc -c)"
 # ---- denied: 3 ----------------------------------------------------------------------------------------------------------
 exits 3 "a target outside of the rule" n cp src/one /etc/fsop-test
 [ ! -e /etc/fsop-test ] && ok "… is not made" || fail "… is not made"
+contains "… it says at which end" "nothing may be made in the target's directory" "$output"
+exits 3 "a tree likewise" n cp -r src /etc/fsop-test
+contains "… it says so, too" "nothing may be made in the target's directory" "$output"
 exits 3 "a source that may not be read" n cp /etc/shadow x
 exits 3 "… with --as elevated, at once" n --as elevated cp /etc/shadow x
 contains "… says what would help" "fsop explain cp" "$output"

@@ -62,6 +62,8 @@ else
 fi
 if command -v g++ >/dev/null; then
         exits 0 "the header is C++ as well" g++ -std=c++11 -Wall -Wextra -Werror -fsyntax-only -x c++ "$prefix/include/fsop.h"
+else
+        skip "C++: needs g++"
 fi
 bash -n "$prefix/share/bash-completion/completions/fsop" && ok "the bash completion parses" || fail "the bash completion parses"
 finish

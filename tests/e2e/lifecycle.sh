@@ -18,6 +18,7 @@ status=0
 "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" >"$scratch/second" 2>&1 </dev/null || status=$?
 [ "$status" != 0 ] && ok "a second daemon is refused" || fail "a second daemon is refused"
 contains "it says where" "$socket" "$(cat "$scratch/second")"
+lacks "the audit does not say that the service has stopped" '"event":"stop"' "$(cat "$audit")"
 exits 0 "the first still serves" as_nobody fsop ping
 
 # A client that is killed: its handles are closed. (A rule's directory stays open for a while: it is used before we count.)

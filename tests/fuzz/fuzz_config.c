@@ -3,6 +3,7 @@
  * fuzz_config.c: whatever the configuration file holds, reading it ends in settings that the daemon can live with or in
  * a message.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/config.h"

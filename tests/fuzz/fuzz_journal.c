@@ -7,8 +7,9 @@
  *
  * The input: how many rows there are (a byte for each table), and then values as each column wants them; see put().
  */
-#define KIT_STORE
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/support/steps_kit.h"

@@ -3,6 +3,7 @@
  * fuzz_policy.c: whatever a policy file holds, reading it ends in rules or in a message, and the rules answer
  * questions. The input is a file, and behind a zero byte who asks for what: a byte, and a path.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/policy_internal.h"

@@ -8,15 +8,22 @@
  *
  * A step of the script is a byte, its low half what happens and its high half a detail, and what that needs.
  */
-#define FAKE_FDS_MAX 65536
-#define KIT_SYSTEM_ONLY
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/steps_kit.h"
-
+#include "backends/service.h"
+#include "daemon/graveyard.h"
+#include "daemon/jobs.h"
 #include "daemon/log.h"
+#include "daemon/server.h"
+#include "proto/codec.h"
+#include "proto/frame.h"
 #include "tests/support/codec_samples.h"
+#include "tests/support/fake_copy.h"
+#include "tests/support/fake_engine.h"
+#include "tests/support/fake_steps.h"
+#include "tests/support/fake_sys.h"
 
 #define CONNECTIONS 4u
 #define BATCHES 192u /* of one connection */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * policy_kit.h: a policy from a text, and questions to it, for the tests of deciding. Included by one test program
- * each.
+ * policy_kit.h: a policy from a text, and questions to it, for the tests of deciding. For programs that policy_kit.c is
+ * a part of, with fake_sys.c.
  */
 #ifndef FSOP_POLICY_KIT_H
 #define FSOP_POLICY_KIT_H
@@ -11,134 +11,33 @@
 #include "daemon/policy_internal.h"
 #include "tests/support/fake_sys.h"
 
-static struct policy *policy;
-static struct roots *roots;
-static struct policy_report report;
+extern struct policy *policy;
+extern struct roots *roots;
+extern uint32_t builder_groups[];
+extern const struct peer root_peer;
+extern const struct peer bare_root;
+extern const struct peer builder;
+extern const struct peer foreigner;
+extern const struct peer foreign_root;
+extern const struct peer alice;
 
-static uint32_t builder_groups[] = {50, 1000};
-__attribute__((unused)) static const struct peer root_peer = {
-        .uid = 0, .gid = 0, .fully_capable = true, .capabilities = ~0ull};
-__attribute__((unused)) static const struct peer bare_root = {.uid = 0, .gid = 0};
-static const struct peer builder = {.uid = 1000, .gid = 1000, .groups = builder_groups, .n_groups = 2};
-__attribute__((unused)) static const struct peer foreigner = {
-        .uid = 1000, .gid = 1000, .groups = builder_groups, .n_groups = 2, .foreign = true};
-__attribute__((unused)) static const struct peer foreign_root = {
-        .uid = 0, .gid = 0, .fully_capable = true, .foreign = true};
-__attribute__((unused)) static const struct peer alice = {.uid = 1001, .gid = 1001};
-
-static const char *const own_paths[] = {"/etc/fsopd", "/srv/build/own"};
-
-static void drop(void) {
-        roots = roots_unref(roots);
-        policy = policy_unref(policy);
-        policy_report_fini(&report);
-}
-
-static void load(const char *text) {
-        static const char *const directories[] = {"/p"};
-        struct policy_config config = {
-                .directories = directories, .n_directories = 1, .own_paths = own_paths, .n_own_paths = 2};
-
-        drop();
-        fake_n_files = 0;
-        fake_file_add("/p/rules.yaml", text);
-        if (policy_load(&config, &policy, &report) != 0)
-                ck_abort_msg("%s: %s", report.notes[0].where, report.notes[0].text);
-        ck_assert_int_eq(roots_new(policy, &roots), 0);
-}
-
-static void setup(void) {
-        static const char *const directories[] = {"/",          "/etc",          "/etc/fsopd",      "/srv",
-                                                  "/srv/build", "/srv/build/in", "/srv/build/keep", "/srv/other",
-                                                  "/home",      "/home/builder", "/home/builder/in"};
-
-        fake_reset();
-        for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-                fake_directory_add(directories[i], 0);
-        policy = NULL;
-        roots = NULL;
-        memset(&report, 0, sizeof(report));
-}
-
-static void teardown(void) {
-        drop();
-        policy_accounts_fini();
-        ck_assert_int_eq(fake_open_directories, 0);
-}
-
-static struct bytes text(const char *word) {
-        return (struct bytes){(const uint8_t *)word, strlen(word)};
-}
-
-static struct location at_path(const char *path) {
-        return (struct location){.kind = LOCATION_PATH, .path = text(path)};
-}
-
+void load(const char *text);
+void setup(void);
+void teardown(void);
+struct bytes text(const char *word);
+struct location at_path(const char *path);
 /* Asks about an operation on absolute paths. TO may be NULL. */
-static struct verdict ask(const struct peer *peer, struct operation op, const char *at, const char *to) {
-        struct question question = {.peer = peer, .roots = roots, .op = &op};
-        struct verdict verdict;
-
-        op.at = at_path(at);
-        question.at = (struct end){.present = true, .path = op.at.path};
-        if (to) {
-                op.to = at_path(to);
-                question.to = (struct end){.present = true, .path = op.to.path};
-        }
-        policy_decide(policy, &question, &verdict);
-        return verdict;
-}
-
-static struct operation an_op(enum fsop_verb verb) {
-        return (struct operation){.verb = verb};
-}
-
-__attribute__((unused)) static enum verdict_kind kind(enum fsop_verb verb, const char *path) {
-        return ask(&builder, an_op(verb), path, NULL).kind;
-}
-
-__attribute__((unused)) static enum verdict_kind kind_of(struct operation op, const char *path) {
-        return ask(&builder, op, path, NULL).kind;
-}
-
-__attribute__((unused)) static void opens(const struct peer *peer) {
-        for (uint32_t i = 0; i < policy->n_rules; i++)
-                for (uint32_t j = 0; j < policy->rules[i]->n_paths; j++) {
-                        struct root *root;
-
-                        if (root_acquire(roots, policy->rules[i], j, peer, &root) == 0) {
-                                root_open(root);
-                                root_release(root);
-                        }
-                }
-}
-
+struct verdict ask(const struct peer *peer, struct operation op, const char *at, const char *to);
+struct operation an_op(enum fsop_verb verb);
+enum verdict_kind kind(enum fsop_verb verb, const char *path);
+enum verdict_kind kind_of(struct operation op, const char *path);
+void opens(const struct peer *peer);
 /* The directories above one, as sys_ancestors would say. */
-__attribute__((unused)) static uint32_t above(const char *path, struct object_id *ids) {
-        struct directory directory;
-        int n;
-
-        ck_assert_int_eq(directory_open(path, &directory), 0);
-        n = sys_ancestors(directory.fd, ids, 16, 0);
-        directory_close(&directory);
-        ck_assert_int_gt(n, 0);
-        return (uint32_t)n;
-}
-
+uint32_t above(const char *path, struct object_id *ids);
 /* Asks about an operation on a passed directory, and a path below it. */
-__attribute__((unused)) static struct verdict ask_fd(const struct peer *peer, struct operation op,
-                                                     const char *directory, const char *below) {
-        struct question question = {.peer = peer, .roots = roots, .op = &op};
-        struct object_id ids[16];
-        struct verdict verdict;
+struct verdict ask_fd(const struct peer *peer, struct operation op, const char *directory, const char *below);
 
-        op.at = (struct location){.kind = LOCATION_FD, .path = text(below)};
-        question.at = (struct end){.present = true, .ancestors = ids, .n_ancestors = above(directory, ids)};
-        policy_decide(policy, &question, &verdict);
-        return verdict;
-}
-
-/* ---- shorthand for tables ---- */
+/* ---- shorthand for tables ---------------------------------------------------------------------------------------- */
 
 #define D VERDICT_DENIED
 #define C VERDICT_CALLER
@@ -146,11 +45,7 @@ __attribute__((unused)) static struct verdict ask_fd(const struct peer *peer, st
 #define CREATES(m)                                                                                                     \
         { .create = true, .mode = m }
 
-__attribute__((unused)) static struct operation chown_to(int64_t uid, int64_t gid) {
-        return (struct operation){
-                .verb = FSOP_VERB_CHOWN,
-                .args.chown = {.has_uid = uid >= 0, .uid = (uint32_t)uid, .has_gid = gid >= 0, .gid = (uint32_t)gid}};
-}
+struct operation chown_to(int64_t uid, int64_t gid);
 
 #define SUBJECT_AND_PLACE "    user: [root, builder]\n    path: /srv/build\n    ops: [unlink]\n"
 #define ALLOW "  - name: allowing\n    effect: allow\n" SUBJECT_AND_PLACE

@@ -239,6 +239,36 @@ void scene_acl(const char *name, const char *kind, uint32_t user, uint16_t perm,
         ck_assert_msg(setxattr(scene_path(name), kind, &acl, sizeof(acl), 0) == 0, "%s: %s", name, strerror(errno));
 }
 
+void scene_furnish(void) {
+        char longest[300];
+
+        scene_file("tree/file", 0, 0644, "x");
+        scene_file("tree/private", 0, 0600, "x");
+        scene_mkdir("tree/open", NOBODY, 0755);
+        scene_file("tree/open/file", NOBODY, 0644, "x");
+        scene_mkdir("tree/closed", 0, 0700);
+        scene_file("tree/closed/file", 0, 0644, "x");
+        scene_mkdir("tree/unread", 0, 0711);
+        scene_file("tree/unread/x", 0, 0644, "x");
+        scene_mkdir("tree/sticky", 0, 01777);
+        scene_file("tree/sticky/theirs", SOMEBODY, 0666, "x");
+        scene_mkdir("tree/deep", 0, 0755);
+        scene_mkdir("tree/deep/a", 0, 0755);
+        scene_mkdir("tree/deep/a/b", NOBODY, 0755);
+        scene_file("tree/deep/a/b/c", NOBODY, 0600, "x");
+        scene_symlink("open", "tree/link");
+        scene_symlink("none", "tree/broken");
+        scene_symlink("loop", "tree/loop");
+        scene_symlink(scene_path("tree/open"), "tree/abs");
+        scene_symlink("open/file", "tree/flink");
+        scene_symlink("link", "tree/chain");
+        scene_symlink("../outside", "tree/out");
+        memset(longest, 'n', 255);
+        longest[255] = 0;
+        ck_assert_int_eq(mkdir(scene_path("tree/long"), 0777), 0);
+        ck_assert_int_eq(chmod(scene_path("tree/long"), 0777), 0);
+}
+
 struct fsop_stat scene_stat(const char *name) {
         struct fsop_stat stat;
         int r = lookup_stat(AT_FDCWD, scene_path(name), true, &stat);
@@ -328,6 +358,37 @@ void request_base(struct place *place, os_fd base) {
         place->base_is_object = place->path.len == 0;
 }
 
+struct request *request_root(enum fsop_verb verb, const char *name) {
+        struct request *request = request_new(verb, scene_path(name));
+
+        request_as(request, identity_of_service(false));
+        return request;
+}
+
+struct request *request_attribute(enum fsop_verb verb, const char *path, const char *name, const void *value,
+                                  size_t len) {
+        struct request *request = request_root(verb, path);
+
+        request->op.args.xattr.name = (struct bytes){(const uint8_t *)name, strlen(name)};
+        request->op.args.xattr.value = (struct bytes){value, len};
+        return request;
+}
+
+struct request *request_on(enum fsop_verb verb, os_fd fd) {
+        struct request *request = request_new(verb, "");
+
+        request_as(request, identity_of_service(false));
+        request_base(&request->sys.at, fd);
+        return request;
+}
+
+struct request *request_elevated(enum fsop_verb verb, const char *path) {
+        struct request *request = request_new(verb, path);
+
+        request_elevate(request, NULL);
+        return request;
+}
+
 int request_run(struct request *request) {
         request->began = false;
         if (sys_resolve(&request->sys, 0) == 0) {
@@ -344,12 +405,16 @@ void request_free(struct request *request) {
         free(request);
 }
 
-int request_once(enum fsop_verb verb, const char *path, struct identity *identity) {
-        struct request *request = request_new(verb, path);
-        int code;
+int request_finish(struct request *request) {
+        int code = request_run(request);
 
-        request_as(request, identity);
-        code = request_run(request);
         request_free(request);
         return code;
+}
+
+int request_once(enum fsop_verb verb, const char *path, struct identity *identity) {
+        struct request *request = request_new(verb, path);
+
+        request_as(request, identity);
+        return request_finish(request);
 }

@@ -51,6 +51,8 @@ void scene_xattr(const char *name, const char *attribute, const char *value);
 #define ACL_DEFAULT "system.posix_acl_default"
 /* An ACL of either KIND: USER may do PERM, the owner all, the group MASK at most. */
 void scene_acl(const char *name, const char *kind, uint32_t user, uint16_t perm, uint16_t mask);
+/* Below tree: a few of everything that a path can lead over. */
+void scene_furnish(void);
 /* rm -r. */
 void scene_remove(const char *name);
 /* lstat. */
@@ -68,6 +70,13 @@ struct request {
 };
 /* As nobody, below the reference root; PATHs are absolute or, with a base, relative. */
 struct request *request_new(enum fsop_verb verb, const char *path);
+/* path/NAME as root with all rights but set-id; the same of a descriptor; below the rule's directory with its rights.
+ */
+struct request *request_root(enum fsop_verb verb, const char *name);
+struct request *request_attribute(enum fsop_verb verb, const char *path, const char *name, const void *value,
+                                  size_t len);
+struct request *request_on(enum fsop_verb verb, os_fd fd);
+struct request *request_elevated(enum fsop_verb verb, const char *path);
 void request_to(struct request *request, const char *path);
 /* As another. */
 void request_as(struct request *request, struct identity *identity);
@@ -77,6 +86,8 @@ void request_base(struct place *place, os_fd base);
 /* Resolves, runs, releases; its code. opened is closed by request_free. */
 int request_run(struct request *request);
 void request_free(struct request *request);
+/* Both. */
+int request_finish(struct request *request);
 /* All of it for one path, without arguments. */
 int request_once(enum fsop_verb verb, const char *path, struct identity *identity);
 

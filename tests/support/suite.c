@@ -12,3 +12,7 @@ int suite_run(Suite *suite) {
         srunner_free(runner);
         return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
+
+void assert_code(int code, int expected, const char *what) {
+        ck_assert_msg(code == expected, "%s: %d instead of %d", what, code, expected);
+}

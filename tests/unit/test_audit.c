@@ -5,6 +5,9 @@
  */
 #include <check.h>
 #include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "daemon/audit.h"

@@ -70,7 +70,7 @@ END_TEST
 static int parse(const char *const *words, int n, struct invocation *ret, const char **operands, struct text *why) {
         const struct command *command = NULL;
         int used = command_find(words, n, &command, why);
-        if (used < 0)
+        if (used <= 0)
                 return -1;
         return options_parse(command, words + used, n - used, operands, ret, why);
 }

@@ -3,6 +3,8 @@
  * test_conditions.c: whom a rule means, and what it demands of an operation's arguments.
  */
 #include <check.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "tests/support/policy_kit.h"
 #include "tests/support/suite.h"

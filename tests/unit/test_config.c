@@ -3,6 +3,9 @@
  * test_config.c: settings: every key, the defaults, what is refused and where the message points.
  */
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/config.h"
 #include "daemon/log.h"

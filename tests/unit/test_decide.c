@@ -4,6 +4,8 @@
  * descriptors, handles. What rules say about arguments is in test_conditions.c.
  */
 #include <check.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "tests/support/policy_kit.h"
 #include "tests/support/suite.h"
@@ -590,6 +592,9 @@ START_TEST(passed_files) {
 
                 question.at = (struct end){.present = true, .path = text("/srv/build/x")};
                 question.to = (struct end){.present = true, .caller_only = true};
+                policy_decide(policy, &question, &verdict);
+                ck_assert_int_eq(verdict.kind, D);
+                question.to.path = text("/srv/build/y"); /* wherever it was said to be */
                 policy_decide(policy, &question, &verdict);
                 ck_assert_int_eq(verdict.kind, D);
                 question.to = question.at;

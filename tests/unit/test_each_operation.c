@@ -6,6 +6,8 @@
  * most once and as whom it must, says done exactly if it was, is stopped where the mode says so, and everything that
  * was taken is given back.
  */
+#include <string.h>
+
 #include "tests/support/steps_kit.h"
 
 #include "daemon/log.h"

@@ -3,6 +3,8 @@
  * test_explain.c: verdicts in words, the reason of every refusal, and which rules may concern a peer.
  */
 #include <check.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "tests/support/policy_kit.h"
 #include "tests/support/suite.h"

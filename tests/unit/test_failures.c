@@ -5,6 +5,9 @@
  * deadline, or the policy changes under it. Whatever happens, no operation is answered twice, all are answered unless the
  * connection is closed, and everything that was taken is given back.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "tests/support/steps_kit.h"
 
 #include "tests/support/fail_alloc.h"

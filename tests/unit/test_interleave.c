@@ -10,6 +10,10 @@
  * At the end of each of these lives: every operation was answered once (at most once if the connection ended), says
  * done exactly if it was done, ran at most once and as whom it had to, and everything is given back, to the last byte.
  */
+#include <stdio.h>
+#include <string.h>
+
+#include "backends/service.h"
 #include "tests/support/steps_kit.h"
 
 #include <sys/mman.h>

@@ -3,6 +3,9 @@
  * test_jobs.c: the life of copy jobs in the daemon: what is copied, what time, rules and full disks do to them, what is told to whom,
  * and the daemon's end.
  */
+#include <stdio.h>
+#include <string.h>
+
 #include "tests/support/jobs_kit.h"
 #include "tests/support/suite.h"
 

@@ -6,6 +6,10 @@
  *
  * Each daemon is a process of its own; the tree of files lies in memory that they share, the store on a disk.
  */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "daemon/done.h"
 #include "tests/support/jobs_kit.h"
 #include "tests/support/suite.h"

@@ -3,6 +3,8 @@
  * test_jobs_pages.c: what is recorded of a job, page after page: all of it, once, in order, and no page reads what
  * others give.
  */
+#include <stdio.h>
+
 #include "daemon/done.h"
 #include "tests/support/jobs_kit.h"
 #include "tests/support/suite.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* test_jobs_submit.c: how jobs are put together, whose they are, how many there may be, and which one runs. */
+#include <stdio.h>
+#include <string.h>
+
 #include "tests/support/jobs_kit.h"
 #include "tests/support/suite.h"
 

@@ -2,6 +2,9 @@
 /*
  * test_jobs_targets.c: who writes to a target: the table of all of them, as jobs come, end, are tried again and go.
  */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "tests/support/jobs_kit.h"
 #include "tests/support/suite.h"
 

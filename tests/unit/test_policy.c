@@ -3,6 +3,9 @@
  * test_policy.c: which files make a policy, what is wrong with them and where, and what their keys come to.
  */
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/policy_internal.h"
 #include "proto/names.h"

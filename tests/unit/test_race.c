@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_race.c: one thread exchanges a directory or file with something forbidden, 100,000 times, while another has operations
- * done there with a rule's rights. What is forbidden must never change.
+ * test_race.c: one thread exchanges a directory or file with something forbidden, 100,000 times, while another has
+ * operations done there with a rule's rights. What is forbidden must never change.
  *
- * Built a second time as test_race_weak, with a resolver that lacks the protection: there every race must be lost, or these
- * tests would see nothing.
+ * Built a second time as test_race_weak, with a resolver that lacks the protection: there every race must be lost, or
+ * these tests would see nothing.
  */
 #include <check.h>
 #include <fcntl.h>
@@ -53,10 +53,10 @@ static void *exchange_names(void *argument) {
 }
 
 struct race {
-        const char *one, *other;          /* below the scene */
+        const char *one, *other; /* below the scene */
         void (*attempt)(unsigned *ok, unsigned *refused);
-        bool (*is_breached)(void);        /* and mends what it can */
-        bool goes_on;                     /* what is forbidden is passed over, not refused */
+        bool (*is_breached)(void); /* and mends what it can */
+        bool goes_on;              /* what is forbidden is passed over, not refused */
 };
 
 static void run_race(const struct race *race) {
@@ -75,7 +75,8 @@ static void run_race(const struct race *race) {
         }
         __atomic_store_n(&exchange.stop, !PROTECTED, __ATOMIC_RELAXED);
         pthread_join(thread, NULL);
-        printf("%-18s %u exchanges, %u done, %u refused, %u breaches\n", race->one, exchange.done, ok, refused, breaches);
+        printf("%-18s %u exchanges, %u done, %u refused, %u breaches\n", race->one, exchange.done, ok, refused,
+               breaches);
         ck_assert(!exchange.failed);
         if (PROTECTED) {
                 ck_assert_uint_eq(breaches, 0);
@@ -96,14 +97,12 @@ static void count(int code, unsigned *ok, unsigned *refused) {
 
 static int chown_elevated(const char *path, bool follow, bool recursive) {
         struct request *request = request_new(FSOP_VERB_CHOWN, path);
-        int code;
 
-        request->op.args.chown = (struct chown_args){.has_uid = true, .uid = NEW_OWNER, .walk = {.recursive = recursive}};
+        request->op.args.chown =
+                (struct chown_args){.has_uid = true, .uid = NEW_OWNER, .walk = {.recursive = recursive}};
         request_elevate(request, NULL);
         request->sys.at.follow = follow;
-        code = request_run(request);
-        request_free(request);
-        return code;
+        return request_finish(request);
 }
 
 static bool outside_changed(const char *name) {
@@ -178,8 +177,7 @@ static void attempt_create(unsigned *ok, unsigned *refused) {
 
         request->op.args.mkdir = (struct create_args){.create = true, .mode = 0755};
         request_elevate(request, NULL);
-        count(request_run(request), ok, refused);
-        request_free(request);
+        count(request_finish(request), ok, refused);
 }
 
 static bool breached_create(void) {
@@ -188,7 +186,8 @@ static bool breached_create(void) {
 }
 
 START_TEST(parent_becomes_foreign) {
-        static const struct race race = {"tree/shared/mine", "tree/shared/theirs", attempt_create, breached_create, false};
+        static const struct race race = {"tree/shared/mine", "tree/shared/theirs", attempt_create, breached_create,
+                                         false};
 
         scene_mkdir("tree/shared", 0, 01777);
         scene_mkdir("tree/shared/mine", NOBODY, 0755);
@@ -240,8 +239,7 @@ static void attempt_removal(unsigned *ok, unsigned *refused) {
         mkdir(scene_path("tree/walk/sub/deep"), 0755);
         request->op.args.unlink.recursive = true;
         request_elevate(request, NULL);
-        count(request_run(request), ok, refused);
-        request_free(request);
+        count(request_finish(request), ok, refused);
 }
 
 START_TEST(removing_walk_meets_link) {
@@ -303,7 +301,8 @@ END_TEST
 
 static bool learnt_what_is_outside;
 
-/* Where a rule excludes something, links are followed step by step. Outside there is no such name, which must not be told. */
+/* Where a rule excludes something, links are followed step by step. Outside there is no such name, which must not be
+ * told. */
 static void attempt_way(unsigned *ok, unsigned *refused) {
         struct request *request = request_new(FSOP_VERB_STAT, "way/file");
         int code;

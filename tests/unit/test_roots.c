@@ -4,6 +4,9 @@
  * total-bytes.
  */
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "daemon/policy_internal.h"
 #include "proto/names.h"

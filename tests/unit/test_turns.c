@@ -5,6 +5,7 @@
  * that turns are counted in operations here.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/support/steps_kit.h"
 #include "tests/support/suite.h"
@@ -286,6 +287,44 @@ START_TEST(a_cancel_does_not_wait) {
 }
 END_TEST
 
+/* It is not read from, and what it waits for does not come. */
+START_TEST(who_is_gone_while_not_read_from_is_seen) {
+        static uint8_t data[40000];
+        const struct message ping = {.kind = MESSAGE_BATCH,
+                                     .body.batch = {.id = 11, .n_ops = 1,
+                                                    .ops = &(struct operation){.verb = FSOP_VERB_PING, .args.ping = {data, sizeof(data)}}}};
+
+        start(CALLER_UID);
+        kit_is_gone = false;
+        config->limits.batches_per_uid = 1;
+        sys.slow = true;
+        fake_engine_run_inline(server.engine, false);
+        send_stats(session, 10, 1);
+        ck_assert_uint_eq(session->hello_deadline_ms, 0);
+        for (int i = 0; i < 2; i++)
+                send_to(&session->receive, &ping, NULL, 0);
+        rounds();
+        rounds(); /* the receive is cancelled */
+        ck_assert(!session->receiving);
+        ck_assert_uint_eq(session->n_tasks, 1);
+        for (int i = 0; i < 3; i++) {
+                ck_assert_ptr_eq(server.hello_first, session);
+                ck_assert_uint_eq(session->hello_deadline_ms, server.now_ms + 1000);
+                server.now_ms += 1000;
+                session_expire(session);
+                rounds();
+                ck_assert_int_eq(session->state, SESSION_OPEN);
+        }
+        kit_is_gone = true;
+        session_expire(session);
+        rounds();
+        rounds();
+        ck_assert_uint_eq(server.n_sessions, 0);
+        kit_is_gone = false;
+        stop();
+}
+END_TEST
+
 static void receive_some(struct session *to, const struct buffer *frame, size_t from, size_t len) {
         fake_engine_receive(&to->receive, frame->data + frame->start + from, len, NULL, 0);
         server_end_round(&server);
@@ -403,6 +442,7 @@ int main(void) {
         tcase_add_test(tests, the_audit_remembers_who_left);
         tcase_add_test(tests, requests_in_flight_have_a_budget);
         tcase_add_test(tests, a_cancel_does_not_wait);
+        tcase_add_test(tests, who_is_gone_while_not_read_from_is_seen);
         tcase_add_test(tests, half_sent_frames_are_charged);
         tcase_add_test(tests, the_last_descriptors_are_kept);
         tcase_add_test(tests, status_is_by_user);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_walk.c: chmod, chown and unlink of whole trees: deep ones with few descriptors, links in every way of following them,
- * what a rule keeps out, what fails and is listed.
+ * test_walk.c: chmod, chown and unlink of whole trees: deep ones with few descriptors, links in every way of following
+ * them, what a rule keeps out, what fails and is listed.
  */
 #include <check.h>
 #include <errno.h>
@@ -18,8 +18,6 @@
 #include "backends/linux/sys_linux.h"
 #include "tests/support/scene.h"
 #include "tests/support/suite.h"
-
-#define assert_ok(call) ck_assert_int_eq((call), 0)
 
 static struct request *walk(enum fsop_verb verb, const char *path, enum fsop_follow follow) {
         struct request *request = request_new(verb, path);
@@ -109,29 +107,24 @@ START_TEST(changes_single_things) {
         scene_file("tree/f", NOBODY, 0600, "x");
         scene_symlink("f", "tree/l");
         request = walk(FSOP_VERB_CHOWN, "l", FSOP_FOLLOW_NEVER);
-        assert_ok(request_run(request));
-        request_free(request);
+        assert_ok(request_finish(request));
         ck_assert_uint_eq(scene_stat("tree/l").uid, 777);
         ck_assert_uint_eq(scene_stat("tree/f").uid, NOBODY);
         request = walk(FSOP_VERB_CHOWN, "l", FSOP_FOLLOW_ARGUMENT);
-        assert_ok(request_run(request));
-        request_free(request);
+        assert_ok(request_finish(request));
         ck_assert_uint_eq(scene_stat("tree/f").uid, 777);
         request = walk(FSOP_VERB_UNLINK, "l", FSOP_FOLLOW_NEVER);
-        assert_ok(request_run(request));
-        request_free(request);
+        assert_ok(request_finish(request));
         ck_assert(scene_exists("tree/f"));
         /* a link with a slash behind it is no directory to be emptied */
         scene_symlink(scene_path("outside"), "outside/link");
         request = walk(FSOP_VERB_UNLINK, scene_path("outside/link/"), FSOP_FOLLOW_NEVER);
         request->sys.at.guard = NULL;
-        ck_assert_int_eq(request_run(request), -FSOP_ENOTDIR);
-        request_free(request);
+        ck_assert_int_eq(request_finish(request), -FSOP_ENOTDIR);
         ck_assert(scene_exists("outside/link"));
         request = walk(FSOP_VERB_UNLINK, scene_path("outside/."), FSOP_FOLLOW_NEVER);
         request->sys.at.guard = NULL;
-        ck_assert_int_eq(request_run(request), -FSOP_EINVAL);
-        request_free(request);
+        ck_assert_int_eq(request_finish(request), -FSOP_EINVAL);
 }
 END_TEST
 
@@ -188,7 +181,9 @@ static void exclude(const char *name) {
 static const char *names_excluded(void *context, struct bytes below) {
         const char *name = context;
 
-        return below.len == strlen(name) && memcmp(below.data, name, below.len) == 0 ? "the rule for this place excludes it" : NULL;
+        return below.len == strlen(name) && memcmp(below.data, name, below.len) == 0
+                       ? "the rule for this place excludes it"
+                       : NULL;
 }
 
 /* Files, and what came after the guard was made. */
@@ -231,7 +226,8 @@ START_TEST(passes_by_excluded_files) {
                 ck_assert_int_eq(request_run(request), -FSOP_EPERM);
                 ck_assert(request->sys.guarded);
                 /* with links followed, its directory may be met as dirlink first */
-                ck_assert(has_failure(request, "a/moved", FSOP_EPERM) || has_failure(request, "dirlink/moved", FSOP_EPERM));
+                ck_assert(has_failure(request, "a/moved", FSOP_EPERM) ||
+                          has_failure(request, "dirlink/moved", FSOP_EPERM));
                 ck_assert_uint_eq(result(request)->failed, verbs[i] == FSOP_VERB_CHOWN ? 2 : 1);
                 ck_assert_uint_eq(scene_stat("tree/t/a/moved").uid, NOBODY);
                 ck_assert_uint_eq(scene_stat("tree/t/a/moved").mode & 07777, 0700);
