@@ -72,11 +72,12 @@ refused "a directory above it is renamed" "$tree/outer/elsewhere/file" "$tree/ou
 # Root puts something else in the place of what is excluded or denied, as editors do, or makes what was not there yet. A link of the
 # caller's leads to it at once, before the daemon looks at its rules' directories again.
 kept=$tree/kept
-mkdir -p "$kept"/{secret,closed}
+mkdir -p "$kept"/{secret,closed,dir}
+touch "$kept/dir/file"
 as_nobody ln -s kept "$tree/way"
 write_policy rules <<POLICY
 rules:
-  - {name: tree, effect: allow, user: [nobody], path: $tree, exclude: [$kept/secret, $kept/conf, $kept/late], ops: all, chown-to: ["nobody:*"]}
+  - {name: tree, effect: allow, user: [nobody], path: $tree, exclude: [$kept/secret, $kept/conf, $kept/late, $kept/dir/deep], ops: all, chown-to: ["nobody:*"]}
   - {name: closed, effect: deny, user: [nobody], path: $kept/closed, ops: all}
 POLICY
 replaced() { # WHAT PATH: of a file below the kept directory, which root has just made
@@ -109,12 +110,13 @@ for try in made "made anew"; do
         replaced "an excluded file is $try" conf
 done
 known
-mv "$kept/secret" "$kept/older"
-mkdir "$kept/secret"
-echo root >"$kept/secret/file"
-chmod 600 "$kept/secret/file"
-as_nobody fsop --as elevated cp -r "$tree/way/" "$tree/copies" >/dev/null 2>&1
-exits 2 "nor is it copied by way of a link" ls "$tree/copies/secret/file"
+mkdir "$kept/dir/deep"
+echo root >"$kept/dir/deep/file"
+as_nobody fsop --as elevated cp -r "$tree/way/dir" "$tree/copies" >/dev/null 2>&1
+exits 2 "nor is it copied by way of a link" ls "$tree/copies/deep/file"
+as_nobody fsop --as elevated cp -r "$tree/way/dir" "$tree/again" >/dev/null 2>&1
+exits 2 "… also when asked again" ls "$tree/again/deep/file"
+exits 0 "but what is beside it" ls "$tree/again/file"
 
 # A client passes its own end of the connection along with what has no end, and is gone.
 helper undead
