@@ -654,15 +654,17 @@ static int open_sink(struct audit *audit, const char *where, const char **ret_wh
                         return -FSOP_ENOMEM;
                 code = sys_open_append(audit->path, &audit->fd);
                 if (code < 0)
-                        *ret_why = "the audit file cannot be opened for appending";
+                        *ret_why = code == -FSOP_ENOENT  ? "its directory must be there, it is not made"
+                                   : code == -FSOP_EPERM ? "it must be a regular file of the daemon's own, with no other name"
+                                                         : "it cannot be opened for appending";
                 return code;
         }
         audit->journal = service_logs_to_journal();
         if (strcmp(where, "stderr") == 0 || (strcmp(where, "journal") == 0 && audit->journal))
                 return 0;
         *ret_why = strcmp(where, "journal") == 0
-                           ? "audit to the journal needs a service whose stderr is the journal; "
-                             "writing to it from elsewhere is not yet built: use stderr or file:PATH"
+                           ? "the journal is written to by way of stderr, which is not the journal's here (in a systemd "
+                             "unit: StandardError=journal): use stderr or file:PATH"
                            : "the place for the audit must be journal, stderr or file:PATH";
         return -FSOP_EINVAL;
 }

@@ -163,7 +163,7 @@ void run_file_failed(struct tree *tree, const char *directory, const char *name,
 
 /* ---- places ------------------------------------------------------------------------------------------------------ */
 
-bool tree_is_idle(const struct tree *tree) {
+static bool tree_is_idle(const struct tree *tree) {
         return tree->n_units == 0 && tree->n_waiting == 0;
 }
 
@@ -333,6 +333,15 @@ static void tree_open(struct tree *tree) {
         tree->n_units++;
         run->n_units++;
         job_open_place(run->job, tree, tree_opened);
+}
+
+/* ".fsop-JOB-RANDOM", another for each place. */
+static void temporary_name(const struct store_job *kept, uint32_t place, char name[COPY_TEMPORARY_BYTES]) {
+        char number[16] = "";
+
+        if (place > 0)
+                snprintf(number, sizeof(number), "%x", place);
+        snprintf(name, COPY_TEMPORARY_BYTES, ".fsop-%llu-%s%s", (unsigned long long)kept->id, kept->random, number);
 }
 
 static void tree_loaded(void *owner, int code) {
@@ -619,16 +628,7 @@ void run_pump(struct run *run) {
                 run_end(run);
 }
 
-/* ---- the beginning ------------------------------------------------------------------------------------------------
- */
-
-void temporary_name(const struct store_job *kept, uint32_t place, char name[COPY_TEMPORARY_BYTES]) {
-        char number[16] = "";
-
-        if (place > 0)
-                snprintf(number, sizeof(number), "%x", place);
-        snprintf(name, COPY_TEMPORARY_BYTES, ".fsop-%llu-%s%s", (unsigned long long)kept->id, kept->random, number);
-}
+/* ---- the beginning ----------------------------------------------------------------------------------------------- */
 
 static int take_excludes(struct run *run) {
         const struct store_job *kept = &run->job->kept;

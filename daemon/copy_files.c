@@ -6,8 +6,7 @@
 
 #include "daemon/copy_internal.h"
 
-/* ---- bundles ------------------------------------------------------------------------------------------------------
- */
+/* ---- bundles ----------------------------------------------------------------------------------------------------- */
 
 struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n) {
         struct bundle *bundle = calloc(1, sizeof(*bundle));

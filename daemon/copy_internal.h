@@ -261,8 +261,6 @@ struct run {
 };
 
 /* copy.c */
-/* ".fsop-JOB-RANDOM", another for each place. */
-void temporary_name(const struct store_job *kept, uint32_t place, char name[COPY_TEMPORARY_BYTES]);
 void run_pump(struct run *run);
 struct unit *unit_new(struct run *run, struct tree *tree, enum unit_kind kind);
 void unit_submit(struct unit *unit, void (*call)(struct io *io), void (*done)(struct io *io));
@@ -277,7 +275,6 @@ bool error_is_transient(const struct tree *tree, const struct copy_error *error)
 /* Bandwidth: bytes went; whether more may go now. */
 void run_spent(struct run *run, uint64_t bytes);
 bool run_may_spend(const struct run *run);
-bool tree_is_idle(const struct tree *tree);
 
 /* copy_walk.c */
 void walk_begin(struct tree *tree);                           /* TREE_WALKING: the top */
@@ -287,7 +284,6 @@ void walk_finish_top(struct tree *tree);                      /* TREE_SETTLING: 
 void walk_drop(struct run *run);                              /* everything that waits, at the end of a run */
 void dir_hold(struct dir *dir);
 void dir_release(struct dir *dir);                        /* of what was held with descriptors */
-void dir_release_closed(struct dir *dir);                 /* of a child that was entered */
 char *path_join(const char *directory, const char *name); /* malloc'd; either may be empty */
 
 /* copy_files.c */

@@ -516,8 +516,7 @@ static void record(struct run *run) {
                 run->n_recording++;
 }
 
-/* ---- from stage to stage -------------------------------------------------------------------------------------------
- */
+/* ---- from stage to stage ----------------------------------------------------------------------------------------- */
 
 /* Begins a stage; without anything to wait for the next one follows at once. */
 static void begin_stage(struct run *run) {

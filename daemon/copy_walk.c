@@ -117,7 +117,8 @@ void dir_release(struct dir *dir) {
         dir_check(dir);
 }
 
-void dir_release_closed(struct dir *dir) {
+/* Of a child that was entered. */
+static void dir_release_closed(struct dir *dir) {
         dir->pending--;
         dir_check(dir);
 }
@@ -152,8 +153,7 @@ static void finish_done(struct io *io) {
         run_pump(run);
 }
 
-/* ---- sorting ------------------------------------------------------------------------------------------------------
- */
+/* ---- sorting ----------------------------------------------------------------------------------------------------- */
 
 static void queue_todo(struct dir *parent, const char *name, size_t len, struct names_list *names) {
         struct run *run = parent->tree->run;
@@ -211,8 +211,7 @@ static void sorter_add(struct sorter *sorter, const char *name, enum fsop_file_t
                 sorter_flush(sorter);
 }
 
-/* ---- lists instead of listings -------------------------------------------------------------------------------------
- */
+/* ---- lists instead of listings ----------------------------------------------------------------------------------- */
 
 static struct names_list *names_of_place(const struct store_place *place) {
         struct names_list *list = calloc(1, sizeof(*list));

@@ -106,7 +106,8 @@ bool job_has_ended(const struct job *job) {
 
 /* ---- what is kept of a job --------------------------------------------------------------------------------------- */
 
-void job_set_error(struct job *job, const struct error *error) {
+/* Copies an error into what is kept of the job. */
+static void job_set_error(struct job *job, const struct error *error) {
         struct error before = job->kept.error;
 
         job->kept.error = error ? error_copy(error) : (struct error){0};
@@ -215,7 +216,8 @@ static void enter_state(struct job *job, enum fsop_job_state state, const struct
         job->jobs->schedule_wanted = true;
 }
 
-void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error) {
+/* The job is in a state: records that with the counters, tells watchers. error (may be NULL) is copied. */
+static void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error) {
         enter_state(job, state, error, NULL, NULL);
 }
 

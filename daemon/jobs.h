@@ -130,13 +130,8 @@ void jobs_insert(struct jobs *jobs, struct job *job);
 void job_free(struct job *job);
 bool job_has_ended(const struct job *job);
 
-/* Puts the job into a state, records that with the counters, tells watchers. error (may be NULL) is copied. done may be
- * NULL. */
-void job_set_state(struct job *job, enum fsop_job_state state, const struct error *error);
 /* The change to the store that says what STORE_UPDATE says. */
 struct store_change job_update(const struct job *job);
-/* Copies an error into what is kept of the job. */
-void job_set_error(struct job *job, const struct error *error);
 
 /* Asks its run, if there is one, to stop; what follows depends on the wish (run_ended). */
 void job_stop(struct job *job, enum job_stop stop);

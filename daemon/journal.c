@@ -37,8 +37,7 @@ struct journal {
         unsigned telling; /* done functions are being called */
 };
 
-/* ---- copies -------------------------------------------------------------------------------------------------------
- */
+/* ---- copies ------------------------------------------------------------------------------------------------------ */
 
 /* Copies into one block, in two rounds of the same calls: the first, without a block, finds how large it must be. */
 struct packer {
@@ -192,8 +191,7 @@ static struct journal_entry *copy_changes(const struct store_change *changes, ui
         return entry;
 }
 
-/* ---- on the worker ------------------------------------------------------------------------------------------------
- */
+/* ---- on the worker ----------------------------------------------------------------------------------------------- */
 
 static void commit_turn(struct journal *journal) {
         const struct store_ops *ops = journal->store->ops;
@@ -218,8 +216,7 @@ static void turn_call(struct io *io) {
         io->result = 0;
 }
 
-/* ---- on the loop --------------------------------------------------------------------------------------------------
- */
+/* ---- on the loop ------------------------------------------------------------------------------------------------- */
 
 /* Takes the entries of the next turn from the queue. */
 static void take_turn(struct journal *journal) {

@@ -99,7 +99,7 @@ static int make_socket(struct server *server, os_fd *ret_fd) {
         int code;
 
         if (config->socket_group && sys_group_by_name(config->socket_group, &gid) < 0)
-                log_line(LOG_LEVEL_WARNING, "socket-group %s does not exist: only root may connect",
+                log_line(LOG_LEVEL_WARNING, "socket-group %s does not exist: only root may connect; make the group, or name another",
                          config->socket_group);
         make_default_directory(server);
         code = sys_listen(config->socket, config->socket_mode, gid, ret_fd, &server->listening.lock, &why);

@@ -489,7 +489,8 @@ static int server_open(struct server *server) {
         if (config->admin_group)
                 server->has_admin_gid = sys_group_by_name(config->admin_group, &server->admin_gid) == 0;
         if (config->admin_group && !server->has_admin_gid)
-                log_line(LOG_LEVEL_WARNING, "admin-group %s does not exist: only uid 0 administrates", config->admin_group);
+                log_line(LOG_LEVEL_WARNING, "admin-group %s does not exist: only uid 0 administrates; make the group, or name another",
+                         config->admin_group);
         if ((code = open_audit(server)) < 0 || (code = open_policy(server)) < 0 || (code = open_engine(server)) < 0)
                 return code;
         limit_connections(server);

@@ -29,6 +29,17 @@ static enum fsop_error_class class_of(const struct task_op *o, int code) {
         return error_class_of(-code);
 }
 
+/* Where no rule stood in between, it is the kernel that says no. */
+static void explain_kernel(struct task_op *o, int code, enum fsop_error_class class_) {
+        uint32_t uid = o->task->session->peer.uid;
+
+        if (o->verdict.why)
+                task_op_fail(o, code, class_, "%s, and the kernel refuses it to uid %u", o->verdict.why, uid);
+        else
+                task_op_fail(o, code, class_, "the kernel refuses it to uid %u%s", uid,
+                             o->op->as == FSOP_AS_CALLER && o->row->elevates ? "; as caller no rule is asked" : "");
+}
+
 static void explain_failure(struct task_op *o) {
         int code = o->sys.code;
         enum fsop_error_class class_ = class_of(o, code);
@@ -40,9 +51,8 @@ static void explain_failure(struct task_op *o) {
                 task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew before it was done: ask again");
         else if (o->sys.why)
                 task_op_fail(o, code, class_, "%s", o->sys.why);
-        else if (class_ == FSOP_CLASS_DENIED)
-                task_op_fail(o, code, class_, "%s, and the kernel refuses it to uid %u",
-                             o->verdict.why ? o->verdict.why : "no rule allows it", o->task->session->peer.uid);
+        else if ((code == -FSOP_EPERM || code == -FSOP_EACCES) && verdict_of_failure(o)->kind == VERDICT_CALLER)
+                explain_kernel(o, code, class_);
         else
                 task_op_fail(o, code, class_, "%s", what);
         o->result.error.os_error = o->sys.os_error;

@@ -98,8 +98,7 @@ void store_sqlite_close_file(struct store_sqlite *store, bool as_it_is) {
         store->db = NULL;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
 
 static struct binding begin(struct store_sqlite *store, enum store_statement which) {
         return (struct binding){.statement = store->statements[which]};
@@ -361,8 +360,7 @@ static int sqlite_commit(struct store *base, const struct store_change *changes,
         return code;
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------
- */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static void read_job(struct row *row, struct store_job *job) {
         int64_t priority;
@@ -631,8 +629,7 @@ static uint64_t sqlite_generation(const struct store *base) {
         return sqlite_of(base)->generation;
 }
 
-/* ---- open and close ------------------------------------------------------------------------------------------------
- */
+/* ---- open and close ---------------------------------------------------------------------------------------------- */
 
 static int sqlite_open(const char *directory, struct store **ret_store, char **ret_note) {
         return store_sqlite_open_as(directory, store_sqlite_steps, store_sqlite_n_steps, ret_store, ret_note);

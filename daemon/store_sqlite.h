@@ -59,8 +59,7 @@ extern const uint32_t store_sqlite_n_steps;
 
 bool store_sqlite_exists(const char *directory);
 
-/* ---- store_sqlite.c -----------------------------------------------------------------------------------------------
- */
+/* ---- store_sqlite.c ---------------------------------------------------------------------------------------------- */
 
 /* Prepares the statements; a result of SQLite. */
 int store_sqlite_prepare(struct store_sqlite *store);
@@ -69,8 +68,7 @@ int store_sqlite_check_jobs(struct store_sqlite *store);
 /* Lets go of the file. As it is: nothing is written any more. */
 void store_sqlite_close_file(struct store_sqlite *store, bool as_it_is);
 
-/* ---- store_sqlite_rows.c ------------------------------------------------------------------------------------------
- */
+/* ---- store_sqlite_rows.c ----------------------------------------------------------------------------------------- */
 
 /* -FSOP_E... for what the last call on DB failed with. */
 int store_sqlite_error(sqlite3 *db);

@@ -18,8 +18,7 @@
 #define APPLICATION_ID 0x66736f70 /* "fsop" */
 #define ASIDE_MAX 1000            /* set aside within one second */
 
-/* ---- the schema ---------------------------------------------------------------------------------------------------
- */
+/* ---- the schema -------------------------------------------------------------------------------------------------- */
 
 /*
  * From nothing to version 1, from 1 to 2, and so on: a step that was released never changes, the next one is put behind
@@ -74,8 +73,7 @@ const char *const store_sqlite_steps[] = {
 };
 const uint32_t store_sqlite_n_steps = sizeof(store_sqlite_steps) / sizeof(store_sqlite_steps[0]);
 
-/* ---- words --------------------------------------------------------------------------------------------------------
- */
+/* ---- words ------------------------------------------------------------------------------------------------------- */
 
 /* A sentence, malloc'd; NULL without memory. */
 __attribute__((format(printf, 1, 2))) static char *sentence(const char *format, ...) {
@@ -129,8 +127,7 @@ static int failed(struct attempt *attempt, sqlite3 *db) {
         return fail(attempt, store_sqlite_error(db), sentence("%s: %s", attempt->path, sqlite3_errmsg(db)));
 }
 
-/* ---- the file -----------------------------------------------------------------------------------------------------
- */
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static int execute(struct attempt *attempt, sqlite3 *db, const char *sql) {
         return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : failed(attempt, db);
@@ -390,8 +387,7 @@ static int try_to_open(struct attempt *attempt, struct store_sqlite *store) {
         return code;
 }
 
-/* ---- damage -------------------------------------------------------------------------------------------------------
- */
+/* ---- damage ------------------------------------------------------------------------------------------------------ */
 
 static const char *const suffixes[] = {"", "-wal", "-journal",
                                        "-shm"}; /* the file first: without it nothing else is used */
@@ -460,8 +456,7 @@ static int set_aside(struct attempt *attempt, char **ret_note) {
         return code;
 }
 
-/* ---- open ---------------------------------------------------------------------------------------------------------
- */
+/* ---- open -------------------------------------------------------------------------------------------------------- */
 
 int store_sqlite_open_as(const char *directory, const char *const *steps, uint32_t n_steps, struct store **ret_store,
                          char **ret_note) {

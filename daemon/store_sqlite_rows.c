@@ -63,8 +63,7 @@ int store_sqlite_error(sqlite3 *db) {
         }
 }
 
-/* ---- there --------------------------------------------------------------------------------------------------------
- */
+/* ---- there ------------------------------------------------------------------------------------------------------- */
 
 static void bound(struct binding *binding, int result) {
         if (binding->result == SQLITE_OK)
@@ -147,8 +146,7 @@ void bind_bytes_list(struct binding *binding, const struct bytes *values, uint32
         bind_list(binding, list, len);
 }
 
-/* ---- and back ------------------------------------------------------------------------------------------------------
- */
+/* ---- and back ---------------------------------------------------------------------------------------------------- */
 
 static void row_fail(struct row *row, int code) {
         if (row->code == 0)

@@ -17,14 +17,6 @@
 #define ACL_DEFAULT "system.posix_acl_default"
 #define ACL_ACCESS "system.posix_acl_access"
 
-struct kernel_entry {
-        uint64_t ino;
-        int64_t offset;
-        uint16_t length;
-        uint8_t type;
-        char name[];
-};
-
 /* ---- the object --------------------------------------------------------------------------------------------------- */
 
 static struct copy_dir *dir_new(const char *above, const char *name, uint32_t depth) {

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LINKS_MAX 40
 #define FROM_ROOT (RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
 
 /* ---- the directories of rules ------------------------------------------------------------------------------------ */

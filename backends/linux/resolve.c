@@ -18,8 +18,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define LINKS_MAX 40
-
 #ifdef FSOP_TEST_WEAK_RESOLVER /* only for the test that shows what the protection is good for */
 #define STAY_BENEATH 0
 #define LEAF_FLAGS (uint64_t)O_PATH

@@ -15,15 +15,6 @@
 
 #define READ_BYTES (32u << 10)
 
-/* What getdents64 fills a buffer with. */
-struct kernel_entry {
-        uint64_t ino;
-        int64_t offset;
-        uint16_t length;
-        uint8_t type;
-        char name[];
-};
-
 struct page {
         struct entry *entries;
         uint32_t n, n_max;

@@ -142,6 +142,19 @@ bool shape_wants_directory(const struct operation *op);
 /* Whether a link as the last component is followed. A walk says for itself. */
 bool shape_follows(const struct operation *op, const struct place *place);
 
+/* ---- what the kernel says, and how far it goes ------------------------------------------------------------------- */
+
+#define LINKS_MAX 40 /* of one path: the kernel's own limit */
+
+/* What getdents64 fills a buffer with. */
+struct kernel_entry {
+        uint64_t ino;
+        int64_t offset;
+        uint16_t length;
+        uint8_t type;
+        char name[];
+};
+
 /* ---- places to pinned objects (resolve.c) ------------------------------------------------------------------------ */
 
 /* What was found to lie in a rule's directory may be moved out of it. Whoever asked can make it last as long as he likes before it

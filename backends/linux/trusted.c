@@ -16,8 +16,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define LINKS_MAX 40
-
 static const char why_owner[] = "it, or a directory above it, belongs to somebody who is not trusted";
 static const char why_writable[] = "it, or a directory above it, can be written to by others";
 static const char why_type[] = "it is not a regular file";

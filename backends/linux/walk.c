@@ -34,14 +34,6 @@
 #define CHILD_RESOLVE (uint64_t)(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
 #endif
 
-struct kernel_entry {
-        uint64_t ino;
-        int64_t offset;
-        uint16_t length;
-        uint8_t type;
-        char name[];
-};
-
 /* A directory on the way down. */
 struct frame {
         int fd; /* -1: closed, to be found again */

@@ -11,8 +11,6 @@
 #include <linux/openat2.h>
 #include <string.h>
 
-#define LINKS_MAX 40
-
 /* Where a walk is. */
 struct way {
         int fd; /* its own, unless it is at the start */

@@ -80,6 +80,7 @@ exits 3 "all denied" n chown 0:0 one two
 exits 3 "denied, asked for elevation" n --as elevated chown 1234:1234 /etc/passwd
 contains "… says what would help" 'fsop explain chown' "$output"
 exits 1 "not denied but impossible, as caller" n --as caller chown 0:0 two
+contains "… says who refuses it" "the kernel refuses it to uid $nobody_uid; as caller no rule is asked" "$output"
 json "denied in JSON" '[.ok, .error.class, .error.os_error|tostring] | join(" ")' "false denied 1" chown 0:0 one
 json "a rule's name in JSON" '.elevated' true stat one
 exits 0 "rm -f does not mind" n rm -f missing

@@ -6,8 +6,16 @@
  * what was answered is true on disk; what exists belongs to whom it should; nothing was done that may not be; no
  * descriptor is left open.
  *
- *      inject DIRECTORY SOCKET UID each FROM TO COMMAND…     the first call of a kind fails, then the second, …: TO - 1
- * of them inject DIRECTORY SOCKET UID random SEED ROUNDS COMMAND… inject DIRECTORY SOCKET UID start EVERY COMMAND…
+ *      inject DIRECTORY SOCKET UID each FROM TO COMMAND…
+ *
+ * the first call of a kind fails, then the second, …: TO - 1 of them
+ *
+ *      inject DIRECTORY SOCKET UID random SEED ROUNDS COMMAND…
+ *
+ * any of them
+ *
+ *      inject DIRECTORY SOCKET UID start EVERY COMMAND…
+ *
  * while it starts; every EVERYth call
  *
  * COMMAND is the daemon's. DIRECTORY holds tree (which a rule gives to UID), mine (UID's own) and others (nobody's

@@ -43,6 +43,8 @@ check_setting "fsopd: error: --audit file:$scratch/none/audit is in a directory 
 check_setting "fsopd: warning: --policy-dir $scratch/none does not exist" "" --policy-dir "$scratch/none"
 check_setting "fsopd: error: --socket $scratch/none/socket is in a directory" "" --socket "$scratch/none/socket"
 check_setting "fsopd: error: --state-dir $scratch/theirs is not used, and there are no jobs" "" --state-dir "$scratch/theirs"
+exits 1 "a start with the audit in a directory that is not there" "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --audit "file:$scratch/none/audit"
+contains "… says what would help" "no such file or directory: its directory must be there" "$output"
 check_line() { # LINE:COLUMN WHAT-IT-SAYS SETTING
         write_config ""
         sed -i "/^${3%%: *}:/d" "$scratch/etc/fsopd.yaml"

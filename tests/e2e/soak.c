@@ -107,8 +107,7 @@ __attribute__((noreturn)) static void die(const char *what) {
         exit(2);
 }
 
-/* ---- what a change makes of an object -------------------------------------------------------------------------------
- */
+/* ---- what a change makes of an object ---------------------------------------------------------------------------- */
 
 static uint32_t own_uid(unsigned client) {
         return uids[client % n_uids];

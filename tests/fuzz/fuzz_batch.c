@@ -12,8 +12,7 @@
 #include "client/cli/terminal.h"
 #include "tests/fuzz/fuzz.h"
 
-/* ---- what the command line has of its system: files that all hold the same, and nobody to talk to ------------------
- */
+/* ---- what the command line has of its system: files that all hold the same, and nobody to talk to ---------------- */
 
 struct terminal_input {
         struct input left;

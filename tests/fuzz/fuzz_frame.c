@@ -14,8 +14,7 @@
 #include "daemon/log.h"
 #include "tests/fuzz/frame_pieces.h"
 
-/* ---- the stream, and what it says ----------------------------------------------------------------------------------
- */
+/* ---- the stream, and what it says -------------------------------------------------------------------------------- */
 
 struct piece pieces[PIECES_MAX];
 uint32_t n_pieces;

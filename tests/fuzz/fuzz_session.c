@@ -310,8 +310,7 @@ static struct io *of_connection(enum io_kind kind, const struct connection *conn
         return NULL;
 }
 
-/* ---- what the script can do ---------------------------------------------------------------------------------------
- */
+/* ---- what the script can do -------------------------------------------------------------------------------------- */
 
 static struct connection *some_connection(unsigned detail) {
         return visit.n_connections > 0 ? &visit.connections[detail % visit.n_connections] : NULL;
@@ -612,8 +611,7 @@ static void script_step(void) {
         }
 }
 
-/* ---- the end of the script ----------------------------------------------------------------------------------------
- */
+/* ---- the end of the script --------------------------------------------------------------------------------------- */
 
 static void become_honest(void) {
         visit.settling = true;

@@ -143,12 +143,3 @@ void harness_add(Suite *suite, const char *name, const TTest *const *tests, size
         tcase_set_timeout(group, 120);
         suite_add_tcase(suite, group);
 }
-
-int harness_run(Suite *suite) {
-        SRunner *runner = srunner_create(suite);
-
-        srunner_run_all(runner, CK_ENV);
-        int failed = srunner_ntests_failed(runner);
-        srunner_free(runner);
-        return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_harness.h: what the tests of the engines share: opening either engine, ios that count what becomes of them, waiting.
- * Every submit and cancel goes through a wrapper, and a done that runs inside one fails the test.
+ * engine_harness.h: what the tests of the engines share: opening either engine, ios that count what becomes of them,
+ * waiting. Every submit and cancel goes through a wrapper, and a done that runs inside one fails the test.
  */
 #ifndef FSOP_ENGINE_HARNESS_H
 #define FSOP_ENGINE_HARNESS_H
@@ -22,7 +22,7 @@ void harness_close(void);
 
 #define OPEN_OR_RETURN(workers)                                                                                        \
         do {                                                                                                           \
-                if (!harness_open(_i, workers))                                                                 \
+                if (!harness_open(_i, workers))                                                                        \
                         return;                                                                                        \
         } while (0)
 
@@ -59,8 +59,6 @@ void write_all(int fd, const void *data, size_t len);
 /* LEN bytes that differ from place to place, malloc'd. */
 uint8_t *pattern(size_t len);
 
-/* Runs the suite as every unit test does; the exit status. */
-int harness_run(Suite *suite);
 /* Adds loop tests that run once with each engine. */
 void harness_add(Suite *suite, const char *name, const TTest *const *tests, size_t n);
 #define HARNESS_ADD(suite, name, ...)                                                                                  \

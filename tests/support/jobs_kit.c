@@ -86,13 +86,7 @@ bool step(void) {
 
                 if (!io)
                         continue;
-                if (io->kind == IO_CALL) {
-                        io->result = 0;
-                        io->os_error = 0;
-                        io->u.call(io);
-                } else
-                        io->result = io->kind == IO_RESOLVE ? io_resolve(io->u.op) : sys_run(io->u.op);
-                fake_engine_complete(server.engine, io, io->result, 0);
+                do_io(io);
                 rounds();
                 return true;
         }

@@ -6,7 +6,7 @@
 
 struct policy *policy;
 struct roots *roots;
-static struct policy_report report;
+struct policy_report report;
 uint32_t builder_groups[] = {50, 1000};
 const struct peer root_peer = {.uid = 0, .gid = 0, .fully_capable = true, .capabilities = ~0ull};
 const struct peer bare_root = {.uid = 0, .gid = 0};
@@ -14,31 +14,57 @@ const struct peer builder = {.uid = 1000, .gid = 1000, .groups = builder_groups,
 const struct peer foreigner = {.uid = 1000, .gid = 1000, .groups = builder_groups, .n_groups = 2, .foreign = true};
 const struct peer foreign_root = {.uid = 0, .gid = 0, .fully_capable = true, .foreign = true};
 const struct peer alice = {.uid = 1001, .gid = 1001};
-static const char *const own_paths[] = {"/etc/fsopd", "/srv/build/own"};
 
-static void drop(void) {
+void drop(void) {
         roots = roots_unref(roots);
         policy = policy_unref(policy);
         policy_report_fini(&report);
 }
 
-void load(const char *text) {
-        static const char *const directories[] = {"/p"};
+int load_from(const char *const *directories, uint32_t n, const char *const *own, uint32_t n_own) {
         struct policy_config config = {
-                .directories = directories, .n_directories = 1, .own_paths = own_paths, .n_own_paths = 2};
+                .directories = directories, .n_directories = n, .own_paths = own, .n_own_paths = n_own};
 
         drop();
+        return policy_load(&config, &policy, &report);
+}
+
+/* The daemon's own places are /etc/fsopd and OWN. */
+static int load_beside(const char *own, const char *text) {
+        static const char *const directories[] = {"/p"};
+        const char *const own_paths[] = {"/etc/fsopd", own};
+
         fake_n_files = 0;
-        fake_file_add("/p/rules.yaml", text);
-        if (policy_load(&config, &policy, &report) != 0)
+        fake_file_add("/p/a.yaml", text);
+        return load_from(directories, 1, own_paths, 2);
+}
+
+int load_text(const char *text) {
+        return load_beside("/srv/build/deep/own", text);
+}
+
+void load(const char *text) {
+        if (load_beside("/srv/build/own", text) != 0)
                 ck_abort_msg("%s: %s", report.notes[0].where, report.notes[0].text);
         ck_assert_int_eq(roots_new(policy, &roots), 0);
 }
 
 void setup(void) {
-        static const char *const directories[] = {"/",          "/etc",          "/etc/fsopd",      "/srv",
-                                                  "/srv/build", "/srv/build/in", "/srv/build/keep", "/srv/other",
-                                                  "/home",      "/home/builder", "/home/builder/in"};
+        static const char *const directories[] = {"/",
+                                                  "/etc",
+                                                  "/etc/fsopd",
+                                                  "/srv",
+                                                  "/srv/build",
+                                                  "/srv/build/in",
+                                                  "/srv/build/keep",
+                                                  "/srv/other",
+                                                  "/home",
+                                                  "/home/builder",
+                                                  "/home/builder/in",
+                                                  "/home/alice",
+                                                  "/srv/build/own",
+                                                  "/srv/build/deep",
+                                                  "/srv/build/deep/own"};
 
         fake_reset();
         for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)

@@ -13,6 +13,7 @@
 
 extern struct policy *policy;
 extern struct roots *roots;
+extern struct policy_report report;
 extern uint32_t builder_groups[];
 extern const struct peer root_peer;
 extern const struct peer bare_root;
@@ -21,9 +22,16 @@ extern const struct peer foreigner;
 extern const struct peer foreign_root;
 extern const struct peer alice;
 
-void load(const char *text);
+/* A checked fixture. */
 void setup(void);
 void teardown(void);
+/* The policy that is there makes place for one of these files, or of one with this text: 0, or the code of what is in
+ * report. */
+void drop(void);
+int load_from(const char *const *directories, uint32_t n, const char *const *own, uint32_t n_own);
+int load_text(const char *text);
+/* … which must be right; with its roots. */
+void load(const char *text);
 struct bytes text(const char *word);
 struct location at_path(const char *path);
 /* Asks about an operation on absolute paths. TO may be NULL. */

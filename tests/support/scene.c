@@ -18,6 +18,8 @@
 struct scene scene;
 
 static char mount_point[128], image[160];
+static struct object_id excluded_id;
+static os_fd excluded_fd = OS_FD_NONE;
 static pid_t runner;
 static char prefix[64] = "/tmp/fsop-scene."; /* of this run's scenes alone */
 
@@ -128,6 +130,8 @@ void scene_close(void) {
         drop_paths();
         identity_wear_service();
         directory_close(&scene.root);
+        sys_close(excluded_fd);
+        excluded_fd = OS_FD_NONE;
         close(scene.fd);
         scene.nobody = identity_unref(scene.nobody);
         scene.somebody = identity_unref(scene.somebody);
@@ -267,6 +271,19 @@ void scene_furnish(void) {
         longest[255] = 0;
         ck_assert_int_eq(mkdir(scene_path("tree/long"), 0777), 0);
         ck_assert_int_eq(chmod(scene_path("tree/long"), 0777), 0);
+}
+
+os_fd scene_exclude(const char *name) {
+        struct fsop_stat stat = scene_stat(name);
+
+        sys_close(excluded_fd);
+        excluded_id = (struct object_id){stat_dev(&stat), stat.ino};
+        excluded_fd = open(scene_path(name), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        ck_assert_int_ge(excluded_fd, 0);
+        scene.guard.excluded = &excluded_id;
+        scene.guard.excluded_fds = &excluded_fd;
+        scene.guard.n_excluded = 1;
+        return excluded_fd;
 }
 
 struct fsop_stat scene_stat(const char *name) {

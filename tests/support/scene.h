@@ -53,6 +53,8 @@ void scene_xattr(const char *name, const char *attribute, const char *value);
 void scene_acl(const char *name, const char *kind, uint32_t user, uint16_t perm, uint16_t mask);
 /* Below tree: a few of everything that a path can lead over. */
 void scene_furnish(void);
+/* The scene's rule excludes it, and nothing else. Its descriptor, which the scene closes. */
+os_fd scene_exclude(const char *name);
 /* rm -r. */
 void scene_remove(const char *name);
 /* lstat. */

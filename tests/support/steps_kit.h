@@ -72,6 +72,8 @@ void answered_once(uint32_t n);
 
 /* Sends one batch: the directories of the rules are opened; then the window is resolved. */
 void begin_held(struct operation *ops, uint32_t n);
+/* Does what an io of one operation asks, or calls, and ends it. */
+void do_io(struct io *io);
 /* All that is pending of a kind is done and ends, or (with a CODE) just ends. */
 void complete_all(enum io_kind kind, int code);
 /* What is with workers comes back. False: nothing was. */

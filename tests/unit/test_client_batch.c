@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -438,6 +439,51 @@ START_TEST(descriptors_wait_with_their_request) {
 }
 END_TEST
 
+/* Where there is no room for a copy the request is taken back out of what waits, as if it had never been sent, and can be sent later. */
+START_TEST(descriptors_that_cannot_be_kept) {
+        static uint8_t data[WIRE_IO_BYTES_MAX];
+        struct fsop_batch *first = new_batch(), *second = new_batch();
+        struct fsop_at null = fsop_at_fd(open("/dev/null", O_WRONLY), NULL, false), zero = fsop_at_fd(open("/dev/zero", O_RDONLY), NULL, false);
+        struct fsop_write_args args = {.size = sizeof(args), .data = {data, sizeof(data)}};
+        struct rlimit limit, tight;
+        uint8_t header[8];
+        size_t left;
+        int next = dup(0);
+        ck_assert_int_eq(fsop_batch_write(first, &null, &args), 0);
+        ck_assert_int_eq(fsop_batch_stat(second, &null), 0);
+        ck_assert_int_eq(fsop_batch_stat(second, &zero), 1);
+        submit(first); /* does not fit the socket, so that the second one waits */
+        close(next);
+        ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+        tight = (struct rlimit){.rlim_cur = (rlim_t)next + 1, .rlim_max = limit.rlim_max};
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &tight), 0);
+        for (int i = 0; i < 3; i++)
+                ck_assert_int_eq(fsop_batch_submit(second, NULL, NULL, NULL), -FSOP_EMFILE);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        ck_assert_int_eq(dup(0), next); /* what was copied is closed again */
+        close(next);
+        ck_assert_int_eq(recv(fake.fd, header, sizeof(header), MSG_WAITALL), 8);
+        left = header[0] | (size_t)header[1] << 8 | (size_t)header[2] << 16;
+        while (left > 0) {
+                ssize_t n = recv(fake.fd, data, left < sizeof(data) ? left : sizeof(data), 0);
+                ck_assert_int_gt(n, 0);
+                left -= (size_t)n;
+                ck_assert_int_ge(fsop_process(fake.client), 0);
+        }
+        ck_assert(fake_is_silent(&fake));
+        submit(second);
+        struct batch got = fake_receive_batch(&fake);
+        ck_assert_uint_eq(got.n_ops, 2);
+        ck_assert_uint_eq(fake.n_fds, 2);
+        ck_assert_int_eq(fcntl(fake.fds[0], F_GETFL) & O_ACCMODE, O_WRONLY);
+        ck_assert_int_eq(fcntl(fake.fds[1], F_GETFL) & O_ACCMODE, O_RDONLY);
+        close(null.fd);
+        close(zero.fd);
+        fsop_batch_free(first);
+        fsop_batch_free(second);
+}
+END_TEST
+
 /* ---- waking ----------------------------------------------------------------------------------------------------- */
 
 static void *wake(void *client) {
@@ -524,6 +570,7 @@ static Suite *batch_suite(void) {
         tcase_add_test(connected, descriptors_come);
         tcase_add_test(connected, descriptors_go);
         tcase_add_test(connected, descriptors_wait_with_their_request);
+        tcase_add_test(connected, descriptors_that_cannot_be_kept);
         tcase_add_test(connected, another_thread_wakes);
         tcase_add_test(connected, the_descriptor_tells);
         suite_add_tcase(suite, connected);

@@ -10,7 +10,7 @@
 #include "tests/support/policy_kit.h"
 #include "tests/support/suite.h"
 
-/* ---- the table ---------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const struct {
         const char *rules;
@@ -113,11 +113,13 @@ START_TEST(audit_rules_are_not_near) {
 END_TEST
 
 /* Who cannot be looked up makes a deny larger: everybody is meant. */
-static const char *const denies_of_nobody[] = {"user: nosuch", "user: [alice, nosuch]", "group: nosuch", "group: [nosuch, nosuch2]"};
+static const char *const denies_of_nobody[] = {"user: nosuch", "user: [alice, nosuch]", "group: nosuch",
+                                               "group: [nosuch, nosuch2]"};
 START_TEST(denies_of_who_does_not_exist_are_for_everyone) {
         char text[512];
 
-        snprintf(text, sizeof(text), "rules:\n" ALLOW "  - {name: d, effect: deny, %s, path: /srv/build/in, ops: all}\n",
+        snprintf(text, sizeof(text),
+                 "rules:\n" ALLOW "  - {name: d, effect: deny, %s, path: /srv/build/in, ops: all}\n",
                  denies_of_nobody[_i]);
         load(text);
         ck_assert_int_eq(ask(&builder, an_op(FSOP_VERB_UNLINK), "/srv/build/x", NULL).kind, E);
@@ -154,7 +156,7 @@ START_TEST(what_is_no_question) {
         load("rules:\n" ALLOW);
         policy_decide(policy, &question, &verdict);
         ck_assert_int_eq(verdict.kind, C); /* service verbs are not for rules */
-        op.verb = (enum fsop_verb)9; /* no operation has this number */
+        op.verb = (enum fsop_verb)9;       /* no operation has this number */
         policy_decide(policy, &question, &verdict);
         ck_assert_int_eq(verdict.code, -FSOP_EINVAL);
         op.verb = FSOP_VERB_UNLINK;
@@ -172,7 +174,7 @@ START_TEST(what_is_no_question) {
 }
 END_TEST
 
-/* ---- paths -------------------------------------------------------------------------------------- */
+/* ---- paths ------------------------------------------------------------------------------------------------------- */
 
 static const struct {
         const char *path, *below; /* NULL: not the rule's */
@@ -377,7 +379,7 @@ START_TEST(names_are_remembered_within_limits) {
 }
 END_TEST
 
-/* ---- two ends ----------------------------------------------------------------------------------- */
+/* ---- two ends ---------------------------------------------------------------------------------------------------- */
 
 #define TWO_TREES                                                                                                      \
         "rules:\n  - {name: a, effect: allow, user: builder, path: [/srv/build, /srv/second], ops: [rename, link, "    \
@@ -390,10 +392,14 @@ static const struct {
         const char *at, *to;
         enum verdict_kind kind;
 } pairs[] = {
-        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/build/y", E},   {FSOP_VERB_LINK, "/srv/build/x", "/srv/build/y", E},
-        {FSOP_VERB_RENAME, "/srv/second/x", "/srv/second/y", E}, {FSOP_VERB_RENAME, "/srv/build/x", "/srv/second/y", C},
-        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/other/y", C},   {FSOP_VERB_LINK, "/srv/build/x", "/srv/other/y", C},
-        {FSOP_VERB_LINK, "/tmp/x", "/srv/build/y", C},           {FSOP_VERB_LINK, "/srv/build/x", "/tmp/y", C},
+        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/build/y", E},
+        {FSOP_VERB_LINK, "/srv/build/x", "/srv/build/y", E},
+        {FSOP_VERB_RENAME, "/srv/second/x", "/srv/second/y", E},
+        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/second/y", C},
+        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/other/y", C},
+        {FSOP_VERB_LINK, "/srv/build/x", "/srv/other/y", C},
+        {FSOP_VERB_LINK, "/tmp/x", "/srv/build/y", C},
+        {FSOP_VERB_LINK, "/srv/build/x", "/tmp/y", C},
         {FSOP_VERB_LINK, "/srv/build/x", "/srv/build/own/y", C},
 };
 
@@ -503,7 +509,7 @@ START_TEST(denies_of_either_end) {
 }
 END_TEST
 
-/* ---- ends that are not paths -------------------------------------------------------------------- */
+/* ---- ends that are not paths ------------------------------------------------------------------------------------- */
 
 static struct verdict ask_end(const struct peer *peer, struct operation op, struct end end) {
         struct question question = {.peer = peer, .roots = roots, .op = &op, .at = end};

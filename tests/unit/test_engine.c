@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "tests/support/engine_harness.h"
+#include "tests/support/suite.h"
 
 #ifdef FSOP_HAVE_URING
 #include "backends/linux/engine_uring.h"
@@ -396,5 +397,5 @@ int main(void) {
         tcase_add_test(alone, a_send_in_pieces);
 #endif
         suite_add_tcase(suite, alone);
-        return harness_run(suite);
+        return suite_run(suite);
 }

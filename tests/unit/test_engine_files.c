@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/support/engine_harness.h"
+#include "tests/support/suite.h"
 
 #ifdef FSOP_HAVE_URING
 #include "backends/linux/engine_uring.h"
@@ -731,5 +732,5 @@ int main(void) {
         tcase_add_test(ring, odd_answers_of_the_kernel);
         suite_add_tcase(suite, ring);
 #endif
-        return harness_run(suite);
+        return suite_run(suite);
 }

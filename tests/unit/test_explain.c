@@ -9,7 +9,7 @@
 #include "tests/support/policy_kit.h"
 #include "tests/support/suite.h"
 
-/* ---- saying it in words ------------------------------------------------------------------------- */
+/* ---- saying it in words ------------------------------------------------------------------------------------------ */
 
 static struct arena words;
 static struct explain_result explained;
@@ -46,14 +46,13 @@ START_TEST(explanations) {
              "  - {name: t, effect: allow, user: builder, path: /t, ops: copy-to}\n");
         explain(&builder, chown_to(5, 5), "/srv/build/x", NULL);
         ck_assert(explained.allowed && explained.as == FSOP_AS_ELEVATED && says(explained.rule, "a") &&
-                  says(explained.where, "/p/rules.yaml:2"));
+                  says(explained.where, "/p/a.yaml:2"));
         ck_assert(says(explained.reason, "a rule allows it"));
         explain(&builder, chown_to(6, 6), "/srv/build/x", NULL);
         ck_assert(explained.allowed && explained.as == FSOP_AS_CALLER && explained.rule.len == 0);
         ck_assert(says(explained.reason, "chown-to") && says(explained.reason, "the kernel decides"));
         ck_assert_uint_eq(explained.n_notes, 2);
-        ck_assert(says(explained.notes[0], "rule 'a' at /p/rules.yaml:2") &&
-                  says(explained.notes[1], "audit rule 'w'"));
+        ck_assert(says(explained.notes[0], "rule 'a' at /p/a.yaml:2") && says(explained.notes[1], "audit rule 'w'"));
         op = chown_to(6, 6);
         op.as = FSOP_AS_ELEVATED;
         explain(&builder, op, "/srv/build/x", NULL);
@@ -130,7 +129,7 @@ START_TEST(candidates) {
         ck_assert_uint_eq(policy_rules_of(policy, &alice, OP_BIT(FSOP_VERB_UNLINK), rules, 2), 0);
         ck_assert_uint_eq(policy_rules_of(policy, &builder, OP_BIT(FSOP_VERB_MKDIR), rules, 2), 1);
         ck_assert_uint_eq(rule_path_count(rules[0]), 1);
-        ck_assert_str_eq(rules[0]->where, "/p/rules.yaml:18");
+        ck_assert_str_eq(rules[0]->where, "/p/a.yaml:18");
 }
 END_TEST
 

@@ -7,71 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/policy_internal.h"
 #include "proto/names.h"
-#include "tests/support/fake_sys.h"
+#include "tests/support/policy_kit.h"
 #include "tests/support/suite.h"
-
-static struct policy *policy;
-static struct policy_report report;
-static struct roots *roots;
-
-static void setup(void) {
-        static const char *const directories[] = {"/",
-                                                  "/etc",
-                                                  "/etc/fsopd",
-                                                  "/srv",
-                                                  "/srv/build",
-                                                  "/srv/build/in",
-                                                  "/srv/build/keep",
-                                                  "/srv/build/deep",
-                                                  "/srv/build/deep/own",
-                                                  "/srv/other",
-                                                  "/home",
-                                                  "/home/builder",
-                                                  "/home/alice"};
-
-        fake_reset();
-        for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-                fake_directory_add(directories[i], 0);
-        policy = NULL;
-        roots = NULL;
-        memset(&report, 0, sizeof(report));
-}
-
-static void drop(void) {
-        roots = roots_unref(roots);
-        policy = policy_unref(policy);
-        policy_report_fini(&report);
-}
-
-static void teardown(void) {
-        drop();
-        policy_accounts_fini();
-        ck_assert_int_eq(fake_open_directories, 0);
-}
-
-static int load_from(const char *const *directories, uint32_t n, const char *const *own, uint32_t n_own) {
-        struct policy_config config = {
-                .directories = directories, .n_directories = n, .own_paths = own, .n_own_paths = n_own};
-
-        drop();
-        return policy_load(&config, &policy, &report);
-}
 
 static int load_dirs(void) {
         static const char *const directories[] = {"/usr/policy", "/etc/policy"};
 
         return load_from(directories, 2, NULL, 0);
-}
-
-static int load(const char *text) {
-        static const char *const directories[] = {"/p"};
-        static const char *const own[] = {"/etc/fsopd", "/srv/build/deep/own"};
-
-        fake_n_files = 0;
-        fake_file_add("/p/a.yaml", text);
-        return load_from(directories, 1, own, 2);
 }
 
 static const struct policy_note *note_with(const char *text) {
@@ -92,15 +35,15 @@ static void names_are(const char *names) {
 
 #define RULE(name) "rules:\n  - {name: " name ", effect: allow, user: builder, path: /srv/build, ops: stat}\n"
 
-/* ---- files -------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(nothing_is_a_policy) {
         ck_assert_int_eq(load_dirs(), 0);
         ck_assert_uint_eq(policy->n_rules, 0);
         ck_assert_uint_eq(report.n_notes, 0);
-        ck_assert_int_eq(load(""), 0);
-        ck_assert_int_eq(load("rules:\n"), 0);
-        ck_assert_int_eq(load("rules: []\n"), 0);
+        ck_assert_int_eq(load_text(""), 0);
+        ck_assert_int_eq(load_text("rules:\n"), 0);
+        ck_assert_int_eq(load_text("rules: []\n"), 0);
         ck_assert_uint_eq(report.n_rules, 0);
 }
 END_TEST
@@ -179,7 +122,7 @@ END_TEST
 START_TEST(a_policy_is_counted) {
         struct policy *same;
 
-        ck_assert_int_eq(load(RULE("a")), 0);
+        ck_assert_int_eq(load_text(RULE("a")), 0);
         same = policy_ref(policy);
         policy = policy_unref(policy);
         ck_assert_str_eq(same->rules[0]->name, "a");
@@ -188,7 +131,7 @@ START_TEST(a_policy_is_counted) {
 }
 END_TEST
 
-/* ---- mistakes ----------------------------------------------------------------------------------- */
+/* ---- mistakes ---------------------------------------------------------------------------------------------------- */
 
 #define FULL "  - name: a\n    effect: allow\n    user: builder\n    path: /srv/build\n    ops: stat\n"
 #define FULL_DENY "  - name: a\n    effect: deny\n    user: builder\n    path: /srv/build\n    ops: stat\n"
@@ -313,7 +256,7 @@ static const struct {
 };
 
 START_TEST(mistakes) {
-        ck_assert_int_eq(load(bad[_i].text), -FSOP_EINVAL);
+        ck_assert_int_eq(load_text(bad[_i].text), -FSOP_EINVAL);
         ck_assert_ptr_null(policy);
         for (uint32_t i = 0; i < report.n_notes; i++)
                 if (report.notes[i].is_error && strcmp(report.notes[i].where, bad[_i].where) == 0 &&
@@ -326,9 +269,10 @@ START_TEST(mistakes) {
 END_TEST
 
 START_TEST(all_mistakes_are_told) {
-        ck_assert_int_eq(load("rules:\n  - {name: a, effekt: allow, user: builder, path: x, ops: [nothing, chwon]}\n"
-                              "  - {name: b, effect: allow, user: builder, path: /srv, ops: stat, colour: red}\n"),
-                         -FSOP_EINVAL);
+        ck_assert_int_eq(
+                load_text("rules:\n  - {name: a, effekt: allow, user: builder, path: x, ops: [nothing, chwon]}\n"
+                          "  - {name: b, effect: allow, user: builder, path: /srv, ops: stat, colour: red}\n"),
+                -FSOP_EINVAL);
         ck_assert_uint_eq(report.n_notes, 6);
         ck_assert_ptr_nonnull(note_with("did you mean 'effect'"));
         ck_assert_ptr_nonnull(note_with("must be absolute"));
@@ -348,7 +292,7 @@ START_TEST(many_mistakes_are_not_kept) {
                                        "  - {name: n%u, effect: allow, user: ghost%u, path: /srv/build, ops: stat}\n",
                                        i, i);
         sprintf(text + len, "  - nonsense\n");
-        ck_assert_int_eq(load(text), -FSOP_EINVAL);
+        ck_assert_int_eq(load_text(text), -FSOP_EINVAL);
         ck_assert_uint_eq(report.n_notes, 257);
         ck_assert(report.notes[256].is_error);
 }
@@ -362,13 +306,13 @@ START_TEST(too_many_rules) {
         for (unsigned i = 0; i < 4097; i++)
                 len += (size_t)sprintf(
                         text + len, "  - {name: n%u, effect: allow, user: builder, path: /srv/build, ops: stat}\n", i);
-        ck_assert_int_eq(load(text), -FSOP_EINVAL);
+        ck_assert_int_eq(load_text(text), -FSOP_EINVAL);
         ck_assert_ptr_nonnull(note_with("more than 4096 rules"));
         free(text);
 }
 END_TEST
 
-/* ---- warnings ----------------------------------------------------------------------------------- */
+/* ---- warnings ---------------------------------------------------------------------------------------------------- */
 
 static const struct {
         const char *keys, *where, *message;
@@ -392,7 +336,7 @@ START_TEST(who_does_not_exist) {
 
         snprintf(text, sizeof(text), "rules:\n  - {name: a, effect: allow, path: /srv, ops: all, %s}\n",
                  warnings[_i].keys);
-        ck_assert_int_eq(load(text), 0);
+        ck_assert_int_eq(load_text(text), 0);
         for (uint32_t i = 0; i < report.n_notes; i++) {
                 ck_assert(!report.notes[i].is_error);
                 if (strcmp(report.notes[i].where, warnings[_i].where) == 0 &&
@@ -408,8 +352,8 @@ START_TEST(who_does_not_exist) {
 END_TEST
 
 START_TEST(denies_of_who_does_not_exist) {
-        ck_assert_int_eq(load("rules:\n  - {name: a, user: ghost, effect: deny, path: /srv, ops: all}\n"
-                              "  - {name: b, key: abc, effect: deny, path: /srv, ops: all}\n"),
+        ck_assert_int_eq(load_text("rules:\n  - {name: a, user: ghost, effect: deny, path: /srv, ops: all}\n"
+                                   "  - {name: b, key: abc, effect: deny, path: /srv, ops: all}\n"),
                          0);
         ck_assert_ptr_nonnull(note_with("user 'ghost' does not exist: this deny is for everyone"));
         ck_assert_ptr_nonnull(note_with("for this deny everyone has it"));
@@ -420,9 +364,10 @@ END_TEST
 START_TEST(directories_that_do_not_exist) {
         fake_directory_add("/file", -FSOP_ENOTDIR);
         fake_directory_add("/hidden", -FSOP_EACCES);
-        ck_assert_int_eq(load("rules:\n  - {name: a, user: builder, effect: allow, path: [/none, /srv, '/home/%u', "
-                              "/file, /hidden, /], ops: all}\n"),
-                         0);
+        ck_assert_int_eq(
+                load_text("rules:\n  - {name: a, user: builder, effect: allow, path: [/none, /srv, '/home/%u', "
+                          "/file, /hidden, /], ops: all}\n"),
+                0);
         ck_assert_uint_eq(report.n_notes, 2);
         ck_assert_str_eq(report.notes[0].text, "directory '/none' does not exist (yet): this path is inert");
         ck_assert_str_eq(report.notes[0].where, "/p/a.yaml:2:52");
@@ -431,26 +376,27 @@ START_TEST(directories_that_do_not_exist) {
 END_TEST
 
 START_TEST(paths_to_the_daemon_itself) {
-        ck_assert_int_eq(
-                load("rules:\n  - {name: a, user: builder, effect: allow, path: [/etc/fsopd, /srv/build], ops: all}\n"),
-                0);
+        ck_assert_int_eq(load_text("rules:\n  - {name: a, user: builder, effect: allow, path: [/etc/fsopd, "
+                                   "/srv/build], ops: all}\n"),
+                         0);
         ck_assert_uint_eq(report.n_notes, 1);
         ck_assert_ptr_nonnull(note_with("no rule reaches the daemon's own files"));
 }
 END_TEST
 
 START_TEST(chown_to_nobody) {
-        ck_assert_int_eq(load("rules:\n  - {name: a, user: builder, effect: allow, path: /srv, ops: chown}\n"), 0);
+        ck_assert_int_eq(load_text("rules:\n  - {name: a, user: builder, effect: allow, path: /srv, ops: chown}\n"), 0);
         ck_assert_ptr_nonnull(note_with("without chown-to no owner can be given"));
 }
 END_TEST
 
 START_TEST(who_may_not_connect) {
-        ck_assert_int_eq(load("rules:\n  - {name: a, user: [root, builder, alice, '4711'], effect: allow, path: /srv, "
-                              "ops: all}\n"
-                              "  - {name: b, user: alice, effect: deny, path: /srv, ops: all}\n"
-                              "  - {name: c, user: ghost, effect: allow, path: /srv, ops: all}\n"),
-                         0);
+        ck_assert_int_eq(
+                load_text("rules:\n  - {name: a, user: [root, builder, alice, '4711'], effect: allow, path: /srv, "
+                          "ops: all}\n"
+                          "  - {name: b, user: alice, effect: deny, path: /srv, ops: all}\n"
+                          "  - {name: c, user: ghost, effect: allow, path: /srv, ops: all}\n"),
+                0);
         policy_report_fini(&report);
         ck_assert_int_eq(policy_warn_connect(policy, 50, &report), 0);
         ck_assert_uint_eq(report.n_notes, 2);
@@ -460,19 +406,20 @@ START_TEST(who_may_not_connect) {
 }
 END_TEST
 
-/* ---- what a rule says without its keys ---------------------------------------------------------- */
+/* ---- what a rule says without its keys --------------------------------------------------------------------------- */
 
 START_TEST(values) {
         const struct rule *rule;
 
-        ck_assert_int_eq(load("rules:\n" FULL), 0);
+        ck_assert_int_eq(load_text("rules:\n" FULL), 0);
         rule = policy->rules[0];
         ck_assert(!rule->set_id && !rule->links_any && !rule->foreign_parent && !rule->owned_by_caller &&
                   !rule->one_filesystem);
         ck_assert(!rule->has_bytes_max && !rule->has_bytes_total && rule->create_as == CREATE_AS_CALLER);
         ck_assert_int_eq(
-                load("rules:\n" FULL "    set-id: yes\n    links: any\n    foreign-parent: true\n    owned-by: caller\n"
-                     "    one-filesystem: true\n    max-bytes: 10G\n    total-bytes: 2T\n    create-as: '5:6'\n"),
+                load_text("rules:\n" FULL
+                          "    set-id: yes\n    links: any\n    foreign-parent: true\n    owned-by: caller\n"
+                          "    one-filesystem: true\n    max-bytes: 10G\n    total-bytes: 2T\n    create-as: '5:6'\n"),
                 0);
         rule = policy->rules[0];
         ck_assert(rule->set_id && rule->links_any && rule->foreign_parent && rule->owned_by_caller &&
@@ -481,21 +428,22 @@ START_TEST(values) {
         ck_assert_uint_eq(rule->bytes_total, 2ull << 40);
         ck_assert_uint_eq(rule->create_uid, 5);
         ck_assert_uint_eq(rule->create_gid, 6);
-        ck_assert_int_eq(load("rules:\n" FULL
-                              "    set-id: no\n    links: one\n    foreign-parent: false\n    one-filesystem: false\n"),
-                         0);
+        ck_assert_int_eq(
+                load_text("rules:\n" FULL
+                          "    set-id: no\n    links: one\n    foreign-parent: false\n    one-filesystem: false\n"),
+                0);
         ck_assert(!policy->rules[0]->set_id && !policy->rules[0]->links_any);
 }
 END_TEST
 
 START_TEST(trailing_slash_of_a_path) {
-        ck_assert_int_eq(load("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build/, ops: stat}\n"),
-                         0);
+        ck_assert_int_eq(
+                load_text("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build/, ops: stat}\n"), 0);
         ck_assert_str_eq(policy->rules[0]->paths[0].text, "/srv/build");
 }
 END_TEST
 
-/* ---- loaded again ------------------------------------------------------------------------------- */
+/* ---- loaded again ------------------------------------------------------------------------------------------------ */
 
 static const struct peer peer_bob = {.uid = 1002, .gid = 1002};
 
@@ -517,20 +465,20 @@ START_TEST(the_same_again) {
                                              RULE("r"), ""};
         struct policy *first;
 
-        ck_assert_int_eq(load(rule), 0);
+        ck_assert_int_eq(load_text(rule), 0);
         ck_assert(policy_is_same(policy, policy, &peer_bob));
         first = policy_ref(policy);
         for (int i = 0; i < 3; i++) { /* however often */
                 struct policy *before = policy_ref(policy);
 
-                ck_assert_int_eq(load(rule), 0);
+                ck_assert_int_eq(load_text(rule), 0);
                 ck_assert(is_same_as(before));
                 ck_assert(policy_is_same(policy, first, &peer_bob));
         }
         for (int i = 0; i < 3; i++) {
                 struct policy *before = policy_ref(policy);
 
-                ck_assert_int_eq(load(others[i]), 0);
+                ck_assert_int_eq(load_text(others[i]), 0);
                 ck_assert(!is_same_as(before));
                 ck_assert(!policy_is_same(policy, first, &peer_bob));
         }
@@ -554,10 +502,10 @@ START_TEST(the_same_text_of_somebody_else) {
                         struct policy *before;
                         bool same;
 
-                        ck_assert_int_eq(load(texts[i]), 0);
+                        ck_assert_int_eq(load_text(texts[i]), 0);
                         before = policy_ref(policy);
                         *bob = gone ? (struct fake_account){"robert", 1002} : (struct fake_account){"bob", 1012};
-                        ck_assert_int_eq(load(texts[i]), 0);
+                        ck_assert_int_eq(load_text(texts[i]), 0);
                         *bob = (struct fake_account){"bob", 1002};
                         same = is_same_as(before);
                         ck_assert_msg(!same, "text %d", i);
@@ -570,7 +518,7 @@ START_TEST(the_same_text_in_another_file) {
         static const char *const directories[] = {"/p"};
         struct policy *before;
 
-        ck_assert_int_eq(load(RULE("r")), 0);
+        ck_assert_int_eq(load_text(RULE("r")), 0);
         before = policy_ref(policy);
         fake_n_files = 0;
         fake_file_add("/p/b.yaml", RULE("r"));
@@ -591,13 +539,13 @@ START_TEST(the_same_rules_of_a_user_with_another_name) {
                         struct policy *before;
                         bool same;
 
-                        ck_assert_int_eq(load(text), 0);
+                        ck_assert_int_eq(load_text(text), 0);
                         if (asked)
                                 ck_assert_int_eq(
                                         rule_path_expand(policy, &policy->rules[0]->paths[0], &peer_bob, path, &len),
                                         0);
                         before = policy_ref(policy);
-                        ck_assert_int_eq(load(text), 0);
+                        ck_assert_int_eq(load_text(text), 0);
                         bob->name = renamed ? "robert" : "bob";
                         same = is_same_as(before);
                         bob->name = "bob";

@@ -256,18 +256,7 @@ END_TEST
 
 /* ---- an excluded directory takes the place of an allowed one ----------------------------------------------------- */
 
-static struct object_id excluded_id;
 static os_fd excluded_fd;
-
-static void exclude(const char *name) {
-        struct fsop_stat stat = scene_stat(name);
-
-        excluded_id = (struct object_id){stat_dev(&stat), stat.ino};
-        excluded_fd = open(scene_path(name), O_PATH | O_DIRECTORY | O_CLOEXEC);
-        scene.guard.excluded = &excluded_id;
-        scene.guard.excluded_fds = &excluded_fd;
-        scene.guard.n_excluded = 1;
-}
 
 static void attempt_excluded(unsigned *ok, unsigned *refused) {
         count(chown_elevated("in/open/deep/file", false, false), ok, refused);
@@ -292,7 +281,7 @@ START_TEST(excluded_takes_the_place) {
         scene_mkdir("tree/in/secret", 0, 0755);
         scene_mkdir("tree/in/secret/deep", 0, 0755);
         scene_file("tree/in/secret/deep/file", 0, 0600, "root's");
-        exclude("tree/in/secret");
+        excluded_fd = scene_exclude("tree/in/secret");
         run_race(&race);
 }
 END_TEST
@@ -327,7 +316,7 @@ START_TEST(way_leads_out) {
         scene_mkdir("tree/there", NOBODY, 0755);
         scene_file("tree/there/file", NOBODY, 0644, "mine");
         ck_assert_int_eq(symlink("moved/../there", scene_path("tree/way")), 0);
-        exclude("tree/secret");
+        excluded_fd = scene_exclude("tree/secret");
         run_race(&race);
 }
 END_TEST

@@ -169,19 +169,6 @@ END_TEST
 
 /* ---- excluded directories ---------------------------------------------------------------------------------------- */
 
-static struct object_id excluded_id;
-static os_fd excluded_fd;
-
-static void exclude(const char *name) {
-        struct fsop_stat stat = scene_stat(name);
-
-        excluded_id = (struct object_id){stat_dev(&stat), stat.ino};
-        excluded_fd = open(scene_path(name), O_PATH | O_DIRECTORY | O_CLOEXEC);
-        scene.guard.excluded = &excluded_id;
-        scene.guard.excluded_fds = &excluded_fd;
-        scene.guard.n_excluded = 1;
-}
-
 static int rename_elevated(const char *from, const char *to, bool exchange) {
         struct request *request = request_new(FSOP_VERB_RENAME, from);
 
@@ -206,7 +193,7 @@ START_TEST(excluded_is_out_of_reach) {
         scene_file("tree/a/secret/deep/file", NOBODY, 0644, "x");
         scene_file("tree/a/file", NOBODY, 0644, "x");
         scene_symlink("a/secret/deep", "tree/shortcut");
-        exclude("tree/a/secret");
+        scene_exclude("tree/a/secret");
         assert_code(elevated(FSOP_VERB_STAT, "a/secret", false), -FSOP_EPERM, "itself");
         assert_code(elevated(FSOP_VERB_STAT, "a/secret/deep", false), -FSOP_EPERM, "in it");
         assert_code(elevated(FSOP_VERB_CHOWN, "a/secret/deep/file", false), -FSOP_EPERM, "deep in it");
@@ -255,7 +242,7 @@ START_TEST(nothing_is_told_of_what_is_excluded) {
         scene_symlink("../to/gone/../../open", "tree/on/gone");
         scene_symlink("../to/file/../../open", "tree/on/file");
         scene_symlink("../way/../open/./f", "tree/by/nothing");
-        exclude("tree/secret");
+        scene_exclude("tree/secret");
         for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
                 if (i == 3)
                         ck_assert_int_eq(rename(scene_path("tree/secret"), scene_path("tree/moved")), 0);

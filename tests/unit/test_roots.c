@@ -8,73 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/policy_internal.h"
 #include "proto/names.h"
-#include "tests/support/fake_sys.h"
+#include "tests/support/policy_kit.h"
 #include "tests/support/suite.h"
 
-static struct policy *policy;
-static struct policy_report report;
-static struct roots *roots;
-static const struct peer builder = {.uid = 1000, .gid = 1000};
 static const struct bytes nowhere;
-static const struct peer alice = {.uid = 1001, .gid = 1001};
-
-static void setup(void) {
-        static const char *const directories[] = {"/",
-                                                  "/etc",
-                                                  "/etc/fsopd",
-                                                  "/srv",
-                                                  "/srv/build",
-                                                  "/srv/build/in",
-                                                  "/srv/build/keep",
-                                                  "/srv/build/deep",
-                                                  "/srv/build/deep/own",
-                                                  "/srv/other",
-                                                  "/home",
-                                                  "/home/builder",
-                                                  "/home/alice"};
-
-        fake_reset();
-        for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-                fake_directory_add(directories[i], 0);
-        policy = NULL;
-        roots = NULL;
-        memset(&report, 0, sizeof(report));
-}
-
-static void drop(void) {
-        roots = roots_unref(roots);
-        policy = policy_unref(policy);
-        policy_report_fini(&report);
-}
-
-static void teardown(void) {
-        drop();
-        policy_accounts_fini();
-        ck_assert_int_eq(fake_open_directories, 0);
-}
-
-static int load_from(const char *const *directories, uint32_t n, const char *const *own, uint32_t n_own) {
-        struct policy_config config = {
-                .directories = directories, .n_directories = n, .own_paths = own, .n_own_paths = n_own};
-
-        drop();
-        return policy_load(&config, &policy, &report);
-}
-
-static int load(const char *text) {
-        static const char *const directories[] = {"/p"};
-        static const char *const own[] = {"/etc/fsopd", "/srv/build/deep/own"};
-
-        fake_n_files = 0;
-        fake_file_add("/p/a.yaml", text);
-        return load_from(directories, 1, own, 2);
-}
 
 #define FULL "  - name: a\n    effect: allow\n    user: builder\n    path: /srv/build\n    ops: stat\n"
 
-/* ---- directories held open ---------------------------------------------------------------------- */
+/* ---- directories held open --------------------------------------------------------------------------------------- */
 
 static struct root *acquire(const struct rule *rule, uint32_t index, const struct peer *peer) {
         struct root *root;
@@ -84,7 +26,7 @@ static struct root *acquire(const struct rule *rule, uint32_t index, const struc
 }
 
 static void load_roots(const char *text) {
-        ck_assert_int_eq(load(text), 0);
+        ck_assert_int_eq(load_text(text), 0);
         ck_assert_int_eq(roots_new(policy, &roots), 0);
 }
 
@@ -451,9 +393,9 @@ END_TEST
 
 /* What was excluded once stays out, wherever it was moved to, until it is removed. */
 START_TEST(exclusions_that_were_renamed) {
-        static const char rules[] =
-                "rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n"
-                "  - {name: d, effect: deny, user: builder, path: /srv/build/in, ops: chmod}\n";
+        static const char rules[] = "rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: "
+                                    "/srv/build/keep, ops: all}\n"
+                                    "  - {name: d, effect: deny, user: builder, path: /srv/build/in, ops: chmod}\n";
         struct policy *old_policy;
         struct roots *old_roots;
         struct root *root;
@@ -493,8 +435,9 @@ START_TEST(all_roots_at_once) {
         struct root **all;
         uint32_t n;
 
-        load_roots("rules:\n  - {name: a, effect: allow, user: builder, path: [/srv/build, /none, '/home/%u'], ops: all}\n"
-                   "  - {name: b, effect: audit, user: builder, path: /srv/other, ops: all}\n");
+        load_roots(
+                "rules:\n  - {name: a, effect: allow, user: builder, path: [/srv/build, /none, '/home/%u'], ops: all}\n"
+                "  - {name: b, effect: audit, user: builder, path: /srv/other, ops: all}\n");
         ck_assert_int_eq(roots_acquire_all(roots, &all, &n), 0);
         ck_assert_uint_ge(n, 2); /* those of users come when they do */
         for (uint32_t i = 0; i < n; i++) {
@@ -524,12 +467,12 @@ START_TEST(roots_outlive_their_policy) {
 }
 END_TEST
 
-/* ---- total-bytes -------------------------------------------------------------------------------- */
+/* ---- total-bytes ------------------------------------------------------------------------------------------------- */
 
 START_TEST(account) {
         const struct rule *rule;
 
-        ck_assert_int_eq(load("rules:\n" FULL "    total-bytes: 100\n"), 0);
+        ck_assert_int_eq(load_text("rules:\n" FULL "    total-bytes: 100\n"), 0);
         rule = policy->rules[0];
         ck_assert_int_eq(policy_account_charge(rule, 1000, 60), 0);
         ck_assert_int_eq(policy_account_charge(rule, 1000, 41), -FSOP_EDQUOT);
@@ -544,10 +487,10 @@ START_TEST(account) {
         policy_account_refund(rule, 77, 5);
         ck_assert_int_eq(policy_account_charge(rule, 1000, 100), 0);
         /* loading anew does not refill it, even with another limit */
-        ck_assert_int_eq(load("rules:\n" FULL "    total-bytes: 150\n"), 0);
+        ck_assert_int_eq(load_text("rules:\n" FULL "    total-bytes: 150\n"), 0);
         ck_assert_int_eq(policy_account_charge(policy->rules[0], 1000, 51), -FSOP_EDQUOT);
         ck_assert_int_eq(policy_account_charge(policy->rules[0], 1000, 50), 0);
-        ck_assert_int_eq(load("rules:\n" FULL), 0);
+        ck_assert_int_eq(load_text("rules:\n" FULL), 0);
         ck_assert_int_eq(policy_account_charge(policy->rules[0], 1000, UINT64_MAX), 0);
         policy_account_refund(policy->rules[0], 1000, 5);
 }

@@ -165,19 +165,6 @@ END_TEST
 
 /* ---- what is kept out -------------------------------------------------------------------------------------------- */
 
-static struct object_id excluded_id;
-static os_fd excluded_fd;
-
-static void exclude(const char *name) {
-        struct fsop_stat stat = scene_stat(name);
-
-        excluded_id = (struct object_id){stat_dev(&stat), stat.ino};
-        excluded_fd = open(scene_path(name), O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        scene.guard.excluded = &excluded_id;
-        scene.guard.excluded_fds = &excluded_fd;
-        scene.guard.n_excluded = 1;
-}
-
 static const char *names_excluded(void *context, struct bytes below) {
         const char *name = context;
 
@@ -217,7 +204,7 @@ START_TEST(passes_by_excluded_files) {
         static const enum fsop_verb verbs[] = {FSOP_VERB_CHOWN, FSOP_VERB_CHMOD, FSOP_VERB_UNLINK};
 
         furnish();
-        exclude("tree/t/a/f");
+        scene_exclude("tree/t/a/f");
         assert_ok(rename(scene_path("tree/t/a/f"), scene_path("tree/t/a/moved")));
         scene_symlink("a/moved", "tree/t/way");
         for (size_t i = 0; i < 3; i++) {
@@ -233,7 +220,6 @@ START_TEST(passes_by_excluded_files) {
                 ck_assert_uint_eq(scene_stat("tree/t/a/moved").mode & 07777, 0700);
                 request_free(request);
         }
-        close((int)excluded_fd);
 }
 END_TEST
 
@@ -244,7 +230,7 @@ START_TEST(passes_by_what_is_excluded) {
         scene_mkdir("tree/t/secret", 0, 0700);
         scene_file("tree/t/secret/file", NOBODY, 0600, "x");
         scene_symlink("secret", "tree/t/way");
-        exclude("tree/t/secret");
+        scene_exclude("tree/t/secret");
         for (size_t i = 0; i < 3; i++) {
                 struct request *request = walk(verbs[i], "t", i == 0 ? FSOP_FOLLOW_ALWAYS : FSOP_FOLLOW_NEVER);
 

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_copy_guard.c: copies with a rule's rights whose ends are carried out of the rule's directory on the way, that meet names which
+ * are kept out, or that others would like to look into.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/support/copy_kit.h"
+#include "tests/support/suite.h"
+
+static struct copy_job *job;
+static struct copy_dir *top;
+static struct copy_error error;
+
+static void furnish(void) {
+        scene_mkdir("tree/src", 0, 0755);
+        scene_mkdir("tree/src/d", 0, 0755);
+        scene_file("tree/src/d/file", 0, 0644, "text");
+        scene_file("tree/src/f", 0, 0644, "text");
+        scene_file("tree/src/g", 0, 0644, "text");
+}
+
+/* Into a directory that is there. */
+static void begin(void) {
+        furnish();
+        scene_mkdir("tree/dst", 0, 0755);
+        job = copy_job_elevated();
+        ck_assert_int_eq(copy_job_open(job), 0);
+}
+
+static void carry_away(const char *name) {
+        char from[64], to[64];
+
+        snprintf(from, sizeof(from), "tree/%s", name);
+        snprintf(to, sizeof(to), "outside/%s", name);
+        ck_assert_int_eq(rename(scene_path(from), scene_path(to)), 0);
+}
+
+static void expect_refused(int code) {
+        ck_assert_int_eq(code, -FSOP_EXDEV);
+        ck_assert(error.denied);
+        ck_assert_ptr_nonnull(error.why);
+}
+
+START_TEST(the_source_is_carried_away) {
+        begin();
+        carry_away("src");
+        expect_refused(copy_top(&job->tree, &top, &error));
+        copy_job_free(job);
+}
+END_TEST
+
+START_TEST(the_target_is_carried_away) {
+        begin();
+        carry_away("dst");
+        expect_refused(copy_top(&job->tree, &top, &error));
+        copy_job_free(job);
+}
+END_TEST
+
+START_TEST(the_target_is_carried_away_later) {
+        struct copy_dir *sub;
+
+        begin();
+        ck_assert_int_eq(copy_top(&job->tree, &top, &error), 0);
+        carry_away("dst");
+        expect_refused(copy_enter(&job->tree, top, "d", &sub, &error));
+        ck_assert_ptr_null(sub);
+        ck_assert(!scene_exists("outside/dst/d/file"));
+        copy_dir_free(top);
+        copy_job_free(job);
+}
+END_TEST
+
+START_TEST(the_target_is_carried_away_before_its_end) {
+        struct copy_dir *sub;
+
+        begin();
+        ck_assert_int_eq(chmod(scene_path("tree/src/d"), 0750), 0);
+        ck_assert_int_eq(copy_top(&job->tree, &top, &error), 0);
+        ck_assert_int_eq(copy_enter(&job->tree, top, "d", &sub, &error), 0);
+        copy_dir_close(sub); /* it is found again by its path below the top */
+        carry_away("dst");
+        expect_refused(copy_finish_dir(&job->tree, sub, &error));
+        ck_assert_uint_ne(scene_stat("outside/dst/d").mode & 07777, 0750);
+        copy_dir_free(sub);
+        copy_dir_free(top);
+        copy_job_free(job);
+}
+END_TEST
+
+/* ---- names --------------------------------------------------------------------------------------------------------------- */
+
+static const char *kept_out(void *context, struct bytes path) {
+        const char *const *names = context;
+
+        for (; *names; names++)
+                if (path.len == strlen(*names) && memcmp(path.data, *names, path.len) == 0)
+                        return "it is kept out";
+        return NULL;
+}
+
+/* Whichever end it is that a name is kept out of, and whatever it is the name of. */
+START_TEST(names_that_are_kept_out) {
+        static const char *const names[] = {"f", "d/file", NULL}, *const directories[] = {"d", NULL};
+
+        for (int i = 0; i < 4; i++) {
+                begin();
+                job->tree.reach.context = (void *)(uintptr_t)(i < 2 ? names : directories);
+                *(i % 2 == 0 ? &job->tree.reach.source : &job->tree.reach.target) = kept_out;
+                ck_assert_int_eq(copy_job_fill(job), 0);
+                ck_assert_uint_eq(job->n_failures, i < 2 ? 2 : 1);
+                ck_assert_int_eq(copy_job_failure(job, i < 2 ? "f" : "d"), -FSOP_EPERM);
+                ck_assert_int_eq(copy_job_failure(job, "d/file"), i < 2 ? -FSOP_EPERM : 0);
+                ck_assert(job->failures[0].error.denied);
+                ck_assert(scene_exists("tree/dst/g") && !scene_exists("tree/dst/d/file"));
+                ck_assert_int_eq(scene_exists("tree/dst/f"), i >= 2);
+                ck_assert_int_eq(scene_exists("tree/dst/d"), i < 2);
+                copy_job_free(job);
+                scene_remove("tree/src");
+                scene_remove("tree/dst");
+        }
+}
+END_TEST
+
+/* ---- on the way ------------------------------------------------------------------------------------------------------------ */
+
+/* Until it is finished nobody else may enter what is made. */
+START_TEST(nobody_looks_into_what_is_made) {
+        struct copy_dir *sub;
+        char path[128];
+
+        furnish();
+        job = copy_job_elevated(); /* tree/dst is made */
+        ck_assert_int_eq(copy_job_open(job), 0);
+        ck_assert_int_eq(copy_top(&job->tree, &top, &error), 0);
+        ck_assert_int_eq(copy_enter(&job->tree, top, "d", &sub, &error), 0);
+        snprintf(path, sizeof(path), "tree/%s", job->tree.temporary);
+        ck_assert_uint_eq(scene_stat(path).mode & 07777, 0700);
+        snprintf(path, sizeof(path), "tree/%s/d", job->tree.temporary);
+        ck_assert_uint_eq(scene_stat(path).mode & 07777, 0700);
+        copy_dir_free(sub);
+        copy_dir_free(top);
+        ck_assert_int_eq(copy_remove_temporaries(&job->tree, &error), 0);
+        copy_job_free(job);
+}
+END_TEST
+
+int main(void) {
+        Suite *suite = suite_create("copy_guard");
+        TCase *tcase = tcase_create("copy_guard");
+
+        scene_need_root();
+        tcase_add_checked_fixture(tcase, scene_open, scene_close);
+        tcase_add_test(tcase, the_source_is_carried_away);
+        tcase_add_test(tcase, the_target_is_carried_away);
+        tcase_add_test(tcase, the_target_is_carried_away_later);
+        tcase_add_test(tcase, the_target_is_carried_away_before_its_end);
+        tcase_add_test(tcase, names_that_are_kept_out);
+        tcase_add_test(tcase, nobody_looks_into_what_is_made);
+        suite_add_tcase(suite, tcase);
+        return suite_run(suite);
+}
