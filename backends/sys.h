@@ -96,6 +96,10 @@ int sys_groups_of_user(const char *name, uint32_t gid, uint32_t **ret_groups, ui
 
 /* ---- directories that rules name ------------------------------------------------------------------------------- */
 
+struct object_id {
+        uint64_t dev, ino;
+};
+
 /* A directory held open, resolved under the reference root without magic links. Links on the way must be in nobody's hands but
  * root's and the service's, like the directories above them: -FSOP_EACCES for others. */
 struct directory {
@@ -107,6 +111,8 @@ int directory_open(const char *absolute_path, struct directory *ret_directory);
 /* The same of whatever stands there: what rules keep out may be a file. The other calls about directories take it, too. */
 int directory_open_any(const char *absolute_path, struct directory *ret_directory);
 void directory_close(struct directory *directory);
+/* What stands at such a path now; ino 0: nothing. flags: SYS_CACHED_ONLY. [any] */
+int directory_look(const char *absolute_path, unsigned flags, struct object_id *ret_id);
 
 /* A directory whatever its path becomes, without holding it open. */
 struct directory_mark {
@@ -125,6 +131,8 @@ int directory_open_marked(const struct directory *beside, const struct directory
 os_fd sys_mount_watch(void);
 /* Forgets what is cached about mounts. */
 void sys_mounts_changed(void);
+/* Whether others than root can keep the lock of a local file or directory for ever. Asked anew each time. */
+bool sys_locks_may_be_kept(void);
 /* A local filesystem that was seen to keep its callers waiting: from now on, or not any more, nothing on it is answered with
  * SYS_CACHED_ONLY. Forgotten with what is cached about the mount. Returns the number that the mount table gives it, 0: not known. */
 uint64_t sys_mount_demote(uint64_t mnt_id, bool demoted);
@@ -171,14 +179,17 @@ enum fs_class {
 
 /* What a rule demands of the objects that an elevated operation meets. Plain data, filled by authorize, enforced by the
  * resolver and the walker of the backend on every object they pin. */
-struct object_id {
-        uint64_t dev, ino;
-};
 struct guard {
         const struct directory *root;      /* the rule's directory; everything stays beneath it */
         const struct object_id *excluded;  /* what may not be, hold or lie above what is touched: the rule's exclude list, */
         uint32_t n_excluded;               /* what others deny, and the daemon's own files; mostly directories */
         const os_fd *excluded_fds;         /* held open, same order; OS_FD_NONE where it does not exist */
+        /* By which names that was found, and what stood there then (ino 0: nothing). What is reached by another way than its own
+         * path has not been judged by its name: then these must be the same still. */
+        const char *const *named;
+        const struct object_id *named_ids;
+        uint32_t n_named;
+        int *outdated;       /* atomic: set where they are not; the guard is of no use any more */
         bool one_filesystem;
         bool links_any;      /* non-directories with several links may be changed */
         bool set_id;         /* set-id bits may be set and may survive */
@@ -209,6 +220,7 @@ struct place {
         const char *leaf;       /* name in parent, points into path */
         os_fd object;           /* O_PATH, or OS_FD_NONE where it does not exist (yet) */
         bool object_borrowed;   /* it is base */
+        bool followed;          /* a link was followed, or "..": path is not the object's own */
         bool through_link;      /* leaf is a link to nothing, through which the kernel is to create (as caller only) */
         enum fs_class fs;
         uint64_t mnt_id; /* of what fs is about; 0: not looked at yet */
@@ -229,7 +241,7 @@ struct parent_cache {
                 uint32_t users; /* places that borrow fd; a slot in use is not given away */
                 bool stale;     /* not to be found any more; closed with its last user */
                 bool is_base;   /* fd is base, which is not ours to close: what was found out about it is remembered */
-                bool may_leave_base;
+                bool may_leave_base, followed;
                 struct identity *identity;
                 const struct guard *guard;
                 struct bytes path;

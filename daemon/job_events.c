@@ -275,6 +275,10 @@ void job_watch(struct task_op *o, struct job *job) {
         struct watcher *watcher;
         struct job_events *events;
 
+        if (o->task->n_fds > 0) { /* its client's own end of the connection, perhaps: then nobody would see that it is gone */
+                task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "a batch that carries descriptors cannot watch a job");
+                return;
+        }
         if (answer_events(o, job))
                 return;
         if (job->jobs->draining) {

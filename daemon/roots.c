@@ -42,11 +42,15 @@ struct opened {
         const struct rule **denies; /* of each: NULL, always excluded; those come first */
         const char **paths;         /* of each, the spec's */
         uint32_t n, n_always;
+        const char **named; /* what may lie in the root by its path, and what stood there */
+        struct object_id *named_ids;
+        uint32_t n_named;
         const struct rule **above; /* denies whose directory is the root or holds it */
         uint32_t n_above;
         bool forbidden;  /* the root is one of the daemon's own directories, or excluded itself */
         bool incomplete; /* something to exclude does not exist */
         uint64_t opened_ms;
+        int outdated; /* atomic, set by workers: something else has one of these names */
 };
 
 /* The exclusions for operations that a certain set of denies means. */
@@ -104,6 +108,8 @@ static void opened_free(struct opened *opened) {
         free(opened->marks);
         free(opened->denies);
         free(opened->paths);
+        free(opened->named);
+        free(opened->named_ids);
         free(opened->above);
         free(opened);
 }
@@ -121,7 +127,9 @@ static struct opened *opened_new(uint32_t n_max) {
         opened->denies = calloc(n_max + 1, sizeof(*opened->denies));
         opened->paths = calloc(n_max + 1, sizeof(*opened->paths));
         opened->above = calloc(n_max + 1, sizeof(*opened->above));
-        if (!opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths ||
+        opened->named = calloc(n_max + 1, sizeof(*opened->named));
+        opened->named_ids = calloc(n_max + 1, sizeof(*opened->named_ids));
+        if (!opened->named || !opened->named_ids || !opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths ||
             !opened->above) {
                 opened_free(opened);
                 return NULL;
@@ -178,19 +186,34 @@ static void hold_marked(struct opened *opened, const struct spec *spec) {
         }
 }
 
-static int open_spec(struct opened *opened, const struct spec *spec) {
-        struct directory directory;
+static void watch(struct opened *opened, const struct spec *spec, const struct directory *directory) {
+        opened->named[opened->n_named] = spec->path;
+        opened->named_ids[opened->n_named++] = (struct object_id){directory->dev, directory->ino};
+}
+
+/* Whether a path is, as text, beneath another. */
+static bool is_text_beneath(const char *path, const char *above) {
+        size_t n = strcmp(above, "/") == 0 ? 0 : strlen(above);
+
+        return strncmp(path, above, n) == 0 && path[n] == '/';
+}
+
+static int open_spec(const struct root *root, struct opened *opened, const struct spec *spec) {
+        struct directory directory = {.fd = OS_FD_NONE};
         struct directory_mark mark;
         int code = directory_open_any(spec->path, &directory);
 
         if (code == -FSOP_ENOENT || code == -FSOP_ENOTDIR) {
                 opened->incomplete = true;
+                if (is_text_beneath(spec->path, root->path))
+                        watch(opened, spec, &(struct directory){0});
                 return 0;
         }
         if (code < 0)
                 return code;
         switch (relation_to_root(&opened->root, &directory)) {
         case BENEATH_ROOT:
+                watch(opened, spec, &directory);
                 directory_mark(&directory, &mark);
                 hold(opened, spec, &directory, &mark);
                 return 0;
@@ -201,6 +224,8 @@ static int open_spec(struct opened *opened, const struct spec *spec) {
                         opened->forbidden = true;
                 break;
         case APART:
+                if (is_text_beneath(spec->path, root->path))
+                        watch(opened, spec, &directory);
                 break;
         }
         directory_close(&directory);
@@ -213,7 +238,7 @@ static int open_all(const struct root *root, struct opened *opened) {
         if (code < 0)
                 opened->root.fd = OS_FD_NONE;
         for (uint32_t i = 0; i < root->n_specs && code == 0; i++) {
-                code = open_spec(opened, &root->specs[i]);
+                code = open_spec(root, opened, &root->specs[i]);
                 hold_marked(opened, &root->specs[i]);
         }
         opened->opened_ms = sys_monotonic_ms();
@@ -447,12 +472,42 @@ struct root *root_ref(struct root *root) {
         return root;
 }
 
+/* What a root that is given up kept out stays kept out. */
+static void mark_excluded(struct marks *marks, const struct root *root) {
+        const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
+
+        for (uint32_t i = 0; opened && i < opened->n; i++)
+                marks_add(marks, opened->paths[i], &opened->marks[i]);
+}
+
+/* Takes a root out of the table. */
+static void retire(struct roots *roots, struct root **slot) {
+        struct root *root = *slot;
+
+        mark_excluded(&roots->marks, root);
+        *slot = root->next;
+        root->next = NULL;
+        root->stale = true;
+        if (root->refs == 0)
+                root_free(root);
+}
+
+static bool is_outdated(const struct root *root) {
+        const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
+
+        return opened && __atomic_load_n(&opened->outdated, __ATOMIC_RELAXED);
+}
+
 int root_acquire(struct roots *roots, const struct rule *rule, uint32_t path_index, const struct peer *peer,
                  struct root **ret_root) {
         uint32_t uid = uid_of_root(roots, rule, path_index, peer);
         struct root **slot = find_slot(roots, rule, path_index, uid);
 
         *ret_root = NULL;
+        if (*slot && is_outdated(*slot)) {
+                retire(roots, slot);
+                slot = find_slot(roots, rule, path_index, uid);
+        }
         if (!*slot) {
                 int code = root_new(roots, rule, path_index, uid, peer, slot);
 
@@ -483,14 +538,6 @@ int roots_acquire_all(struct roots *roots, struct root ***ret_list, uint32_t *re
                                 ++*ret_n;
         }
         return 0;
-}
-
-/* What a root that is given up kept out stays kept out. */
-static void mark_excluded(struct marks *marks, const struct root *root) {
-        const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
-
-        for (uint32_t i = 0; opened && i < opened->n; i++)
-                marks_add(marks, opened->paths[i], &opened->marks[i]);
 }
 
 void roots_inherit(struct roots *roots, const struct roots *before) {
@@ -653,6 +700,10 @@ int root_guard(struct root *root, const struct peer *peer, const struct operatio
                         return -FSOP_EPERM;
         guard = (struct guard){
                 .root = &opened->root,
+                .named = opened->named,
+                .named_ids = opened->named_ids,
+                .n_named = opened->n_named,
+                .outdated = &((struct opened *)(uintptr_t)opened)->outdated,
                 .one_filesystem = rule->one_filesystem,
                 .links_any = rule->links_any,
                 .set_id = rule->set_id,
@@ -696,12 +747,7 @@ int roots_tick(struct roots *roots, uint64_t now_ms, bool mounts_changed) {
                                 slot = &root->next;
                                 continue;
                         }
-                        mark_excluded(&roots->marks, root);
-                        *slot = root->next;
-                        root->next = NULL;
-                        root->stale = true;
-                        if (root->refs == 0)
-                                root_free(root);
+                        retire(roots, slot);
                 }
         return again;
 }

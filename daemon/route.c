@@ -152,6 +152,25 @@ bool route_is_big(const struct sys_op *op) {
         }
 }
 
+/* Whether the kernel takes the lock of a file or directory for it, that of a directory for its names. */
+static bool takes_lock(const struct operation *op) {
+        switch (op->verb) {
+        case FSOP_VERB_STAT:
+        case FSOP_VERB_STATFS:
+        case FSOP_VERB_OPENDIR:
+        case FSOP_VERB_READLINK:
+        case FSOP_VERB_GETXATTR:
+        case FSOP_VERB_LISTXATTR:
+        case FSOP_VERB_FADVISE:
+                return false;
+        case FSOP_VERB_OPEN:
+        case FSOP_VERB_OPEN_FD:
+                return op->args.open.truncate || op->args.open.create.create;
+        default:
+                return true;
+        }
+}
+
 /* ---- the decision ------------------------------------------------------------------------------------------------ */
 
 static bool is_quick(const struct place *place) {
@@ -181,6 +200,8 @@ enum route route_of(const struct routes *routes, const struct sys_op *op) {
         case CONFIG_ROUTES_AUTO:
                 break;
         }
+        if (route == ROUTE_INLINE && routes->locks_may_be_kept && takes_lock(op->op))
+                return ROUTE_POOL;
         return route;
 }
 
@@ -280,7 +301,7 @@ void routes_end(struct routes *routes, const struct sys_op *op) {
 
 bool routes_try_leaf(struct routes *routes) {
         routes_begin(routes);
-        if (routes->began_ns < routes->leaves_again_ns)
+        if (routes->locks_may_be_kept || routes->began_ns < routes->leaves_again_ns)
                 return false;
         if (routes->began_ns < routes->leaves_watched_ns && routes->n_watched <= routes->n_demoted) /* else it was asked for */
                 routes->began_waits = sys_thread_waits();

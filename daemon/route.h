@@ -32,6 +32,7 @@ struct route_mount {
 
 struct routes {
         enum config_routes choice;
+        bool locks_may_be_kept; /* sys_locks_may_be_kept: what takes one is not for the loop */
         uint32_t on_ring; /* operations with ROUTE_ENGINE that are out */
         struct route_mount mounts[ROUTE_MOUNTS_MAX];
         uint32_t n_watched, n_demoted; /* of those */

@@ -187,6 +187,7 @@ static void mounts_changed(struct io *io) {
         if (io->result < 0 || server->draining)
                 return;
         sys_mounts_changed();
+        server->routes.locks_may_be_kept |= sys_locks_may_be_kept(); /* who could has what it takes still */
         roots_tick(server->roots, server->now_ms, true);
         watch_mounts(server, io->u.poll.fd);
 }
@@ -528,7 +529,7 @@ int server_main(const struct config *config, bool private_service) {
         server = (struct server){
                 .config = config,
                 .private_service = private_service,
-                .routes.choice = config->routes,
+                .routes = {.choice = config->routes, .locks_may_be_kept = sys_locks_may_be_kept()},
                 .now_ms = sys_monotonic_ms(),
                 .next_deadline_ms = UINT64_MAX,
                 .audit_due_ms = UINT64_MAX,

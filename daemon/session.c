@@ -759,11 +759,19 @@ void session_take_turn(struct session *session) {
         mark_dirty(session); /* the end of the round sends its answers */
 }
 
+/* Whether it has requests that will come to an end; a watched job may never. */
+static bool works(const struct session *session) {
+        for (const struct task *task = session->tasks; task; task = task->next)
+                if (!task_is_parked(task))
+                        return true;
+        return false;
+}
+
 /* Its client may have passed its own end of the connection, and be gone: then what waits for the rest would wait for ever. And it
  * may be gone while nothing is read from it, and what it waits for may never come. */
 static void watch(struct session *session) {
         bool paused = !session->receiving && session->n_tasks > 0;
-        uint32_t ms = paused ? GONE_LOOK_MS : session->n_in_fds > 0 && session->n_tasks == 0 ? FDS_WAIT_MS : 0;
+        uint32_t ms = session->n_in_fds > 0 && !works(session) ? FDS_WAIT_MS : paused ? GONE_LOOK_MS : 0;
 
         if (ms == session->watched_ms)
                 return;

@@ -177,6 +177,14 @@ void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op)) {
         op->task->pending++;
 }
 
+bool task_is_parked(const struct task *task) {
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < task->window_count; i++)
+                n += task->ops[i].on_cancel != NULL;
+        return task->pending > 0 && n == task->pending;
+}
+
 void task_unpark(struct task_op *op) {
         op->on_cancel = NULL;
         if (--op->task->pending == 0)

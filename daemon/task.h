@@ -133,6 +133,8 @@ static inline struct task_op *task_op_of(struct sys_op *sys) {
  * not from inside the step that parked it, nor from inside on_cancel. The task may be gone when it returns. */
 void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op));
 void task_unpark(struct task_op *op);
+/* Whether it waits for nothing else. */
+bool task_is_parked(const struct task *task);
 
 /* A step cannot go on for want of memory: the connection is closed, or the daemon's own task told. */
 enum flow task_give_up(struct task *task);

@@ -260,6 +260,8 @@ int copy_enter(struct copy_tree *tree, struct copy_dir *parent, const char *name
                 r = enter_source(tree, parent, name, dir, ret);
         if (r >= 0)
                 r = enter_target(tree, parent, name, dir, ret);
+        if (r >= 0)
+                r = copy_check_names(tree, tree->writer, ret);
         if (r < 0) {
                 copy_dir_free(dir);
                 return r;

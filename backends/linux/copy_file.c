@@ -136,6 +136,7 @@ static void judge_source(struct copy_tree *tree, struct copy_dir *dir, struct co
         } else if (stat_is_directory(from)) {
                 file->outcome = COPY_DIRECTORY;
         } else if (copy_guard_object(tree->from_guard, from, &file->error) < 0 ||
+                   copy_check_names(tree, tree->reader, &file->error) < 0 ||
                    (S_ISREG(from->mode) && copy_guard_size(tree->to_guard, from->size, &file->error) < 0)) {
                 set_failed(work);
         } else {

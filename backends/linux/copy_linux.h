@@ -22,6 +22,7 @@
 struct copy_state {
         bool from_stays, to_stays;   /* the rule crosses no mount there */
         bool from_client, to_client; /* the place was reached from a client's descriptor */
+        bool from_by_name, to_by_name; /* guard_is_by_name */
         bool single;                 /* the source is no directory */
         bool overlaps;               /* the target lies below the source */
         int target;                  /* O_PATH: what has the target's name, if anything has */
@@ -90,6 +91,8 @@ int copy_guard_directory(const struct guard *guard, bool client, int fd, const s
 const char *copy_guard_creating(const struct guard *guard, const struct fsop_stat *parent);
 /* What rules say of the names of NAME in DIRECTORY (below the top) at both ends. */
 int copy_check_reach(const struct copy_tree *tree, const char *directory, const char *name, struct copy_error *ret);
+/* After something was pinned, where the tree was reached by another name than rules know it by. Back to WORN afterwards. */
+int copy_check_names(const struct copy_tree *tree, struct identity *worn, struct copy_error *ret);
 /* -FSOP_ESTALE where the top's temporary name leads to something else than what an earlier run has made, as far as that is known. */
 int copy_check_made(const struct copy_tree *tree, const struct fsop_stat *stat, struct copy_error *ret);
 /* -FSOP_EPERM where the rule does not let a file become that large. */

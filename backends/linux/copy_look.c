@@ -128,6 +128,19 @@ int copy_check_reach(const struct copy_tree *tree, const char *directory, const 
         return why != NULL ? copy_denied(ret, -FSOP_EPERM, why) : 0;
 }
 
+int copy_check_names(const struct copy_tree *tree, struct identity *worn, struct copy_error *ret) {
+        const struct copy_state *state = tree->state;
+        bool changed;
+        int r;
+
+        if (state->from_by_name && state->to_by_name)
+                return 0;
+        changed = (!state->from_by_name && guard_look_at_names(tree->from_guard, 0) < 0) ||
+                  (!state->to_by_name && guard_look_at_names(tree->to_guard, 0) < 0);
+        r = copy_wear(worn, ret);
+        return r >= 0 && changed ? copy_refused(ret, -FSOP_EAGAIN, GUARD_NAMES_CHANGED) : r;
+}
+
 const char *copy_guard_creating(const struct guard *guard, const struct fsop_stat *parent) {
         struct sys_op op = {.opened = OS_FD_NONE};
 

@@ -47,6 +47,10 @@ static bool may_replace(struct copy_tree *tree, struct copy_dir *dir, struct cop
         bool older = tree->options->update == FSOP_UPDATE_OLDER;
         struct fsop_stat old = {0}, from = {0};
 
+        if (copy_check_names(tree, tree->writer, &file->error) < 0) {
+                drop(dir, file, COPY_FAILED);
+                return false;
+        }
         if ((tree->to_guard == NULL && !older) || lookup_stat(dir->target, name, dir->to_fs != FS_LOCAL, &old) < 0)
                 return true; /* nothing, or nothing that can be told: the rename will say */
         if (copy_guard_object(tree->to_guard, &old, &file->error) < 0) {

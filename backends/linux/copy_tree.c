@@ -71,6 +71,7 @@ static int take_source(struct copy_tree *tree, const struct place *at, struct co
                 return copy_failed(ret, -r);
         tree->from_fs = at->fs;
         tree->state->from_client = at->base_is_client_fd;
+        tree->state->from_by_name = guard_is_by_name(at);
         tree->state->from_stays = at->guard != NULL && guard_stays_on_mount(at);
         return copy_guard_object(tree->from_guard, &tree->source_stat, ret);
 }
@@ -149,6 +150,7 @@ static int take_target(struct copy_tree *tree, const struct place *to, struct co
 
         tree->to_fs = to->fs;
         tree->state->to_client = to->base_is_client_fd;
+        tree->state->to_by_name = guard_is_by_name(to);
         tree->state->to_stays = to->guard != NULL && guard_stays_on_mount(to);
         if (to->parent == OS_FD_NONE || to->leaf == NULL)
                 return to->object == OS_FD_NONE ? copy_failed(ret, ENOENT) : take_target_itself(tree, to, ret);

@@ -123,16 +123,18 @@ static int expand_links(const char *path, char done[PATH_MAX]) {
         return r < 0 ? r : -ELOOP;
 }
 
-static int open_without_links(const char *absolute_path, uint64_t flags) {
+static int open_without_links(const char *absolute_path, uint64_t open_flags, unsigned flags) {
         char expanded[PATH_MAX];
-        int fd = lookup_open(service.root_fd, absolute_path, flags, 0, FROM_ROOT, 0), r;
+        int fd = lookup_open(service.root_fd, absolute_path, open_flags, 0, FROM_ROOT, flags), r;
 
         if (fd != -ELOOP)
                 return fd;
+        if (flags & SYS_CACHED_ONLY)
+                return -EAGAIN;
         r = expand_links(absolute_path, expanded);
         if (r < 0)
                 return r;
-        return lookup_open(service.root_fd, expanded[0] != 0 ? expanded : "/", flags, 0, FROM_ROOT, 0);
+        return lookup_open(service.root_fd, expanded[0] != 0 ? expanded : "/", open_flags, 0, FROM_ROOT, 0);
 }
 
 static int open_pinned(const char *absolute_path, uint64_t flags, struct directory *ret_directory) {
@@ -142,7 +144,7 @@ static int open_pinned(const char *absolute_path, uint64_t flags, struct directo
         if (absolute_path[0] != '/')
                 return -FSOP_EINVAL;
         identity_wear_service();
-        fd = open_without_links(absolute_path, flags);
+        fd = open_without_links(absolute_path, flags, 0);
         if (fd < 0)
                 return error_from_errno(-fd);
         r = lookup_stat(fd, "", false, &stat);
@@ -166,6 +168,23 @@ int directory_open(const char *absolute_path, struct directory *ret_directory) {
 
 int directory_open_any(const char *absolute_path, struct directory *ret_directory) {
         return open_pinned(absolute_path, O_PATH, ret_directory);
+}
+
+int directory_look(const char *absolute_path, unsigned flags, struct object_id *ret_id) {
+        struct fsop_stat stat;
+        int fd, r;
+
+        *ret_id = (struct object_id){0};
+        identity_wear_service();
+        fd = open_without_links(absolute_path, O_PATH, flags);
+        if (fd < 0)
+                return fd == -ENOENT || fd == -ENOTDIR ? 0 : error_from_errno(-fd);
+        r = lookup_stat(fd, "", false, &stat);
+        sys_close(fd);
+        if (r < 0)
+                return error_from_errno(-r);
+        *ret_id = (struct object_id){stat_dev(&stat), stat.ino};
+        return 0;
 }
 
 void directory_close(struct directory *directory) {

@@ -80,6 +80,38 @@ int guard_check_directory(struct sys_op *op, const struct place *place, os_fd fd
 #endif
 }
 
+int guard_look_at_names(const struct guard *guard, unsigned flags) {
+        for (uint32_t i = 0; i < guard->n_named; i++) {
+                const struct object_id *was = &guard->named_ids[i];
+                struct object_id is;
+                int r = directory_look(guard->named[i], flags, &is);
+
+                if (r == -FSOP_EAGAIN && (flags & SYS_CACHED_ONLY))
+                        return r;
+                if (r < 0 || is.ino != was->ino || is.dev != was->dev) {
+                        __atomic_store_n(guard->outdated, 1, __ATOMIC_RELAXED);
+                        return -FSOP_ESTALE;
+                }
+        }
+        return 0;
+}
+
+bool guard_is_by_name(const struct place *place) {
+        return place->guard == NULL || place->guard->n_named == 0 ||
+               (!place->followed && (place->base == OS_FD_NONE || place->base == place->guard->root->fd));
+}
+
+int guard_check_names(struct sys_op *op, const struct place *place, unsigned flags) {
+        int r = guard_is_by_name(place) ? 0 : guard_look_at_names(place->guard, flags);
+
+        if (r == 0)
+                return op->code;
+        if (r == -FSOP_ESTALE)
+                return op_refused(op, -FSOP_EAGAIN, GUARD_NAMES_CHANGED);
+        op->held_up_by = SYS_MOUNT_UNKNOWN;
+        return op_refused(op, r, NULL);
+}
+
 static bool is_trusted_owner(const struct guard *guard, uint32_t uid) {
         return uid == 0 || uid == guard->service_uid || uid == guard->caller_uid || uid == guard->create_uid;
 }

@@ -97,7 +97,8 @@ bool parents_keep(struct parent_cache *cache, const struct place *place, size_t 
                         continue;
                 slot_empty(slot);
                 *slot = (struct parent_slot){.base = place->base, .fd = fd, .users = 1, .identity = place->identity,
-                                             .may_leave_base = place->may_leave_base, .guard = place->guard, .is_base = fd == place->base,
+                                             .may_leave_base = place->may_leave_base, .followed = place->followed,
+                                             .guard = place->guard, .is_base = fd == place->base,
                                              .path = {place->path.data, len}, .stat = *stat, .fs = place->fs,
                                              .in_memory = place->in_memory, .demoted = place->demoted};
                 slot->since_ms = place->guard != NULL ? posix_coarse_ms() : 0;

@@ -183,8 +183,8 @@ static struct fsop_stat stat_of_root(const struct directory *root) {
 
 /* The directory that a path names. Where a rule excludes something, links and ".." may lead through that, and a failure may come from
  * inside it: then it is walked step by step. Its descriptor or op's code. */
-static int open_directory(struct sys_op *op, const struct place *place, const char *path, unsigned flags) {
-        bool excludes = place->guard != NULL && place->guard->n_excluded > 0;
+static int open_directory(struct sys_op *op, struct place *place, const char *path, unsigned flags) {
+        bool excludes = place->guard != NULL && place->guard->n_excluded + place->guard->n_named > 0;
         uint64_t resolve;
         int start = start_of(place, &resolve), fd = -ELOOP;
 
@@ -193,7 +193,10 @@ static int open_directory(struct sys_op *op, const struct place *place, const ch
                 fd = lookup_open(start, path, O_PATH | O_DIRECTORY, 0, resolve | (excludes ? RESOLVE_NO_SYMLINKS : 0), flags);
         if (fd >= 0)
                 return fd;
-        return excludes && fd != -EAGAIN ? way_walk(op, place, path, start, flags) : resolve_failed(op, place, -fd);
+        if (!excludes || fd == -EAGAIN)
+                return resolve_failed(op, place, -fd);
+        place->followed = true;
+        return way_walk(op, place, path, start, flags);
 }
 
 /* A slice opens the rule's directory for itself: workers that go by one descriptor take turns at its count. */
@@ -217,6 +220,7 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
                 place->mnt_id = slot->stat.mnt_id;
                 place->in_memory = slot->in_memory;
                 place->demoted = slot->demoted;
+                place->followed = slot->followed;
                 *ret_stat = slot->stat;
                 return 0;
         }
@@ -387,7 +391,7 @@ static int caller_pin_object(struct sys_op *op, struct place *place, unsigned fl
 
 static void place_reset(struct place *place) {
         place->parent = place->object = OS_FD_NONE;
-        place->parent_borrowed = place->object_borrowed = place->through_link = place->has_stat = false;
+        place->parent_borrowed = place->object_borrowed = place->through_link = place->has_stat = place->followed = false;
         place->leaf = NULL;
         place->fs = FS_UNKNOWN;
         place->mnt_id = 0;
@@ -575,6 +579,7 @@ static int guarded_pin(struct sys_op *op, struct place *place, enum pin pin, boo
                 r = replace_leaf(op, path, offset, (int)place->object);
                 if (r < 0)
                         return r;
+                place->followed = true;
                 place_close_object(place);
                 place_close_parent(op, place);
         }
@@ -654,9 +659,7 @@ static int pin_base(struct sys_op *op, struct place *place, enum pin pin, unsign
         return r < 0 ? r : guard_check_object(op, place, &place->stat, NULL);
 }
 
-static int resolve_place(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
-        if (pin == PIN_NOTHING)
-                return 0;
+static int resolve_end(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
         if (place->guard != NULL && place->base == OS_FD_NONE && place->path.len == 0) {
                 place->base = place->guard->root->fd;
                 place->base_is_object = true;
@@ -666,6 +669,15 @@ static int resolve_place(struct sys_op *op, struct place *place, enum pin pin, u
         if (place->guard != NULL)
                 return resolve_guarded(op, place, pin, flags);
         return resolve_as_caller(op, place, pin, flags);
+}
+
+/* Where links lead to what rules exclude nothing is answered, not even that something is not there. */
+static int resolve_place(struct sys_op *op, struct place *place, enum pin pin, unsigned flags) {
+        int r = pin == PIN_NOTHING ? 0 : resolve_end(op, place, pin, flags);
+
+        if (pin == PIN_NOTHING || r == -FSOP_EAGAIN)
+                return r;
+        return guard_check_names(op, place, flags_on_the_way(flags));
 }
 
 /* What concerns both ends, or the arguments and the object. */
@@ -845,7 +857,8 @@ static int check_place_again(struct sys_op *op, const struct place *place) {
         if (r < 0)
                 return r;
         r = lookup_stat((int)fd, "", false, &stat);
-        return r < 0 ? op_failed(op, -r) : guard_check_directory(op, place, fd, &stat);
+        r = r < 0 ? op_failed(op, -r) : guard_check_directory(op, place, fd, &stat);
+        return r < 0 ? r : guard_check_names(op, place, 0);
 }
 
 int resolve_check_again(struct sys_op *op) {
@@ -875,7 +888,10 @@ int resolve_leaf_again(struct sys_op *op, struct place *place) {
         if (place->guard == NULL)
                 return 0;
         r = lookup_stat((int)place->parent, "", false, &parent);
-        return r < 0 ? op_failed(op, -r) : guard_check_object(op, place, &place->stat, &parent);
+        r = r < 0 ? op_failed(op, -r) : guard_check_object(op, place, &place->stat, &parent);
+        if (r >= 0)
+                r = guard_check_names(op, place, 0);
+        return r < 0 ? r : wear(op, place->identity);
 }
 
 int resolve_create_through_link(struct place *place, int open_flags, uint32_t mode) {
@@ -894,7 +910,9 @@ static int link_met_guarded(struct sys_op *op, struct place *place, const char *
 
         if (n < 0 || (size_t)n >= sizeof(path))
                 return op_failed(op, ENAMETOOLONG);
-        return guarded_pin(op, place, PIN_OBJECT, true, path, 0);
+        place->followed = true;
+        n = guarded_pin(op, place, PIN_OBJECT, true, path, 0);
+        return n < 0 ? n : guard_check_names(op, place, 0);
 }
 
 static int link_met_as_caller(struct sys_op *op, struct place *place, int dir_fd, const char *name) {

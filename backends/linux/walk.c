@@ -69,6 +69,7 @@ struct walk {
         int code, os_error; /* of the first failure */
         const char *why;
         bool guarded, broken;
+        bool by_name; /* the trail is what rules know it by: no link was followed */
 };
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
@@ -220,6 +221,18 @@ static const char *name_fault(const struct walk *walk) {
         if (op->excluded == NULL)
                 return NULL;
         return op->excluded(op->excluded_context, (struct bytes){(const uint8_t *)walk->trail, walk->trail_len});
+}
+
+/* Where that is not its name for rules: what stands at those that they exclude must be known, after it was pinned. */
+static bool names_changed(struct walk *walk) {
+        if (walk->by_name)
+                return false;
+        if (guard_look_at_names(walk->guard, 0) == 0 && identity_wear(walk->op->identity) == 0)
+                return false;
+        op_refused(walk->op, -FSOP_EAGAIN, GUARD_NAMES_CHANGED);
+        note_op(walk);
+        walk->broken = true;
+        return true;
 }
 
 /* chmod or chown of something pinned. Links that are met keep their mode, as in chmod(1). */
@@ -440,6 +453,7 @@ static void follow_link(struct walk *walk, struct frame *parent, const char *nam
         os_fd object;
         const char *fault;
 
+        walk->by_name = walk->guard == NULL || walk->guard->n_named == 0;
         if (resolve_link_met(walk->op, parent->fd, name, walk->trail, &object, &stat) < 0) {
                 note_op(walk);
                 return;
@@ -470,7 +484,7 @@ static void visit_pinned(struct walk *walk, struct frame *parent, const char *na
         enum fs_class fs;
         const char *fault;
 
-        if (!look_at(walk, fd, parent, &stat, &fs))
+        if (!look_at(walk, fd, parent, &stat, &fs) || names_changed(walk))
                 return;
         if (stat_is_link(&stat) && walk->follow == FSOP_FOLLOW_ALWAYS && walk->verb != FSOP_VERB_UNLINK) {
                 follow_link(walk, parent, name);
@@ -642,6 +656,7 @@ static void walk_init(struct walk *walk, struct sys_op *op) {
         uintptr_t start = (uintptr_t)op->out;
 
         *walk = (struct walk){.op = op, .verb = op->op->verb, .guard = op->at.guard, .follow = args->follow};
+        walk->by_name = guard_is_by_name(&op->at);
         walk->skips_mounts = args->one_filesystem;
         walk->child_resolve = CHILD_RESOLVE;
         if (walk->skips_mounts || (walk->guard != NULL && guard_stays_on_mount(&op->at)))

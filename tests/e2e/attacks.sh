@@ -69,6 +69,67 @@ renamed "a denied directory" "$tree/rooms" closed
 as_nobody mv "$tree/inner" "$tree/outer"
 refused "a directory above it is renamed" "$tree/outer/elsewhere/file" "$tree/outer/elsewhere/file"
 
+# Root puts something else in the place of what is excluded or denied, as editors do, or makes what was not there yet. A link of the
+# caller's leads to it at once, before the daemon looks at its rules' directories again.
+kept=$tree/kept
+mkdir -p "$kept"/{secret,closed,dir}
+touch "$kept/dir/file"
+as_nobody ln -s kept "$tree/way"
+write_policy rules <<POLICY
+rules:
+  - {name: tree, effect: allow, user: [nobody], path: $tree, exclude: [$kept/secret, $kept/conf, $kept/late, $kept/dir/deep], ops: all, chown-to: ["nobody:*"]}
+  - {name: closed, effect: deny, user: [nobody], path: $kept/closed, ops: all}
+POLICY
+replaced() { # WHAT PATH: of a file below the kept directory, which root has just made
+        as_nobody fsop --as elevated chown nobody "$tree/way/$2" >/dev/null 2>&1
+        as_nobody fsop --as elevated chown -RL nobody "$tree/way" >/dev/null 2>&1
+        equal "$1, by way of a link" root "$(owner "$kept/$2")"
+        exits 3 "… also when asked again" as_nobody fsop --as elevated chown nobody "$tree/way/$2"
+}
+known() { # that the rule's directory is open
+        touch "$tree/any"
+        as_nobody fsop --as elevated chown nobody "$tree/any" || fail "the rule works"
+}
+exits 0 "the rules are read again" fsop policy reload
+for place in secret closed; do
+        known
+        mkdir "$kept/new"
+        echo root >"$kept/new/file"
+        mv "$kept/$place" "$kept/old-$place"
+        mv "$kept/new" "$kept/$place"
+        replaced "another directory is where $place was" $place/file
+done
+known
+mkdir "$kept/late"
+echo root >"$kept/late/file"
+replaced "an excluded directory is made" late/file
+for try in made "made anew"; do
+        known
+        echo root >"$kept/conf.new"
+        mv "$kept/conf.new" "$kept/conf"
+        replaced "an excluded file is $try" conf
+done
+known
+mkdir "$kept/dir/deep"
+echo root >"$kept/dir/deep/file"
+as_nobody fsop --as elevated cp -r "$tree/way/dir" "$tree/copies" >/dev/null 2>&1
+exits 2 "nor is it copied by way of a link" ls "$tree/copies/deep/file"
+as_nobody fsop --as elevated cp -r "$tree/way/dir" "$tree/again" >/dev/null 2>&1
+exits 2 "… also when asked again" ls "$tree/again/deep/file"
+exits 0 "but what is beside it" ls "$tree/again/file"
+
+# A client passes its own end of the connection along with what has no end, and is gone.
+helper undead
+head -c 16M /dev/zero >"$scratch/real/large"
+job=$(as_nobody fsop cp --detach --clone never --bwlimit 64K "$scratch/real/large" "$tree/outer/long" 2>/dev/null | tr -dc 0-9)
+exits 0 "a job is paused" as_nobody fsop job pause "$job"
+connections() { fsop --json status | tr -d ' ' | grep -o '"connections":[0-9]*' | head -n 1; }
+alone() { [ "$(connections)" = '"connections":1' ]; }
+exits 0 "its connection is passed to the daemon" "${nobody[@]}" "$bin/undead" "$socket" "$job"
+wait_until "the connection ends with its client" alone && ok "the connection ends with its client" ||
+        fail "the connection ends with its client" "$(connections)"
+exits 0 "the job is cancelled" as_nobody fsop job cancel "$job"
+
 # The audit has a directory of its own, and a rule for everything.
 mkdir "$scratch/audit"
 write_config

@@ -215,6 +215,10 @@ os_fd sys_mount_watch(void) {
 void sys_mounts_changed(void) {
 }
 
+bool sys_locks_may_be_kept(void) {
+        return false;
+}
+
 uint64_t sys_mount_demote(uint64_t mnt_id, bool demoted) {
         (void)demoted;
         return mnt_id;

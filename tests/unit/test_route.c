@@ -190,6 +190,25 @@ START_TEST(routes_are_forced) {
 }
 END_TEST
 
+/* Whoever can keep a file's lock must not get the loop by it. */
+START_TEST(locks_that_may_be_kept_are_for_workers) {
+        begin();
+        op = (struct operation){0};
+        sys_op = (struct sys_op){.at.has_stat = true, .at.in_memory = true};
+        routes.locks_may_be_kept = true;
+        ck_assert_int_eq(route(FSOP_VERB_CHOWN, FS_LOCAL), ROUTE_POOL);
+        ck_assert_int_eq(route(FSOP_VERB_UNLINK, FS_LOCAL), ROUTE_POOL);
+        ck_assert_int_eq(route(FSOP_VERB_WRITE, FS_LOCAL), ROUTE_POOL);
+        ck_assert_int_eq(route(FSOP_VERB_STAT, FS_LOCAL), ROUTE_INLINE);
+        ck_assert_int_eq(route(FSOP_VERB_OPEN, FS_LOCAL), ROUTE_INLINE);
+        op.args.open.create.create = true;
+        ck_assert_int_eq(route(FSOP_VERB_OPEN, FS_LOCAL), ROUTE_POOL);
+        ck_assert(!routes_try_leaf(&routes));
+        routes.choice = CONFIG_ROUTES_INLINE;
+        ck_assert_int_eq(route(FSOP_VERB_CHOWN, FS_LOCAL), ROUTE_INLINE);
+}
+END_TEST
+
 START_TEST(a_mount_that_keeps_the_loop_waiting_is_demoted) {
         begin();
         takes(7, 50, true); /* once is no proof */
@@ -283,6 +302,7 @@ int main(void) {
         tcase_add_test(tcase, what_is_much_goes_elsewhere);
         tcase_add_test(tcase, names_that_are_not_in_memory_keep_the_loop_waiting_for_a_moment_only);
         tcase_add_test(tcase, routes_are_forced);
+        tcase_add_test(tcase, locks_that_may_be_kept_are_for_workers);
         tcase_add_test(tcase, a_mount_that_keeps_the_loop_waiting_is_demoted);
         tcase_add_test(tcase, a_demotion_that_was_forgotten_is_told_again);
         tcase_add_test(tcase, what_is_slow_now_and_then_stays);

@@ -192,6 +192,38 @@ START_TEST(descriptors_do_not_wait_for_ever) {
 }
 END_TEST
 
+static void is_not_called_back(struct task_op *o) {
+        (void)o;
+}
+
+/* A request that waits for what may never happen is no work of the daemon's that they could be waiting for. */
+START_TEST(descriptors_do_not_wait_behind_a_watch) {
+        static const uint8_t part[] = {100, 0, 0, 0, 1, 0, 0, 0, 1};
+        struct operation op = chown_op("/srv/build/f", 1000);
+        os_fd fd;
+
+        start(CALLER_UID);
+        fake_engine_run_inline(server.engine, false);
+        send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
+        fd = fake_fd_open(NULL);
+        fake_engine_receive(&session->receive, part, sizeof(part), &fd, 1);
+        session_end_round(session);
+        ck_assert_uint_eq(session->n_tasks, 1);
+        ck_assert_ptr_null(server.hello_first);
+        task_park(&session->tasks->ops[0], is_not_called_back);
+        session_end_round(session);
+        ck_assert_ptr_null(server.hello_first); /* one of the two is the engine's */
+        session->tasks->pending--;
+        session_end_round(session);
+        ck_assert_ptr_eq(server.hello_first, session);
+        session->tasks->ops[0].on_cancel = NULL;
+        fake_engine_run_inline(server.engine, true);
+        while (workers_go_on())
+                ;
+        stop();
+}
+END_TEST
+
 static uint64_t other_handle;
 
 /* As if another batch closed it meanwhile. */
@@ -237,6 +269,7 @@ int main(void) {
         tcase_add_test(tcase, large_files_are_closed_by_workers);
         tcase_add_test(tcase, descriptors_that_nobody_reads_are_counted);
         tcase_add_test(tcase, descriptors_do_not_wait_for_ever);
+        tcase_add_test(tcase, descriptors_do_not_wait_behind_a_watch);
         tcase_add_test(tcase, parents_below_a_closed_handle_are_forgotten);
         suite_add_tcase(suite, tcase);
         return suite_run(suite);

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# latched.sh: users who can keep the kernel's lock of a file for ever (by memory of a FUSE filesystem of theirs) keep nobody else
+# from the service.
+# shellcheck source=tests/support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+need_root
+helper latch
+[ -c /dev/fuse ] || skip_all "there is no /dev/fuse"
+mkdir -p "$scratch/fuse" "$scratch/fuse2" "$scratch/data"
+mounted -t tmpfs -o mode=777 latched "$scratch/data" || skip_all "needs to mount a tmpfs"
+as_nobody mkdir "$scratch/data/dir"
+as_nobody touch "$scratch/data/file" "$scratch/data/other" "$scratch/data/dir/file"
+
+# As on most systems; here root may have it to itself.
+fuse_mode=$(stat -c %a /dev/fuse)
+chmod 666 /dev/fuse
+standard_policy "$scratch/data"
+start_daemon
+chmod "$fuse_mode" /dev/fuse
+
+latch() { # MOUNT FILE [list]
+        mkfifo "$scratch/said"
+        "$bin/latch" "$@" >"$scratch/said" &
+        children+=($!)
+        mounts+=("$1")
+        read -r said <"$scratch/said"
+        rm "$scratch/said"
+        case $said in SKIP*) skip_all "${said#SKIP: }" ;; esac
+        equal "a lock is kept: of $2" held "$said"
+}
+latch "$scratch/fuse" "$scratch/data/file"
+latch "$scratch/fuse2" "$scratch/data/dir" list
+
+asked() { # COMMAND…: which will not be answered
+        "${nobody[@]}" "$bin/fsop" "$@" >/dev/null 2>&1 &
+        children+=($!)
+}
+for _ in 1 2 3; do
+        asked chmod 600 "$scratch/data/file"
+        asked truncate -s 1 "$scratch/data/file"
+        asked mkdir "$scratch/data/dir/new"
+        asked chown nobody "$scratch/data/file"
+done
+sleep 1 # nothing to wait for: they are silent
+served() { timeout -s KILL 20 "$@"; }
+exits 0 "ping is answered meanwhile" served fsop ping
+exits 0 "a change elsewhere" served fsop chmod 640 "$scratch/data/other"
+exits 0 "what is read" served fsop stat "$scratch/data/file"
+kill -KILL "${children[@]}" 2>/dev/null # the locks are given back
+exits 0 "they are free again" served fsop chmod 644 "$scratch/data/file"
+finish
