@@ -129,8 +129,8 @@ static struct opened *opened_new(uint32_t n_max) {
         opened->above = calloc(n_max + 1, sizeof(*opened->above));
         opened->named = calloc(n_max + 1, sizeof(*opened->named));
         opened->named_ids = calloc(n_max + 1, sizeof(*opened->named_ids));
-        if (!opened->named || !opened->named_ids || !opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths ||
-            !opened->above) {
+        if (!opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths ||
+            !opened->above || !opened->named || !opened->named_ids) {
                 opened_free(opened);
                 return NULL;
         }

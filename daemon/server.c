@@ -180,6 +180,14 @@ bool server_is_admin(const struct server *server, const struct peer *peer) {
 
 static void watch_mounts(struct server *server, os_fd fd);
 
+/* Who could keep a lock once has what it takes still. */
+static void look_at_locks(struct server *server) {
+        if (server->routes.locks_may_be_kept || !sys_locks_may_be_kept())
+                return;
+        server->routes.locks_may_be_kept = true;
+        log_line(LOG_LEVEL_INFO, "users may have FUSE servers or use userfaultfd: changes are left to workers (docs/routes.md)");
+}
+
 static void mounts_changed(struct io *io) {
         struct server *server = io->owner;
 
@@ -187,7 +195,7 @@ static void mounts_changed(struct io *io) {
         if (io->result < 0 || server->draining)
                 return;
         sys_mounts_changed();
-        server->routes.locks_may_be_kept |= sys_locks_may_be_kept(); /* who could has what it takes still */
+        look_at_locks(server);
         roots_tick(server->roots, server->now_ms, true);
         watch_mounts(server, io->u.poll.fd);
 }
@@ -529,12 +537,13 @@ int server_main(const struct config *config, bool private_service) {
         server = (struct server){
                 .config = config,
                 .private_service = private_service,
-                .routes = {.choice = config->routes, .locks_may_be_kept = sys_locks_may_be_kept()},
+                .routes.choice = config->routes,
                 .now_ms = sys_monotonic_ms(),
                 .next_deadline_ms = UINT64_MAX,
                 .audit_due_ms = UINT64_MAX,
         };
         if (server_open(&server) == 0) {
+                look_at_locks(&server);
                 audit_daemon(&server, AUDIT_START);
                 log_line(LOG_LEVEL_NOTICE, "fsopd %s serves on %s (engine %s%s)", FSOPD_VERSION, config->socket,
                          server.engine->ops->name, private_service ? ", private" : "");

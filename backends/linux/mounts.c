@@ -331,26 +331,51 @@ void sys_mounts_changed(void) {
 
 /* ---- what users may do ------------------------------------------------------------------------------------------- */
 
-static bool others_may_open(const char *path) {
+static bool others_may(const char *path, unsigned mode) {
         struct stat st;
 
-        return stat(path, &st) == 0 && (st.st_uid != 0 || (st.st_mode & (S_IWOTH | S_IROTH)) || (st.st_mode & (S_IWGRP | S_IRGRP) && st.st_gid != 0));
+        return stat(path, &st) == 0 && (st.st_uid != 0 || (st.st_mode & mode) != 0);
 }
 
-/* The kernel reads and writes a caller's memory with the lock of the file held: memory that a FUSE server of the caller's, or a
- * userfaultfd, never provides keeps it. A mount in a user namespace is nowhere to be seen, so whoever may begin one counts. */
-bool sys_locks_may_be_kept(void) {
-        char allowed = 0;
-        int fd;
+static bool is_set_uid(const char *path) {
+        struct stat st;
 
-        identity_wear_service();
-        if (others_may_open("/dev/fuse") || others_may_open("/dev/userfaultfd"))
-                return true;
-        fd = open("/proc/sys/vm/unprivileged_userfaultfd", O_RDONLY | O_CLOEXEC);
+        return stat(path, &st) == 0 && (st.st_mode & S_ISUID) != 0;
+}
+
+/* A mount in a user namespace is nowhere to be seen, so whoever may begin one counts. */
+static bool others_may_serve_fuse(void) {
+        return others_may("/dev/fuse", S_IRWXG | S_IRWXO) || is_set_uid("/usr/bin/fusermount3") ||
+               is_set_uid("/usr/bin/fusermount") || is_set_uid("/bin/fusermount");
+}
+
+static bool others_may_fault_in_user_space(void) {
+        char allowed = 0;
+        int fd = open("/proc/sys/vm/unprivileged_userfaultfd", O_RDONLY | O_CLOEXEC);
+
         if (fd >= 0 && read(fd, &allowed, 1) != 1)
                 allowed = '1';
         sys_close(fd);
-        return allowed == '1';
+        return allowed == '1' || others_may("/dev/userfaultfd", S_IRWXG | S_IRWXO);
+}
+
+/* fuse, fuse.NAME or fuseblk, which root may have mounted for a server that is somebody else's. */
+static bool fuse_is_mounted(void) {
+        static const char type[] = " - fuse";
+        char *table = read_mount_table();
+        bool found = table == NULL;
+
+        for (const char *at = table; !found && at != NULL && (at = strstr(at, type)) != NULL; at += sizeof(type) - 1)
+                found = strncmp(at + sizeof(type) - 1, "ctl ", 4) != 0;
+        free(table);
+        return found;
+}
+
+/* The kernel reads and writes a caller's memory with the lock of the file held: memory that a FUSE server, or a userfaultfd, never
+ * provides keeps it. */
+bool sys_locks_may_be_kept(void) {
+        identity_wear_service();
+        return others_may_serve_fuse() || others_may_fault_in_user_space() || fuse_is_mounted();
 }
 
 void mounts_stop(void) {
