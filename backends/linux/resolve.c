@@ -545,7 +545,7 @@ static bool only_creates(const struct sys_op *op, const struct place *place, enu
 }
 
 static int guarded_pin(struct sys_op *op, struct place *place, enum pin pin, bool follow, char *path, unsigned flags) {
-        struct fsop_stat parent;
+        struct fsop_stat parent = {0};
         bool missing, done;
         int r;
 

@@ -387,13 +387,13 @@ static int connect_modest(uint32_t frame_bytes_max, uint64_t features) {
         return fd;
 }
 
-/* The answer to one operation, which is one frame of at most FEW_BYTES; NULL and said, if it is not. */
-static const struct result *ask(int fd, struct operation *op, struct arena *arena, const char *what) {
+/* The answer to one operation, which is one frame of at most FEW_BYTES; false and said, if it is not. */
+static bool ask(int fd, struct operation *op, struct arena *arena, const char *what, struct result *ret_result) {
         struct buffer out = {0}, in = {0};
         struct message message = {0};
         struct error error = {0};
         struct frame_header header = {0};
-        const struct result *result = NULL;
+        bool answered = false;
 
         encode_batch(&out, op, 1, 1);
         send_all(fd, out.data + out.start, buffer_len(&out));
@@ -406,10 +406,10 @@ static const struct result *ask(int fd, struct operation *op, struct arena *aren
                  message.kind != MESSAGE_RESULTS || message.body.results.n_results != 1)
                 say(false, what, "no result");
         else
-                result = &message.body.results.results[0];
+                answered = true, *ret_result = message.body.results.results[0];
         buffer_fini(&out); /* what is read of the result is not in its texts */
         buffer_fini(&in);
-        return result;
+        return answered;
 }
 
 /* A directory is listed to its end in pages that fit, and a walk says what fits of its failures. */
@@ -417,7 +417,7 @@ static void try_small_frames(const char *directory) {
         struct operation ls = {.verb = FSOP_VERB_LS, .at = {.kind = LOCATION_PATH, .path = text(directory)}};
         struct operation chown = {.verb = FSOP_VERB_CHOWN, .at = ls.at};
         int fd = connect_modest(FEW_BYTES, 0);
-        const struct result *result;
+        struct result result;
         struct arena arena;
         unsigned found = 0;
         bool end = false;
@@ -425,19 +425,17 @@ static void try_small_frames(const char *directory) {
         arena_init(&arena, 1 << 22);
         ls.args.ls.with_stat = true;
         for (unsigned page = 0; page <= FILES && !end; page++) {
-                result = ask(fd, &ls, &arena, "a page of a small frame");
-                if (!result || result->error.code != 0)
+                if (!ask(fd, &ls, &arena, "a page of a small frame", &result) || result.error.code != 0)
                         break;
-                found += result->value.ls.n_entries;
-                end = result->value.ls.end;
-                ls.args.ls.cookie = result->value.ls.cookie;
+                found += result.value.ls.n_entries;
+                end = result.value.ls.end;
+                ls.args.ls.cookie = result.value.ls.cookie;
         }
         say(end && found == FILES, "pages end where a small frame ends", "");
         chown.args.chown.has_uid = true;
         chown.args.chown.walk.recursive = true;
-        result = ask(fd, &chown, &arena, "a walk with failures, in a small frame");
-        say(result && result->error.code == FSOP_EPERM && result->value.walk.failed == FILES + 1 &&
-                    result->value.walk.n_failures > 0,
+        say(ask(fd, &chown, &arena, "a walk with failures, in a small frame", &result) && result.error.code == FSOP_EPERM &&
+                    result.value.walk.failed == FILES + 1 && result.value.walk.n_failures > 0,
             "the failures of a walk end where a small frame ends", "");
         arena_fini(&arena);
         close(fd);
@@ -446,13 +444,13 @@ static void try_small_frames(const char *directory) {
 static void try_without_descriptors(const char *file) {
         struct operation op = {.verb = FSOP_VERB_OPEN_FD, .at = {.kind = LOCATION_PATH, .path = text(file)}};
         int fd = connect_modest(FEW_BYTES, 0);
-        const struct result *result;
+        struct result result;
         struct arena arena;
 
         arena_init(&arena, 1 << 22);
         op.args.open.read = true;
-        result = ask(fd, &op, &arena, "open-fd");
-        say(result && result->error.code == FSOP_EOPNOTSUPP && result->outcome == FSOP_OUTCOME_NOT_STARTED,
+        say(ask(fd, &op, &arena, "open-fd", &result) && result.error.code == FSOP_EOPNOTSUPP &&
+                    result.outcome == FSOP_OUTCOME_NOT_STARTED,
             "open-fd, where Hello did not agree on descriptors", "");
         arena_fini(&arena);
         close(fd);
