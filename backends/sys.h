@@ -286,7 +286,7 @@ struct sys_op {
         int32_t os_error;      /* raw */
         const char *why;       /* static sentence where the code alone does not explain, or NULL */
         bool guarded;          /* it was the guard that refused: class denied */
-        bool source_failed;    /* of a copy's two ends it was `at` that could not be had */
+        bool source_failed;    /* `at` could not be had; else it was `to`, where there is one */
         bool has_run;          /* after an IO_RESOLVE with run_too: it is resolved, and code is what sys_run said */
         uint64_t held_up_by;   /* after -FSOP_EAGAIN: the mount that may make it wait long, or SYS_MOUNT_UNKNOWN; 0: none */
         int cancelled;         /* atomic; long operations look at it between steps and give up with ECANCELED */

@@ -80,7 +80,7 @@ static int check_audit(const struct config *config) {
                        : 0;
 }
 
-/* A service manager that passes the socket makes its directory, too. */
+/* (A service manager that passes the socket makes its directory, too, but cannot be asked here.) */
 static int check_socket(const struct config *config, bool private_service) {
         char *directory = config_parent_of(config->socket);
         bool missing = directory && !listen_is_default_directory(directory, private_service) && is_missing(directory);

@@ -126,8 +126,8 @@ bool route_is_big(const struct sys_op *op) {
         const struct operation *o = op->op;
 
         switch (o->verb) {
-        case FSOP_VERB_UNLINK:
-                return o->args.unlink.recursive || (op->at.stat.nlink == 1 && frees_much(&op->at, 0));
+        case FSOP_VERB_UNLINK: /* what could not be looked at may be anything by then */
+                return o->args.unlink.recursive || !op->at.has_stat || (op->at.stat.nlink == 1 && frees_much(&op->at, 0));
         case FSOP_VERB_RENAME:
                 return op->to.has_stat && op->to.stat.nlink == 1 && frees_much(&op->to, 0);
         case FSOP_VERB_TRUNCATE:

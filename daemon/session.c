@@ -114,6 +114,12 @@ static void hello_unlink(struct session *session) {
         session->hello_deadline_ms = 0;
 }
 
+static void unwatch(struct session *session) {
+        if (session->watched_ms > 0)
+                hello_unlink(session);
+        session->watched_ms = 0;
+}
+
 static void mark_dirty(struct session *session) {
         if (session->dirty)
                 return;
@@ -228,7 +234,7 @@ void session_expire(struct session *session) {
         else if (session->state == SESSION_OPEN && session->watched_ms == GONE_LOOK_MS)
                 look_whether_gone(session);
         else if (session->state == SESSION_OPEN)
-                session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "descriptors came %u s ago, and still no whole request that they are for",
+                session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "descriptors were passed, and for %u s neither was the rest of their request sent nor an answer read",
                                FDS_WAIT_MS / 1000);
         else
                 session_close(session);
@@ -319,6 +325,8 @@ static void sent(struct io *io) {
         struct session *session = io->owner;
 
         end_send(session);
+        if (session->state == SESSION_OPEN)
+                unwatch(session); /* it goes on, and has time again */
         mark_dirty(session);
 }
 
@@ -759,23 +767,28 @@ void session_take_turn(struct session *session) {
         mark_dirty(session); /* the end of the round sends its answers */
 }
 
-/* Whether it has requests that will come to an end; a watched job may never. */
-static bool works(const struct session *session) {
-        for (const struct task *task = session->tasks; task; task = task->next)
-                if (!task_is_parked(task))
-                        return true;
-        return false;
+/* Whether it holds descriptors that its client passed, and all it does is wait for that client: for the rest of a frame, or to read
+ * answers. (A job that is watched may never end either.) */
+static bool waits_with_fds(const struct session *session) {
+        bool waits = session->n_in_fds > 0;
+
+        for (const struct task *task = session->tasks; task; task = task->next) {
+                if (task->pending > 0 && !task_is_parked(task))
+                        return false;
+                waits |= task->n_fds > 0 && session->sending;
+        }
+        return waits;
 }
 
-/* Its client may have passed its own end of the connection, and be gone: then what waits for the rest would wait for ever. And it
+/* A client may have passed its own end of the connection, and be gone: then what waits for it would wait for ever. And it
  * may be gone while nothing is read from it, and what it waits for may never come. */
 static void watch(struct session *session) {
         bool paused = !session->receiving && session->n_tasks > 0;
-        uint32_t ms = session->n_in_fds > 0 && !works(session) ? FDS_WAIT_MS : paused ? GONE_LOOK_MS : 0;
+        uint32_t ms = waits_with_fds(session) ? FDS_WAIT_MS : paused ? GONE_LOOK_MS : 0;
 
         if (ms == session->watched_ms)
                 return;
-        hello_unlink(session);
+        unwatch(session);
         if (ms > 0)
                 hello_link(session, session->server->now_ms + ms);
         session->watched_ms = ms;

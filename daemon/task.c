@@ -174,19 +174,17 @@ void task_came_back(struct task *task) {
 
 void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op)) {
         op->on_cancel = on_cancel;
+        op->task->n_parked++;
         op->task->pending++;
 }
 
 bool task_is_parked(const struct task *task) {
-        uint32_t n = 0;
-
-        for (uint32_t i = 0; i < task->window_count; i++)
-                n += task->ops[i].on_cancel != NULL;
-        return task->pending > 0 && n == task->pending;
+        return task->pending > 0 && task->n_parked == task->pending;
 }
 
 void task_unpark(struct task_op *op) {
         op->on_cancel = NULL;
+        op->task->n_parked--;
         if (--op->task->pending == 0)
                 task_go_on(op->task);
 }

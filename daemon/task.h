@@ -82,7 +82,8 @@ struct task {
 
         const struct step *step;
         uint32_t step_phase; /* for steps that wait: how often they did */
-        uint32_t pending;    /* ios out */
+        uint32_t pending;    /* ios out, and what is parked */
+        uint32_t n_parked;
         bool cancelled;
         bool stopped;        /* ordered-stop met a failure */
         int cancel_code;     /* -FSOP_ECANCELED, -FSOP_ETIMEDOUT, or -FSOP_EAGAIN: the rules were loaded anew */

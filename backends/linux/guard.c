@@ -88,6 +88,8 @@ int guard_look_at_names(const struct guard *guard, unsigned flags) {
 
                 if (r == -FSOP_EAGAIN && (flags & SYS_CACHED_ONLY))
                         return r;
+                if (r == 0 && is.ino == 0) /* what stood there is known still, and nothing else was kept out by this name */
+                        continue;
                 if (r < 0 || is.ino != was->ino || is.dev != was->dev) {
                         __atomic_store_n(guard->outdated, 1, __ATOMIC_RELAXED);
                         return -FSOP_ESTALE;

@@ -911,8 +911,10 @@ static int link_met_guarded(struct sys_op *op, struct place *place, const char *
         if (n < 0 || (size_t)n >= sizeof(path))
                 return op_failed(op, ENAMETOOLONG);
         place->followed = true;
-        n = guarded_pin(op, place, PIN_OBJECT, true, path, 0);
-        return n < 0 ? n : guard_check_names(op, place, 0);
+        if (guarded_pin(op, place, PIN_OBJECT, true, path, 0) >= 0)
+                guard_check_names(op, place, 0);
+        wear(op, op->identity); /* with which the walk goes on */
+        return op->code;
 }
 
 static int link_met_as_caller(struct sys_op *op, struct place *place, int dir_fd, const char *name) {

@@ -214,7 +214,8 @@ bool guard_is_by_name(const struct place *place);
 /* Whether what stands at the excluded names is what is known to be excluded, after what may be that was pinned: 0, or -FSOP_ESTALE
  * where it is not. -FSOP_EAGAIN: not in the cache. Wears the service. */
 int guard_look_at_names(const struct guard *guard, unsigned flags);
-/* The same where the place was not reached by its own path; 0 or less, op's code as it was or changed. */
+/* The same where the place was not reached by its own path. Leaves op's code as it was, or refuses with EAGAIN; returns it. May wear
+ * the service. */
 int guard_check_names(struct sys_op *op, const struct place *place, unsigned flags);
 /* An object that was pinned. parent may be NULL where it is not known. */
 int guard_check_object(struct sys_op *op, const struct place *place, const struct fsop_stat *stat,

@@ -227,9 +227,12 @@ static const char *name_fault(const struct walk *walk) {
 static bool names_changed(struct walk *walk) {
         if (walk->by_name)
                 return false;
-        if (guard_look_at_names(walk->guard, 0) == 0 && identity_wear(walk->op->identity) == 0)
+        if (guard_look_at_names(walk->guard, 0) < 0)
+                op_refused(walk->op, -FSOP_EAGAIN, GUARD_NAMES_CHANGED);
+        else if (identity_wear(walk->op->identity) < 0)
+                op_refused(walk->op, -FSOP_EPERM, "the identity could not be taken");
+        else
                 return false;
-        op_refused(walk->op, -FSOP_EAGAIN, GUARD_NAMES_CHANGED);
         note_op(walk);
         walk->broken = true;
         return true;

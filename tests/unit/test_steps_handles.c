@@ -217,9 +217,44 @@ START_TEST(descriptors_do_not_wait_behind_a_watch) {
         session_end_round(session);
         ck_assert_ptr_eq(server.hello_first, session);
         session->tasks->ops[0].on_cancel = NULL;
+        session->tasks->n_parked = 0;
         fake_engine_run_inline(server.engine, true);
         while (workers_go_on())
                 ;
+        stop();
+}
+END_TEST
+
+/* Nor are answers that nobody reads: the client may be gone, and what it passed be its own end. Whoever reads has time again. */
+START_TEST(descriptors_do_not_wait_for_a_reader) {
+        static const uint8_t much[1500];
+        struct operation ops[640];
+        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.id = 1, .ops = ops, .n_ops = 640}};
+        uint64_t deadline_ms;
+        os_fd fd;
+
+        start(CALLER_UID);
+        client_reads = false;
+        for (int i = 0; i < 640; i++)
+                ops[i] = (struct operation){.verb = FSOP_VERB_PING, .args.ping = {much, sizeof(much)}};
+        fd = fake_fd_open(NULL);
+        send_message(&message, &fd, 1);
+        rounds();
+        ck_assert_uint_eq(session->n_tasks, 1);
+        ck_assert(session->sending);
+        ck_assert_ptr_eq(server.hello_first, session);
+        deadline_ms = session->hello_deadline_ms;
+        ck_assert_uint_eq(deadline_ms, server.now_ms + 60000);
+        server.now_ms = fake_now_ms += 1000;
+        ck_assert(read_send());
+        rounds();
+        ck_assert_uint_eq(session->n_tasks, 1);
+        ck_assert_uint_eq(session->hello_deadline_ms, deadline_ms + 1000);
+        session_expire(session);
+        ck_assert_int_ne(session->state, SESSION_OPEN);
+        client_reads = true;
+        rounds();
+        ck_assert_uint_eq(got.failures, 1);
         stop();
 }
 END_TEST
@@ -270,6 +305,7 @@ int main(void) {
         tcase_add_test(tcase, descriptors_that_nobody_reads_are_counted);
         tcase_add_test(tcase, descriptors_do_not_wait_for_ever);
         tcase_add_test(tcase, descriptors_do_not_wait_behind_a_watch);
+        tcase_add_test(tcase, descriptors_do_not_wait_for_a_reader);
         tcase_add_test(tcase, parents_below_a_closed_handle_are_forgotten);
         suite_add_tcase(suite, tcase);
         return suite_run(suite);
