@@ -361,7 +361,8 @@ static void decide_rest(const struct ask *ask, struct verdict *ret) {
         ret->nearest = ask->nearest;
         if (ask->held) {
                 deny(ret, NULL, -FSOP_EPERM,
-                     "the rule that this handle was opened under does not allow this, or no longer; open it anew");
+                     ask->refusal ? ask->refusal
+                                  : "the rule that this handle was opened under does not allow this, or no longer; open it anew");
                 return;
         }
         if (ask->question->op->as == FSOP_AS_ELEVATED) {
