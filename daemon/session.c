@@ -788,7 +788,7 @@ static void watch(struct session *session) {
 
         if (ms == session->watched_ms)
                 return;
-        unwatch(session);
+        hello_unlink(session);
         if (ms > 0)
                 hello_link(session, session->server->now_ms + ms);
         session->watched_ms = ms;
