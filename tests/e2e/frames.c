@@ -163,20 +163,27 @@ static struct bytes text(const char *string) {
         return (struct bytes){(const uint8_t *)string, strlen(string)};
 }
 
-/* A connection past its Hello. */
-static int connect_greeted(void) {
-        struct buffer out = {0}, in = {0};
+/* Sends a Hello, and waits for its answer. */
+static int greet(struct buffer *hello) {
+        struct buffer in = {0};
         int fd = connect_bare();
 
-        encode_hello(&out, 1, 1);
-        send_all(fd, out.data + out.start, buffer_len(&out));
+        send_all(fd, hello->data + hello->start, buffer_len(hello));
         if (!receive(fd, &in, 1)) {
                 say(false, "Hello", "no Welcome");
                 exit(1);
         }
-        buffer_fini(&out);
+        buffer_fini(hello);
         buffer_fini(&in);
         return fd;
+}
+
+/* A connection past its Hello. */
+static int connect_greeted(void) {
+        struct buffer hello = {0};
+
+        encode_hello(&hello, 1, 1);
+        return greet(&hello);
 }
 
 /* ---- the cases --------------------------------------------------------------------------------------------------- */
@@ -369,22 +376,12 @@ static void try_bad_values(void) {
 enum { FEW_BYTES = 4096, FILES = 300 };
 
 static int connect_modest(uint32_t frame_bytes_max, uint64_t features) {
-        struct message hello = {.kind = MESSAGE_HELLO};
-        struct buffer out = {0}, in = {0};
-        int fd = connect_bare();
+        struct message hello = {.kind = MESSAGE_HELLO,
+                                .body.hello = {.version_min = 1, .version_max = 1, .features = features, .frame_bytes_max = frame_bytes_max}};
+        struct buffer out = {0};
 
-        hello.body.hello.version_min = hello.body.hello.version_max = 1;
-        hello.body.hello.features = features;
-        hello.body.hello.frame_bytes_max = frame_bytes_max;
         encode(&hello, &out);
-        send_all(fd, out.data + out.start, buffer_len(&out));
-        if (!receive(fd, &in, 1)) {
-                say(false, "Hello", "no Welcome");
-                exit(1);
-        }
-        buffer_fini(&out);
-        buffer_fini(&in);
-        return fd;
+        return greet(&out);
 }
 
 /* The answer to one operation, which is one frame of at most FEW_BYTES; false and said, if it is not. */

@@ -18,10 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/support/fuse_server.h"
 
 #define SLOW_THREADS 64
 #define REQUEST_BYTES (1u << 17)
@@ -35,19 +36,7 @@ static long sleep_ms;
 static volatile sig_atomic_t quick;
 
 static void answer(uint64_t unique, int error, const void *data, size_t len) {
-        struct {
-                struct fuse_out_header header;
-                char data[256];
-        } out;
-
-        memset(&out, 0, sizeof(out));
-        out.header.unique = unique;
-        out.header.error = -error;
-        out.header.len = (uint32_t)(sizeof(out.header) + len);
-        if (len > 0)
-                memcpy(out.data, data, len);
-        if (write(fuse, &out, out.header.len) < 0 && errno != ENOENT) /* it was interrupted */
-                perror("hungfs");
+        fuse_server_answer(fuse, unique, error, data, len);
 }
 
 static struct fuse_attr attr_of(uint64_t node) {
@@ -155,12 +144,7 @@ static void *serve(void *nothing) {
         while (buffer) {
                 const struct fuse_in_header *in = (const struct fuse_in_header *)(const void *)buffer;
 
-                if (read(fuse, buffer, REQUEST_BYTES) < 0) {
-                        if (errno == EINTR || errno == ENOENT)
-                                continue;
-                        exit(errno == ENODEV ? 0 : 1);
-                }
-                if (answer_common(in))
+                if (!fuse_server_read(fuse, buffer, REQUEST_BYTES) || answer_common(in))
                         continue;
                 if (mode == LATER)
                         answer_later(in);
@@ -175,7 +159,6 @@ static void become_quick(int sig) {
 }
 
 int main(int argc, char **argv) {
-        char options[128];
         pthread_t thread;
 
         if (argc == 3 && strcmp(argv[2], "later") == 0)
@@ -188,16 +171,9 @@ int main(int argc, char **argv) {
                 sleep_ms = strtol(argv[3], NULL, 10);
         signal(SIGUSR1, become_quick);
         signal(SIGUSR2, become_quick);
-        fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-        if (fuse < 0) {
-                printf("SKIP: /dev/fuse: %s\n", strerror(errno));
+        fuse = fuse_server_mount("hungfs", argv[1]);
+        if (fuse < 0)
                 return 77;
-        }
-        snprintf(options, sizeof(options), "fd=%d,rootmode=40777,user_id=0,group_id=0,allow_other", fuse);
-        if (mount("hungfs", argv[1], "fuse", MS_NOSUID | MS_NODEV, options) < 0) {
-                printf("SKIP: cannot mount a FUSE filesystem: %s\n", strerror(errno));
-                return 77;
-        }
         printf("mounted\n");
         fflush(stdout);
         for (int i = 1; mode == SLOW && i < SLOW_THREADS; i++)

@@ -13,10 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "tests/support/fuse_server.h"
 
 #define BYTES 4096u
 #define FILE_NODE 2u
@@ -24,19 +25,7 @@
 static int fuse;
 
 static void answer(uint64_t unique, int error, const void *data, size_t len) {
-        struct {
-                struct fuse_out_header header;
-                char data[256];
-        } out;
-
-        memset(&out, 0, sizeof(out));
-        out.header.unique = unique;
-        out.header.error = -error;
-        out.header.len = (uint32_t)(sizeof(out.header) + len);
-        if (len > 0)
-                memcpy(out.data, data, len);
-        if (write(fuse, &out, out.header.len) < 0 && errno != ENOENT)
-                perror("latch");
+        fuse_server_answer(fuse, unique, error, data, len);
 }
 
 static struct fuse_attr attr_of(uint64_t node) {
@@ -79,12 +68,9 @@ static void serve_one(const struct fuse_in_header *in) {
 static void serve(void) {
         static char buffer[1 << 17];
 
-        for (;;) {
-                if (read(fuse, buffer, sizeof(buffer)) >= 0)
+        for (;;)
+                if (fuse_server_read(fuse, buffer, sizeof(buffer)))
                         serve_one((const struct fuse_in_header *)(const void *)buffer);
-                else if (errno != EINTR && errno != ENOENT)
-                        exit(errno == ENODEV ? 0 : 1);
-        }
 }
 
 static int hold(const char *directory, const char *path, int lists) {
@@ -103,21 +89,13 @@ static int hold(const char *directory, const char *path, int lists) {
 }
 
 int main(int argc, char **argv) {
-        char options[128];
         pid_t child;
 
         if (argc != 3 && argc != 4)
                 return 2;
-        fuse = open("/dev/fuse", O_RDWR | O_CLOEXEC);
-        if (fuse < 0) {
-                printf("SKIP: /dev/fuse: %s\n", strerror(errno));
+        fuse = fuse_server_mount("latch", argv[1]);
+        if (fuse < 0)
                 return 77;
-        }
-        snprintf(options, sizeof(options), "fd=%d,rootmode=40777,user_id=0,group_id=0,allow_other", fuse);
-        if (mount("latch", argv[1], "fuse", MS_NOSUID | MS_NODEV, options) < 0) {
-                printf("SKIP: cannot mount a FUSE filesystem: %s\n", strerror(errno));
-                return 77;
-        }
         child = fork();
         if (child < 0)
                 return 1;
