@@ -52,6 +52,7 @@
 #define PATIENCE_MS 60000u /* an answer that has not come then, on however busy a machine, is lost */
 #define CLIENT_GROUP 4242  /* one that the service does not have */
 #define SLOW_MS 1000u      /* worth a line */
+#define JOB_MS 2000u       /* a job that waits to try again may take longer; what it did by then is looked at */
 #define TREE_FILE "some text that is copied\n"
 
 static const char *directory, *socket_path;
@@ -716,7 +717,7 @@ static void do_deed(unsigned i) {
 }
 
 /* A job is asked after until it ends, and given up when it takes its time to try again. */
-static void do_job(void) {
+static void do_job(unsigned patience_ms) {
         static const struct fsop_cp_args cp = {
                 .size = sizeof(cp), .recursive = true, .preserve = FSOP_PRESERVE_MODE, .sync = FSOP_SYNC_NONE};
         struct fsop_job_args about = {.size = sizeof(about)};
@@ -727,7 +728,8 @@ static void do_job(void) {
                 return;
         outcomes->job_answered = true;
         about.id = result->value.job.jobs[0].id;
-        for (unsigned i = 0; i < 200 && state != FSOP_JOB_DONE && state != FSOP_JOB_FAILED && state != FSOP_JOB_WAITING;
+        for (unsigned i = 0, began = now_ms(); now_ms() - began < patience_ms && state != FSOP_JOB_DONE &&
+                                               state != FSOP_JOB_FAILED && state != FSOP_JOB_WAITING;
              i++) {
                 pause_ms(i < 20 ? 1 : 10);
                 if (ask(FSOP_VERB_JOB_SHOW, FSOP_AS_AUTO, NULL, NULL, &about, &result) == 0 && result)
@@ -738,7 +740,7 @@ static void do_job(void) {
                 ask(FSOP_VERB_JOB_CANCEL, FSOP_AS_AUTO, NULL, NULL, &about, &result);
 }
 
-static void be_client(void) {
+static void be_client(unsigned job_ms) {
         gid_t group = CLIENT_GROUP;
 
         if (syscall(SYS_setgroups, 1, &group) < 0 || syscall(SYS_setresgid, client_uid, client_uid, client_uid) < 0 ||
@@ -748,12 +750,12 @@ static void be_client(void) {
         for (unsigned i = 0; i < N_DEEDS && !is_stuck(); i++)
                 do_deed(i);
         if (!is_stuck())
-                do_job();
+                do_job(job_ms);
         outcomes->finished = true;
         _exit(0);
 }
 
-static void work(const char *when) {
+static void work(const char *when, unsigned job_ms) {
         pid_t pid;
         int status;
 
@@ -762,7 +764,7 @@ static void work(const char *when) {
         fflush(stdout);
         pid = fork();
         if (pid == 0)
-                be_client();
+                be_client(job_ms);
         if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0 || !outcomes->finished)
                 complain("%s: the client did not come to its end (%#x)", when, pid < 0 ? 0 : (unsigned)status);
 }
@@ -865,7 +867,7 @@ static unsigned descriptors_before;
 static bool all_succeeds(const char *when) {
         unsigned before = failures;
 
-        work(when);
+        work(when, PATIENCE_MS);
         for (unsigned i = 0; i < N_DEEDS; i++) {
                 if (deeds[i].effect != NEVER && outcomes->of[i].code != 0)
                         complain("%s: %s %s fails with %s", when, fsop_verb_name(deeds[i].verb),
@@ -921,7 +923,7 @@ static bool descriptors_are_back(void) {
 static void one_round(const char *when, bool may_end) {
         off_t log_from = log_bytes();
 
-        work(when);
+        work(when, JOB_MS);
         disarm();
         for (unsigned i = 0; i < N_DEEDS; i++)
                 check_deed(when, i);
