@@ -255,7 +255,7 @@ int copy_enter(struct copy_tree *tree, struct copy_dir *parent, const char *name
         dir = dir_new(parent->path, name, parent->depth + 1);
         if (dir == NULL)
                 return copy_failed(ret, ENOMEM);
-        r = copy_check_reach(tree, dir->path, "", ret);
+        r = copy_check_reach(tree, parent, name, ret);
         if (r >= 0)
                 r = enter_source(tree, parent, name, dir, ret);
         if (r >= 0)

@@ -286,6 +286,25 @@ os_fd scene_exclude(const char *name) {
         return excluded_fd;
 }
 
+struct object_id scene_kept_id;
+int scene_outdated;
+
+void scene_keep_name(const char *name) {
+        static char path[512];
+        static const char *const named[] = {path};
+        struct fsop_stat stat = {0};
+
+        if (scene_exists(name))
+                stat = scene_stat(name);
+        snprintf(path, sizeof(path), "%s", scene_path(name));
+        scene_kept_id = (struct object_id){stat.ino != 0 ? stat_dev(&stat) : 0, stat.ino};
+        scene_outdated = 0;
+        scene.guard.named = named;
+        scene.guard.named_ids = &scene_kept_id;
+        scene.guard.n_named = scene.guard.n_reserved = 1;
+        scene.guard.outdated = &scene_outdated;
+}
+
 struct fsop_stat scene_stat(const char *name) {
         struct fsop_stat stat;
         int r = lookup_stat(AT_FDCWD, scene_path(name), true, &stat);

@@ -55,6 +55,11 @@ void scene_acl(const char *name, const char *kind, uint32_t user, uint16_t perm,
 void scene_furnish(void);
 /* The scene's rule excludes it, and nothing else. Its descriptor, which the scene closes. */
 os_fd scene_exclude(const char *name);
+/* The scene's rule excludes that name. What stands there now is known, but is not excluded itself: so it is seen what the name
+ * alone is good for. */
+void scene_keep_name(const char *name);
+extern struct object_id scene_kept_id;
+extern int scene_outdated; /* set where something else was met there */
 /* rm -r. */
 void scene_remove(const char *name);
 /* lstat. */

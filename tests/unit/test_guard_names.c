@@ -17,26 +17,6 @@
 #include "tests/support/scene.h"
 #include "tests/support/suite.h"
 
-static char name_kept_out[300];
-static const char *named[] = {name_kept_out};
-static struct object_id named_id;
-static int outdated;
-
-/* By its name and what stands there now, but not by that itself: so it is seen what the name alone is good for. */
-static void keep_out(const char *name) {
-        struct fsop_stat stat = {0};
-
-        if (scene_exists(name))
-                stat = scene_stat(name);
-        snprintf(name_kept_out, sizeof(name_kept_out), "%s", scene_path(name));
-        named_id = (struct object_id){stat.ino != 0 ? stat_dev(&stat) : 0, stat.ino};
-        outdated = 0;
-        scene.guard.named = named;
-        scene.guard.named_ids = &named_id;
-        scene.guard.n_named = 1;
-        scene.guard.outdated = &outdated;
-}
-
 static void set_up(void) {
         scene_open();
         scene_mkdir("tree/d", NOBODY, 0755);
@@ -64,8 +44,8 @@ static int change(const char *path) {
 
 static void expect_changed(int code) {
         ck_assert_int_eq(code, -FSOP_EAGAIN);
-        ck_assert_int_eq(outdated, 1);
-        outdated = 0;
+        ck_assert_int_eq(scene_outdated, 1);
+        scene_outdated = 0;
 }
 
 /* ---- one object
@@ -97,7 +77,7 @@ START_TEST(what_another_way_leads_to) {
         enum by by = (enum by)_i;
         bool by_name = by == BY_PATH || by == BY_ROOT;
 
-        keep_out("tree/d/kept");
+        scene_keep_name("tree/d/kept");
         appears();
         for (unsigned i = 0; i < 4; i++) {
                 int code = change_by(by);
@@ -106,27 +86,27 @@ START_TEST(what_another_way_leads_to) {
                         ck_assert_int_eq(code, 0);
                 else
                         expect_changed(code);
-                ck_assert_int_eq(outdated, 0);
+                ck_assert_int_eq(scene_outdated, 0);
                 ck_assert_uint_eq(scene_stat("tree/d/kept").uid, code == 0 ? SOMEBODY : 0);
-                keep_out("tree/d/kept");
-                named_id.ino ^= i == 0;
-                named_id.dev ^= i == 1;
+                scene_keep_name("tree/d/kept");
+                scene_kept_id.ino ^= i == 0;
+                scene_kept_id.dev ^= i == 1;
         }
 }
 END_TEST
 
 /* As long as they are the same, failures are what they were; then nobody is told even that something is not there. */
 START_TEST(failures_by_another_way) {
-        keep_out("tree/d/kept");
+        scene_keep_name("tree/d/kept");
         ck_assert_int_eq(change("way/missing"), -FSOP_ENOENT);
         ck_assert_int_eq(change("onto"), -FSOP_ENOENT);
         ck_assert_int_eq(change("way/plain/x"), -FSOP_ENOTDIR);
-        ck_assert_int_eq(outdated, 0);
+        ck_assert_int_eq(scene_outdated, 0);
         appears();
         expect_changed(change("way/missing"));
         expect_changed(change("way/plain/x"));
         ck_assert_int_eq(change("d/missing"), -FSOP_ENOENT);
-        ck_assert_int_eq(outdated, 0);
+        ck_assert_int_eq(scene_outdated, 0);
 }
 END_TEST
 
@@ -134,12 +114,12 @@ END_TEST
  * either where the directory is none. */
 START_TEST(nothing_stands_there_any_more) {
         appears();
-        keep_out("tree/d/kept");
+        scene_keep_name("tree/d/kept");
         ck_assert_int_eq(unlink(scene_path("tree/d/kept")), 0);
         ck_assert_int_eq(change("way/plain"), 0);
-        keep_out("tree/d/plain/kept");
+        scene_keep_name("tree/d/plain/kept");
         ck_assert_int_eq(change("way/plain"), 0);
-        ck_assert_int_eq(outdated, 0);
+        ck_assert_int_eq(scene_outdated, 0);
 }
 END_TEST
 
@@ -151,13 +131,13 @@ START_TEST(names_that_cannot_be_looked_up) {
         struct request *request = request_chown("plain");
 
         scene_symlink("d", "tree/led");
-        keep_out("tree/led/kept");
+        scene_keep_name("tree/led/kept");
         request_base(&request->sys.at, fd);
         for (size_t i = 0; i < sizeof(cached) / sizeof(cached[0]); i++) {
                 ck_assert_int_eq(sys_resolve(&request->sys, cached[i]), -FSOP_EAGAIN);
                 identity_wear_service();
                 ck_assert_uint_eq(request->sys.held_up_by, SYS_MOUNT_UNKNOWN);
-                ck_assert_int_eq(outdated, 0);
+                ck_assert_int_eq(scene_outdated, 0);
         }
         expect_changed(request_run(request));
         request_free(request);
@@ -170,7 +150,7 @@ START_TEST(parents_that_are_shared) {
         struct parent_cache cache;
 
         parent_cache_init(&cache);
-        keep_out("tree/d/kept");
+        scene_keep_name("tree/d/kept");
         for (unsigned i = 0; i < 3; i++) {
                 struct request *request = request_chown(i == 0 ? "way/plain" : "way/kept");
 
@@ -194,7 +174,7 @@ START_TEST(what_has_become_old) {
                 struct request *request = request_elevated(FSOP_VERB_RENAME, i % 2 ? "d/plain" : "way/plain");
 
                 scene.guard.foreign_parent = true;
-                keep_out("tree/d/kept");
+                scene_keep_name("tree/d/kept");
                 request_to(request, i % 2 ? "way/new" : "d/new");
                 ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
                 appears();
@@ -219,7 +199,7 @@ START_TEST(who_makes_it_first) {
         for (unsigned changed = 0; changed < 2; changed++) {
                 struct request *request = request_elevated(FSOP_VERB_OPEN, "way/new");
 
-                keep_out("tree/d/kept");
+                scene_keep_name("tree/d/kept");
                 request->op.args.open =
                         (struct open_args){.write = true, .truncate = true, .create = {.create = true, .mode = 0644}};
                 ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
@@ -235,6 +215,83 @@ START_TEST(who_makes_it_first) {
                 request_free(request);
                 ck_assert_int_eq(unlink(scene_path("tree/d/new")), 0);
         }
+}
+END_TEST
+
+/* Nothing stands there, and nothing is put there, whichever way leads there; nor is a directory that holds it. */
+static const struct {
+        const char *name;
+        struct operation op;
+        const char *at, *to;
+} makings[] = {
+        {"mkdir", {.verb = FSOP_VERB_MKDIR, .args.mkdir = {.create = true, .mode = 0755}}, "kept"},
+        {"mknod",
+         {.verb = FSOP_VERB_MKNOD, .args.mknod = {.type = FSOP_TYPE_FIFO, .create = {.create = true, .mode = 0644}}},
+         "kept"},
+        {"open",
+         {.verb = FSOP_VERB_OPEN, .args.open = {.write = true, .create = {.create = true, .mode = 0644}}},
+         "kept"},
+        {"truncate", {.verb = FSOP_VERB_TRUNCATE, .args.truncate.create = {.create = true, .mode = 0644}}, "kept"},
+        {"symlink", {.verb = FSOP_VERB_SYMLINK, .args.symlink = {(const uint8_t *)"x", 1}}, "kept"},
+        {"link", {.verb = FSOP_VERB_LINK}, "plain", "kept"},
+        {"rename", {.verb = FSOP_VERB_RENAME}, "plain", "kept"},
+        {"rename, what holds it", {.verb = FSOP_VERB_RENAME}, "holds", "other"},
+        {"rename, to what holds it", {.verb = FSOP_VERB_RENAME}, "empty", "holds"},
+};
+#define N_MAKINGS (sizeof(makings) / sizeof(makings[0]))
+
+/* MAKINGS[i] below DIRECTORY, or in it. */
+static int make(unsigned i, const char *directory, os_fd fd, bool is_client_fd) {
+        struct request *request;
+        char at[64], to[64];
+
+        snprintf(at, sizeof(at), "%s%s", directory, makings[i].at);
+        request = request_elevated(makings[i].op.verb, at);
+        request->op = makings[i].op;
+        if (makings[i].to) {
+                snprintf(to, sizeof(to), "%s%s", directory, makings[i].to);
+                request_to(request, to);
+        }
+        if (fd != OS_FD_NONE) {
+                request_base(&request->sys.at, fd);
+                if (makings[i].to)
+                        request_base(&request->sys.to, fd);
+                request->sys.at.base_is_client_fd = request->sys.to.base_is_client_fd = is_client_fd;
+        }
+        return request_finish(request);
+}
+
+START_TEST(names_that_nothing_has_yet) {
+        os_fd fd = open(scene_path("tree/d"), O_PATH | O_CLOEXEC);
+        bool is_held = _i >= 7;
+
+        scene_mkdir("tree/d/empty", NOBODY, 0755);
+        scene_mkdir("tree/d/holds", NOBODY, 0755);
+        scene_keep_name(is_held ? "tree/d/holds/kept" : "tree/d/kept");
+        for (int client = 0; client < 2; client++) {
+                ck_assert_int_eq(make((unsigned)_i, "", fd, client), -FSOP_EPERM);
+                ck_assert_int_eq(scene_outdated, 0);
+        }
+        ck_assert_int_eq(make((unsigned)_i, "way/", OS_FD_NONE, false), -FSOP_EPERM);
+        ck_assert(!scene_exists("tree/d/kept") && scene_exists("tree/d/plain"));
+        scene.guard.n_reserved = 0; /* of a deny that does not mean this operation */
+        ck_assert_int_eq(make((unsigned)_i, "way/", OS_FD_NONE, false), 0);
+        sys_close(fd);
+}
+END_TEST
+
+/* The same name elsewhere is another, and a directory that will hold it may be made. */
+START_TEST(names_that_are_free) {
+        struct request *request = request_elevated(FSOP_VERB_MKDIR, "way/sub");
+
+        scene_keep_name("tree/d/sub/kept");
+        scene_symlink(".", "tree/here");
+        request->op.args.mkdir = (struct create_args){.create = true, .mode = 0755};
+        ck_assert_int_eq(request_finish(request), 0);
+        request = request_elevated(FSOP_VERB_MKDIR, "here/kept");
+        request->op.args.mkdir = (struct create_args){.create = true, .mode = 0755};
+        ck_assert_int_eq(request_finish(request), 0);
+        ck_assert_int_eq(scene_outdated, 0);
 }
 END_TEST
 
@@ -255,7 +312,7 @@ START_TEST(each_call_fails) {
         static const int errors[] = {EIO, EINTR, ESTALE};
         unsigned before = open_descriptors();
 
-        keep_out("tree/d/kept");
+        scene_keep_name("tree/d/kept");
         appears();
         for (unsigned i = 0; i < 2; i++) {
                 unsigned n = 1;
@@ -291,7 +348,7 @@ static struct request *request_walk(const char *path, enum fsop_follow follow, c
         request->sys.excluded_context = (void *)(uintptr_t)before;
         asked = 0;
         to_be_asked = n;
-        keep_out("tree/d/kept");
+        scene_keep_name("tree/d/kept");
         return request;
 }
 
@@ -311,7 +368,7 @@ START_TEST(walks_from_a_handle) {
                 request_base(&request->sys.at, fd);
                 code = request_run(request);
                 ck_assert_int_eq(code, n == 0 ? 0 : -FSOP_EAGAIN);
-                ck_assert_int_eq(outdated, n > 0);
+                ck_assert_int_eq(scene_outdated, n > 0);
                 ck_assert_uint_eq(result(request)->failed, n > 0); /* it ended there */
                 ck_assert_uint_eq(result(request)->changed, n == 0 ? 3 : n - 1);
                 ck_assert_uint_eq(scene_stat("tree/d").uid, n == 0 ? SOMEBODY : NOBODY);
@@ -329,7 +386,7 @@ START_TEST(walks_by_their_own_path) {
         struct request *request = request_walk("d", FSOP_FOLLOW_NEVER, "", 1);
 
         ck_assert_int_eq(request_run(request), 0);
-        ck_assert_int_eq(outdated, 0);
+        ck_assert_int_eq(scene_outdated, 0);
         ck_assert_uint_eq(result(request)->failed, 0);
         request_free(request);
 }
@@ -345,7 +402,7 @@ START_TEST(walks_through_links) {
         scene_mkdir("tree/t", NOBODY, 0755);
         scene_symlink(cases[_i].text, "tree/t/link");
         ck_assert_int_eq(request_run(request), -FSOP_EAGAIN);
-        ck_assert_int_eq(outdated, 1);
+        ck_assert_int_eq(scene_outdated, 1);
         ck_assert_uint_eq(result(request)->failed, 1);
         ck_assert_uint_eq(scene_stat("tree/d/kept").uid, 0);
         ck_assert_uint_eq(scene_stat("tree/d/plain").uid, NOBODY);
@@ -364,7 +421,7 @@ START_TEST(set_id_beside_names) {
         scene_symlink("../far", "tree/t/file");
         scene_file("tree/far", NOBODY, 0644, "x");
         scene_file("tree/d/other", NOBODY, 0644, "x");
-        keep_out("tree/d/kept");
+        scene_keep_name("tree/d/kept");
         request = request_elevated(FSOP_VERB_CHMOD, "t");
         request->op.args.chmod = (struct chmod_args){
                 .clear = 07777, .set = 02755, .walk = {.recursive = true, .follow = FSOP_FOLLOW_ALWAYS}};
@@ -391,6 +448,8 @@ int main(void) {
         tcase_add_test(objects, parents_that_are_shared);
         tcase_add_test(objects, what_has_become_old);
         tcase_add_test(objects, who_makes_it_first);
+        tcase_add_loop_test(objects, names_that_nothing_has_yet, 0, N_MAKINGS);
+        tcase_add_test(objects, names_that_are_free);
         tcase_add_loop_test(objects, each_call_fails, 0, 3);
         tcase_add_checked_fixture(walks, set_up, scene_close);
         tcase_add_test(walks, walks_from_a_handle);
