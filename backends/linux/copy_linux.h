@@ -109,8 +109,8 @@ void copy_next_temporary(struct copy_tree *tree, char temporary[COPY_TEMPORARY_B
 bool copy_is_temporary(const struct copy_tree *tree, const char *name);
 /* Removes files under temporary names from a directory, but for the tree's parts. */
 int copy_sweep(struct copy_tree *tree, int dir_fd, bool all, struct copy_error *ret);
-/* Whether a name of the source is left out: excluded, or a temporary one of this job. */
-bool copy_leaves_out(const struct copy_tree *tree, const char *directory, const char *name);
+/* Whether a name of the source is left out: excluded, or a temporary one of this job. 1, 0, or -ENOMEM. */
+int copy_leaves_out(const struct copy_tree *tree, const char *directory, const char *name);
 /* DIRECTORY/NAME, or the one of them that is not empty; malloc'd. */
 char *copy_join(const char *directory, const char *name);
 

@@ -126,10 +126,8 @@ int copy_check_reach(const struct copy_tree *tree, const struct copy_dir *dir, c
         const char *why = NULL;
         struct bytes path;
         char *text;
-        int r = 0;
+        int r = copy_check_new_name(tree, &dir->to, name, false, tree->reader, ret);
 
-        if (!tree->fresh) /* whose directories have their names only at the end: its top was looked at */
-                r = copy_check_new_name(tree, &dir->to, name, false, tree->reader, ret);
         if (r < 0 || (reach->source == NULL && reach->target == NULL))
                 return r;
         text = copy_join(dir->path, name);

@@ -6,7 +6,6 @@
 #include "backends/linux/sys_linux.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -102,12 +101,10 @@ int guard_look_at_names(const struct guard *guard, unsigned flags) {
 
 /* Whether the first LEN bytes of a path lead to this directory now. 1, 0 or -FSOP_E… */
 static int leads_to(const char *path, size_t len, const struct fsop_stat *directory, unsigned flags) {
-        char prefix[PATH_MAX] = "/";
+        char prefix[WIRE_PATH_BYTES_MAX + 1] = "/";
         struct object_id is;
         int r;
 
-        if (len >= sizeof(prefix))
-                return -FSOP_ENAMETOOLONG;
         if (len > 0)
                 snprintf(prefix, sizeof(prefix), "%.*s", (int)len, path);
         r = directory_look(prefix, flags, &is);
@@ -124,7 +121,8 @@ int guard_look_at_new_name(const struct guard *guard, const struct fsop_stat *di
 
                 for (const char *slash = path, *next; slash != NULL && r == 0; slash = next) {
                         next = strchr(slash + 1, '/');
-                        if ((holds || next == NULL) && strncmp(slash + 1, name, len) == 0 && strchr("/", slash[1 + len]) != NULL)
+                        if ((holds || next == NULL) && strncmp(slash + 1, name, len) == 0 &&
+                            (slash[1 + len] == '/' || slash[1 + len] == 0))
                                 r = leads_to(path, (size_t)(slash - path), directory, flags);
                 }
         }
@@ -156,7 +154,7 @@ int guard_check_names(struct sys_op *op, const struct place *place, unsigned fla
         if (guard_is_by_name(place))
                 return op->code;
         r = guard_look_at_names(place->guard, flags);
-        if (r == 0 && op->code == 0)
+        if (r == 0)
                 r = look_at_new_name(op, place, flags);
         if (r == 0)
                 return op->code;

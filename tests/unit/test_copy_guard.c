@@ -173,6 +173,23 @@ START_TEST(names_that_are_kept_out) {
 }
 END_TEST
 
+/* A further link is asked about, too. */
+START_TEST(links_that_are_kept_out) {
+        static const char *const names[] = {"g", NULL};
+        struct copy_file file = {.name = "g", .type = FSOP_TYPE_REGULAR};
+
+        begin();
+        scene_file("tree/dst/f", 0, 0644, "text");
+        job->tree.reach = (struct copy_reach){.source = kept_out, .context = (void *)(uintptr_t)names};
+        ck_assert_int_eq(copy_top(&job->tree, &top, &error), 0);
+        copy_link(&job->tree, "f", top, &file);
+        ck_assert_int_eq(file.outcome, COPY_FAILED);
+        ck_assert(file.error.denied && !scene_exists("tree/dst/g"));
+        copy_dir_free(top);
+        copy_job_free(job);
+}
+END_TEST
+
 /* ---- names, where the rule's directory was reached by another way
  * ------------------------------------------------------------------------------------------------------------ */
 
@@ -229,16 +246,20 @@ static void comes(struct copy_job *unused, struct copy_dir *dir) {
                 scene_file("tree/closed/kept", 0, 0600, "secret");
 }
 
-/* Something else has the name by now, at either end: before a file is opened, and before it gets its own name. */
+/* Something else has the name by now, at either end: before a file is opened, and before it gets its own name. In a
+ * directory that the job makes it has that from the beginning. */
 START_TEST(names_that_something_else_has) {
-        for (unsigned i = 0; i < 4; i++) {
+        for (unsigned i = 0; i < 6; i++) {
+                bool fresh = i >= 4;
+
                 furnish();
                 scene_mkdir("tree/closed", 0, 0700);
-                scene_mkdir("tree/dst", 0, 0755);
+                if (!fresh)
+                        scene_mkdir("tree/dst", 0, 0755);
                 scene_keep_name("tree/closed/kept");
                 job = copy_job_elevated();
                 *(i % 2 ? &job->to.followed : &job->from.followed) = true;
-                *(i / 2 ? &job->between : &job->before) = comes;
+                *(i / 2 == 1 ? &job->between : &job->before) = comes;
                 ck_assert_int_eq(copy_job_run(job), 0);
                 ck_assert_int_eq(copy_job_failure(job, "f"), -FSOP_EAGAIN);
                 ck_assert_int_eq(copy_job_failure(job, "g"), -FSOP_EAGAIN);
@@ -272,6 +293,30 @@ START_TEST(names_that_are_the_same) {
 }
 END_TEST
 
+/* What the reader may not read is not read by whoever looked at names meanwhile. */
+START_TEST(names_and_what_is_private) {
+        static const char *const names[] = {"tree/closed/kept", "tree/closed/private"};
+
+        for (unsigned i = 0; i < 2; i++) {
+                furnish();
+                scene_file("tree/src/private", 0, 0600, "secret");
+                scene_mkdir("tree/closed", 0, 0700);
+                scene_mkdir("tree/dst", 0, 0755);
+                scene_keep_name(names[i]);
+                begin_by_another_way();
+                job->tree.reader = scene.nobody;
+                job->options.preserve = 0;
+                ck_assert_int_eq(copy_job_run(job), 0);
+                ck_assert_uint_eq(job->n_failures, 1);
+                ck_assert_int_eq(copy_job_failure(job, "private"), -FSOP_EACCES);
+                copy_job_free(job);
+                scene_remove("tree/src");
+                scene_remove("tree/dst");
+                scene_remove("tree/closed");
+        }
+}
+END_TEST
+
 START_TEST(directories_when_something_else_has_a_name) {
         struct copy_dir *sub;
 
@@ -281,6 +326,13 @@ START_TEST(directories_when_something_else_has_a_name) {
         ck_assert_int_eq(copy_top(&job->tree, &top, &error), 0);
         ck_assert_int_eq(copy_enter(&job->tree, top, "d", &sub, &error), 0);
         copy_dir_free(sub);
+        scene_remove("tree/dst/d");
+        scene_symlink("closed", "tree/led"); /* nothing vouches for it */
+        scene_keep_name("tree/led/d");
+        job->tree.state->to_by_name = false;
+        ck_assert_int_eq(copy_enter(&job->tree, top, "d", &sub, &error), -FSOP_EAGAIN);
+        ck_assert(!scene_exists("tree/dst/d"));
+        scene_keep_name("tree/kept");
         scene_file("tree/kept", 0, 0600, "secret");
         ck_assert_int_eq(copy_enter(&job->tree, top, "d", &sub, &error), -FSOP_EAGAIN);
         ck_assert_ptr_null(sub);
@@ -326,10 +378,12 @@ int main(void) {
         tcase_add_test(tcase, a_file_on_another_mount);
         tcase_add_test(tcase, a_directory_of_somebody_else);
         tcase_add_test(tcase, names_that_are_kept_out);
+        tcase_add_test(tcase, links_that_are_kept_out);
         tcase_add_test(tcase, names_that_nothing_has_yet);
         tcase_add_test(tcase, names_in_what_is_made);
         tcase_add_test(tcase, names_that_something_else_has);
         tcase_add_test(tcase, names_that_are_the_same);
+        tcase_add_test(tcase, names_and_what_is_private);
         tcase_add_test(tcase, directories_when_something_else_has_a_name);
         tcase_add_test(tcase, nobody_looks_into_what_is_made);
         suite_add_tcase(suite, tcase);

@@ -288,6 +288,9 @@ START_TEST(names_that_are_free) {
         scene_symlink(".", "tree/here");
         request->op.args.mkdir = (struct create_args){.create = true, .mode = 0755};
         ck_assert_int_eq(request_finish(request), 0);
+        request = request_elevated(FSOP_VERB_MKDIR, "way/sub/kep");
+        request->op.args.mkdir = (struct create_args){.create = true, .mode = 0755};
+        ck_assert_int_eq(request_finish(request), 0);
         request = request_elevated(FSOP_VERB_MKDIR, "here/kept");
         request->op.args.mkdir = (struct create_args){.create = true, .mode = 0755};
         ck_assert_int_eq(request_finish(request), 0);
@@ -295,27 +298,43 @@ START_TEST(names_that_are_free) {
 }
 END_TEST
 
+/* In the uppermost directory, too. */
+START_TEST(a_name_below_the_root) {
+        static const char *const named[] = {"/fsop-no-such-name"};
+        struct fsop_stat root, other = scene_stat("tree");
+
+        ck_assert_int_eq(lookup_stat(AT_FDCWD, "/", false, &root), 0);
+        scene_keep_name("tree/d/kept");
+        scene.guard.named = named;
+        ck_assert_int_eq(guard_look_at_new_name(&scene.guard, &root, named[0] + 1, false, 0), 1);
+        ck_assert_int_eq(guard_look_at_new_name(&scene.guard, &other, named[0] + 1, false, 0), 0);
+}
+END_TEST
+
 /* The N-th call fails, and it is not done. False: there are fewer. */
 static bool fails_at(const char *path, unsigned n, int error) {
-        bool hit;
+        bool exists = scene_exists("tree/d/kept"), hit;
 
         calls_fail(n, error);
-        ck_assert_msg(change(path) < 0, "%s, call %u: it was done", path, n);
+        ck_assert_msg((exists ? change(path) : make(0, "way/", OS_FD_NONE, false)) < 0, "%s, call %u: it was done",
+                      path, n);
         hit = calls_made >= n;
         calls_fail(0, 0);
-        ck_assert_uint_eq(scene_stat("tree/d/kept").uid, 0);
+        ck_assert(exists ? scene_stat("tree/d/kept").uid == 0 : !scene_exists("tree/d/kept"));
         return hit;
 }
 
 START_TEST(each_call_fails) {
-        static const char *const paths[] = {"way/kept", "onto"};
+        static const char *const paths[] = {"way/kept, made", "way/kept", "onto"};
         static const int errors[] = {EIO, EINTR, ESTALE};
         unsigned before = open_descriptors();
 
         scene_keep_name("tree/d/kept");
-        appears();
-        for (unsigned i = 0; i < 2; i++) {
+        for (unsigned i = 0; i < 3; i++) {
                 unsigned n = 1;
+
+                if (i == 1)
+                        appears();
 
                 while (fails_at(paths[i], n, errors[_i]))
                         n++;
@@ -450,6 +469,7 @@ int main(void) {
         tcase_add_test(objects, who_makes_it_first);
         tcase_add_loop_test(objects, names_that_nothing_has_yet, 0, N_MAKINGS);
         tcase_add_test(objects, names_that_are_free);
+        tcase_add_test(objects, a_name_below_the_root);
         tcase_add_loop_test(objects, each_call_fails, 0, 3);
         tcase_add_checked_fixture(walks, set_up, scene_close);
         tcase_add_test(walks, walks_from_a_handle);
