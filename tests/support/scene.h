@@ -28,6 +28,8 @@ void scene_need_root(void);
 void scene_skip(const char *why);
 /* For a checked fixture: starts the backend and makes path, path/tree and path/outside. */
 void scene_open(void);
+/* The same where only root can write to the directories above it. */
+void scene_open_trusted(void);
 void scene_close(void);
 /* The same with path on another filesystem, made in a file and mounted: "xfs", "btrfs"; false, with a line, where it
  * cannot be. */
