@@ -265,6 +265,9 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
         return 0;
 }
 
+void service_stop(void) {
+}
+
 unsigned service_take_requests(void) {
         unsigned requests = kit_requests;
 
