@@ -39,6 +39,8 @@ void sys_thread_stop(void);
 
 /* "Linux 6.1.0 x86_64" */
 const char *sys_platform(void);
+/* The largest numbers of device nodes. */
+extern const uint32_t sys_device_major_max, sys_device_minor_max;
 
 /* ---- who is calling -------------------------------------------------------------------------------------------- */
 

@@ -181,6 +181,8 @@ const struct support *sys_support(uint32_t *ret_n) {
         return NULL;
 }
 
+const uint32_t sys_device_major_max = UINT32_MAX, sys_device_minor_max = UINT32_MAX;
+
 const char *sys_platform(void) {
         return "Fake 1";
 }
