@@ -274,8 +274,9 @@ unsigned service_take_requests(void) {
         return requests;
 }
 
-int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
-        (void)ret_fds, (void)fds_max;
+int service_inherited_sockets(struct service_socket *ret_sockets, uint32_t sockets_max, const char **ret_why) {
+        (void)ret_sockets, (void)sockets_max;
+        *ret_why = NULL;
         return 0;
 }
 
