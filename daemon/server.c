@@ -284,9 +284,13 @@ void server_expire_tasks(struct server *server) {
         server->next_deadline_ms = next;
 }
 
-static void expire_hellos(struct server *server) {
-        while (server->hello_first && server->hello_first->hello_deadline_ms <= server->now_ms)
-                session_expire(server->hello_first);
+static void expire_sessions(struct server *server) {
+        for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+                const struct deadlines *list = &server->deadlines[kind];
+
+                while (list->first && list->first->deadline_ms <= server->now_ms)
+                        session_expire(list->first);
+        }
 }
 
 /* Sessions that a drain has nothing more to wait for. */
@@ -345,8 +349,9 @@ static int wait_ms(const struct server *server) {
                 until = earlier(until, server->now_ms + (uint64_t)turns_ms);
         if (server->listening.again_ms > 0)
                 until = earlier(until, server->listening.again_ms);
-        if (server->hello_first)
-                until = earlier(until, server->hello_first->hello_deadline_ms);
+        for (int kind = 0; kind < DEADLINE_KINDS; kind++)
+                if (server->deadlines[kind].first)
+                        until = earlier(until, server->deadlines[kind].first->deadline_ms);
         if (server->refusals.end_ms > 0)
                 until = earlier(until, server->refusals.end_ms);
         if (server->draining)
@@ -413,7 +418,7 @@ static int serve(struct server *server) {
                 }
                 for_requests(server);
                 server_expire_tasks(server);
-                expire_hellos(server);
+                expire_sessions(server);
                 listen_tick(server);
                 refusals_tick(&server->refusals, server->now_ms);
                 tick(server);

@@ -42,7 +42,7 @@ struct server {
 
         struct session *sessions;
         uint32_t n_sessions, connections_max;
-        struct session *hello_first, *hello_last;
+        struct deadlines deadlines[DEADLINE_KINDS];
         struct session *dirty;
         struct turns turns;
         uint64_t next_session_id;
