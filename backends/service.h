@@ -28,6 +28,8 @@ void service_end(int status);
 
 /* Begins to watch for requests; wake(userdata) is called from a signal handler or another thread when one came. */
 int service_start(void (*wake)(void *userdata), void *userdata);
+/* From its return on wake is not called, and requests are ignored: what it is called with may be freed. Nothing where nothing was begun. */
+void service_stop(void);
 /* The requests since the last call. */
 unsigned service_take_requests(void);
 

@@ -192,6 +192,7 @@ struct guard {
         const char *const *named;
         const struct object_id *named_ids;
         uint32_t n_named;
+        uint32_t n_reserved; /* of those, the first so many: what does not exist yet nobody makes by another way either */
         int *outdated;       /* atomic: set where they are not; the guard is of no use any more */
         bool one_filesystem;
         bool links_any;      /* non-directories with several links may be changed */

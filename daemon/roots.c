@@ -43,6 +43,7 @@ struct opened {
         uint32_t n, n_always;
         const char **named; /* what may lie in the root by its path, and what stood there */
         struct object_id *named_ids;
+        const struct rule **named_denies; /* of each: NULL, always; those come first */
         uint32_t n_named;
         const struct spec **gone_specs; /* what was removed meanwhile */
         const struct directory_mark **gone;
@@ -113,6 +114,7 @@ static void opened_free(struct opened *opened) {
         free(opened->gone);
         free(opened->named);
         free(opened->named_ids);
+        free(opened->named_denies);
         free(opened->above);
         free(opened);
 }
@@ -133,8 +135,10 @@ static struct opened *opened_new(uint32_t n_max) {
         opened->above = calloc(n_max + 1, sizeof(*opened->above));
         opened->named = calloc(n_max + 1, sizeof(*opened->named));
         opened->named_ids = calloc(n_max + 1, sizeof(*opened->named_ids));
+        opened->named_denies = calloc(n_max + 1, sizeof(*opened->named_denies));
         if (!opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->specs ||
-            !opened->gone_specs || !opened->gone || !opened->above || !opened->named || !opened->named_ids) {
+            !opened->gone_specs || !opened->gone || !opened->above || !opened->named || !opened->named_ids ||
+            !opened->named_denies) {
                 opened_free(opened);
                 return NULL;
         }
@@ -197,6 +201,7 @@ static void hold_marked(struct opened *opened, const struct spec *spec) {
 
 static void watch(struct opened *opened, const struct spec *spec, const struct directory *directory) {
         opened->named[opened->n_named] = spec->path;
+        opened->named_denies[opened->n_named] = spec->deny;
         opened->named_ids[opened->n_named++] = (struct object_id){directory->dev, directory->ino};
 }
 
@@ -679,13 +684,28 @@ static int pick_excluded(struct root *root, const struct opened *opened, const s
         return code;
 }
 
+/* How many names this operation may not give to anything. Where one deny is meant, all are. */
+static uint32_t count_reserved(const struct opened *opened, const struct peer *peer, const struct operation *op,
+                               op_set permission) {
+        uint32_t n_always = 0;
+
+        while (n_always < opened->n_named && !opened->named_denies[n_always])
+                n_always++;
+        for (uint32_t i = n_always; i < opened->n_named; i++)
+                if (rule_denies(opened->named_denies[i], peer, op, permission) ||
+                    rule_protects(opened->named_denies[i], peer, op))
+                        return opened->n_named;
+        return n_always;
+}
+
 /* The guard that was given out for the same before, or a new one. */
 static int find_given(struct root *root, const struct guard *guard, const struct guard **ret_guard) {
         struct given **link = &root->given, *given;
 
         while (*link &&
                ((*link)->guard.caller_uid != guard->caller_uid || (*link)->guard.create_uid != guard->create_uid ||
-                (*link)->guard.excluded != guard->excluded || (*link)->guard.n_excluded != guard->n_excluded))
+                (*link)->guard.excluded != guard->excluded || (*link)->guard.n_excluded != guard->n_excluded ||
+                (*link)->guard.n_reserved != guard->n_reserved))
                 link = &(*link)->next;
         given = *link;
         if (given) {
@@ -721,6 +741,7 @@ int root_guard(struct root *root, const struct peer *peer, const struct operatio
                 .named = opened->named,
                 .named_ids = opened->named_ids,
                 .n_named = opened->n_named,
+                .n_reserved = count_reserved(opened, peer, op, permission),
                 .outdated = &((struct opened *)(uintptr_t)opened)->outdated,
                 .one_filesystem = rule->one_filesystem,
                 .links_any = rule->links_any,

@@ -524,6 +524,7 @@ static int server_open(struct server *server) {
 }
 
 static void server_close(struct server *server, int status) {
+        service_stop(); /* whoever is impatient tells us a second time to end */
         session_free_spares();
         task_free_spares();
         listen_remove_socket(server);

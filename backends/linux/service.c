@@ -41,8 +41,9 @@ static void on_signal(int number) {
         errno = saved;
 }
 
+static const int requests[] = {SIGTERM, SIGINT, SIGHUP};
+
 int service_start(void (*wake)(void *userdata), void *userdata) {
-        static const int requests[] = {SIGTERM, SIGINT, SIGHUP};
         struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
         struct sigaction ignore = {.sa_handler = SIG_IGN};
         sigset_t all;
@@ -60,6 +61,12 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
         if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &all, NULL) < 0)
                 return error_from_errno(errno);
         return 0;
+}
+
+/* Other threads have them blocked: no handler is under way. */
+void service_stop(void) {
+        for (size_t i = 0; service.wake && i < sizeof(requests) / sizeof(requests[0]); i++)
+                signal(requests[i], SIG_IGN);
 }
 
 unsigned service_take_requests(void) {

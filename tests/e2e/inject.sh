@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
+# gcov: last
 # inject.sh: system calls of the real daemon fail, one after the other and at random (inject.c).
 #
 # FSOP_TEST_FAULTS: how many calls of each kind fail in turn (12, with sanitizers 4); FSOP_TEST_SEED: of the random part.

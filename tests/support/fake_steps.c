@@ -267,6 +267,9 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
         return 0;
 }
 
+void service_stop(void) {
+}
+
 unsigned service_take_requests(void) {
         unsigned requests = kit_requests;
 

@@ -391,6 +391,31 @@ START_TEST(incomplete_roots_are_opened_again_soon) {
 }
 END_TEST
 
+/* What does not exist yet is not to be made either: what the rule excludes and the daemon's own by nobody, what is denied where that
+ * is meant. */
+START_TEST(names_that_are_reserved) {
+        const struct guard *stat, *chmod;
+        struct root *root;
+
+        load_roots("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/later, "
+                   "ops: all}\n  - {name: b, effect: deny, user: builder, path: /srv/build/never, ops: chmod}\n");
+        root = acquire(policy->rules[0], 0, &builder);
+        root_open(root);
+        stat = guard_for(root, &builder, STAT);
+        chmod = guard_for(root, &builder, CHMOD);
+        ck_assert_uint_eq(stat->n_named, 3);
+        ck_assert_uint_eq(stat->n_reserved, 2);
+        ck_assert_str_eq(stat->named[0], "/srv/build/later");
+        ck_assert_str_eq(stat->named[1], "/srv/build/deep/own");
+        ck_assert_uint_eq(chmod->n_reserved, 3);
+        ck_assert_str_eq(chmod->named[2], "/srv/build/never");
+        ck_assert_uint_eq(guard_for(root, &builder, (struct operation){.verb = FSOP_VERB_RENAME})->n_reserved, 3);
+        ck_assert_uint_eq(guard_for(root, &alice, CHMOD)->n_reserved, 2);
+        ck_assert_ptr_eq(guard_for(root, &builder, STAT), stat);
+        root_release(root);
+}
+END_TEST
+
 /* What was excluded once stays out, wherever it was moved to, until it is removed. */
 START_TEST(exclusions_that_were_renamed) {
         static const char rules[] = "rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: "
@@ -662,6 +687,7 @@ int main(void) {
         tcase_add_test(tcase, idle_roots_are_closed);
         tcase_add_test(tcase, busy_roots_stay_open_but_not_in_use);
         tcase_add_test(tcase, incomplete_roots_are_opened_again_soon);
+        tcase_add_test(tcase, names_that_are_reserved);
         tcase_add_test(tcase, exclusions_that_were_renamed);
         tcase_add_test(tcase, exclusions_in_turn);
         tcase_add_test(tcase, exclusions_that_were_removed);

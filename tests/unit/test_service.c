@@ -46,6 +46,11 @@ START_TEST(signals_become_requests) {
         ck_assert_uint_eq(service_take_requests(), SERVICE_TERMINATE | SERVICE_RELOAD);
         ck_assert_int_eq(woken, 4);
         raise(SIGPIPE); /* nothing */
+        service_stop();
+        raise(SIGTERM);
+        raise(SIGINT);
+        raise(SIGHUP);
+        ck_assert_int_eq(woken, 4);
 }
 END_TEST
 
