@@ -33,8 +33,14 @@ void service_stop(void);
 /* The requests since the last call. */
 unsigned service_take_requests(void);
 
-/* Sockets that the service manager opened for us (LISTEN_FDS): their number, at most fds_max. Checks LISTEN_PID. */
-int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max);
+/* A socket that the service manager opened for us. */
+struct service_socket {
+        os_fd fd;
+        char name[128]; /* the path it was bound to, or "@" and an abstract name; empty: it has none */
+};
+/* Those (LISTEN_FDS, LISTEN_PID): their number, at most sockets_max, or -FSOP_E…. *ret_why, a static string: why not, or with 0 what was
+ * there and is not for us; else NULL. To be called once. */
+int service_inherited_sockets(struct service_socket *ret_sockets, uint32_t sockets_max, const char **ret_why);
 
 /* "READY=1", "RELOADING=1\nMONOTONIC_USEC=…", "STOPPING=1", "STATUS=…" (sd_notify(3)); does nothing where nobody asked. */
 void service_notify(const char *state);

@@ -97,7 +97,8 @@ static bool read_subject(struct yaml_reader *reader, const struct yaml_node *nod
                 return false;
         code = policy_look_up(draft->policy, text, group, &id);
         if (code == -FSOP_EINVAL && policy_is_digits(text))
-                return yaml_error(reader, node, "'%.64s' must be a number below 4294967295", text);
+                return yaml_check_decimal(reader, node, text) &&
+                       yaml_error(reader, node, "'%.64s' must be a number below 4294967295", text);
         if (code == 0) {
                 subject->ids[subject->n_ids++] = id;
         } else if (draft->rule->effect == EFFECT_DENY) {
@@ -369,27 +370,28 @@ static bool read_chown_to(struct yaml_reader *reader, const struct yaml_node *no
         return draft->rule->owners && yaml_read_list(reader, node, read_owner_item, draft);
 }
 
+static bool not_a_device(struct yaml_reader *reader, const struct yaml_node *node) {
+        return yaml_error(reader, node, "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH", node->text);
+}
+
 static bool read_device_item(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         struct draft *draft = target;
         struct device_pattern *device = &draft->rule->devices[draft->rule->n_devices];
         char major[32];
         const char *text, *colon;
 
-        if (!yaml_read_text(reader, node, &text))
+        if (!yaml_read_text(reader, node, &text) || !yaml_check_decimal(reader, node, text))
                 return false;
         colon = strchr(text, ':');
-        if ((text[0] != 'c' && text[0] != 'b') || text[1] != ' ' || !colon ||
-            (size_t)(colon - text - 2) >= sizeof(major))
-                return yaml_error(
-                        reader, node,
-                        "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH", text);
+        if ((text[0] != 'c' && text[0] != 'b') || text[1] != ' ' || !colon || (size_t)(colon - text - 2) >= sizeof(major))
+                return not_a_device(reader, node);
         memcpy(major, text + 2, (size_t)(colon - text - 2));
         major[colon - text - 2] = '\0';
-        if (!policy_parse_range(major, UINT32_MAX, &device->major) ||
-            !policy_parse_range(colon + 1, UINT32_MAX, &device->minor))
-                return yaml_error(
-                        reader, node,
-                        "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH", text);
+        if (!policy_parse_range(major, UINT32_MAX, &device->major) || !policy_parse_range(colon + 1, UINT32_MAX, &device->minor))
+                return not_a_device(reader, node);
+        if (device->major.high > sys_device_major_max || device->minor.high > sys_device_minor_max)
+                return yaml_error(reader, node, "'%.64s': there is no such device; a major number is at most %" PRIu32 ", a minor one %" PRIu32,
+                                  text, sys_device_major_max, sys_device_minor_max);
         device->type = text[0] == 'c' ? FSOP_TYPE_CHAR : FSOP_TYPE_BLOCK;
         draft->rule->n_devices++;
         return true;

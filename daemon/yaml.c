@@ -469,7 +469,7 @@ bool yaml_read_bool(struct yaml_reader *reader, const struct yaml_node *node, bo
 bool yaml_parse_digits(const char *text, size_t len, uint64_t *ret_value) {
         uint64_t value = 0;
 
-        if (len == 0)
+        if (len == 0 || (len > 1 && text[0] == '0'))
                 return false;
         for (size_t i = 0; i < len; i++) {
                 uint64_t digit = (uint64_t)(unsigned char)text[i] - '0';
@@ -479,6 +479,22 @@ bool yaml_parse_digits(const char *text, size_t len, uint64_t *ret_value) {
                 value = value * 10 + digit;
         }
         *ret_value = value;
+        return true;
+}
+
+bool yaml_check_decimal(struct yaml_reader *reader, const struct yaml_node *node, const char *text) {
+        static const char digits[] = "0123456789";
+
+        for (const char *c = strpbrk(text, digits); c; c = strpbrk(c, digits)) {
+                size_t len = strspn(c, digits), zeros = strspn(c, "0");
+
+                if (zeros == len)
+                        zeros--;
+                if (zeros > 0)
+                        return yaml_error(reader, node, "'%.64s': numbers are decimal here; write %.*s for %.*s, or its value if octal was meant",
+                                          node->text, (int)(len - zeros), c + zeros, (int)len, c);
+                c += len;
+        }
         return true;
 }
 
@@ -493,7 +509,7 @@ bool yaml_read_number(struct yaml_reader *reader, const struct yaml_node *node, 
                       uint64_t *ret_value) {
         const char *text = "";
 
-        if (!yaml_read_text(reader, node, &text))
+        if (!yaml_read_text(reader, node, &text) || !yaml_check_decimal(reader, node, text))
                 return false;
         if (!yaml_parse_digits(text, strlen(text), ret_value))
                 return yaml_error(reader, node, "'%.64s' must be a number from %" PRIu64 " to %" PRIu64, text, min,
@@ -509,7 +525,7 @@ bool yaml_read_size(struct yaml_reader *reader, const struct yaml_node *node, ui
         uint64_t value = 0;
         size_t len;
 
-        if (!yaml_read_text(reader, node, &text))
+        if (!yaml_read_text(reader, node, &text) || !yaml_check_decimal(reader, node, text))
                 return false;
         len = strlen(text);
         unit = len > 1 ? strchr(units, text[len - 1]) : NULL;
@@ -530,7 +546,7 @@ bool yaml_read_duration(struct yaml_reader *reader, const struct yaml_node *node
         const char *text = "";
         size_t len;
 
-        if (!yaml_read_text(reader, node, &text))
+        if (!yaml_read_text(reader, node, &text) || !yaml_check_decimal(reader, node, text))
                 return false;
         len = strlen(text);
         if (len > 2 && strcmp(text + len - 2, "ms") == 0) {

@@ -109,7 +109,7 @@ static int find_target(struct copy_tree *tree, const struct place *to, bool slas
                 state->target = -1;
                 if (slashes && !stat_is_directory(&tree->source_stat))
                         return copy_failed(ret, ENOTDIR);
-                return 0;
+                return copy_check_new_name(tree, &parent, tree->target_name, true, tree->writer, ret);
         }
         if (state->target < 0) {
                 r = state->target;

@@ -910,7 +910,6 @@ static int link_met_guarded(struct sys_op *op, struct place *place, const char *
 
         if (n < 0 || (size_t)n >= sizeof(path))
                 return op_failed(op, ENAMETOOLONG);
-        place->followed = true;
         if (guarded_pin(op, place, PIN_OBJECT, true, path, 0) >= 0)
                 guard_check_names(op, place, 0);
         wear(op, op->identity); /* with which the walk goes on */

@@ -6,6 +6,7 @@
 #ifndef FSOP_FAIL_CALLS_H
 #define FSOP_FAIL_CALLS_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -115,6 +116,12 @@ FAILING(int, ioctl, (int fd, unsigned long request, void *argument), fd, request
 FLUSHING(fsync)
 FLUSHING(fdatasync)
 FLUSHING(syncfs)
+
+struct dirent64 *__real_readdir64(DIR *dir);
+struct dirent64 *__wrap_readdir64(DIR *dir);
+struct dirent64 *__wrap_readdir64(DIR *dir) {
+        return !calls_of_identity && calls_next(-1) ? NULL : __real_readdir64(dir);
+}
 
 int __real_posix_fadvise64(int fd, off_t offset, off_t length, int advice);
 int __wrap_posix_fadvise64(int fd, off_t offset, off_t length, int advice);

@@ -181,6 +181,8 @@ const struct support *sys_support(uint32_t *ret_n) {
         return NULL;
 }
 
+const uint32_t sys_device_major_max = UINT32_MAX, sys_device_minor_max = UINT32_MAX;
+
 const char *sys_platform(void) {
         return "Fake 1";
 }
@@ -275,8 +277,9 @@ unsigned service_take_requests(void) {
         return requests;
 }
 
-int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
-        (void)ret_fds, (void)fds_max;
+int service_inherited_sockets(struct service_socket *ret_sockets, uint32_t sockets_max, const char **ret_why) {
+        (void)ret_sockets, (void)sockets_max;
+        *ret_why = NULL;
         return 0;
 }
 

@@ -300,7 +300,7 @@ START_TEST(who_is_gone_while_not_read_from_is_seen) {
         sys.slow = true;
         fake_engine_run_inline(server.engine, false);
         send_stats(session, 10, 1);
-        ck_assert_uint_eq(session->hello_deadline_ms, 0);
+        ck_assert_int_eq(session->deadline_kind, DEADLINE_NONE);
         for (int i = 0; i < 2; i++)
                 send_to(&session->receive, &ping, NULL, 0);
         rounds();
@@ -308,8 +308,8 @@ START_TEST(who_is_gone_while_not_read_from_is_seen) {
         ck_assert(!session->receiving);
         ck_assert_uint_eq(session->n_tasks, 1);
         for (int i = 0; i < 3; i++) {
-                ck_assert_ptr_eq(server.hello_first, session);
-                ck_assert_uint_eq(session->hello_deadline_ms, server.now_ms + 1000);
+                ck_assert_ptr_eq(server.deadlines[DEADLINE_LOOK].first, session);
+                ck_assert_uint_eq(session->deadline_ms, server.now_ms + 1000);
                 server.now_ms += 1000;
                 session_expire(session);
                 rounds();
