@@ -132,7 +132,7 @@ void sys_release(struct sys_op *op) {
         sys.pinned--;
 }
 
-uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[2]) {
+uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[4]) {
         (void)op;
         if (sys.large)
                 ret_fds[0] = fake_fd_open(NULL);

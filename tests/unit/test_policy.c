@@ -196,6 +196,8 @@ static const struct {
         {"rules:\n" FULL_DENY "    exclude: /srv/build/x\n", "/p/a.yaml:7:5", "'exclude' cannot stand in a deny"},
         {"rules:\n  - {name: a, effect: allow, ops: [stat, chwon]}\n", "/p/a.yaml:2:42",
          "unknown operation 'chwon'; did you mean 'chown'?"},
+        {"rules:\n  - {name: a, effect: allow, ops: mv}\n", "/p/a.yaml:2:35",
+         "unknown operation 'mv'; did you mean 'rename'?"},
         {"rules:\n  - {name: a, effect: allow, ops: xatr}\n", "/p/a.yaml:2:35",
          "unknown operation 'xatr'; did you mean 'xattr'?"},
         {"rules:\n  - {name: a, effect: allow, ops: everything}\n", "/p/a.yaml:2:35",

@@ -97,7 +97,7 @@ static void check_deed(const char *when, unsigned i) {
 static void check_job(const char *when) {
         struct stat st;
 
-        if (outcomes->job_done &&
+        if (outcomes->job == FSOP_JOB_DONE &&
             (!is_the_same("tree/w/copy/a", TREE_FILE) || !is_the_same("tree/w/copy/d/b", TREE_FILE)))
                 complain("%s: the job says done, and its copy is not", when);
         if (lstat(path_of("tree/w/copy"), &st) == 0 && st.st_uid != inject.client_uid)
@@ -110,6 +110,7 @@ static void check_job(const char *when) {
 bool checks_all_succeeds(const char *when) {
         unsigned before = inject.failures;
 
+        deeds_end_jobs(when);
         deeds_do(when, PATIENCE_MS);
         for (unsigned i = 0; i < n_deeds; i++) {
                 if (deeds[i].effect != NEVER && outcomes->of[i].code != 0)
@@ -117,8 +118,8 @@ bool checks_all_succeeds(const char *when) {
                                  deeds[i].at ? deeds[i].at : "", fsop_error_name(outcomes->of[i].code));
                 check_deed(when, i);
         }
-        if (!outcomes->job_done)
-                complain("%s: the job does not come to its end", when);
+        if (outcomes->job != FSOP_JOB_DONE)
+                complain("%s: the job is %s", when, outcomes->job ? fsop_job_state_name(outcomes->job) : "not taken");
         check_job(when);
         return inject.failures == before;
 }

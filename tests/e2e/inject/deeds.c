@@ -177,12 +177,40 @@ static void do_job(unsigned patience_ms) {
                 if (ask(FSOP_VERB_JOB_SHOW, FSOP_AS_AUTO, NULL, NULL, &about, &result) == 0 && result)
                         state = result->value.job.jobs[0].state;
         }
-        shared->job_done = state == FSOP_JOB_DONE;
+        shared->job = state;
         if (state != FSOP_JOB_DONE && state != FSOP_JOB_FAILED)
                 ask(FSOP_VERB_JOB_CANCEL, FSOP_AS_AUTO, NULL, NULL, &about, &result);
 }
 
-static void be_client(unsigned job_ms) {
+static bool has_ended_job(const struct fsop_job_info *job) {
+        return job->state == FSOP_JOB_DONE || job->state == FSOP_JOB_FAILED || job->state == FSOP_JOB_CANCELLED;
+}
+
+/* One after the other is given up, or forgotten when it has ended, until there are none. */
+static void end_jobs(unsigned job_ms) {
+        const struct fsop_result *result;
+
+        for (unsigned began = now_ms(); now_ms() - began < job_ms;) {
+                struct fsop_job_args about = {.size = sizeof(about)};
+
+                if (ask(FSOP_VERB_JOB_LIST, FSOP_AS_AUTO, NULL, NULL, NULL, &result) < 0 || !result ||
+                    result->value.job.n_jobs == 0)
+                        break;
+                about.id = result->value.job.jobs[0].id;
+                if (ask(has_ended_job(&result->value.job.jobs[0]) ? FSOP_VERB_JOB_FORGET : FSOP_VERB_JOB_CANCEL,
+                        FSOP_AS_AUTO, NULL, NULL, &about, &result) < 0)
+                        pause_ms(1);
+        }
+}
+
+static void do_all(unsigned job_ms) {
+        for (unsigned i = 0; i < n_deeds && !is_stuck(); i++)
+                do_deed(i);
+        if (!is_stuck())
+                do_job(job_ms);
+}
+
+static void be_client(void) {
         gid_t group = CLIENT_GROUP;
 
         if (syscall(SYS_setgroups, 1, &group) < 0 ||
@@ -190,26 +218,31 @@ static void be_client(unsigned job_ms) {
             syscall(SYS_setresuid, inject.client_uid, inject.client_uid, inject.client_uid) < 0)
                 _exit(1);
         alarm(600);
-        for (unsigned i = 0; i < n_deeds && !is_stuck(); i++)
-                do_deed(i);
-        if (!is_stuck())
-                do_job(job_ms);
-        shared->finished = true;
-        _exit(0);
 }
 
-void deeds_do(const char *when, unsigned job_ms) {
+static void by_client(const char *when, void (*work)(unsigned job_ms), unsigned job_ms) {
         pid_t pid;
         int status;
 
-        scene_prepare();
-        memset(shared, 0, sizeof(*shared));
         fflush(stdout);
         pid = fork();
-        if (pid == 0)
-                be_client(job_ms);
-        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0 || !outcomes->finished)
+        if (pid == 0) {
+                be_client();
+                work(job_ms);
+                _exit(0);
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
                 complain("%s: the client did not come to its end (%#x)", when, pid < 0 ? 0 : (unsigned)status);
+}
+
+void deeds_end_jobs(const char *when) {
+        by_client(when, end_jobs, PATIENCE_MS);
+}
+
+void deeds_do(const char *when, unsigned job_ms) {
+        scene_prepare();
+        memset(shared, 0, sizeof(*shared));
+        by_client(when, do_all, job_ms);
 }
 
 int deeds_begin(void) {

@@ -130,8 +130,7 @@ struct outcome {
 /* What came of all, in memory that the client shares. */
 struct outcomes {
         struct outcome of[DEEDS_MAX];
-        bool job_done;
-        bool finished;
+        enum fsop_job_state job; /* 0: it was not even answered */
 };
 
 extern const struct deed deeds[];
@@ -140,6 +139,8 @@ extern const struct outcomes *outcomes; /* of the last deeds_do() */
 
 int deeds_begin(void); /* 0, or -1 without memory */
 
+/* Gives up the client's jobs: one that a daemon has taken up again works where the next deeds do. */
+void deeds_end_jobs(const char *when);
 /* All deeds and a job, which has job_ms to come to its end, by a client of its own. */
 void deeds_do(const char *when, unsigned job_ms);
 
