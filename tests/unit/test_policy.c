@@ -460,10 +460,10 @@ static bool is_same_as(struct policy *before) {
 START_TEST(the_same_again) {
         static const char rule[] = "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: chown, "
                                    "chown-to: ['bob:*']}\n";
-        static const char *const others[] = {"rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: "
+        static const char *const others[] = {"rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/other, ops: "
+                                             "chown, chown-to: ['bob:*']}\n", /* as long as what comes before */
+                                             "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: "
                                              "chown, chown-to: ['root:*']}\n",
-                                             "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/other, ops: "
-                                             "chown, chown-to: ['bob:*']}\n", /* as long */
                                              RULE("r"), ""};
         struct policy *first;
 
