@@ -198,6 +198,31 @@ START_TEST(descriptors_that_are_read) {
 }
 END_TEST
 
+/* Nor does it count twice in what follows of its batch; and as many may be on their way, no handle is opened either. */
+START_TEST(descriptors_of_two_windows) {
+        struct operation ops[TASK_WINDOW_OPS + 1], open_op = {.verb = FSOP_VERB_OPENDIR, .at = at("/home/d")};
+
+        start(CALLER_UID);
+        config->limits.descriptors_per_uid = 2;
+        kit_is_unread = true;
+        for (uint32_t i = 0; i <= TASK_WINDOW_OPS; i++)
+                ops[i] = stat_op("/home/f");
+        ops[0] = ops[TASK_WINDOW_OPS] = (struct operation){
+                .verb = FSOP_VERB_OPEN_FD, .as = FSOP_AS_CALLER, .at = at("/home/f"), .args.open = {.read = true}};
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, TASK_WINDOW_OPS + 1);
+        rounds();
+        answered_once(TASK_WINDOW_OPS + 1);
+        ck_assert_int_eq(got.results[0].error.code, 0);
+        ck_assert_int_eq(got.results[TASK_WINDOW_OPS].error.code, 0);
+        ck_assert_uint_eq(session->account->fds, 2);
+        send_batch(2, FSOP_BATCH_PARALLEL, &open_op, 1);
+        rounds();
+        ck_assert_int_eq(got.results[0].error.code, FSOP_EMFILE);
+        kit_is_unread = false;
+        stop();
+}
+END_TEST
+
 /* A daemon that stops waits for no reader, and owes nothing to whoever has other connections. */
 START_TEST(descriptors_that_nobody_reads_at_the_end) {
         struct operation op = {
@@ -279,7 +304,8 @@ START_TEST(descriptors_do_not_wait_behind_a_watch) {
 }
 END_TEST
 
-/* Nor are answers that nobody reads: the client may be gone, and what it passed be its own end. Whoever reads has time again. */
+/* Nor are answers that nobody reads: the client may be gone, and what it passed be its own end. Whoever reads has time
+ * again. */
 START_TEST(descriptors_do_not_wait_for_a_reader) {
         static const uint8_t much[1500];
         struct operation ops[640];
@@ -359,6 +385,7 @@ int main(void) {
         tcase_add_test(tcase, descriptors_that_nobody_reads_are_counted);
         tcase_add_test(tcase, descriptors_that_nobody_reads_at_the_end);
         tcase_add_test(tcase, descriptors_that_are_read);
+        tcase_add_test(tcase, descriptors_of_two_windows);
         tcase_add_test(tcase, descriptors_do_not_wait_for_ever);
         tcase_add_test(tcase, descriptors_do_not_wait_behind_a_watch);
         tcase_add_test(tcase, descriptors_do_not_wait_for_a_reader);
