@@ -145,6 +145,41 @@ exits 5 "… into a directory" as_nobody fsop --as elevated cp -r -T "$tree/mine
 equal "… all but that" "other" "$(ls "$kept/dir" | grep -x -e none -e other)"
 exits 0 "what is denied something else" as_nobody fsop --as elevated touch "$tree/way/not"
 rm "$kept/not"
+# The owner of the directory around an excluded name has so many stand there in turn that no more are remembered: what root puts there
+# then is kept out with the whole directory of his, and nothing else is. What is removed is no reason for it.
+crowd=$tree/crowd
+mkdir "$crowd" "$crowd/beside"
+touch "$crowd/beside/file"
+chown nobody "$crowd"
+write_policy rules <<POLICY
+rules:
+  - {name: tree, effect: allow, user: [nobody], path: $tree, exclude: [$crowd/secret], ops: all, chown-to: ["nobody:*", "root:*"]}
+POLICY
+in_turn() { # NUMBER NAME: so many
+        local i
+        for ((i = 0; i < $1; i++)); do
+                mkdir "$crowd/secret"
+                echo root >"$crowd/secret/file"
+                exec_quietly fsop policy reload
+                known
+                as_nobody mv "$crowd/secret" "$crowd/$2.$i"
+                [ "$2" != removed ] || rm -r "$crowd/$2.$i"
+        done
+        exec_quietly fsop policy reload
+        known
+}
+exec_quietly() { "$@" >/dev/null || fail "$*"; }
+in_turn 66 removed
+exits 0 "directories that were removed are forgotten" as_nobody fsop --as elevated chown nobody "$crowd/beside/file"
+in_turn 64 away
+exits 0 "as many as are remembered" as_nobody fsop --as elevated chown root "$crowd/beside/file"
+in_turn 2 more
+for place in away.0 away.63 more.0 more.1; do
+        refused "excluded, one of too many" "$crowd/$place/file" "$crowd/$place/file"
+done
+refused "what lies beside them" "$crowd/beside/file" "$crowd/beside/file"
+contains "the log says so" "stood at $crowd/secret in turn" "$(cat "$daemon_log")"
+known
 
 # A client passes its own end of the connection along with what has no end, and is gone.
 helper undead

@@ -163,7 +163,7 @@ START_TEST(wherever_it_was_moved) {
 
         scene_mkdir("tree/kept", 0, 0700);
         ck_assert_int_eq(directory_open(scene_path("tree/kept"), &directory), 0);
-        directory_mark(&directory, &mark);
+        directory_mark(scene_path("tree/kept"), &directory, &mark);
         directory_close(&directory);
         if (mark.handle_bytes == 0) {
                 scene_skip("this filesystem gives no handles");

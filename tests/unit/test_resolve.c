@@ -435,7 +435,7 @@ START_TEST(large_objects_are_taken) {
         scene_chown("tree/large", NOBODY, NOBODY);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct request *request = request_new(FSOP_VERB_CHMOD, cases[i].is_base ? "" : scene_path(cases[i].path));
-                os_fd base = open(scene_path(cases[i].path), O_PATH | O_CLOEXEC), fds[2];
+                os_fd base = open(scene_path(cases[i].path), O_PATH | O_CLOEXEC), fds[4];
 
                 if (cases[i].is_base)
                         request_base(&request->sys.at, base);

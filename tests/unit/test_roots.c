@@ -456,6 +456,116 @@ START_TEST(exclusions_that_were_renamed) {
 }
 END_TEST
 
+static struct fake_directory *fake_at(const char *path) {
+        int i = fake_directory_find(path);
+
+        ck_assert_int_ge(i, 0);
+        return &fake_directories[i];
+}
+
+static const struct guard *open_anew(uint64_t now_ms) {
+        const struct guard *guard;
+        struct root *root;
+
+        roots_tick(roots, now_ms, true);
+        root = acquire(policy->rules[0], 0, &builder);
+        ck_assert_int_eq(root_open(root), 0);
+        guard = guard_for(root, &builder, STAT);
+        root_release(root);
+        return guard;
+}
+
+/* What stands at /srv/build/own/keep goes elsewhere N times, another comes in its place. */
+static void take_turns(unsigned n, bool remove, bool strangers) {
+        for (unsigned i = 0; i < n; i++) {
+                struct fake_directory *keep = fake_at("/srv/build/own/keep");
+                unsigned number = (unsigned)(keep - fake_directories);
+
+                open_anew(1000);
+                if (remove) { /* the next has its number again */
+                        keep->generation++;
+                        continue;
+                }
+                snprintf(keep->path, sizeof(keep->path), "/srv/build/away.%u", number);
+                fake_directory_add("/srv/build/own/keep", 0)->strangers = strangers;
+        }
+        open_anew(1000);
+}
+
+#define CROWD "rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/own/keep, ops: all}\n"
+
+static void load_crowd(bool strangers) {
+        load_roots(CROWD);
+        fake_directory_add("/srv/build/own", 0);
+        fake_directory_add("/srv/build/own/keep", 0)->strangers = strangers;
+}
+
+START_TEST(exclusions_in_turn) {
+        struct policy *old_policy;
+        struct roots *old_roots;
+
+        load_crowd(false);
+        take_turns(63, false, false);
+        ck_assert(!excludes(open_anew(1000), "/srv/build/own"));
+        take_turns(1, false, false); /* the 65th is one too many */
+        ck_assert(excludes(open_anew(1000), "/srv/build/own"));
+        ck_assert(excludes(open_anew(1000), "/srv/build/own/keep"));
+        for (unsigned reload = 0; reload < 2; reload++) {
+                old_policy = policy;
+                old_roots = roots;
+                policy = NULL;
+                roots = NULL;
+                load_roots(CROWD);
+                roots_inherit(roots, old_roots);
+                roots_unref(old_roots);
+                policy_unref(old_policy);
+                ck_assert(excludes(open_anew(1000), "/srv/build/own"));
+        }
+}
+END_TEST
+
+START_TEST(exclusions_that_were_removed) {
+        load_crowd(false);
+        take_turns(70, true, false);
+        ck_assert(!excludes(open_anew(1000), "/srv/build/own"));
+        strcpy(fake_at("/srv/build/own/keep")->path, "/srv/build/last"); /* which has the number of all before */
+        ck_assert(excludes(open_anew(1000), "/srv/build/last"));
+}
+END_TEST
+
+/* Two rules have seen what had the same number one after the other, whichever of them is given up first. */
+START_TEST(exclusions_with_one_number) {
+        load_roots("rules:\n"
+                   "  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n"
+                   "  - {name: b, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n");
+        for (unsigned first = 0; first < 2; first++) {
+                struct fake_directory *keep = fake_at("/srv/build/keep");
+
+                for (unsigned i = 0; i < 2; i++) {
+                        struct root *root = acquire(policy->rules[i ^ first], 0, &builder);
+
+                        keep->generation++;
+                        ck_assert_int_eq(root_open(root), 0);
+                        root_release(root);
+                }
+                strcpy(keep->path, "/srv/build/last");
+                ck_assert(excludes(open_anew(1000), "/srv/build/last"));
+                strcpy(keep->path, "/srv/build/keep");
+                roots_tick(roots, 1000, true);
+        }
+}
+END_TEST
+
+START_TEST(exclusions_of_strangers) {
+        load_crowd(true);
+        take_turns(68, false, true);
+        ck_assert(!excludes(open_anew(1000), "/srv/build/own")); /* of which he owns nothing */
+        fake_at("/srv/build/own/keep")->strangers = false;
+        take_turns(1, false, false);
+        ck_assert(excludes(open_anew(1000), "/srv/build/own"));
+}
+END_TEST
+
 START_TEST(all_roots_at_once) {
         struct root **all;
         uint32_t n;
@@ -579,6 +689,10 @@ int main(void) {
         tcase_add_test(tcase, incomplete_roots_are_opened_again_soon);
         tcase_add_test(tcase, names_that_are_reserved);
         tcase_add_test(tcase, exclusions_that_were_renamed);
+        tcase_add_test(tcase, exclusions_in_turn);
+        tcase_add_test(tcase, exclusions_that_were_removed);
+        tcase_add_test(tcase, exclusions_with_one_number);
+        tcase_add_test(tcase, exclusions_of_strangers);
         tcase_add_test(tcase, all_roots_at_once);
         tcase_add_test(tcase, roots_outlive_their_policy);
         tcase_add_test(tcase, account);

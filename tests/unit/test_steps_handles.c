@@ -166,7 +166,7 @@ START_TEST(descriptors_that_nobody_reads_are_counted) {
         ck_assert_uint_eq(kit_shut, 1);
         ck_assert_uint_eq(account->fds, 1);
         kit_is_unread = false;
-        session_expire(server.hello_first);
+        session_expire(server.deadlines[DEADLINE_LOOK].first);
         rounds();
         ck_assert_ptr_null(server.sessions);
         stop();
@@ -257,13 +257,13 @@ START_TEST(descriptors_do_not_wait_for_ever) {
 
         start(CALLER_UID);
         fd = fake_fd_open(NULL);
-        ck_assert_ptr_null(server.hello_first);
+        ck_assert_ptr_null(server.deadlines[DEADLINE_FDS].first);
         fake_engine_receive(&session->receive, part, sizeof(part), &fd, 1);
         rounds();
-        ck_assert_ptr_eq(server.hello_first, session);
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].first, session);
         connect_as(CALLER_UID + 1); /* whose Hello, which comes sooner, did not wait behind it */
-        ck_assert_ptr_eq(server.hello_first, session);
-        ck_assert_ptr_eq(server.hello_last, session);
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].first, session);
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].last, session);
         session_expire(session);
         rounds();
         ck_assert_uint_eq(got.failures, 1);
@@ -288,13 +288,13 @@ START_TEST(descriptors_do_not_wait_behind_a_watch) {
         fake_engine_receive(&session->receive, part, sizeof(part), &fd, 1);
         session_end_round(session);
         ck_assert_uint_eq(session->n_tasks, 1);
-        ck_assert_ptr_null(server.hello_first);
+        ck_assert_ptr_null(server.deadlines[DEADLINE_FDS].first);
         task_park(&session->tasks->ops[0], is_not_called_back);
         session_end_round(session);
-        ck_assert_ptr_null(server.hello_first); /* one of the two is the engine's */
+        ck_assert_ptr_null(server.deadlines[DEADLINE_FDS].first); /* one of the two is the engine's */
         session->tasks->pending--;
         session_end_round(session);
-        ck_assert_ptr_eq(server.hello_first, session);
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].first, session);
         session->tasks->ops[0].on_cancel = NULL;
         session->tasks->n_parked = 0;
         fake_engine_run_inline(server.engine, true);
@@ -322,14 +322,14 @@ START_TEST(descriptors_do_not_wait_for_a_reader) {
         rounds();
         ck_assert_uint_eq(session->n_tasks, 1);
         ck_assert(session->sending);
-        ck_assert_ptr_eq(server.hello_first, session);
-        deadline_ms = session->hello_deadline_ms;
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].first, session);
+        deadline_ms = session->deadline_ms;
         ck_assert_uint_eq(deadline_ms, server.now_ms + 60000);
         server.now_ms = fake_now_ms += 1000;
         ck_assert(read_send());
         rounds();
         ck_assert_uint_eq(session->n_tasks, 1);
-        ck_assert_uint_eq(session->hello_deadline_ms, deadline_ms + 1000);
+        ck_assert_uint_eq(session->deadline_ms, deadline_ms + 1000);
         session_expire(session);
         ck_assert_int_ne(session->state, SESSION_OPEN);
         client_reads = true;
