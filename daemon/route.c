@@ -152,7 +152,8 @@ bool route_is_big(const struct sys_op *op) {
         }
 }
 
-/* Whether the kernel takes the lock of a file or directory for it, that of a directory for its names. */
+/* Whether the kernel takes the lock of a file or directory for it, that of a directory for its names. What is opened for writing may
+ * lose its set-id bits first. */
 static bool takes_lock(const struct operation *op) {
         switch (op->verb) {
         case FSOP_VERB_STAT:
@@ -165,7 +166,7 @@ static bool takes_lock(const struct operation *op) {
                 return false;
         case FSOP_VERB_OPEN:
         case FSOP_VERB_OPEN_FD:
-                return op->args.open.truncate || op->args.open.create.create;
+                return op->args.open.write || op->args.open.append || op->args.open.truncate || op->args.open.create.create;
         default:
                 return true;
         }
@@ -174,7 +175,7 @@ static bool takes_lock(const struct operation *op) {
 /* ---- the decision ------------------------------------------------------------------------------------------------ */
 
 static bool is_quick(const struct place *place) {
-        return place->fs == FS_LOCAL && !place->base_is_client_fd && !place->demoted;
+        return !place_is_far(place) && !place->demoted;
 }
 
 static bool has_two_ends(const struct operation *op) {
@@ -200,7 +201,8 @@ enum route route_of(const struct routes *routes, const struct sys_op *op) {
         case CONFIG_ROUTES_AUTO:
                 break;
         }
-        if (route == ROUTE_INLINE && routes->locks_may_be_kept && takes_lock(op->op))
+        /* The ring has few threads that wait, for all users together, and nobody counts whose they are. */
+        if (routes->locks_may_be_kept && takes_lock(op->op))
                 return ROUTE_POOL;
         return route;
 }

@@ -178,7 +178,7 @@ static int open_source(struct copy_tree *tree, struct copy_work *work) {
 void copy_work_open(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
         int r;
 
-        if (!dir->place && copy_check_reach(tree, dir->path, work->file->name, &work->file->error) < 0) {
+        if (!dir->place && copy_check_reach(tree, dir, work->file->name, &work->file->error) < 0) {
                 set_failed(work);
                 return;
         }

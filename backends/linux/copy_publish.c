@@ -146,7 +146,7 @@ void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file
 
 /* What the source is, for comparing; and that it is what is meant by a further link. */
 static int look_at_source(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file, struct fsop_stat *ret_from) {
-        int r = copy_check_reach(tree, dir->path, file->name, &file->error);
+        int r = copy_check_reach(tree, dir, file->name, &file->error);
 
         if (r >= 0)
                 r = copy_wear(tree->reader, &file->error);

@@ -132,7 +132,7 @@ void sys_release(struct sys_op *op) {
         sys.pinned--;
 }
 
-uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[2]) {
+uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[4]) {
         (void)op;
         if (sys.large)
                 ret_fds[0] = fake_fd_open(NULL);
@@ -153,8 +153,11 @@ bool sys_socket_is_gone(os_fd socket) {
         return kit_is_gone;
 }
 
+unsigned kit_shut;
+
 void sys_socket_shut(os_fd socket) {
         (void)socket;
+        kit_shut++;
 }
 
 bool sys_is_large(os_fd fd) {
@@ -180,6 +183,8 @@ const struct support *sys_support(uint32_t *ret_n) {
         *ret_n = 0;
         return NULL;
 }
+
+const uint32_t sys_device_major_max = UINT32_MAX, sys_device_minor_max = UINT32_MAX;
 
 const char *sys_platform(void) {
         return "Fake 1";
@@ -265,6 +270,9 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
         return 0;
 }
 
+void service_stop(void) {
+}
+
 unsigned service_take_requests(void) {
         unsigned requests = kit_requests;
 
@@ -272,8 +280,9 @@ unsigned service_take_requests(void) {
         return requests;
 }
 
-int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
-        (void)ret_fds, (void)fds_max;
+int service_inherited_sockets(struct service_socket *ret_sockets, uint32_t sockets_max, const char **ret_why) {
+        (void)ret_sockets, (void)sockets_max;
+        *ret_why = NULL;
         return 0;
 }
 

@@ -203,6 +203,10 @@ START_TEST(locks_that_may_be_kept_are_for_workers) {
         ck_assert_int_eq(route(FSOP_VERB_OPEN, FS_LOCAL), ROUTE_INLINE);
         op.args.open.create.create = true;
         ck_assert_int_eq(route(FSOP_VERB_OPEN, FS_LOCAL), ROUTE_POOL);
+        op.args.open = (struct open_args){.write = true}; /* set-id bits go first */
+        ck_assert_int_eq(route(FSOP_VERB_OPEN, FS_LOCAL), ROUTE_POOL);
+        sys_op.at.in_memory = false; /* what the ring's few threads wait for is others' wait, too */
+        ck_assert_int_eq(route(FSOP_VERB_WRITE, FS_LOCAL), ROUTE_POOL);
         ck_assert(!routes_try_leaf(&routes));
         routes.choice = CONFIG_ROUTES_INLINE;
         ck_assert_int_eq(route(FSOP_VERB_CHOWN, FS_LOCAL), ROUTE_INLINE);
