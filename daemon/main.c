@@ -144,7 +144,7 @@ static int run_with_config(const struct arguments *args, bool private_service) {
         int status = 1;
 
         if (config_load(args->config, private_service, &config, &error) < 0) {
-                fprintf(stderr, "fsopd: %s\n", error ? error : "out of memory");
+                fprintf(stderr, "%s\n", error ? error : "fsopd: out of memory");
                 free(error);
                 return 1;
         }

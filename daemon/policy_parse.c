@@ -304,6 +304,17 @@ static size_t op_words(const char **words) {
         return n;
 }
 
+/* What the command line calls otherwise. */
+static const char *op_of_command(const char *command) {
+        static const char *const pairs[][2] = {{"rm", "unlink"},     {"mv", "rename"},    {"ln", "links"},
+                                               {"touch", "utimens"}, {"mkfifo", "mknod"}, {"sync", "fsync"}};
+
+        for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+                if (strcmp(command, pairs[i][0]) == 0)
+                        return pairs[i][1];
+        return NULL;
+}
+
 static bool read_op_item(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         const char *words[OP_WORDS_MAX], *text, *suggestion;
         struct draft *draft = target;
@@ -318,7 +329,9 @@ static bool read_op_item(struct yaml_reader *reader, const struct yaml_node *nod
         }
         if (verb_from_name(text, strlen(text)) != FSOP_VERB_NONE)
                 return yaml_error(reader, node, "'%s' needs no rule and cannot stand in one", text);
-        suggestion = yaml_suggest(text, words, op_words(words));
+        suggestion = op_of_command(text);
+        if (!suggestion)
+                suggestion = yaml_suggest(text, words, op_words(words));
         if (suggestion)
                 return yaml_error(reader, node, "unknown operation '%.64s'; did you mean '%s'?", text, suggestion);
         return yaml_error(reader, node,

@@ -153,10 +153,20 @@ static bool out_of_memory(struct yaml_reader *reader) {
         return yaml_error(reader, NULL, "out of memory");
 }
 
+/* The two that everybody makes: libyaml's words for them help nobody. */
+static const char *hint_for(const char *problem, const char *context) {
+        if (strcmp(problem, "found character that cannot start any token") == 0)
+                return "; lines begin with spaces, not tabs, and a value that begins with %, @ or ` must be quoted";
+        if (strcmp(context, "while scanning an alias") == 0)
+                return "; a value that begins with * must be quoted";
+        return "";
+}
+
 /* Where an error that libyaml found is: its mark, or, for bytes it could not read, the offset counted out. */
 static bool parser_error(struct parse *parse, const char *data, size_t len) {
         yaml_parser_t *parser = &parse->parser;
-        const char *problem = parser->problem ? parser->problem : "not YAML";
+        const char *problem = parser->problem ? parser->problem : "not YAML",
+                   *context = parser->context ? parser->context : "";
         uint32_t line = (uint32_t)parser->problem_mark.line + 1, column = (uint32_t)parser->problem_mark.column + 1;
 
         if (parser->error == YAML_MEMORY_ERROR)
@@ -171,9 +181,8 @@ static bool parser_error(struct parse *parse, const char *data, size_t len) {
                         }
                 }
         }
-        if (parser->context)
-                return error_at(parse->reader, line, column, "%s, %s", problem, parser->context);
-        return error_at(parse->reader, line, column, "%s", problem);
+        return error_at(parse->reader, line, column, "%s%s%s%s", problem, *context ? ", " : "", context,
+                        hint_for(problem, context));
 }
 
 static struct yaml_node *node_new(struct parse *parse, enum yaml_kind kind) {
