@@ -213,7 +213,7 @@ struct place {
         const struct guard *guard;  /* NULL: as caller */
         os_fd base;                 /* start of a relative path; OS_FD_NONE: the reference root */
         bool base_is_object;        /* path is empty: base itself is meant */
-        bool base_is_client_fd;     /* base came from a client: may be anything, may hang */
+        bool base_is_client_fd;     /* base came from a client, or was opened below what did: may be anything, may hang */
         bool may_leave_base;        /* as caller, from a base: "..", absolute links and the like may lead out of it, because the
                                        caller sees the same tree as the reference (it is not foreign) */
         struct bytes path;          /* NUL-terminated (len does not count it) */
@@ -234,8 +234,13 @@ struct place {
         struct fsop_stat stat; /* of object: type, mode, nlink, uid, gid, ino, dev, size, mnt_id */
 };
 
+/* Whether to close what it has pinned may hang, too: it may be the last that is left of a filesystem whose server does not answer. */
+static inline bool place_is_far(const struct place *place) {
+        return place->fs != FS_LOCAL || place->base_is_client_fd;
+}
+
 /*
- * Parents that several operations of a batch share. Resolve and release use it, one thread at a time; run, on any thread, only
+ * Parents that several operations of a batch share: near ones (place_is_far). Resolve and release use it, one thread at a time; run, on any thread, only
  * marks it as stale when it may have changed what a path means. It borrows the paths and guards of the places that came
  * first: those must stay until it is cleared.
  */
@@ -324,9 +329,10 @@ void sys_release(struct sys_op *op);
 /*
  * Whoever closes the last descriptor of a removed file frees its blocks, and waits for that. So before sys_release the objects for which
  * that may take long can be taken from the operation: those that were large, and those that were held for so long that they may
- * have become it. They are the caller's to have closed by a worker. Returns how many. [any]
+ * have become it. And the last one on a filesystem that is not mounted any more ends that: those that are far (place_is_far), whose
+ * operation did not run. They are the caller's to have closed by a worker. Returns how many. [any]
  */
-uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[2]);
+uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[4]);
 #define SYS_SMALL_BLOCKS 2048u /* of 512 bytes: what is freed in one go */
 /* The same question about a descriptor on a local filesystem. [any] */
 bool sys_is_large(os_fd fd);

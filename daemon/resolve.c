@@ -122,7 +122,7 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
         place->path = location->path;
         if (location->kind != LOCATION_PATH) {
                 place->base = end->handle ? end->handle->fd : end->fd;
-                place->base_is_client_fd = !end->handle;
+                place->base_is_client_fd = !end->handle || end->handle->from_client;
                 place->may_leave_base = !o->task->session->peer.foreign;
         }
         if (verdict->kind == VERDICT_ELEVATED) {

@@ -175,7 +175,7 @@ static bool takes_lock(const struct operation *op) {
 /* ---- the decision ------------------------------------------------------------------------------------------------ */
 
 static bool is_quick(const struct place *place) {
-        return place->fs == FS_LOCAL && !place->base_is_client_fd && !place->demoted;
+        return !place_is_far(place) && !place->demoted;
 }
 
 static bool has_two_ends(const struct operation *op) {

@@ -676,6 +676,14 @@ static void run_held_tasks(struct session *session) {
         }
 }
 
+/* Whether more is to be read. WAITS: nothing of it can be begun now. */
+static bool wants_more(const struct session *session, bool waits) {
+        size_t len = buffer_len(&session->in);
+
+        return (!waits && may_begin(session)) || len < session->in_reserved ||
+               len < (session_has_room(session) || session->n_tasks > 0 ? IN_PAUSE_BYTES : 1);
+}
+
 /* Cuts what was kept, and begins or stops to read as what is left demands. */
 static void session_resume(struct session *session) {
         if (buffer_len(&session->in) > 0 && session->state != SESSION_CLOSED) {
@@ -691,9 +699,7 @@ static void session_resume(struct session *session) {
                 turns_queue_for_room(session);
         if (session->state != SESSION_HELLO && session->state != SESSION_OPEN)
                 return;
-        bool wanted = (may_begin(session) && !session->yielded) ||
-                      buffer_len(&session->in) < (session_has_room(session) || session->n_tasks > 0 ? IN_PAUSE_BYTES : 1) ||
-                      buffer_len(&session->in) < session->in_reserved;
+        bool wanted = wants_more(session, session->yielded);
         if (!session->receiving && !session->server->draining && wanted)
                 start_receiving(session);
         else if (session->receiving && !wanted)
@@ -808,10 +814,13 @@ static void session_bury(struct session *session) {
 }
 
 void session_end_round(struct session *session) {
-        if (session->yielded || turns_others_wait(session))
-                turns_queue(session);
-        else
+        if (!session->yielded && !turns_others_wait(session)) {
                 go_on(session);
+        } else {
+                turns_queue(session);
+                if (session->receiving && !wants_more(session, true)) /* its turn may be long in coming, and its client fast */
+                        session_drain(session);
+        }
         if (session->state == SESSION_OPEN)
                 watch(session);
         if (session->state != SESSION_CLOSED)

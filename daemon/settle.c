@@ -86,8 +86,8 @@ static void keep_for_client(struct task_op *o) {
 static void keep_opened(struct task_op *o) {
         struct session *session = o->task->session;
         const struct config_limits *limits = &session->server->config->limits;
-        struct handle like = {.fd = o->sys.opened, .directory = o->op->verb == FSOP_VERB_OPENDIR, .slow = o->sys.at.fs != FS_LOCAL,
-                              .account = session->account};
+        struct handle like = {.fd = o->sys.opened, .directory = o->op->verb == FSOP_VERB_OPENDIR,
+                              .from_client = o->sys.at.base_is_client_fd, .slow = place_is_far(&o->sys.at), .account = session->account};
         int code;
 
         if (o->sys.opened == OS_FD_NONE || o->sys.code != 0)
@@ -157,7 +157,7 @@ static void count_failure(struct task_op *o) {
 }
 
 static void release(struct task_op *o) {
-        os_fd large[2];
+        os_fd large[4];
         uint32_t n = sys_take_large(&o->sys, large);
 
         for (uint32_t i = 0; i < n; i++)

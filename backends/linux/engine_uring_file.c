@@ -259,19 +259,15 @@ unsigned uring_file_opcodes(uint8_t *opcodes, unsigned n) {
         return n;
 }
 
-static bool place_is_local(const struct place *place) {
-        return place->fs == FS_LOCAL && !place->base_is_client_fd;
-}
-
 bool uring_takes_file(struct uring *e, const struct io *io) {
         struct sys_op *op = io->u.op;
         enum fsop_verb verb = op->op->verb;
 
         if (io->chain || op->next || (io->flags & IO_POOL))
                 return false;
-        if ((unsigned)verb >= FSOP_VERB_LIMIT || !rows[verb].opcode || !place_is_local(&op->at))
+        if ((unsigned)verb >= FSOP_VERB_LIMIT || !rows[verb].opcode || place_is_far(&op->at))
                 return false;
-        if ((verb == FSOP_VERB_RENAME || verb == FSOP_VERB_LINK) && !place_is_local(&op->to))
+        if ((verb == FSOP_VERB_RENAME || verb == FSOP_VERB_LINK) && place_is_far(&op->to))
                 return false;
         if (!rows[verb].fits(op) || uring_personality(e, op->identity) < 0)
                 return false;

@@ -253,7 +253,7 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
         r = check_parent(op, place, ret_stat, flags);
         if (r < 0)
                 return r;
-        if (cacheable && (len > 0 || (place->guard != NULL && place->base == place->guard->root->fd)))
+        if (cacheable && !place_is_far(place) && (len > 0 || (place->guard != NULL && place->base == place->guard->root->fd)))
                 place->parent_borrowed = parents_keep(op->cache, place, len, (int)place->parent, ret_stat) || !opens;
         return 0;
 }
@@ -816,19 +816,26 @@ void sys_release(struct sys_op *op) {
         place_release(op, &op->to);
 }
 
-static uint32_t take_large(struct place *place, bool is_old, os_fd *ret_fd) {
-        if (place->object == OS_FD_NONE || place->object_borrowed || !(is_old || place->stat.blocks > SYS_SMALL_BLOCKS))
+static uint32_t take(os_fd *fd, bool wanted, os_fd *ret_fd) {
+        if (*fd == OS_FD_NONE || !wanted)
                 return 0;
-        *ret_fd = place->object;
-        place->object = OS_FD_NONE;
+        *ret_fd = *fd;
+        *fd = OS_FD_NONE;
         return 1;
 }
 
-uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[2]) {
-        bool is_old = op_is_old(op);
-        uint32_t n = take_large(&op->at, is_old, &ret_fds[0]);
+static uint32_t take_large(struct place *place, bool is_old, os_fd *ret_fds) {
+        bool waits = is_old || place_is_far(place);
+        uint32_t n = take(&place->object, !place->object_borrowed && (waits || place->stat.blocks > SYS_SMALL_BLOCKS), ret_fds);
 
-        return n + take_large(&op->to, is_old, &ret_fds[n]);
+        return n + take(&place->parent, !place->parent_borrowed && waits, ret_fds + n);
+}
+
+uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[4]) {
+        bool is_old = op_is_old(op);
+        uint32_t n = take_large(&op->at, is_old, ret_fds);
+
+        return n + take_large(&op->to, is_old, ret_fds + n);
 }
 
 /* ---- for runs ---------------------------------------------------------------------------------------------------- */

@@ -91,18 +91,25 @@ bool op_is_old(const struct sys_op *op) {
         return posix_coarse_ms() - op->since_ms >= PINNED_MS;
 }
 
-static void close_object(struct place *place) {
-        if (!place->object_borrowed)
-                sys_close(place->object);
-        place->object = OS_FD_NONE;
-        place->object_borrowed = false;
+/* Here, and not on the loop afterwards. */
+static void close_pins(struct sys_op *op, struct place *place) {
+        bool is_far = place_is_far(place);
+
+        if (is_far || op->last_use) {
+                if (!place->object_borrowed)
+                        sys_close(place->object);
+                place->object = OS_FD_NONE;
+                place->object_borrowed = false;
+        }
+        if (is_far && !place->parent_borrowed) {
+                sys_close(place->parent);
+                place->parent = OS_FD_NONE;
+        }
 }
 
 void op_end(struct sys_op *op) {
-        if (op->last_use) {
-                close_object(&op->at);
-                close_object(&op->to);
-        }
+        close_pins(op, &op->at);
+        close_pins(op, &op->to);
         if (op->cache != NULL && may_change_paths(op))
                 __atomic_store_n(&op->cache->stale, 1, __ATOMIC_RELEASE);
 }

@@ -132,7 +132,7 @@ void sys_release(struct sys_op *op) {
         sys.pinned--;
 }
 
-uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[2]) {
+uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[4]) {
         (void)op;
         if (sys.large)
                 ret_fds[0] = fake_fd_open(NULL);
@@ -153,8 +153,11 @@ bool sys_socket_is_gone(os_fd socket) {
         return kit_is_gone;
 }
 
+unsigned kit_shut;
+
 void sys_socket_shut(os_fd socket) {
         (void)socket;
+        kit_shut++;
 }
 
 bool sys_is_large(os_fd fd) {

@@ -247,6 +247,31 @@ START_TEST(what_is_excluded_and_lies_in_nothing) {
 }
 END_TEST
 
+/* How much is freed is known where it could be looked at, and else not taken for nothing. */
+START_TEST(sizes_that_cannot_be_looked_at) {
+        unsigned looked = 0, n = 0;
+        bool hit = true;
+
+        scene_mkdir("tree/d", NOBODY, 0755);
+        scene_file("tree/d/file", NOBODY, 0644, "text");
+        while (hit) {
+                struct request *request = request_new(FSOP_VERB_UNLINK, scene_path("tree/d/file"));
+
+                calls_fail(++n, EIO);
+                if (sys_resolve(&request->sys, 0) == 0) {
+                        ck_assert_uint_eq(request->sys.at.stat.size, request->sys.at.has_stat ? 4 : 0);
+                        looked += !request->sys.at.has_stat;
+                }
+                hit = calls_made >= n;
+                calls_fail(0, 0);
+                sys_release(&request->sys);
+                request_free(request);
+                identity_wear_service();
+        }
+        ck_assert_uint_eq(looked, 2); /* opened, and looked at */
+}
+END_TEST
+
 /* ---- traps
  * ----------------------------------------------------------------------------------------------------------- */
 
@@ -346,6 +371,7 @@ int main(void) {
         tcase_add_test(rest, who_may_cross_a_mount);
         tcase_add_test(rest, a_directory_that_was_moved_away);
         tcase_add_test(rest, what_is_excluded_and_lies_in_nothing);
+        tcase_add_test(rest, sizes_that_cannot_be_looked_at);
         tcase_add_test(rest, who_may_lay_a_trap);
         tcase_add_test(rest, who_was_faster);
         suite_add_tcase(suite, failing);

@@ -374,6 +374,33 @@ START_TEST(half_sent_frames_are_charged) {
 }
 END_TEST
 
+/* However fast its client is, and however long its turn is in coming. */
+START_TEST(who_waits_for_a_turn_is_not_read_on) {
+        static uint8_t data[40000];
+        struct operation op = {.verb = FSOP_VERB_PING, .args.ping = {data, sizeof(data)}};
+        struct session *other;
+        uint64_t id = 100;
+
+        start(CALLER_UID);
+        other = connect_as(CALLER_UID);
+        for (uint64_t stats = 10; stats < 60; stats++)
+                send_stats(session, stats, 20);
+        while (!other->pausing && id < 200) {
+                struct buffer frame = encode_batch(id++, &op, 1);
+
+                receive_some(other, &frame, 0, buffer_len(&frame));
+                buffer_fini(&frame);
+        }
+        ck_assert_uint_eq(id, 102); /* 64 KiB are enough to wait with */
+        ck_assert_uint_eq(got.batches[100], 0);
+        rounds();
+        ck_assert_uint_eq(got.batches[100], 1);
+        ck_assert_uint_eq(got.batches[101], 1);
+        ck_assert(other->receiving && !other->pausing);
+        stop();
+}
+END_TEST
+
 /* The last descriptors are for work in hand: neither a connection nor a handle gets one; and the log does not tell it
  * each time. */
 START_TEST(the_last_descriptors_are_kept) {
@@ -444,6 +471,7 @@ int main(void) {
         tcase_add_test(tests, a_cancel_does_not_wait);
         tcase_add_test(tests, who_is_gone_while_not_read_from_is_seen);
         tcase_add_test(tests, half_sent_frames_are_charged);
+        tcase_add_test(tests, who_waits_for_a_turn_is_not_read_on);
         tcase_add_test(tests, the_last_descriptors_are_kept);
         tcase_add_test(tests, status_is_by_user);
         suite_add_tcase(suite, tests);
