@@ -133,7 +133,7 @@ static void revoke_later(struct server *server) {
         server->next_deadline_ms = earlier(server->next_deadline_ms, then_ms);
 }
 
-int server_reload_policy(struct server *server, struct policy_report *ret_report) {
+static int reload_policy(struct server *server, struct policy_report *ret_report) {
         struct audit_record record = {.event = AUDIT_RELOAD};
         struct policy *policy = NULL;
         struct roots *roots = NULL;
@@ -163,6 +163,15 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
         jobs_policy_changed(server->jobs);
         log_line(LOG_LEVEL_NOTICE, "policy: %u rule%s", ret_report->n_rules, ret_report->n_rules == 1 ? "" : "s");
         return 0;
+}
+
+/* Whoever moved the audit file away must not lose what follows, whatever is wrong with the rules. */
+int server_reload(struct server *server, struct policy_report *ret_report) {
+        int code = reload_policy(server, ret_report);
+
+        if (audit_reopen(server->audit) < 0)
+                log_line(LOG_LEVEL_ERROR, "the audit log could not be opened anew; the old file is kept");
+        return code;
 }
 
 bool server_is_admin(const struct server *server, const struct peer *peer) {
@@ -219,10 +228,8 @@ static void reload(struct server *server) {
         struct policy_report report;
 
         service_notify("RELOADING=1");
-        server_reload_policy(server, &report);
+        server_reload(server, &report);
         policy_report_fini(&report);
-        if (audit_reopen(server->audit) < 0)
-                log_line(LOG_LEVEL_ERROR, "the audit log could not be opened anew; the old file is kept");
         service_notify("READY=1");
 }
 

@@ -205,6 +205,9 @@ void copy_work_open(struct copy_tree *tree, struct copy_dir *dir, struct copy_wo
 bool copy_work_create(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work); /* writer: an empty regular file */
 void copy_work_keep(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work);   /* keeper */
 void copy_work_close(struct copy_work *work);
+/* Removes what was made and is not to stay. False: it is left under its final name, which its directory must not be published with, so
+ * that the file has failed in a way that ends the run, for the next one to try again. Wears the writer. */
+bool copy_unmake(struct copy_tree *tree, const struct copy_dir *dir, const char *name, struct copy_file *file);
 /* The name that it is made under; and another try when that is taken: false, there is none. */
 void copy_work_name(struct copy_tree *tree, const struct copy_dir *dir, struct copy_work *work);
 bool copy_work_name_taken(struct copy_tree *tree, const struct copy_dir *dir, struct copy_work *work);

@@ -323,10 +323,18 @@ static bool frees(const struct operation *op, bool is_to) {
         return op->verb == FSOP_VERB_RENAME && is_to && !op->args.rename.no_replace && !op->args.rename.exchange;
 }
 
-/* How much that is: whoever sends the operation somewhere wants to know. */
+/*
+ * How much that is: whoever sends the operation somewhere wants to know. Only openat2 can say that a disk would have to be waited for,
+ * and takes a descriptor; where that does not matter one statx will do.
+ */
 static int look_at_freed(struct sys_op *op, struct place *place, unsigned flags) {
-        int fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
+        int fd;
 
+        if (!(flags & SYS_CACHED_ONLY) && is_plain_name(place->leaf)) {
+                place->has_stat = lookup_stat((int)place->parent, place->leaf, false, &place->stat) >= 0;
+                return 0;
+        }
+        fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
         if (fd == -EAGAIN)
                 return resolve_failed(op, place, -fd);
         if (fd < 0)

@@ -474,7 +474,9 @@ static bool is_same_as(struct policy *before) {
 START_TEST(the_same_again) {
         static const char rule[] = "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: chown, "
                                    "chown-to: ['bob:*']}\n";
-        static const char *const others[] = {"rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: "
+        static const char *const others[] = {"rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/other, ops: "
+                                             "chown, chown-to: ['bob:*']}\n", /* as long as what comes before */
+                                             "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: "
                                              "chown, chown-to: ['root:*']}\n",
                                              RULE("r"), ""};
         struct policy *first;
@@ -489,7 +491,7 @@ START_TEST(the_same_again) {
                 ck_assert(is_same_as(before));
                 ck_assert(policy_is_same(policy, first, &peer_bob));
         }
-        for (int i = 0; i < 3; i++) {
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
                 struct policy *before = policy_ref(policy);
 
                 ck_assert_int_eq(load_text(others[i]), 0);
@@ -524,6 +526,27 @@ START_TEST(the_same_text_of_somebody_else) {
                         same = is_same_as(before);
                         ck_assert_msg(!same, "text %d", i);
                 }
+}
+END_TEST
+
+/* A user who takes another's number may have been meant where nobody was. */
+START_TEST(the_same_text_of_each_other) {
+        static const char text[] = "rules:\n  - {name: r, effect: allow, user: [alice], path: /srv/build, ops: all}\n"
+                                   "  - {name: s, effect: allow, user: [bob], path: /srv/other, ops: all}\n";
+        struct fake_account *first = &fake_users[2], *second = &fake_users[3];
+        struct policy *before;
+        bool same;
+
+        *first = (struct fake_account){"carol", 1001};
+        ck_assert_int_eq(load_text(text), 0);
+        before = policy_ref(policy);
+        *first = (struct fake_account){"alice", 1002};
+        *second = (struct fake_account){"robert", 1003};
+        ck_assert_int_eq(load_text(text), 0);
+        *first = (struct fake_account){"alice", 1001};
+        *second = (struct fake_account){"bob", 1002};
+        same = is_same_as(before);
+        ck_assert(!same);
 }
 END_TEST
 
@@ -596,6 +619,7 @@ int main(void) {
         tcase_add_test(tcase, trailing_slash_of_a_path);
         tcase_add_test(tcase, the_same_again);
         tcase_add_test(tcase, the_same_text_of_somebody_else);
+        tcase_add_test(tcase, the_same_text_of_each_other);
         tcase_add_test(tcase, the_same_text_in_another_file);
         tcase_add_test(tcase, the_same_rules_of_a_user_with_another_name);
         suite_add_tcase(suite, tcase);

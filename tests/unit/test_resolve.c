@@ -373,7 +373,11 @@ START_TEST(what_an_unlink_removes_is_looked_at) {
         static const struct {
                 const char *path;
                 bool recursive, looked;
-        } cases[] = {{"tree/d/old", false, true}, {"tree/d/none", false, false}, {"tree/d/old", true, false}};
+                unsigned flags;
+        } cases[] = {{"tree/d/old", false, true, 0},
+                     {"tree/d/old", false, true, SYS_CACHED_ONLY},
+                     {"tree/d/none", false, false, 0},
+                     {"tree/d/old", true, false, 0}};
 
         scene_mkdir("tree/d", NOBODY, 0755);
         scene_file("tree/d/old", NOBODY, 0644, "xyz");
@@ -381,7 +385,7 @@ START_TEST(what_an_unlink_removes_is_looked_at) {
                 struct request *request = request_new(FSOP_VERB_UNLINK, scene_path(cases[i].path));
 
                 request->op.args.unlink.recursive = cases[i].recursive;
-                ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+                ck_assert_int_eq(sys_resolve(&request->sys, cases[i].flags), 0);
                 ck_assert_int_eq(request->sys.at.has_stat, cases[i].looked);
                 ck_assert_uint_eq(request->sys.at.stat.size, cases[i].looked ? 3 : 0);
                 sys_release(&request->sys);
