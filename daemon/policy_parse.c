@@ -16,7 +16,6 @@
 struct draft {
         struct policy *policy;
         struct rule *rule;
-        uint32_t unknown; /* subjects of the list at hand that do not exist */
 };
 
 static bool out_of_memory(struct yaml_reader *reader, const struct yaml_node *node) {
@@ -106,7 +105,6 @@ static bool read_subject(struct yaml_reader *reader, const struct yaml_node *nod
                 yaml_warning(reader, node, "%s '%s' %s: this deny is for everyone", kind, text,
                              policy_missing_because(code));
         } else {
-                draft->unknown++;
                 yaml_warning(reader, node, "%s '%s' %s: nobody is meant by it", kind, text,
                              policy_missing_because(code));
         }

@@ -51,8 +51,6 @@ static char *format_where(const char *file, uint32_t line, uint32_t column) {
 
 static void say_at(struct yaml_reader *reader, bool is_error, uint32_t line, uint32_t column, const char *format,
                    va_list args) {
-        if (is_error)
-                reader->n_errors++;
         reader->say(reader->userdata, is_error, format_where(reader->file, line, column), format_text(format, args));
 }
 

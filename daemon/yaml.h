@@ -38,7 +38,6 @@ struct yaml_reader {
         /* Is given both strings (malloc'd), NULL where there was no memory for them. */
         void (*say)(void *userdata, bool is_error, char *where, char *text);
         void *userdata;
-        unsigned n_errors;
         struct arena arena; /* the nodes and their texts */
 };
 
