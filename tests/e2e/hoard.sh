@@ -42,4 +42,13 @@ own_handles() { as_nobody fsop --json status | tr -d ' ' | grep -o '"own-handles
 none_held() { [ "$(own_handles)" = '"own-handles":0' ]; }
 wait_until "the handles are given back" none_held && ok "the handles are given back" || fail "the handles are given back" "$(own_handles)"
 exec 7>&-
+# Whoever waits for a turn is not read from without end.
+helper storm
+echo 5 >"/proc/$(serving_pid)/clear_refs"
+exits 0 "many connections send as fast as they can" "${nobody[@]}" "$bin/storm" "$socket" 190 3
+if [ -z "${FSOP_SANITIZE:-}" ]; then
+        peak=$(sed -n "s/^VmHWM:[[:space:]]*\([0-9]*\).*/\1/p" "/proc/$(serving_pid)/status")
+        echo "VmHWM: $peak kB, $output"
+        [ "$peak" -le 524288 ] && ok "little of it is kept" || fail "little of it is kept" "$peak kB"
+fi
 finish
