@@ -357,6 +357,9 @@ void sys_close(os_fd fd);
 bool sys_socket_is_read(os_fd socket);
 /* Whether the other end is gone: one that only sends no more, and still reads, is not. [any] */
 bool sys_socket_is_gone(os_fd socket);
+/* Of one just accepted: what its client sends as urgent comes in its turn. Else the kernel throws that away while the loop reads what
+ * is behind it, with the descriptors that it carries, and to close them may take as long as the client likes. [loop] */
+void sys_socket_accepted(os_fd socket);
 /* Neither end gets or sends any more; what was sent can still be read, and then the connection has ended. [any] */
 void sys_socket_shut(os_fd socket);
 /* What a descriptor that a client passed is good for. Never blocks: -FSOP_EACCES for one known to be on procfs; on a mount that was

@@ -13,7 +13,8 @@
 struct grave {
         struct io io;
         struct grave *next;
-        struct account *account;
+        struct account *account; /* among whose descriptors they count, or NULL */
+        uint32_t whose;          /* uid */
         uint32_t n_fds;
         os_fd fds[GRAVE_FDS];
 };
@@ -47,12 +48,12 @@ void graveyard_start(struct engine *engine) {
         graveyard.engine = engine;
 }
 
-void graveyard_bury(os_fd fd, struct account *account) {
+static void bury(os_fd fd, struct account *account, uint32_t whose) {
         struct grave *grave = graveyard.open;
 
         if (fd == OS_FD_NONE)
                 return;
-        while (grave && (grave->account != account || grave->n_fds == GRAVE_FDS))
+        while (grave && (grave->account != account || grave->whose != whose || grave->n_fds == GRAVE_FDS))
                 grave = grave->next;
         if (!grave) {
                 grave = calloc(1, sizeof(*grave));
@@ -61,12 +62,21 @@ void graveyard_bury(os_fd fd, struct account *account) {
                         return;
                 }
                 grave->account = account;
+                grave->whose = whose;
                 grave->next = graveyard.open;
                 graveyard.open = grave;
         }
         grave->fds[grave->n_fds++] = fd;
         if (account)
                 account->fds++;
+}
+
+void graveyard_bury(os_fd fd, struct account *account) {
+        bury(fd, account, account ? account->uid : WIRE_NOBODY);
+}
+
+void graveyard_bury_socket(os_fd fd, uint32_t whose) {
+        bury(fd, NULL, whose);
 }
 
 void graveyard_flush(void) {
@@ -76,7 +86,7 @@ void graveyard_flush(void) {
                 graveyard.open = grave->next;
                 grave->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = grave_done, .owner = grave};
                 grave->io.u.call = grave_close;
-                grave->io.whose = grave->account ? grave->account->uid : WIRE_NOBODY;
+                grave->io.whose = grave->whose;
                 graveyard.pending++;
                 graveyard.engine->ops->submit(graveyard.engine, &grave->io);
         }

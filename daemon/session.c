@@ -187,7 +187,7 @@ static void session_free(struct session *session) {
         for (uint32_t i = 0; i < session->n_in_fds; i++)
                 graveyard_bury(session->in_fds[i], session->account);
         /* descriptors may still lie in the socket's queue: closing it closes them, which may hang */
-        graveyard_bury(session->fd, NULL);
+        graveyard_bury_socket(session->fd, session->peer.uid);
         buffer_fini(&session->in);
         handles_fini(&session->handles);
         identity_unref(session->identity);
@@ -842,7 +842,7 @@ static void refuse_unknown(struct server *server, os_fd fd, const struct peer *p
                 else
                         log_line(LOG_LEVEL_WARNING, "a connection was refused: %s (%s)", why, error_name(-code));
         }
-        graveyard_bury(fd, NULL);
+        graveyard_bury_socket(fd, peer ? peer->uid : WIRE_NOBODY);
 }
 
 void session_start(struct server *server, os_fd fd) {
@@ -853,6 +853,7 @@ void session_start(struct server *server, os_fd fd) {
         struct peer peer;
         int code;
 
+        sys_socket_accepted(fd);
         code = peer_query(fd, &peer);
         if (code < 0) {
                 refuse_unknown(server, fd, NULL, code, "the kernel does not say who it is");

@@ -229,6 +229,12 @@ bool sys_socket_is_gone(os_fd socket) {
         return poll(&pollfd, 1, 0) > 0 && (pollfd.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
+void sys_socket_accepted(os_fd socket) {
+        const int on = 1;
+
+        setsockopt((int)socket, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+}
+
 void sys_socket_shut(os_fd socket) {
         shutdown((int)socket, SHUT_RDWR);
 }
