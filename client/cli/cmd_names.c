@@ -179,6 +179,9 @@ int plan_mv(struct cli *cli, const struct invocation *invocation) {
         bool into = !exact && cli_is_directory(cli, target);
         if (!into && invocation->n_operands > 2 && cli_goes_on(cli))
                 return cli_usage_value(cli, invocation, "target", target, "is no directory, but there are several SRC");
+        if (!into && target[0] != 0 && target[strlen(target) - 1] == '/' &&
+            !cli_is_directory(cli, invocation->operands[0]) && cli_goes_on(cli))
+                return cli_usage_value(cli, invocation, "target", target, "is no directory");
         for (int i = 0; i + 1 < invocation->n_operands; i++) {
                 struct action *action = action_new(cli, invocation, FSOP_VERB_RENAME, invocation->operands[i]);
                 char *joined = into ? cli_join(target, invocation->operands[i]) : cli_copy(target, strlen(target));
