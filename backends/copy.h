@@ -206,8 +206,9 @@ void copy_files(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *
  * outcome; what fails is removed. */
 void copy_publish(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *files, uint32_t n);
 
-/* Removes files that were copied and are not to stay. */
-void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *files, uint32_t n);
+/* Removes a file that was copied and is not to stay, for the reason in its error: it has failed. -FSOP_EAGAIN there: it could not be
+ * removed, and must not be published with its directory. */
+void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file);
 
 /* A further link to a file of the job that is published (PATH below the top); as copy_files for the rest. */
 void copy_link(struct copy_tree *tree, const char *path, struct copy_dir *dir, struct copy_file *file);
@@ -252,8 +253,9 @@ uint64_t copy_part_offset(const struct copy_part *part);
 /* All is copied: owner, attributes, mode, times; that the source has not changed. Frees the part; file is as after
  * copy_files. */
 void copy_part_finish(struct copy_part *part, struct copy_file *file);
-/* Frees it. keep: what is there stays, to be gone on with. [any] */
-void copy_part_free(struct copy_part *part, bool keep);
+/* Frees it. keep: what is there stays, to be gone on with; else it is removed, and where that fails error (may be NULL) becomes
+ * -FSOP_EAGAIN as with copy_discard. [any] */
+void copy_part_free(struct copy_part *part, bool keep, struct copy_error *error);
 
 /* ---- durability and the end --------------------------------------------------------------------------------------- */
 

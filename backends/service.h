@@ -28,11 +28,19 @@ void service_end(int status);
 
 /* Begins to watch for requests; wake(userdata) is called from a signal handler or another thread when one came. */
 int service_start(void (*wake)(void *userdata), void *userdata);
+/* From its return on wake is not called, and requests are ignored: what it is called with may be freed. Nothing where nothing was begun. */
+void service_stop(void);
 /* The requests since the last call. */
 unsigned service_take_requests(void);
 
-/* Sockets that the service manager opened for us (LISTEN_FDS): their number, at most fds_max. Checks LISTEN_PID. */
-int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max);
+/* A socket that the service manager opened for us. */
+struct service_socket {
+        os_fd fd;
+        char name[128]; /* the path it was bound to, or "@" and an abstract name; empty: it has none */
+};
+/* Those (LISTEN_FDS, LISTEN_PID): their number, at most sockets_max, or -FSOP_E…. *ret_why, a static string: why not, or with 0 what was
+ * there and is not for us; else NULL. To be called once. */
+int service_inherited_sockets(struct service_socket *ret_sockets, uint32_t sockets_max, const char **ret_why);
 
 /* "READY=1", "RELOADING=1\nMONOTONIC_USEC=…", "STOPPING=1", "STATUS=…" (sd_notify(3)); does nothing where nobody asked. */
 void service_notify(const char *state);

@@ -39,6 +39,8 @@ void sys_thread_stop(void);
 
 /* "Linux 6.1.0 x86_64" */
 const char *sys_platform(void);
+/* The largest numbers of device nodes. */
+extern const uint32_t sys_device_major_max, sys_device_minor_max;
 
 /* ---- who is calling -------------------------------------------------------------------------------------------- */
 
@@ -120,9 +122,10 @@ struct directory_mark {
         int32_t handle_type;
         uint32_t handle_bytes; /* 0: its filesystem has none */
         uint8_t handle[128];
+        bool strangers; /* in a sticky directory, and neither its owner's nor the service's: nobody else put it there, or can move it */
 };
-/* [any] */
-void directory_mark(const struct directory *directory, struct directory_mark *ret_mark);
+/* [any] Of what was opened by this path. */
+void directory_mark(const char *absolute_path, const struct directory *directory, struct directory_mark *ret_mark);
 /* [any] Opens it again, by way of an open directory of its filesystem. 0, -FSOP_ESTALE when it was removed, other errors when that
  * cannot be told. */
 int directory_open_marked(const struct directory *beside, const struct directory_mark *mark, struct directory *ret_directory);
@@ -189,6 +192,7 @@ struct guard {
         const char *const *named;
         const struct object_id *named_ids;
         uint32_t n_named;
+        uint32_t n_reserved; /* of those, the first so many: what does not exist yet nobody makes by another way either */
         int *outdated;       /* atomic: set where they are not; the guard is of no use any more */
         bool one_filesystem;
         bool links_any;      /* non-directories with several links may be changed */

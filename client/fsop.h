@@ -467,7 +467,7 @@ struct fsop_cp_args {
         uint32_t n_excludes;
         const struct fsop_bytes *names; /* only these paths below the source, relative; none: all. At most 1024 in one
                                            operation; with the source and target of the operation before, they are
-                                           added to that one's. of a directory that is named, what is in it
+                                           added to that one's. Of a directory that is named, what is in it
                                            needs `recursive`. `.` and slashes that say nothing are left out, `..` is
                                            refused */
         uint32_t n_names;
@@ -855,6 +855,7 @@ int fsop_policy_reload(struct fsop_client *client, const struct fsop_reload_resu
 
 /* All the inode says. */
 int fsop_stat(struct fsop_client *client, const struct fsop_at *at, struct fsop_stat *ret_stat);
+/* The filesystem that it is on, as statfs(2). */
 int fsop_statfs(struct fsop_client *client, const struct fsop_at *at, struct fsop_statfs *ret_statfs);
 /* Sets access and modification time. */
 int fsop_utimens(struct fsop_client *client, const struct fsop_at *at, const struct fsop_utimens_args *args);
@@ -863,6 +864,7 @@ int fsop_chmod(struct fsop_client *client, const struct fsop_at *at, const struc
                struct fsop_walk_result *ret_walk);
 int fsop_chown(struct fsop_client *client, const struct fsop_at *at, const struct fsop_chown_args *args,
                struct fsop_walk_result *ret_walk);
+/* A device, FIFO or socket. Never replaces: -FSOP_EEXIST; so do mkdir, symlink and link. */
 int fsop_mknod(struct fsop_client *client, const struct fsop_at *at, const struct fsop_mknod_args *args);
 
 /* A handle for a directory, for locations below it; fsop_close_handle() when done. */
@@ -871,16 +873,21 @@ int fsop_mkdir(struct fsop_client *client, const struct fsop_at *at, const struc
 int fsop_rmdir(struct fsop_client *client, const struct fsop_at *at);
 int fsop_unlink(struct fsop_client *client, const struct fsop_at *at, const struct fsop_unlink_args *args,
                 struct fsop_walk_result *ret_walk);
+/* Within one filesystem; replaces a target unless args say otherwise. */
 int fsop_rename(struct fsop_client *client, const struct fsop_at *from, const struct fsop_at *to,
                 const struct fsop_rename_args *args);
 /* One page; fsop_ls_open() below reads all. */
 int fsop_ls(struct fsop_client *client, const struct fsop_at *at, const struct fsop_ls_args *args,
             const struct fsop_ls_result **ret_ls);
 
+/* A symbolic link that says args->text, which is not looked at. */
 int fsop_symlink(struct fsop_client *client, const struct fsop_at *link, const struct fsop_symlink_args *args);
+/* Another name of the same file, on the same filesystem. */
 int fsop_link(struct fsop_client *client, const struct fsop_at *existing, const struct fsop_at *link);
+/* What a symbolic link says. */
 int fsop_readlink(struct fsop_client *client, const struct fsop_at *at, struct fsop_bytes *ret_text);
 
+/* An extended attribute, whole or not at all. -FSOP_ENODATA: there is none. -FSOP_ERANGE: longer than size_max. */
 int fsop_getxattr(struct fsop_client *client, const struct fsop_at *at, const struct fsop_getxattr_args *args,
                   struct fsop_bytes *ret_value);
 int fsop_setxattr(struct fsop_client *client, const struct fsop_at *at, const struct fsop_setxattr_args *args);
@@ -889,8 +896,11 @@ int fsop_listxattr(struct fsop_client *client, const struct fsop_at *at, const s
                    struct fsop_bytes *ret_names);
 int fsop_removexattr(struct fsop_client *client, const struct fsop_at *at, const struct fsop_removexattr_args *args);
 
+/* Space for, or out of, a range of bytes, by mode. */
 int fsop_fallocate(struct fsop_client *client, const struct fsop_at *at, const struct fsop_fallocate_args *args);
+/* Sets the size: what is beyond is lost, what is new reads as zeros. */
 int fsop_truncate(struct fsop_client *client, const struct fsop_at *at, const struct fsop_truncate_args *args);
+/* How a file will be used, for the cache; nothing of it changes. */
 int fsop_fadvise(struct fsop_client *client, const struct fsop_at *at, const struct fsop_fadvise_args *args);
 /* ret_count: bytes copied; ret_cloned: they are shared with the source. */
 int fsop_copy_range(struct fsop_client *client, const struct fsop_at *source, const struct fsop_at *target,
@@ -956,6 +966,7 @@ int fsop_read(struct fsop_client *client, const struct fsop_at *at, uint64_t off
 /* Writes all of data, likewise. Success means all; on an error *ret_count says how much was written before it. */
 int fsop_write(struct fsop_client *client, const struct fsop_at *at, uint64_t offset, struct fsop_bytes data,
                size_t *ret_count);
+/* Returns when it is on the disk: data and metadata, or what args say. */
 int fsop_fsync(struct fsop_client *client, const struct fsop_at *at, const struct fsop_fsync_args *args);
 
 /* ---- listing a directory ---------------------------------------------------------------------------------------- */

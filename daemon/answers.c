@@ -154,7 +154,7 @@ static void answer_reload(struct task_op *o) {
         struct policy_report report;
         struct reload_result *ret = &o->result.value.reload;
         struct bytes *warnings;
-        int code = server_reload_policy(o->task->session->server, &report);
+        int code = server_reload(o->task->session->server, &report);
 
         warnings = arena_calloc(out, report.n_notes + 1, sizeof(*warnings));
         if (code < 0) {

@@ -143,7 +143,7 @@ int check_config(const struct config *config, bool private_service) {
         uint32_t gid = WIRE_NOBODY;
         int code, status;
 
-        code = server_load_policy(config, &policy, &report);
+        code = server_load_policy(config, &(struct listening){0}, &policy, &report);
         if (code == 0 && !(config->socket_mode & 0002) && config->socket_group &&
             sys_group_by_name(config->socket_group, &gid) == 0)
                 policy_warn_connect(policy, gid, &report);

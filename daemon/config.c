@@ -401,15 +401,16 @@ struct config *config_free(struct config *config) {
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
-/* Keeps the first error as one sentence. */
+/* Errors become a line each. */
 static void keep_error(void *userdata, bool is_error, char *where, char *text) {
         char **ret_error = userdata;
-        size_t size = (where ? strlen(where) : 0) + (text ? strlen(text) : 0) + 3;
+        size_t len = *ret_error ? strlen(*ret_error) : 0;
+        size_t size = len + (where ? strlen(where) : 0) + (text ? strlen(text) : 0) + 4;
+        char *grown = is_error && where && text ? realloc(*ret_error, size) : NULL;
 
-        if (is_error && !*ret_error && where && text) {
-                *ret_error = malloc(size);
-                if (*ret_error)
-                        snprintf(*ret_error, size, "%s: %s", where, text);
+        if (grown) {
+                snprintf(grown + len, size - len, "%s%s: %s", len > 0 ? "\n" : "", where, text);
+                *ret_error = grown;
         }
         free(where);
         free(text);

@@ -86,7 +86,7 @@ struct config {
 /*
  * Reads PATH, or where it is NULL the system's file (a private service then has defaults only, and a missing system
  * file is defaults too). The file must be trusted as sys_read_trusted_file says. Returns 0, or -FSOP_E… with *ret_error
- * a sentence beginning with FILE:LINE:COLUMN where there is one (malloc'd, to be freed; NULL when memory ran out).
+ * what is wrong, a line each, with FILE:LINE:COLUMN where there is one (malloc'd, to be freed; NULL when memory ran out).
  */
 int config_load(const char *path, bool private_service, struct config **ret_config, char **ret_error);
 struct config *config_free(struct config *config); /* NULL */

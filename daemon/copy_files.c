@@ -258,7 +258,7 @@ static void discard_call(struct io *io) {
 
         for (uint32_t i = 0; i < unit->bundle->n; i++)
                 if (is_refused(&unit->bundle->files[i]))
-                        copy_discard(&unit->tree->t, unit->bundle->dir->handle, &unit->bundle->files[i], 1);
+                        copy_discard(&unit->tree->t, unit->bundle->dir->handle, &unit->bundle->files[i]);
         io->result = 0;
 }
 
@@ -267,6 +267,8 @@ static void discard_done(struct io *io) {
         struct run *run = unit->run;
 
         unit_back(unit);
+        if (unit->error.code < 0) /* no worker could */
+                run_fail(run, &unit->error, NULL);
         for (uint32_t i = 0; i < unit->bundle->n; i++)
                 if (is_refused(&unit->bundle->files[i]))
                         unit->bundle->files[i].outcome = COPY_FAILED;

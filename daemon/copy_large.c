@@ -139,7 +139,7 @@ static void finish_done(struct io *io) {
 
         unit_back(unit);
         if (unit->io.result < 0) { /* no worker could */
-                copy_part_free(large->part, true);
+                copy_part_free(large->part, true, NULL);
                 large->bundle->files[0].outcome = COPY_FAILED;
                 large->bundle->files[0].error = unit->error;
         }
@@ -155,7 +155,7 @@ static void failed(struct large *large) {
         struct copy_file *file = &large->bundle->files[0];
 
         count_bytes(large, -(int64_t)copy_part_offset(large->part));
-        copy_part_free(large->part, false);
+        copy_part_free(large->part, false, &large->error);
         large->part = NULL;
         file->outcome = COPY_FAILED;
         file->error = large->error;
@@ -167,7 +167,7 @@ static void put_down(struct large *large) {
         struct run *run = large->tree->run;
         struct bundle *bundle = large->bundle;
 
-        copy_part_free(large->part, run->job->stop != STOP_CANCEL);
+        copy_part_free(large->part, run->job->stop != STOP_CANCEL, NULL);
         large_end(large);
         bundle_free(bundle);
 }

@@ -193,8 +193,9 @@ static void verify_call(struct io *io) {
                         bundle->verified[i] = file->outcome == COPY_COPIED && file->size > 0;
                         continue;
                 }
-                copy_discard(&unit->tree->t, bundle->dir->handle, file, 1);
-                file->outcome = COPY_FAILED;
+                copy_discard(&unit->tree->t, bundle->dir->handle, file);
+                if (file->error.code == -FSOP_EAGAIN)
+                        unit->error = file->error;
         }
         io->result = 0;
 }

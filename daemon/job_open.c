@@ -100,7 +100,7 @@ static void find_peer_call(struct io *io) {
  * as for a handle: the guards say that everything lies in its directory. By the text of a path alone another rule's
  * could be meant, with links on the way that lead out of it.
  */
-static const char *permit(struct tree *tree, struct operation *op, struct bytes below) {
+static const char *permit(struct tree *tree, struct operation *op, struct bytes below, const char *refusal) {
         const struct store_place *place = &tree->run->job->kept.places[tree->place];
         uint8_t path[WIRE_PATH_BYTES_MAX + 1];
         struct question question = {.peer = &tree->run->peer, .op = op};
@@ -114,22 +114,22 @@ static const char *permit(struct tree *tree, struct operation *op, struct bytes 
                 return why;
         question.at = (struct end){.present = true, .path = op->at.path, .held_name = rule_name(tree->to_rule)};
         policy_decide(tree->run->policy, &question, &verdict);
-        if (verdict.kind == VERDICT_ELEVATED)
-                return NULL;
-        return "the rule that lets it be copied there does not allow it";
+        return verdict.kind == VERDICT_ELEVATED ? NULL : refusal;
 }
 
 static const char *permit_owner(void *context, struct bytes below, uint32_t uid, uint32_t gid) {
         struct operation op = {.verb = FSOP_VERB_CHOWN,
                                .args.chown = {.has_uid = true, .uid = uid, .has_gid = true, .gid = gid}};
 
-        return permit(context, &op, below);
+        return permit(context, &op, below,
+                      "the rule that lets it be copied there does not let it be given to its owner (chown, chown-to)");
 }
 
 static const char *permit_xattr(void *context, struct bytes below, const char *name) {
         struct operation op = {.verb = FSOP_VERB_SETXATTR, .args.xattr = {.name = text(name)}};
 
-        return permit(context, &op, below);
+        return permit(context, &op, below,
+                      "the rule that lets it be copied there does not let its attributes be set (setxattr, xattrs)");
 }
 
 static const char *permit_node(void *context, struct bytes below, enum fsop_file_type type, uint32_t major,
@@ -138,7 +138,8 @@ static const char *permit_node(void *context, struct bytes below, enum fsop_file
                 .verb = FSOP_VERB_MKNOD,
                 .args.mknod = {.type = type, .major = major, .minor = minor, .create = {.create = true, .mode = 0600}}};
 
-        return permit(context, &op, below);
+        return permit(context, &op, below,
+                      "the rule that lets it be copied there does not let it be made (mknod, devices)");
 }
 
 /* ---- what may be met --------------------------------------------------------------------------------------------- */

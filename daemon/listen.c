@@ -4,6 +4,7 @@
  */
 #include "daemon/listen.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,37 +113,59 @@ static int make_socket(struct server *server, os_fd *ret_fd) {
         return code;
 }
 
+int listen_inherit(struct server *server) {
+        struct listening *listening = &server->listening;
+        const char *why;
+        int n = service_inherited_sockets(listening->sockets, LISTENERS_MAX, &why);
+
+        if (n < 0)
+                log_line(LOG_LEVEL_ERROR, "the service manager's sockets cannot be used: %s (%s)", why, error_text(-n));
+        else if (why)
+                log_line(LOG_LEVEL_WARNING, "no socket is taken over: %s", why);
+        listening->n = n > 0 ? (uint32_t)n : 0;
+        return n < 0 ? n : 0;
+}
+
 int listen_start(struct server *server) {
         struct listening *listening = &server->listening;
-        os_fd fds[LISTENERS_MAX];
-        int n = service_inherited_sockets(fds, LISTENERS_MAX);
 
-        if (n < 0) {
-                log_line(LOG_LEVEL_ERROR, "the service manager's sockets cannot be used: %s", error_text(-n));
-                return n;
-        }
-        if (n == 0) {
-                int code = make_socket(server, &fds[0]);
+        if (listening->n == 0) {
+                int code = make_socket(server, &listening->sockets[0].fd);
 
                 if (code < 0)
                         return code;
-                n = 1;
+                listening->n = 1;
         }
-        for (int i = 0; i < n; i++) {
-                struct io *io = &listening->accepts[listening->n++];
+        for (uint32_t i = 0; i < listening->n; i++) {
+                struct io *io = &listening->accepts[i];
 
                 *io = (struct io){.kind = IO_ACCEPT, .done = accepted, .owner = server};
-                io->u.accept.fd = fds[i];
+                io->u.accept.fd = listening->sockets[i].fd;
                 accept_on(server, io);
         }
         return 0;
+}
+
+void listen_name_sockets(const struct server *server, char *buffer, size_t buffer_bytes) {
+        const struct listening *listening = &server->listening;
+        size_t len = 0;
+
+        if (listening->own_socket) {
+                snprintf(buffer, buffer_bytes, "%s", server->config->socket);
+                return;
+        }
+        for (uint32_t i = 0; i < listening->n && len < buffer_bytes; i++) {
+                const char *name = listening->sockets[i].name;
+
+                len += (size_t)snprintf(buffer + len, buffer_bytes - len, "%s%s", i ? " and " : "", name[0] ? name : "a socket without a name");
+        }
 }
 
 void listen_remove_socket(struct server *server) {
         struct listening *listening = &server->listening;
 
         if (listening->own_socket)
-                sys_unlisten(server->config->socket, listening->accepts[0].u.accept.fd, listening->lock);
+                sys_unlisten(server->config->socket, listening->sockets[0].fd, listening->lock);
         listening->own_socket = false;
 }
 

@@ -144,7 +144,7 @@ static int run_with_config(const struct arguments *args, bool private_service) {
         int status = 1;
 
         if (config_load(args->config, private_service, &config, &error) < 0) {
-                fprintf(stderr, "fsopd: %s\n", error ? error : "out of memory");
+                fprintf(stderr, "%s\n", error ? error : "fsopd: out of memory");
                 free(error);
                 return 1;
         }
@@ -181,6 +181,14 @@ static int run(const struct arguments *args) {
         return status;
 }
 
+/* What was to be told on standard output and was not (a full disk, a pipe that is closed) is a failure. */
+static int finish_output(int status) {
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return status;
+        fprintf(stderr, "fsopd: cannot write to standard output\n");
+        return status ? status : 1;
+}
+
 int main(int argc, char **argv) {
         struct arguments args = {0};
         int status = 0;
@@ -197,5 +205,5 @@ int main(int argc, char **argv) {
         else
                 status = run(&args);
         free(args.policy_dirs);
-        return status;
+        return finish_output(status);
 }

@@ -8,13 +8,20 @@
 
 #include "backends/sys.h"
 
+#define MARKS_PER_PATH_MAX 64u
+
 struct marks {
-        struct marked *first;
+        struct marked_path *first;
 };
 
-/* Adds one, unless it is known already, or so many are known for the path that somebody must be making them up. */
-void marks_add(struct marks *marks, const char *path, const struct directory_mark *mark);
+/* Adds one, unless it is known already. False: there is no room for it any more, and the path is full from now on (said once). What a
+ * stranger put there himself is no reason for that. */
+bool marks_add(struct marks *marks, const char *path, const struct directory_mark *mark);
+/* It was removed. */
+void marks_drop(struct marks *marks, const char *path, const struct directory_mark *mark);
 void marks_add_all(struct marks *marks, const struct marks *from);
+/* Whether something stood there that is not known any more: then the directory above is to be kept out. */
+bool marks_are_full(const struct marks *marks, const char *path);
 /* All that stood at a path, malloc'd. 0 or -FSOP_ENOMEM. */
 int marks_at(const struct marks *marks, const char *path, struct directory_mark **ret_list, uint32_t *ret_n);
 void marks_fini(struct marks *marks);

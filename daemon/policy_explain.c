@@ -6,7 +6,7 @@
 
 #include "daemon/policy_internal.h"
 
-#define NOTES_MAX 4u
+#define NOTES_MAX 6u
 
 static struct bytes text(const char *words) {
         return (struct bytes){(const uint8_t *)words, strlen(words)};
@@ -58,6 +58,21 @@ static const struct rule *find_inert(const struct policy *policy, const struct q
         return NULL;
 }
 
+/* What a copy keeps of its files is granted file by file, where they are: told here is what the rule grants to none. */
+static void note_not_kept(struct explain_result *result, struct bytes *notes, const struct operation *op,
+                          const struct rule *rule) {
+        op_set lacking = rule ? op_reach_to(op) & ~rule->ops : 0;
+
+        if (op->verb != FSOP_VERB_CP)
+                return;
+        if (lacking & OP_BIT(FSOP_VERB_CHOWN))
+                add_note(result, notes,
+                         text("the rule's ops lack chown: files will fail whose owner, which is to be kept, is not that of create-as"));
+        if (lacking & OP_BIT(FSOP_VERB_SETXATTR))
+                add_note(result, notes,
+                         text("the rule's ops lack setxattr: files will fail that have attributes or ACLs, which are to be kept"));
+}
+
 int policy_explain(const struct policy *policy, const struct question *question, struct arena *arena,
                    struct explain_result *ret_result) {
         struct bytes *notes = arena_calloc(arena, NOTES_MAX, sizeof(*notes));
@@ -84,6 +99,7 @@ int policy_explain(const struct policy *policy, const struct question *question,
                 add_note(ret_result, notes,
                          arena_printf(arena, "the source is allowed by rule '%s' at %s", verdict.at.rule->name,
                                       verdict.at.rule->where));
+        note_not_kept(ret_result, notes, question->op, verdict.to.kind == VERDICT_ELEVATED ? verdict.to.rule : NULL);
         if (verdict.audited)
                 add_note(ret_result, notes,
                          arena_printf(arena, "audit rule '%s' at %s would have allowed it, were it an allow",

@@ -16,7 +16,6 @@
 struct draft {
         struct policy *policy;
         struct rule *rule;
-        uint32_t unknown; /* subjects of the list at hand that do not exist */
 };
 
 static bool out_of_memory(struct yaml_reader *reader, const struct yaml_node *node) {
@@ -97,7 +96,8 @@ static bool read_subject(struct yaml_reader *reader, const struct yaml_node *nod
                 return false;
         code = policy_look_up(draft->policy, text, group, &id);
         if (code == -FSOP_EINVAL && policy_is_digits(text))
-                return yaml_error(reader, node, "'%.64s' must be a number below 4294967295", text);
+                return yaml_check_decimal(reader, node, text) &&
+                       yaml_error(reader, node, "'%.64s' must be a number below 4294967295", text);
         if (code == 0) {
                 subject->ids[subject->n_ids++] = id;
         } else if (draft->rule->effect == EFFECT_DENY) {
@@ -105,7 +105,6 @@ static bool read_subject(struct yaml_reader *reader, const struct yaml_node *nod
                 yaml_warning(reader, node, "%s '%s' %s: this deny is for everyone", kind, text,
                              policy_missing_because(code));
         } else {
-                draft->unknown++;
                 yaml_warning(reader, node, "%s '%s' %s: nobody is meant by it", kind, text,
                              policy_missing_because(code));
         }
@@ -303,6 +302,17 @@ static size_t op_words(const char **words) {
         return n;
 }
 
+/* What the command line calls otherwise. */
+static const char *op_of_command(const char *command) {
+        static const char *const pairs[][2] = {{"rm", "unlink"},     {"mv", "rename"},    {"ln", "links"},
+                                               {"touch", "utimens"}, {"mkfifo", "mknod"}, {"sync", "fsync"}};
+
+        for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+                if (strcmp(command, pairs[i][0]) == 0)
+                        return pairs[i][1];
+        return NULL;
+}
+
 static bool read_op_item(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         const char *words[OP_WORDS_MAX], *text, *suggestion;
         struct draft *draft = target;
@@ -317,7 +327,9 @@ static bool read_op_item(struct yaml_reader *reader, const struct yaml_node *nod
         }
         if (verb_from_name(text, strlen(text)) != FSOP_VERB_NONE)
                 return yaml_error(reader, node, "'%s' needs no rule and cannot stand in one", text);
-        suggestion = yaml_suggest(text, words, op_words(words));
+        suggestion = op_of_command(text);
+        if (!suggestion)
+                suggestion = yaml_suggest(text, words, op_words(words));
         if (suggestion)
                 return yaml_error(reader, node, "unknown operation '%.64s'; did you mean '%s'?", text, suggestion);
         return yaml_error(reader, node,
@@ -356,27 +368,28 @@ static bool read_chown_to(struct yaml_reader *reader, const struct yaml_node *no
         return draft->rule->owners && yaml_read_list(reader, node, read_owner_item, draft);
 }
 
+static bool not_a_device(struct yaml_reader *reader, const struct yaml_node *node) {
+        return yaml_error(reader, node, "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH", node->text);
+}
+
 static bool read_device_item(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
         struct draft *draft = target;
         struct device_pattern *device = &draft->rule->devices[draft->rule->n_devices];
         char major[32];
         const char *text, *colon;
 
-        if (!yaml_read_text(reader, node, &text))
+        if (!yaml_read_text(reader, node, &text) || !yaml_check_decimal(reader, node, text))
                 return false;
         colon = strchr(text, ':');
-        if ((text[0] != 'c' && text[0] != 'b') || text[1] != ' ' || !colon ||
-            (size_t)(colon - text - 2) >= sizeof(major))
-                return yaml_error(
-                        reader, node,
-                        "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH", text);
+        if ((text[0] != 'c' && text[0] != 'b') || text[1] != ' ' || !colon || (size_t)(colon - text - 2) >= sizeof(major))
+                return not_a_device(reader, node);
         memcpy(major, text + 2, (size_t)(colon - text - 2));
         major[colon - text - 2] = '\0';
-        if (!policy_parse_range(major, UINT32_MAX, &device->major) ||
-            !policy_parse_range(colon + 1, UINT32_MAX, &device->minor))
-                return yaml_error(
-                        reader, node,
-                        "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH", text);
+        if (!policy_parse_range(major, UINT32_MAX, &device->major) || !policy_parse_range(colon + 1, UINT32_MAX, &device->minor))
+                return not_a_device(reader, node);
+        if (device->major.high > sys_device_major_max || device->minor.high > sys_device_minor_max)
+                return yaml_error(reader, node, "'%.64s': there is no such device; a major number is at most %" PRIu32 ", a minor one %" PRIu32,
+                                  text, sys_device_major_max, sys_device_minor_max);
         device->type = text[0] == 'c' ? FSOP_TYPE_CHAR : FSOP_TYPE_BLOCK;
         draft->rule->n_devices++;
         return true;

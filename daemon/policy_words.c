@@ -63,6 +63,8 @@ static bool read_owner_half(struct policy *policy, struct yaml_reader *reader, c
         *ret_known = true;
         if (policy_parse_range(text, WIRE_NOBODY - 1, ret))
                 return true;
+        if (text[strspn(text, "0123456789-")] == '\0' && !yaml_check_decimal(reader, node, text))
+                return false;
         if (!*text || strpbrk(text, ":*/") || text[strspn(text, "0123456789-")] == '\0')
                 return yaml_error(reader, node,
                                   "'%.100s' must be OWNER:GROUP, each a name, a number, a range (LOW-HIGH) or *",

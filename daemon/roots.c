@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/config.h"
+#include "daemon/log.h"
 #include "daemon/marks.h"
 #include "daemon/policy_internal.h"
 
@@ -21,15 +23,13 @@
 #define VARIANTS_MAX 64u
 #define ANCESTORS_MAX 256u
 
-enum spec_kind { SPEC_EXCLUDED, SPEC_OWN, SPEC_DENY };
-
 /* A directory, or a file, that is to be kept out of a root, by its path. */
 struct spec {
-        enum spec_kind kind;
         char *path;
         const struct rule *deny;
         struct directory_mark *marks; /* what stood there before */
         uint32_t n_marks;
+        bool crowded; /* it is the directory above one where more has stood than is known: what is in it may be that */
 };
 
 /* A root while it is open. */
@@ -39,12 +39,15 @@ struct opened {
         struct object_id *ids;
         os_fd *fds;
         struct directory_mark *marks;
-        const struct rule **denies; /* of each: NULL, always excluded; those come first */
-        const char **paths;         /* of each, the spec's */
+        const struct spec **specs; /* of each; those without a deny come first */
         uint32_t n, n_always;
         const char **named; /* what may lie in the root by its path, and what stood there */
         struct object_id *named_ids;
+        const struct rule **named_denies; /* of each: NULL, always; those come first */
         uint32_t n_named;
+        const struct spec **gone_specs; /* what was removed meanwhile */
+        const struct directory_mark **gone;
+        uint32_t n_gone;
         const struct rule **above; /* denies whose directory is the root or holds it */
         uint32_t n_above;
         bool forbidden;  /* the root is one of the daemon's own directories, or excluded itself */
@@ -106,10 +109,12 @@ static void opened_free(struct opened *opened) {
         free(opened->ids);
         free(opened->fds);
         free(opened->marks);
-        free(opened->denies);
-        free(opened->paths);
+        free(opened->specs);
+        free(opened->gone_specs);
+        free(opened->gone);
         free(opened->named);
         free(opened->named_ids);
+        free(opened->named_denies);
         free(opened->above);
         free(opened);
 }
@@ -124,13 +129,16 @@ static struct opened *opened_new(uint32_t n_max) {
         opened->ids = calloc(n_max + 1, sizeof(*opened->ids));
         opened->fds = calloc(n_max + 1, sizeof(*opened->fds));
         opened->marks = calloc(n_max + 1, sizeof(*opened->marks));
-        opened->denies = calloc(n_max + 1, sizeof(*opened->denies));
-        opened->paths = calloc(n_max + 1, sizeof(*opened->paths));
+        opened->specs = calloc(n_max + 1, sizeof(*opened->specs));
+        opened->gone_specs = calloc(n_max + 1, sizeof(*opened->gone_specs));
+        opened->gone = calloc(n_max + 1, sizeof(*opened->gone));
         opened->above = calloc(n_max + 1, sizeof(*opened->above));
         opened->named = calloc(n_max + 1, sizeof(*opened->named));
         opened->named_ids = calloc(n_max + 1, sizeof(*opened->named_ids));
-        if (!opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->denies || !opened->paths ||
-            !opened->above || !opened->named || !opened->named_ids) {
+        opened->named_denies = calloc(n_max + 1, sizeof(*opened->named_denies));
+        if (!opened->marks || !opened->directories || !opened->ids || !opened->fds || !opened->specs ||
+            !opened->gone_specs || !opened->gone || !opened->above || !opened->named || !opened->named_ids ||
+            !opened->named_denies) {
                 opened_free(opened);
                 return NULL;
         }
@@ -168,8 +176,7 @@ static void hold(struct opened *opened, const struct spec *spec, const struct di
         opened->marks[opened->n] = *mark;
         opened->ids[opened->n] = (struct object_id){directory->dev, directory->ino};
         opened->fds[opened->n] = directory->fd;
-        opened->paths[opened->n] = spec->path;
-        opened->denies[opened->n++] = spec->deny;
+        opened->specs[opened->n++] = spec;
         if (!spec->deny)
                 opened->n_always++;
 }
@@ -179,15 +186,22 @@ static void hold_marked(struct opened *opened, const struct spec *spec) {
         for (uint32_t i = 0; i < spec->n_marks; i++) {
                 const struct directory_mark *mark = &spec->marks[i];
                 struct directory directory = {.fd = OS_FD_NONE, .dev = mark->dev, .ino = mark->ino};
+                int code = directory_open_marked(&opened->root, mark, &directory);
 
-                if (!contains(opened->ids, opened->n, mark->dev, mark->ino) &&
-                    directory_open_marked(&opened->root, mark, &directory) != -FSOP_ESTALE)
+                if (code == -FSOP_ESTALE) {
+                        opened->gone_specs[opened->n_gone] = spec;
+                        opened->gone[opened->n_gone++] = mark;
+                } else if (contains(opened->ids, opened->n, mark->dev, mark->ino)) {
+                        directory_close(&directory);
+                } else {
                         hold(opened, spec, &directory, mark);
+                }
         }
 }
 
 static void watch(struct opened *opened, const struct spec *spec, const struct directory *directory) {
         opened->named[opened->n_named] = spec->path;
+        opened->named_denies[opened->n_named] = spec->deny;
         opened->named_ids[opened->n_named++] = (struct object_id){directory->dev, directory->ino};
 }
 
@@ -214,7 +228,7 @@ static int open_spec(const struct root *root, struct opened *opened, const struc
         switch (relation_to_root(&opened->root, &directory)) {
         case BENEATH_ROOT:
                 watch(opened, spec, &directory);
-                directory_mark(&directory, &mark);
+                directory_mark(spec->path, &directory, &mark);
                 hold(opened, spec, &directory, &mark);
                 return 0;
         case ABOVE_ROOT:
@@ -386,18 +400,32 @@ static char *expand(const struct policy *policy, const struct rule_path *path, c
         return text;
 }
 
-static int add_spec(struct root *root, const struct rule_path *path, const struct peer *peer, enum spec_kind kind,
-                    const struct rule *deny) {
-        struct spec *spec = &root->specs[root->n_specs];
-        int code;
+static int append_spec(struct root *root, char *path, const struct rule *deny, bool crowded) {
+        struct spec *specs = path ? realloc(root->specs, (root->n_specs + 1) * sizeof(*specs)) : NULL;
 
-        spec->path = expand(root->roots->policy, path, peer, &code);
-        if (!spec->path)
+        if (!specs) {
+                free(path);
+                return -FSOP_ENOMEM;
+        }
+        root->specs = specs;
+        specs += root->n_specs++;
+        *specs = (struct spec){.path = path, .deny = deny, .crowded = crowded};
+        return marks_at(&root->roots->marks, path, &specs->marks, &specs->n_marks);
+}
+
+/* Of a path that is full, the directory above is kept out too: whoever could fill it may rename everything there. */
+static int add_spec(struct root *root, const struct rule_path *path, const struct peer *peer, const struct rule *deny) {
+        int code;
+        char *text = expand(root->roots->policy, path, peer, &code);
+
+        if (!text)
                 return code;
-        spec->kind = kind;
-        spec->deny = deny;
-        root->n_specs++;
-        return marks_at(&root->roots->marks, spec->path, &spec->marks, &spec->n_marks);
+        code = append_spec(root, text, deny, false);
+        while (code == 0 && marks_are_full(&root->roots->marks, text) && strcmp(text, "/") != 0) {
+                text = config_parent_of(text);
+                code = append_spec(root, text, deny, true);
+        }
+        return code;
 }
 
 static int add_denies(struct root *root, const struct peer *peer) {
@@ -407,7 +435,7 @@ static int add_denies(struct root *root, const struct peer *peer) {
                 const struct rule *rule = policy->rules[i];
 
                 for (uint32_t j = 0; rule->effect == EFFECT_DENY && j < rule->n_paths; j++) {
-                        int code = add_spec(root, &rule->paths[j], peer, SPEC_DENY, rule);
+                        int code = add_spec(root, &rule->paths[j], peer, rule);
 
                         if (code < 0 &&
                             code != -FSOP_ENOENT) /* nobody's name: the text of every path meets that deny */
@@ -415,15 +443,6 @@ static int add_denies(struct root *root, const struct peer *peer) {
                 }
         }
         return 0;
-}
-
-static uint32_t count_specs(const struct policy *policy, const struct rule *rule) {
-        uint32_t n = rule->n_excluded + policy->n_own;
-
-        for (uint32_t i = 0; i < policy->n_rules; i++)
-                if (policy->rules[i]->effect == EFFECT_DENY)
-                        n += policy->rules[i]->n_paths;
-        return n;
 }
 
 static int fill_root(struct root *root, const struct peer *peer) {
@@ -434,13 +453,10 @@ static int fill_root(struct root *root, const struct peer *peer) {
         root->path = expand(policy, &rule->paths[root->path_index], peer, &code);
         if (!root->path)
                 return code;
-        root->specs = calloc(count_specs(policy, rule) + 1, sizeof(*root->specs));
-        if (!root->specs)
-                return -FSOP_ENOMEM;
         for (uint32_t i = 0; i < rule->n_excluded && code == 0; i++)
-                code = add_spec(root, &rule->excluded[i], peer, SPEC_EXCLUDED, NULL);
+                code = add_spec(root, &rule->excluded[i], peer, NULL);
         for (uint32_t i = 0; i < policy->n_own && code == 0; i++)
-                code = add_spec(root, &policy->own[i], peer, SPEC_OWN, NULL);
+                code = add_spec(root, &policy->own[i], peer, NULL);
         /* only rules that let something run as the service have use for the denies */
         if (code == 0 && rule->effect == EFFECT_ALLOW)
                 code = add_denies(root, peer);
@@ -476,8 +492,14 @@ struct root *root_ref(struct root *root) {
 static void mark_excluded(struct marks *marks, const struct root *root) {
         const struct opened *opened = atomic_load_explicit(&root->opened, memory_order_acquire);
 
+        for (uint32_t i = 0; opened && i < opened->n_gone; i++)
+                marks_drop(marks, opened->gone_specs[i]->path, opened->gone[i]);
         for (uint32_t i = 0; opened && i < opened->n; i++)
-                marks_add(marks, opened->paths[i], &opened->marks[i]);
+                if (!marks_add(marks, opened->specs[i]->path, &opened->marks[i]))
+                        log_line(LOG_LEVEL_WARNING,
+                                 "policy: more than %u directories or files that stood at %s in turn are there still: rules that exclude or deny it "
+                                 "refuse all that lies in the directory above, until it is no longer excluded or fsopd is started again",
+                                 MARKS_PER_PATH_MAX, opened->specs[i]->path);
 }
 
 /* Takes a root out of the table. */
@@ -625,14 +647,16 @@ static bool is_named_in(const struct root *root, struct bytes below, const char 
 }
 
 /* Whether a denied directory is to be kept out of this operation's way. */
-static bool is_in_the_way(const struct root *root, const struct rule *deny, const char *path, const struct peer *peer,
+static bool is_in_the_way(const struct root *root, const struct spec *spec, const struct peer *peer,
                           const struct operation *op, op_set permission, struct bytes below) {
+        const struct rule *deny = spec->deny;
+
         if (rule_denies(deny, peer, op, permission) || rule_protects(deny, peer, op))
                 return true;
         if (op->verb != FSOP_VERB_OPEN && op->verb != FSOP_VERB_OPEN_FD && op->verb != FSOP_VERB_OPENDIR)
                 return false;
         /* a handle is judged by its name later; where it has none, every deny applies to it */
-        return below.data && rule_has_subject(deny, peer) && !is_named_in(root, below, path);
+        return below.data && rule_has_subject(deny, peer) && (spec->crowded || !is_named_in(root, below, spec->path));
 }
 
 static int pick_excluded(struct root *root, const struct opened *opened, const struct peer *peer,
@@ -650,8 +674,7 @@ static int pick_excluded(struct root *root, const struct opened *opened, const s
         if (!picked)
                 return -FSOP_ENOMEM;
         for (uint32_t i = 0; i < n_denies; i++) {
-                picked[i] = is_in_the_way(root, opened->denies[opened->n_always + i],
-                                          opened->paths[opened->n_always + i], peer, op, permission, below);
+                picked[i] = is_in_the_way(root, opened->specs[opened->n_always + i], peer, op, permission, below);
                 n_picked += picked[i];
         }
         if (n_picked)
@@ -661,13 +684,28 @@ static int pick_excluded(struct root *root, const struct opened *opened, const s
         return code;
 }
 
+/* How many names this operation may not give to anything. Where one deny is meant, all are. */
+static uint32_t count_reserved(const struct opened *opened, const struct peer *peer, const struct operation *op,
+                               op_set permission) {
+        uint32_t n_always = 0;
+
+        while (n_always < opened->n_named && !opened->named_denies[n_always])
+                n_always++;
+        for (uint32_t i = n_always; i < opened->n_named; i++)
+                if (rule_denies(opened->named_denies[i], peer, op, permission) ||
+                    rule_protects(opened->named_denies[i], peer, op))
+                        return opened->n_named;
+        return n_always;
+}
+
 /* The guard that was given out for the same before, or a new one. */
 static int find_given(struct root *root, const struct guard *guard, const struct guard **ret_guard) {
         struct given **link = &root->given, *given;
 
         while (*link &&
                ((*link)->guard.caller_uid != guard->caller_uid || (*link)->guard.create_uid != guard->create_uid ||
-                (*link)->guard.excluded != guard->excluded || (*link)->guard.n_excluded != guard->n_excluded))
+                (*link)->guard.excluded != guard->excluded || (*link)->guard.n_excluded != guard->n_excluded ||
+                (*link)->guard.n_reserved != guard->n_reserved))
                 link = &(*link)->next;
         given = *link;
         if (given) {
@@ -703,6 +741,7 @@ int root_guard(struct root *root, const struct peer *peer, const struct operatio
                 .named = opened->named,
                 .named_ids = opened->named_ids,
                 .n_named = opened->n_named,
+                .n_reserved = count_reserved(opened, peer, op, permission),
                 .outdated = &((struct opened *)(uintptr_t)opened)->outdated,
                 .one_filesystem = rule->one_filesystem,
                 .links_any = rule->links_any,

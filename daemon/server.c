@@ -22,8 +22,8 @@
 /* ---- policy ------------------------------------------------------------------------------------------------------ */
 
 /* The directories that no rule may reach. */
-static int own_paths(const struct config *config, char ***ret_paths, uint32_t *ret_n) {
-        uint32_t n = 0, cap = config->n_policy_dirs + 4;
+static int own_paths(const struct config *config, const struct listening *listening, char ***ret_paths, uint32_t *ret_n) {
+        uint32_t n = 0, cap = config->n_policy_dirs + 4 + LISTENERS_MAX;
         char **paths = calloc(cap, sizeof(*paths));
 
         if (!paths)
@@ -34,6 +34,9 @@ static int own_paths(const struct config *config, char ***ret_paths, uint32_t *r
                 paths[n++] = config_parent_of(config->file);
         if (strncmp(config->audit, "file:", 5) == 0)
                 paths[n++] = config_parent_of(config->audit + 5);
+        for (uint32_t i = 0; i < listening->n; i++)
+                if (listening->sockets[i].name[0] == '/')
+                        paths[n++] = config_parent_of(listening->sockets[i].name);
         for (uint32_t i = 0; i < config->n_policy_dirs; i++)
                 paths[n++] = strdup(config->policy_dirs[i]);
         *ret_paths = paths;
@@ -44,10 +47,11 @@ static int own_paths(const struct config *config, char ***ret_paths, uint32_t *r
         return 0;
 }
 
-int server_load_policy(const struct config *config, struct policy **ret_policy, struct policy_report *ret_report) {
+int server_load_policy(const struct config *config, const struct listening *listening, struct policy **ret_policy,
+                       struct policy_report *ret_report) {
         char **own = NULL;
         uint32_t n_own = 0;
-        int code = own_paths(config, &own, &n_own);
+        int code = own_paths(config, listening, &own, &n_own);
 
         memset(ret_report, 0, sizeof(*ret_report));
         if (code == 0) {
@@ -129,14 +133,14 @@ static void revoke_later(struct server *server) {
         server->next_deadline_ms = earlier(server->next_deadline_ms, then_ms);
 }
 
-int server_reload_policy(struct server *server, struct policy_report *ret_report) {
+static int reload_policy(struct server *server, struct policy_report *ret_report) {
         struct audit_record record = {.event = AUDIT_RELOAD};
         struct policy *policy = NULL;
         struct roots *roots = NULL;
         int code;
 
         identity_wear_service();
-        code = server_load_policy(server->config, &policy, ret_report);
+        code = server_load_policy(server->config, &server->listening, &policy, ret_report);
         if (code == 0)
                 code = roots_new(policy, &roots);
         log_report(ret_report);
@@ -159,6 +163,15 @@ int server_reload_policy(struct server *server, struct policy_report *ret_report
         jobs_policy_changed(server->jobs);
         log_line(LOG_LEVEL_NOTICE, "policy: %u rule%s", ret_report->n_rules, ret_report->n_rules == 1 ? "" : "s");
         return 0;
+}
+
+/* Whoever moved the audit file away must not lose what follows, whatever is wrong with the rules. */
+int server_reload(struct server *server, struct policy_report *ret_report) {
+        int code = reload_policy(server, ret_report);
+
+        if (audit_reopen(server->audit) < 0)
+                log_line(LOG_LEVEL_ERROR, "the audit log could not be opened anew; the old file is kept");
+        return code;
 }
 
 bool server_is_admin(const struct server *server, const struct peer *peer) {
@@ -215,10 +228,8 @@ static void reload(struct server *server) {
         struct policy_report report;
 
         service_notify("RELOADING=1");
-        server_reload_policy(server, &report);
+        server_reload(server, &report);
         policy_report_fini(&report);
-        if (audit_reopen(server->audit) < 0)
-                log_line(LOG_LEVEL_ERROR, "the audit log could not be opened anew; the old file is kept");
         service_notify("READY=1");
 }
 
@@ -280,9 +291,13 @@ void server_expire_tasks(struct server *server) {
         server->next_deadline_ms = next;
 }
 
-static void expire_hellos(struct server *server) {
-        while (server->hello_first && server->hello_first->hello_deadline_ms <= server->now_ms)
-                session_expire(server->hello_first);
+static void expire_sessions(struct server *server) {
+        for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+                const struct deadlines *list = &server->deadlines[kind];
+
+                while (list->first && list->first->deadline_ms <= server->now_ms)
+                        session_expire(list->first);
+        }
 }
 
 /* Sessions that a drain has nothing more to wait for. */
@@ -341,8 +356,9 @@ static int wait_ms(const struct server *server) {
                 until = earlier(until, server->now_ms + (uint64_t)turns_ms);
         if (server->listening.again_ms > 0)
                 until = earlier(until, server->listening.again_ms);
-        if (server->hello_first)
-                until = earlier(until, server->hello_first->hello_deadline_ms);
+        for (int kind = 0; kind < DEADLINE_KINDS; kind++)
+                if (server->deadlines[kind].first)
+                        until = earlier(until, server->deadlines[kind].first->deadline_ms);
         if (server->refusals.end_ms > 0)
                 until = earlier(until, server->refusals.end_ms);
         if (server->draining)
@@ -409,7 +425,7 @@ static int serve(struct server *server) {
                 }
                 for_requests(server);
                 server_expire_tasks(server);
-                expire_hellos(server);
+                expire_sessions(server);
                 listen_tick(server);
                 refusals_tick(&server->refusals, server->now_ms);
                 tick(server);
@@ -464,7 +480,7 @@ static int open_audit(struct server *server) {
 
 static int open_policy(struct server *server) {
         struct policy_report report;
-        int code = server_load_policy(server->config, &server->policy, &report);
+        int code = server_load_policy(server->config, &server->listening, &server->policy, &report);
 
         log_report(&report);
         if (code == 0)
@@ -499,7 +515,7 @@ static int server_open(struct server *server) {
         if (config->admin_group && !server->has_admin_gid)
                 log_line(LOG_LEVEL_WARNING, "admin-group %s does not exist: only uid 0 administrates; make the group, or name another",
                          config->admin_group);
-        if ((code = open_audit(server)) < 0 || (code = open_policy(server)) < 0 || (code = open_engine(server)) < 0)
+        if ((code = listen_inherit(server)) < 0 || (code = open_audit(server)) < 0 || (code = open_policy(server)) < 0 || (code = open_engine(server)) < 0)
                 return code;
         limit_connections(server);
         graveyard_start(server->engine);
@@ -515,6 +531,7 @@ static int server_open(struct server *server) {
 }
 
 static void server_close(struct server *server, int status) {
+        service_stop(); /* whoever is impatient tells us a second time to end */
         session_free_spares();
         task_free_spares();
         listen_remove_socket(server);
@@ -532,6 +549,7 @@ static void server_close(struct server *server, int status) {
 
 int server_main(const struct config *config, bool private_service) {
         static struct server server;
+        char sockets[512];
         int status = 1;
 
         server = (struct server){
@@ -545,7 +563,8 @@ int server_main(const struct config *config, bool private_service) {
         if (server_open(&server) == 0) {
                 look_at_locks(&server);
                 audit_daemon(&server, AUDIT_START);
-                log_line(LOG_LEVEL_NOTICE, "fsopd %s serves on %s (engine %s%s)", FSOPD_VERSION, config->socket,
+                listen_name_sockets(&server, sockets, sizeof(sockets));
+                log_line(LOG_LEVEL_NOTICE, "fsopd %s serves on %s (engine %s%s)", FSOPD_VERSION, sockets,
                          server.engine->ops->name, private_service ? ", private" : "");
                 service_notify("READY=1");
                 status = serve(&server);

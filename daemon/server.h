@@ -42,7 +42,7 @@ struct server {
 
         struct session *sessions;
         uint32_t n_sessions, connections_max;
-        struct session *hello_first, *hello_last;
+        struct deadlines deadlines[DEADLINE_KINDS];
         struct session *dirty;
         struct turns turns;
         uint64_t next_session_id;
@@ -66,10 +66,11 @@ struct server {
 /* Opens everything and serves until told to stop. Returns the exit status. */
 int server_main(const struct config *config, bool private_service);
 
-/* Loads the rules that the settings name, none of which reaches the daemon's own files; else as policy_load. */
-int server_load_policy(const struct config *config, struct policy **ret_policy, struct policy_report *ret_report);
-/* Reads the policy anew; on failure the old one stays. Fills ret_report (to be freed) either way. */
-int server_reload_policy(struct server *server, struct policy_report *ret_report);
+/* Loads the rules that the settings name, none of which reaches the daemon's own files; else as policy_load. LISTENING: sockets
+ * that were handed over. */
+int server_load_policy(const struct config *config, const struct listening *listening, struct policy **ret_policy, struct policy_report *ret_report);
+/* Reads the policy anew; on failure the old one stays. Opens the audit file anew. Fills ret_report (to be freed) either way. */
+int server_reload(struct server *server, struct policy_report *ret_report);
 
 /* Clients make it hold so much more, or less. */
 void server_charge(struct server *server, int64_t bytes);

@@ -23,9 +23,7 @@
 /* With more than this unread and nothing that may be begun, the socket is left alone; with anything, if its user has no
  * room and it has nothing in flight that a Cancel could be for. */
 #define IN_PAUSE_BYTES (64u << 10)
-#define LAST_WORDS_MS 1000u
-#define UNREAD_LOOK_MS 1000u
-#define GONE_LOOK_MS 1000u
+#define LOOK_MS 1000u /* after this it is looked again whether a client is gone, or has read its last words or descriptors */
 #define FDS_WAIT_MS 60000u
 #define SCRATCH_BYTES (4u << 20)
 #define CANCEL_BYTES_MAX 16u /* the body of a Cancel has 13 at most */
@@ -90,34 +88,37 @@ void session_free_spares(void) {
 
 /* ---- lists of the server ----------------------------------------------------------------------------------------- */
 
-/* The next deadline comes first; mostly a new one is the last. */
-static void hello_link(struct session *session, uint64_t deadline_ms) {
-        struct server *server = session->server;
-        struct session *before = server->hello_last;
-
-        while (before && before->hello_deadline_ms > deadline_ms)
-                before = before->hello_prev;
-        session->hello_deadline_ms = deadline_ms;
-        session->hello_prev = before;
-        session->hello_next = before ? before->hello_next : server->hello_first;
-        *(before ? &before->hello_next : &server->hello_first) = session;
-        *(session->hello_next ? &session->hello_next->hello_prev : &server->hello_last) = session;
+static uint32_t delay_of(const struct server *server, enum deadline kind) {
+        switch (kind) {
+        case DEADLINE_HELLO:
+                return server->config->limits.hello_timeout_ms;
+        case DEADLINE_LOOK:
+                return LOOK_MS;
+        default:
+                return FDS_WAIT_MS;
+        }
 }
 
-static void hello_unlink(struct session *session) {
-        struct server *server = session->server;
+/* What waits equally long ends in the order in which it began. */
+static void deadline_link(struct session *session, enum deadline kind) {
+        struct deadlines *list = &session->server->deadlines[kind];
 
-        if (session->hello_deadline_ms == 0)
+        session->deadline_ms = session->server->now_ms + delay_of(session->server, kind);
+        session->deadline_kind = kind;
+        session->deadline_prev = list->last;
+        session->deadline_next = NULL;
+        *(list->last ? &list->last->deadline_next : &list->first) = session;
+        list->last = session;
+}
+
+static void deadline_unlink(struct session *session) {
+        struct deadlines *list = &session->server->deadlines[session->deadline_kind];
+
+        if (session->deadline_kind == DEADLINE_NONE)
                 return;
-        *(session->hello_prev ? &session->hello_prev->hello_next : &server->hello_first) = session->hello_next;
-        *(session->hello_next ? &session->hello_next->hello_prev : &server->hello_last) = session->hello_prev;
-        session->hello_deadline_ms = 0;
-}
-
-static void unwatch(struct session *session) {
-        if (session->watched_ms > 0)
-                hello_unlink(session);
-        session->watched_ms = 0;
+        *(session->deadline_prev ? &session->deadline_prev->deadline_next : &list->first) = session->deadline_next;
+        *(session->deadline_next ? &session->deadline_next->deadline_prev : &list->last) = session->deadline_prev;
+        session->deadline_kind = DEADLINE_NONE;
 }
 
 static void mark_dirty(struct session *session) {
@@ -173,7 +174,7 @@ static void session_free(struct session *session) {
         struct chunk *chunk;
 
         jobs_session_closed(server->jobs, session->id);
-        hello_unlink(session);
+        deadline_unlink(session);
         reserve_in(session, 0);
         uncharge(session, session->out_bytes);
         turns_forget(session);
@@ -209,7 +210,7 @@ void session_close(struct session *session) {
                 return;
         session->state = SESSION_CLOSED;
         session->server->audit_due_ms = 0; /* who has gone may look at what the audit says */
-        hello_unlink(session);
+        deadline_unlink(session);
         if (session->receiving && !session->pausing)
                 engine->ops->cancel(engine, &session->receive);
         if (session->sending)
@@ -223,15 +224,17 @@ static void look_whether_gone(struct session *session) {
         if (sys_socket_is_gone(session->fd))
                 session_close(session);
         else
-                hello_link(session, session->server->now_ms + GONE_LOOK_MS);
+                deadline_link(session, DEADLINE_LOOK);
 }
 
 void session_expire(struct session *session) {
-        hello_unlink(session);
+        bool was_look = session->deadline_kind == DEADLINE_LOOK;
+
+        deadline_unlink(session);
         if (session->state == SESSION_HELLO)
                 session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "no Hello within %u ms of connecting",
                                session->server->config->limits.hello_timeout_ms);
-        else if (session->state == SESSION_OPEN && session->watched_ms == GONE_LOOK_MS)
+        else if (session->state == SESSION_OPEN && was_look)
                 look_whether_gone(session);
         else if (session->state == SESSION_OPEN)
                 session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "descriptors were passed, and for %u s neither was the rest of their request sent nor an answer read",
@@ -326,7 +329,7 @@ static void sent(struct io *io) {
 
         end_send(session);
         if (session->state == SESSION_OPEN)
-                unwatch(session); /* it goes on, and has time again */
+                deadline_unlink(session); /* it goes on, and has time again */
         mark_dirty(session);
 }
 
@@ -399,8 +402,8 @@ static void session_refuse(struct session *session, int code, enum fsop_error_cl
         if (session->state == SESSION_CLOSED)
                 return;
         session->state = SESSION_LAST_WORDS;
-        hello_unlink(session);
-        hello_link(session, session->server->now_ms + LAST_WORDS_MS);
+        deadline_unlink(session);
+        deadline_link(session, DEADLINE_LOOK);
         session_drain(session);
         for (struct task *task = session->tasks; task; task = task->next)
                 task_cancel(task, -FSOP_ECANCELED);
@@ -438,7 +441,7 @@ static void take_hello(struct session *session, const struct hello *hello) {
         session->batch_ops_max = negotiated(hello->batch_ops_max, 1, limits->batch_ops);
         session->batches_max = negotiated(hello->batches_max, 1, limits->batches_in_flight);
         session->state = SESSION_OPEN;
-        hello_unlink(session);
+        deadline_unlink(session);
         log_client(session, hello->client);
 
         welcome->version = WIRE_VERSION;
@@ -673,6 +676,14 @@ static void run_held_tasks(struct session *session) {
         }
 }
 
+/* Whether more is to be read. WAITS: nothing of it can be begun now. */
+static bool wants_more(const struct session *session, bool waits) {
+        size_t len = buffer_len(&session->in);
+
+        return (!waits && may_begin(session)) || len < session->in_reserved ||
+               len < (session_has_room(session) || session->n_tasks > 0 ? IN_PAUSE_BYTES : 1);
+}
+
 /* Cuts what was kept, and begins or stops to read as what is left demands. */
 static void session_resume(struct session *session) {
         if (buffer_len(&session->in) > 0 && session->state != SESSION_CLOSED) {
@@ -688,9 +699,7 @@ static void session_resume(struct session *session) {
                 turns_queue_for_room(session);
         if (session->state != SESSION_HELLO && session->state != SESSION_OPEN)
                 return;
-        bool wanted = (may_begin(session) && !session->yielded) ||
-                      buffer_len(&session->in) < (session_has_room(session) || session->n_tasks > 0 ? IN_PAUSE_BYTES : 1) ||
-                      buffer_len(&session->in) < session->in_reserved;
+        bool wanted = wants_more(session, session->yielded);
         if (!session->receiving && !session->server->draining && wanted)
                 start_receiving(session);
         else if (session->receiving && !wanted)
@@ -784,14 +793,13 @@ static bool waits_with_fds(const struct session *session) {
  * may be gone while nothing is read from it, and what it waits for may never come. */
 static void watch(struct session *session) {
         bool paused = !session->receiving && session->n_tasks > 0;
-        uint32_t ms = waits_with_fds(session) ? FDS_WAIT_MS : paused ? GONE_LOOK_MS : 0;
+        enum deadline kind = waits_with_fds(session) ? DEADLINE_FDS : paused ? DEADLINE_LOOK : DEADLINE_NONE;
 
-        if (ms == session->watched_ms)
+        if (kind == session->deadline_kind)
                 return;
-        hello_unlink(session);
-        if (ms > 0)
-                hello_link(session, session->server->now_ms + ms);
-        session->watched_ms = ms;
+        deadline_unlink(session);
+        if (kind != DEADLINE_NONE)
+                deadline_link(session, kind);
 }
 
 /* As long as its client leaves descriptors unread it stays: they would be nobody's. */
@@ -801,15 +809,18 @@ static void session_bury(struct session *session) {
                 return;
         }
         sys_socket_shut(session->fd);
-        if (session->hello_deadline_ms == 0)
-                hello_link(session, session->server->now_ms + UNREAD_LOOK_MS);
+        if (session->deadline_kind == DEADLINE_NONE)
+                deadline_link(session, DEADLINE_LOOK);
 }
 
 void session_end_round(struct session *session) {
-        if (session->yielded || turns_others_wait(session))
-                turns_queue(session);
-        else
+        if (!session->yielded && !turns_others_wait(session)) {
                 go_on(session);
+        } else {
+                turns_queue(session);
+                if (session->receiving && !wants_more(session, true)) /* its turn may be long in coming, and its client fast */
+                        session_drain(session);
+        }
         if (session->state == SESSION_OPEN)
                 watch(session);
         if (session->state != SESSION_CLOSED)
@@ -884,7 +895,7 @@ void session_start(struct server *server, os_fd fd) {
         server->n_sessions++;
         server_charge(server, sizeof(*session));
         server->totals.connections++;
-        hello_link(session, server->now_ms + limits->hello_timeout_ms);
+        deadline_link(session, DEADLINE_HELLO);
         start_receiving(session);
         return;
 fail:

@@ -32,10 +32,22 @@ struct chunk {
         uint32_t n_fds;
 };
 
+/* What a session has a deadline for: one at a time. */
+enum deadline {
+        DEADLINE_NONE = 0,
+        DEADLINE_HELLO,
+        DEADLINE_LOOK, /* whether its client is gone, or has read the last words or descriptors */
+        DEADLINE_FDS,  /* descriptors wait for the rest of their request */
+        DEADLINE_KINDS,
+};
+struct deadlines {
+        struct session *first, *last;
+};
+
 struct session {
         struct session *prev, *next;             /* the server's list */
         struct session *dirty_next;              /* the server's list of those with something to send */
-        struct session *hello_prev, *hello_next; /* those that have a deadline, the next one first */
+        struct session *deadline_prev, *deadline_next; /* those with a deadline of one kind, the next one first */
         struct session *turn_prev, *turn_next;   /* in turn_queue */
         struct turn_queue *turn_queue;           /* of its account; NULL: in none */
         struct server *server;
@@ -45,8 +57,8 @@ struct session {
         struct peer peer;
         struct identity *identity; /* the caller, as worn */
         enum session_state state;
-        uint64_t hello_deadline_ms;
-        uint32_t watched_ms; /* once it is open: after how long something is looked at again; 0: nothing is */
+        enum deadline deadline_kind;
+        uint64_t deadline_ms;
         uint64_t features; /* agreed on in Hello */
         uint32_t frame_bytes_max, batch_ops_max, batches_max;
 

@@ -51,8 +51,6 @@ static char *format_where(const char *file, uint32_t line, uint32_t column) {
 
 static void say_at(struct yaml_reader *reader, bool is_error, uint32_t line, uint32_t column, const char *format,
                    va_list args) {
-        if (is_error)
-                reader->n_errors++;
         reader->say(reader->userdata, is_error, format_where(reader->file, line, column), format_text(format, args));
 }
 
@@ -153,10 +151,20 @@ static bool out_of_memory(struct yaml_reader *reader) {
         return yaml_error(reader, NULL, "out of memory");
 }
 
+/* The two that everybody makes: libyaml's words for them help nobody. */
+static const char *hint_for(const char *problem, const char *context) {
+        if (strcmp(problem, "found character that cannot start any token") == 0)
+                return "; lines begin with spaces, not tabs, and a value that begins with %, @ or ` must be quoted";
+        if (strcmp(context, "while scanning an alias") == 0)
+                return "; a value that begins with * must be quoted";
+        return "";
+}
+
 /* Where an error that libyaml found is: its mark, or, for bytes it could not read, the offset counted out. */
 static bool parser_error(struct parse *parse, const char *data, size_t len) {
         yaml_parser_t *parser = &parse->parser;
-        const char *problem = parser->problem ? parser->problem : "not YAML";
+        const char *problem = parser->problem ? parser->problem : "not YAML",
+                   *context = parser->context ? parser->context : "";
         uint32_t line = (uint32_t)parser->problem_mark.line + 1, column = (uint32_t)parser->problem_mark.column + 1;
 
         if (parser->error == YAML_MEMORY_ERROR)
@@ -171,9 +179,8 @@ static bool parser_error(struct parse *parse, const char *data, size_t len) {
                         }
                 }
         }
-        if (parser->context)
-                return error_at(parse->reader, line, column, "%s, %s", problem, parser->context);
-        return error_at(parse->reader, line, column, "%s", problem);
+        return error_at(parse->reader, line, column, "%s%s%s%s", problem, *context ? ", " : "", context,
+                        hint_for(problem, context));
 }
 
 static struct yaml_node *node_new(struct parse *parse, enum yaml_kind kind) {
@@ -460,7 +467,7 @@ bool yaml_read_bool(struct yaml_reader *reader, const struct yaml_node *node, bo
 bool yaml_parse_digits(const char *text, size_t len, uint64_t *ret_value) {
         uint64_t value = 0;
 
-        if (len == 0)
+        if (len == 0 || (len > 1 && text[0] == '0'))
                 return false;
         for (size_t i = 0; i < len; i++) {
                 uint64_t digit = (uint64_t)(unsigned char)text[i] - '0';
@@ -470,6 +477,22 @@ bool yaml_parse_digits(const char *text, size_t len, uint64_t *ret_value) {
                 value = value * 10 + digit;
         }
         *ret_value = value;
+        return true;
+}
+
+bool yaml_check_decimal(struct yaml_reader *reader, const struct yaml_node *node, const char *text) {
+        static const char digits[] = "0123456789";
+
+        for (const char *c = strpbrk(text, digits); c; c = strpbrk(c, digits)) {
+                size_t len = strspn(c, digits), zeros = strspn(c, "0");
+
+                if (zeros == len)
+                        zeros--;
+                if (zeros > 0)
+                        return yaml_error(reader, node, "'%.64s': numbers are decimal here; write %.*s for %.*s, or its value if octal was meant",
+                                          node->text, (int)(len - zeros), c + zeros, (int)len, c);
+                c += len;
+        }
         return true;
 }
 
@@ -484,7 +507,7 @@ bool yaml_read_number(struct yaml_reader *reader, const struct yaml_node *node, 
                       uint64_t *ret_value) {
         const char *text = "";
 
-        if (!yaml_read_text(reader, node, &text))
+        if (!yaml_read_text(reader, node, &text) || !yaml_check_decimal(reader, node, text))
                 return false;
         if (!yaml_parse_digits(text, strlen(text), ret_value))
                 return yaml_error(reader, node, "'%.64s' must be a number from %" PRIu64 " to %" PRIu64, text, min,
@@ -500,7 +523,7 @@ bool yaml_read_size(struct yaml_reader *reader, const struct yaml_node *node, ui
         uint64_t value = 0;
         size_t len;
 
-        if (!yaml_read_text(reader, node, &text))
+        if (!yaml_read_text(reader, node, &text) || !yaml_check_decimal(reader, node, text))
                 return false;
         len = strlen(text);
         unit = len > 1 ? strchr(units, text[len - 1]) : NULL;
@@ -521,7 +544,7 @@ bool yaml_read_duration(struct yaml_reader *reader, const struct yaml_node *node
         const char *text = "";
         size_t len;
 
-        if (!yaml_read_text(reader, node, &text))
+        if (!yaml_read_text(reader, node, &text) || !yaml_check_decimal(reader, node, text))
                 return false;
         len = strlen(text);
         if (len > 2 && strcmp(text + len - 2, "ms") == 0) {

@@ -38,7 +38,6 @@ struct yaml_reader {
         /* Is given both strings (malloc'd), NULL where there was no memory for them. */
         void (*say)(void *userdata, bool is_error, char *where, char *text);
         void *userdata;
-        unsigned n_errors;
         struct arena arena; /* the nodes and their texts */
 };
 
@@ -90,7 +89,9 @@ bool yaml_read_mode(struct yaml_reader *reader, const struct yaml_node *node, ui
 bool yaml_read_word(struct yaml_reader *reader, const struct yaml_node *node, const char *const *words, size_t n_words,
                     size_t *ret_index);
 
-/* Decimal digits only, all of TEXT[0..len); false when it is none or too large. */
+/* Decimal digits only, all of TEXT[0..len), and 0 at their head only alone; false when it is none or too large. */
 bool yaml_parse_digits(const char *text, size_t len, uint64_t *ret_value);
+/* Whether none of the numbers in TEXT (part of the node's value) has leading zeros, which may have been meant as octal; an error where one has. */
+bool yaml_check_decimal(struct yaml_reader *reader, const struct yaml_node *node, const char *text);
 
 #endif

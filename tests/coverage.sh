@@ -42,10 +42,7 @@ count() {
                 awk '{ n[$1] += $2 } END { for (line in n) print line, (n[line] > 0) }' >>"$build/counted"
 }
 
-# Where calls fail, writing the counts fails too, and those of before are lost: such tests come last, and what they say is no matter here.
-spoil='[.](nomemory|inject)[.]'
-strangers='[.]install[.]' # it links programs, which know nothing of gcov, with the library
-end_to_end() { ctest "${arguments[@]}" "$@" -L '^e2e$' >>"$build/e2e.out" 2>&1; }
+run_tests() { ctest "${arguments[@]}" -L "^$1\$" "${@:3}" >"$build/$2.out" 2>&1; }
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -54,23 +51,23 @@ if [ "$report" = no ]; then
         (cd "$root" && cmake --preset coverage -B "$build" -DFSOP_TEST_PREFIX=coverage.) >/dev/null
         cmake --build "$build" -j "$(nproc)" >"$build/build.log" || { tail -n 30 "$build/build.log" >&2; exit 1; }
         find "$build" -name '*.gcda' -delete
-        rm -f "$build/counted" "$build/e2e.out"
-        arguments=(--test-dir "$build" -j "$(nproc)" --output-on-failure --no-tests=error)
-        [ -z "$tests" ] || arguments+=(-R "$tests")
-        ctest "${arguments[@]}" -L '^unit$' >"$build/unit.out" 2>&1 || result=$?
+        rm -f "$build/counted"
+        arguments=(--test-dir "$build" -j "$(nproc)" --output-on-failure)
+        [ -n "$tests" ] && arguments+=(-R "$tests" --no-tests=ignore) || arguments+=(--no-tests=error)
+        run_tests unit unit || result=$?
         # Programs of other users write their counts too; one that cannot says so, which tests would take for its answer.
         "$build/fsop" --version >/dev/null
         "$build/fsopd" --version >/dev/null
         find "$build" -name '*.gcda' -exec chmod a+rw {} +
         find "$build" -type d -exec chmod a+rwx {} +
-        if [ -z "$tests" ]; then
-                end_to_end -E "$spoil|$strangers" || result=$?
-                count
-                end_to_end -R "$spoil" || true
-        else
-                end_to_end || result=$?
-        fi
-        tail -n 20 "$build/unit.out" "$build/e2e.out"
+        run_tests e2e e2e -LE '^gcov-(last|never)$' || result=$?
+        count
+        # Where calls fail, writing the counts fails too, and those of before are lost; what such tests say is no matter here.
+        run_tests gcov-last last || true
+        for part in unit e2e last; do
+                echo "== $part"
+                sed -n '/^[0-9]*% tests passed/,$p' "$build/$part.out"
+        done
 fi
 count
 awk '{ n[$1] += $2 } END { for (line in n) print line, (n[line] > 0) }' "$build/counted" | sort -t: -k1,1 -k2,2n >"$work/lines"

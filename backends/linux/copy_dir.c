@@ -255,7 +255,7 @@ int copy_enter(struct copy_tree *tree, struct copy_dir *parent, const char *name
         dir = dir_new(parent->path, name, parent->depth + 1);
         if (dir == NULL)
                 return copy_failed(ret, ENOMEM);
-        r = copy_check_reach(tree, dir->path, "", ret);
+        r = copy_check_reach(tree, parent, name, ret);
         if (r >= 0)
                 r = enter_source(tree, parent, name, dir, ret);
         if (r >= 0)
@@ -431,8 +431,11 @@ int copy_list(struct copy_tree *tree, struct copy_dir *dir, struct copy_names *n
                 while (dir->at < dir->len) {
                         const struct kernel_entry *entry = (const struct kernel_entry *)(const void *)(dir->buffer + dir->at);
 
-                        if (!is_dot(entry->name) && !copy_leaves_out(tree, dir->path, entry->name) &&
-                            !is_own_top(tree, dir, entry) && !add_name(names, &used, entry))
+                        int r = is_dot(entry->name) ? 1 : copy_leaves_out(tree, dir->path, entry->name);
+
+                        if (r < 0)
+                                return copy_failed(ret, -r);
+                        if (r == 0 && !is_own_top(tree, dir, entry) && !add_name(names, &used, entry))
                                 return 0;
                         dir->at += entry->length;
                 }

@@ -178,7 +178,7 @@ static int open_source(struct copy_tree *tree, struct copy_work *work) {
 void copy_work_open(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
         int r;
 
-        if (!dir->place && copy_check_reach(tree, dir->path, work->file->name, &work->file->error) < 0) {
+        if (!dir->place && copy_check_reach(tree, dir, work->file->name, &work->file->error) < 0) {
                 set_failed(work);
                 return;
         }
@@ -254,12 +254,20 @@ void copy_work_name(struct copy_tree *tree, const struct copy_dir *dir, struct c
         work->made_name = work->file->temporary;
 }
 
+bool copy_unmake(struct copy_tree *tree, const struct copy_dir *dir, const char *name, struct copy_file *file) {
+        if ((identity_wear(tree->writer) == 0 && (unlinkat(dir->target, name, 0) == 0 || errno == ENOENT)) || !dir->finals)
+                return true;
+        copy_refused(&file->error, -FSOP_EAGAIN, "what was half copied could not be removed; it is tried again");
+        file->outcome = COPY_FAILED;
+        return false;
+}
+
 bool copy_work_name_taken(struct copy_tree *tree, const struct copy_dir *dir, struct copy_work *work) {
         if (!dir->finals) {
                 copy_next_temporary(tree, work->file->temporary);
                 return true;
         }
-        return tree->resumed && (unlinkat(dir->target, work->made_name, 0) == 0 || errno == ENOENT);
+        return tree->resumed && copy_unmake(tree, dir, work->made_name, work->file);
 }
 
 void copy_work_may_create(const struct copy_dir *dir, struct copy_work *work) {
@@ -280,7 +288,8 @@ bool copy_work_create(struct copy_tree *tree, struct copy_dir *dir, struct copy_
         while (work->target < 0 &&
                (errno == EINTR || (errno == EEXIST && tries-- > 0 && copy_work_name_taken(tree, dir, work))));
         if (work->target < 0) {
-                copy_not_made(&work->file->error, errno);
+                if (is_pending(work))
+                        copy_not_made(&work->file->error, errno);
                 set_failed(work);
                 return false;
         }
@@ -351,8 +360,8 @@ void copy_work_close(struct copy_work *work) {
 
 /* What is not to stay is removed (writer). */
 static void undo(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
-        if (work->is_made && identity_wear(tree->writer) == 0)
-                unlinkat(dir->target, work->made_name, 0);
+        if (work->is_made)
+                copy_unmake(tree, dir, work->made_name, work->file);
         work->file->bytes = work->file->cloned_bytes = 0;
         work->file->temporary[0] = 0;
 }

@@ -89,8 +89,12 @@ int copy_guard_object(const struct guard *guard, const struct fsop_stat *stat, s
 int copy_guard_directory(const struct guard *guard, bool client, int fd, const struct fsop_stat *stat, struct copy_error *ret);
 /* Why nothing may be made in a directory, NULL: it may. */
 const char *copy_guard_creating(const struct guard *guard, const struct fsop_stat *parent);
-/* What rules say of the names of NAME in DIRECTORY (below the top) at both ends. */
-int copy_check_reach(const struct copy_tree *tree, const char *directory, const char *name, struct copy_error *ret);
+/* What rules say of the names of NAME in DIR at both ends. May wear the reader. */
+int copy_check_reach(const struct copy_tree *tree, const struct copy_dir *dir, const char *name, struct copy_error *ret);
+/* Whether NAME may be made in a directory of the target, by rules that know that by another name; HOLDS: with all that is to come
+ * below it. Back to WORN afterwards. */
+int copy_check_new_name(const struct copy_tree *tree, const struct fsop_stat *directory, const char *name, bool holds,
+                        struct identity *worn, struct copy_error *ret);
 /* After something was pinned, where the tree was reached by another name than rules know it by. Back to WORN afterwards. */
 int copy_check_names(const struct copy_tree *tree, struct identity *worn, struct copy_error *ret);
 /* -FSOP_ESTALE where the top's temporary name leads to something else than what an earlier run has made, as far as that is known. */
@@ -105,8 +109,8 @@ void copy_next_temporary(struct copy_tree *tree, char temporary[COPY_TEMPORARY_B
 bool copy_is_temporary(const struct copy_tree *tree, const char *name);
 /* Removes files under temporary names from a directory, but for the tree's parts. */
 int copy_sweep(struct copy_tree *tree, int dir_fd, bool all, struct copy_error *ret);
-/* Whether a name of the source is left out: excluded, or a temporary one of this job. */
-bool copy_leaves_out(const struct copy_tree *tree, const char *directory, const char *name);
+/* Whether a name of the source is left out: excluded, or a temporary one of this job. 1, 0, or -ENOMEM. */
+int copy_leaves_out(const struct copy_tree *tree, const char *directory, const char *name);
 /* DIRECTORY/NAME, or the one of them that is not empty; malloc'd. */
 char *copy_join(const char *directory, const char *name);
 
@@ -201,6 +205,9 @@ void copy_work_open(struct copy_tree *tree, struct copy_dir *dir, struct copy_wo
 bool copy_work_create(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work); /* writer: an empty regular file */
 void copy_work_keep(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work);   /* keeper */
 void copy_work_close(struct copy_work *work);
+/* Removes what was made and is not to stay. False: it is left under its final name, which its directory must not be published with, so
+ * that the file has failed in a way that ends the run, for the next one to try again. Wears the writer. */
+bool copy_unmake(struct copy_tree *tree, const struct copy_dir *dir, const char *name, struct copy_file *file);
 /* The name that it is made under; and another try when that is taken: false, there is none. */
 void copy_work_name(struct copy_tree *tree, const struct copy_dir *dir, struct copy_work *work);
 bool copy_work_name_taken(struct copy_tree *tree, const struct copy_dir *dir, struct copy_work *work);

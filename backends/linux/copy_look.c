@@ -108,15 +108,29 @@ int copy_guard_directory(const struct guard *guard, bool client, int fd, const s
         return r < 0 ? from_op(ret, &op) : 0;
 }
 
-int copy_check_reach(const struct copy_tree *tree, const char *directory, const char *name, struct copy_error *ret) {
+int copy_check_new_name(const struct copy_tree *tree, const struct fsop_stat *directory, const char *name, bool holds,
+                        struct identity *worn, struct copy_error *ret) {
+        int r, looked;
+
+        if (tree->state->to_by_name)
+                return 0;
+        looked = guard_look_at_new_name(tree->to_guard, directory, name, holds, 0);
+        r = copy_wear(worn, ret);
+        if (looked > 0)
+                return copy_denied(ret, -FSOP_EPERM, GUARD_NAME_EXCLUDED);
+        return looked < 0 ? copy_refused(ret, -FSOP_EAGAIN, GUARD_NAMES_CHANGED) : r;
+}
+
+int copy_check_reach(const struct copy_tree *tree, const struct copy_dir *dir, const char *name, struct copy_error *ret) {
         const struct copy_reach *reach = &tree->reach;
         const char *why = NULL;
         struct bytes path;
         char *text;
+        int r = copy_check_new_name(tree, &dir->to, name, false, tree->reader, ret);
 
-        if (reach->source == NULL && reach->target == NULL)
-                return 0;
-        text = copy_join(directory, name);
+        if (r < 0 || (reach->source == NULL && reach->target == NULL))
+                return r;
+        text = copy_join(dir->path, name);
         if (text == NULL)
                 return copy_failed(ret, ENOMEM);
         path = (struct bytes){(const uint8_t *)text, strlen(text)};

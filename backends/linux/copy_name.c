@@ -51,26 +51,28 @@ static bool is_of_job(const struct copy_tree *tree, const char *name) {
         return strncmp(name, tree->temporary, len) == 0;
 }
 
-static bool matches(const char *pattern, const char *directory, const char *name) {
+/* 1, 0 or a negative errno. */
+static int matches(const char *pattern, const char *directory, const char *name) {
         const char *slash = strchr(pattern, '/');
         char *path;
-        bool match;
+        int r;
 
         if (slash == NULL)
                 return fnmatch(pattern, name, 0) == 0;
         path = copy_join(directory, name);
-        match = path != NULL && fnmatch(slash == pattern ? pattern + 1 : pattern, path, FNM_PATHNAME) == 0;
+        if (path == NULL)
+                return -ENOMEM;
+        r = fnmatch(slash == pattern ? pattern + 1 : pattern, path, FNM_PATHNAME) == 0;
         free(path);
-        return match;
+        return r;
 }
 
-bool copy_leaves_out(const struct copy_tree *tree, const char *directory, const char *name) {
-        if (name[0] == '.' && is_of_job(tree, name))
-                return true;
-        for (uint32_t i = 0; i < tree->options->n_excludes; i++)
-                if (matches(tree->options->excludes[i], directory, name))
-                        return true;
-        return false;
+int copy_leaves_out(const struct copy_tree *tree, const char *directory, const char *name) {
+        int r = name[0] == '.' && is_of_job(tree, name);
+
+        for (uint32_t i = 0; i < tree->options->n_excludes && r == 0; i++)
+                r = matches(tree->options->excludes[i], directory, name);
+        return r;
 }
 
 static bool is_part(const struct copy_tree *tree, const char *name) {

@@ -104,7 +104,8 @@ void copy_node_make(struct copy_tree *tree, struct copy_dir *dir, struct copy_wo
                 r = make_once(dir, work);
         while (r == -EEXIST && tries-- > 0 && copy_work_name_taken(tree, dir, work));
         if (r < 0) {
-                copy_work_failed(work, -r);
+                if (work->file->outcome == COPY_PENDING)
+                        copy_work_failed(work, -r);
                 return;
         }
         work->is_made = true;

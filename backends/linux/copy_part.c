@@ -329,12 +329,14 @@ void copy_part_finish(struct copy_part *part, struct copy_file *file) {
         part_free(part);
 }
 
-void copy_part_free(struct copy_part *part, bool keep) {
+void copy_part_free(struct copy_part *part, bool keep, struct copy_error *error) {
         if (part == NULL)
                 return;
         if (keep)
                 part->work.is_made = false;
         part->work.stopped = true;
         copy_work_end(part->tree, part->dir, &part->work);
+        if (error != NULL && part->file.outcome == COPY_FAILED)
+                *error = part->file.error;
         part_free(part);
 }

@@ -130,23 +130,20 @@ void copy_publish(struct copy_tree *tree, struct copy_dir *dir, struct copy_file
                 fail_all(files, n, &error);
 }
 
-void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *files, uint32_t n) {
-        if (identity_wear(tree->writer) < 0)
+void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file) {
+        if (file->outcome != COPY_COPIED || (!dir->finals && !file->needs_publish))
                 return;
-        for (uint32_t i = 0; i < n; i++) {
-                if (files[i].outcome != COPY_COPIED || (!dir->finals && !files[i].needs_publish))
-                        continue;
-                unlinkat(dir->target, dir->finals ? final_name(tree, dir, &files[i]) : files[i].temporary, 0);
-                files[i].needs_publish = false;
-                files[i].temporary[0] = 0;
-        }
+        file->outcome = COPY_FAILED;
+        copy_unmake(tree, dir, dir->finals ? final_name(tree, dir, file) : file->temporary, file);
+        file->needs_publish = false;
+        file->temporary[0] = 0;
 }
 
 /* ---- further links -------------------------------------------------------------------------------------------------- */
 
 /* What the source is, for comparing; and that it is what is meant by a further link. */
 static int look_at_source(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file, struct fsop_stat *ret_from) {
-        int r = copy_check_reach(tree, dir->path, file->name, &file->error);
+        int r = copy_check_reach(tree, dir, file->name, &file->error);
 
         if (r >= 0)
                 r = copy_wear(tree->reader, &file->error);

@@ -109,7 +109,7 @@ static int find_target(struct copy_tree *tree, const struct place *to, bool slas
                 state->target = -1;
                 if (slashes && !stat_is_directory(&tree->source_stat))
                         return copy_failed(ret, ENOTDIR);
-                return 0;
+                return copy_check_new_name(tree, &parent, tree->target_name, true, tree->writer, ret);
         }
         if (state->target < 0) {
                 r = state->target;
@@ -128,22 +128,6 @@ static int find_target(struct copy_tree *tree, const struct place *to, bool slas
         return r < 0 ? r : copy_guard_object(tree->to_guard, &state->target_stat, ret);
 }
 
-/* A directory that is the target itself, without a name: a handle, or the rule's directory. */
-static int take_target_itself(struct copy_tree *tree, const struct place *to, struct copy_error *ret) {
-        os_fd fd = OS_FD_NONE;
-        int r = take(to->object, &fd, ret);
-
-        if (r < 0)
-                return r;
-        tree->state->target = (int)fd;
-        tree->to_exists = true;
-        r = lookup_stat((int)fd, "", to->fs != FS_LOCAL, &tree->state->target_stat);
-        if (r < 0)
-                return copy_failed(ret, -r);
-        tree->target_parent_id = (struct object_id){stat_dev(&tree->state->target_stat), tree->state->target_stat.ino};
-        return copy_guard_object(tree->to_guard, &tree->state->target_stat, ret);
-}
-
 static int take_target(struct copy_tree *tree, const struct place *to, struct copy_error *ret) {
         bool slashes;
         int r;
@@ -152,8 +136,6 @@ static int take_target(struct copy_tree *tree, const struct place *to, struct co
         tree->state->to_client = to->base_is_client_fd;
         tree->state->to_by_name = guard_is_by_name(to);
         tree->state->to_stays = to->guard != NULL && guard_stays_on_mount(to);
-        if (to->parent == OS_FD_NONE || to->leaf == NULL)
-                return to->object == OS_FD_NONE ? copy_failed(ret, ENOENT) : take_target_itself(tree, to, ret);
         r = take_name(tree, to->leaf, &slashes, ret);
         if (r >= 0)
                 r = take(to->parent, &tree->target_parent, ret);
@@ -164,7 +146,7 @@ static int take_target(struct copy_tree *tree, const struct place *to, struct co
 
 /* Whether the target's directory is the source or lies in it. What cannot be told is no: copy_list leaves the target out then. */
 static bool lies_in_source(const struct copy_tree *tree) {
-        int fd = tree->target_parent != OS_FD_NONE ? (int)tree->target_parent : tree->state->target;
+        int fd = (int)tree->target_parent;
         struct fsop_stat here, above;
 
         identity_wear_service();

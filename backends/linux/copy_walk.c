@@ -106,15 +106,24 @@ static bool is_own_top(const struct copy_tree *tree, const struct fsop_stat *sta
         return same_object(stat, tree->state->top.dev, tree->state->top.ino);
 }
 
-/* What cannot be looked at is no failure here: copying it will be one. */
+/* What cannot be looked at is no failure of counting: copying it will be one. But what may have been copied from it is to be removed. */
+static int pass_by(struct walk *walk, int error) {
+        if (walk->counts || error == ENOENT || error == ENOTDIR || error == EACCES)
+                return 0;
+        return copy_failed(walk->ret, error);
+}
+
 static int visit(struct walk *walk, int fd, const char *path, const struct dirent *entry) {
         struct copy_tree *tree = walk->tree;
         struct fsop_stat stat;
+        int r;
 
-        if (copy_leaves_out(tree, path, entry->d_name) || (!walk->counts && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
+        if (copy_leaves_out(tree, path, entry->d_name) > 0 || /* where that cannot be told, it does no harm here */
+            (!walk->counts && entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN))
                 return 0;
-        if (lookup_stat(fd, entry->d_name, false, &stat) < 0)
-                return 0;
+        r = lookup_stat(fd, entry->d_name, false, &stat);
+        if (r < 0)
+                return pass_by(walk, -r);
         if (!stat_is_directory(&stat)) {
                 count(walk, &stat);
                 return 0;
@@ -131,25 +140,28 @@ static bool is_dot(const char *name) {
 
 static int read_directory(struct walk *walk, const char *path) {
         struct copy_tree *tree = walk->tree;
-        int fd = copy_open_below((int)tree->source, path, O_RDONLY | O_DIRECTORY, tree->state->from_stays), r = 0;
+        int fd = copy_open_below((int)tree->source, path, O_RDONLY | O_DIRECTORY, tree->state->from_stays), r;
         struct dirent *entry;
         struct fsop_stat stat;
         DIR *dir;
 
         if (fd < 0)
-                return 0;
-        if (lookup_stat(fd, "", false, &stat) < 0 || mounts_class(stat.mnt_id, tree->state->from_client) == FS_FORBIDDEN) {
+                return pass_by(walk, -fd);
+        r = lookup_stat(fd, "", false, &stat);
+        if (r < 0 || mounts_class(stat.mnt_id, tree->state->from_client) == FS_FORBIDDEN) {
                 close(fd);
-                return 0;
+                return r < 0 ? pass_by(walk, -r) : 0;
         }
         dir = fdopendir(fd);
         if (dir == NULL) {
                 close(fd);
                 return copy_failed(walk->ret, ENOMEM);
         }
-        while (r == 0 && !(walk->counts && copy_stopped(tree)) && (entry = readdir(dir)) != NULL)
+        for (errno = 0; r == 0 && !(walk->counts && copy_stopped(tree)) && (entry = readdir(dir)) != NULL; errno = 0)
                 if (!is_dot(entry->d_name))
                         r = visit(walk, fd, path, entry);
+        if (r == 0 && errno != 0)
+                r = pass_by(walk, errno);
         closedir(dir);
         return r;
 }
@@ -274,9 +286,7 @@ static int sweep_all(struct copy_tree *tree, struct copy_error *ret) {
                 if (sweep(tree, path, &error) < 0 && first.code == 0)
                         first = error;
                 r = copy_wear(tree->reader, &error);
-                if (r >= 0)
-                        r = read_directory(&walk, path);
-                if (r < 0)
+                if ((r < 0 || read_directory(&walk, path) < 0) && first.code == 0)
                         first = error;
                 free(path);
         }

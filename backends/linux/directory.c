@@ -199,12 +199,32 @@ struct handle_buffer {
         uint8_t bytes[sizeof(((struct directory_mark *)0)->handle)];
 };
 
-void directory_mark(const struct directory *directory, struct directory_mark *ret_mark) {
+static bool is_strangers(const char *absolute_path, const struct directory *directory) {
+        const char *slash = strrchr(absolute_path, '/');
+        struct fsop_stat stat, above;
+        char parent[PATH_MAX];
+        int fd, r;
+
+        if (slash == NULL || (size_t)(slash - absolute_path) + 2 > sizeof(parent))
+                return false;
+        memcpy(parent, absolute_path, (size_t)(slash - absolute_path) + 1);
+        parent[slash - absolute_path + 1] = 0;
+        fd = open_without_links(parent, O_PATH | O_DIRECTORY, 0);
+        if (fd < 0)
+                return false;
+        r = lookup_stat(fd, "", false, &above);
+        sys_close(fd);
+        return r >= 0 && (above.mode & S_ISVTX) != 0 && lookup_stat((int)directory->fd, "", false, &stat) >= 0 &&
+               stat.uid != service.uid && stat.uid != above.uid;
+}
+
+void directory_mark(const char *absolute_path, const struct directory *directory, struct directory_mark *ret_mark) {
         struct handle_buffer handle = {.header.handle_bytes = sizeof(ret_mark->handle)};
         int mount_id;
 
         *ret_mark = (struct directory_mark){.dev = directory->dev, .ino = directory->ino};
         identity_wear_service();
+        ret_mark->strangers = is_strangers(absolute_path, directory);
         if (name_to_handle_at((int)directory->fd, "", &handle.header, &mount_id, AT_EMPTY_PATH) < 0)
                 return;
         ret_mark->handle_type = handle.header.handle_type;

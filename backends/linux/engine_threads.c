@@ -109,11 +109,14 @@ static int update_watch(struct threads_engine *e, os_fd fd) {
         struct watch *watch = &e->watches[fd];
         uint32_t wanted = (watch->in ? EPOLLIN | EPOLLRDHUP : 0) | (watch->out ? EPOLLOUT : 0);
         struct epoll_event event = {.events = wanted, .data.fd = (int)fd};
-        int operation = !wanted ? EPOLL_CTL_DEL : watch->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+        int operation = !wanted ? EPOLL_CTL_DEL : watch->events ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, r;
 
         if (wanted == watch->events)
                 return 0;
-        if (epoll_ctl(e->epoll_fd, operation, (int)fd, &event) < 0) {
+        r = epoll_ctl(e->epoll_fd, operation, (int)fd, &event);
+        if (r < 0 && operation == EPOLL_CTL_ADD && errno == EEXIST) /* it could not be taken out last time */
+                r = epoll_ctl(e->epoll_fd, EPOLL_CTL_MOD, (int)fd, &event);
+        if (r < 0) {
                 if (operation == EPOLL_CTL_DEL)
                         watch->events = 0;
                 return errno;

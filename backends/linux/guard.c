@@ -6,6 +6,7 @@
 #include "backends/linux/sys_linux.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 bool guard_accepts_path(const struct bytes *path) {
@@ -98,16 +99,67 @@ int guard_look_at_names(const struct guard *guard, unsigned flags) {
         return 0;
 }
 
+/* Whether the first LEN bytes of a path lead to this directory now. 1, 0 or -FSOP_E… */
+static int leads_to(const char *path, size_t len, const struct fsop_stat *directory, unsigned flags) {
+        char prefix[WIRE_PATH_BYTES_MAX + 1] = "/";
+        struct object_id is;
+        int r;
+
+        if (len > 0)
+                snprintf(prefix, sizeof(prefix), "%.*s", (int)len, path);
+        r = directory_look(prefix, flags, &is);
+        return r < 0 ? r : same_object(directory, is.dev, is.ino);
+}
+
+int guard_look_at_new_name(const struct guard *guard, const struct fsop_stat *directory, const char *name, bool holds,
+                           unsigned flags) {
+        size_t len = strlen(name);
+        int r = 0;
+
+        for (uint32_t i = 0; i < guard->n_reserved && r == 0; i++) {
+                const char *path = guard->named[i];
+
+                for (const char *slash = path, *next; slash != NULL && r == 0; slash = next) {
+                        next = strchr(slash + 1, '/');
+                        if ((holds || next == NULL) && strncmp(slash + 1, name, len) == 0 &&
+                            (slash[1 + len] == '/' || slash[1 + len] == 0))
+                                r = leads_to(path, (size_t)(slash - path), directory, flags);
+                }
+        }
+        return r;
+}
+
 bool guard_is_by_name(const struct place *place) {
         return place->guard == NULL || place->guard->n_named == 0 ||
                (!place->followed && (place->base == OS_FD_NONE || place->base == place->guard->root->fd));
 }
 
-int guard_check_names(struct sys_op *op, const struct place *place, unsigned flags) {
-        int r = guard_is_by_name(place) ? 0 : guard_look_at_names(place->guard, flags);
+/* What is made or moved there. 1, 0 or -FSOP_E… */
+static int look_at_new_name(const struct sys_op *op, const struct place *place, unsigned flags) {
+        const struct shape *shape = shape_of(op->op);
+        bool moves = op->op->verb == FSOP_VERB_RENAME;
+        bool creates = place == &op->at ? shape->at_creates : shape->to_creates;
+        struct fsop_stat parent;
 
+        if (place->leaf == NULL || !(moves || creates || shape_may_create(op)))
+                return 0;
+        if (lookup_stat((int)place->parent, "", false, &parent) < 0)
+                return -FSOP_ESTALE;
+        return guard_look_at_new_name(place->guard, &parent, place->leaf, moves, flags);
+}
+
+int guard_check_names(struct sys_op *op, const struct place *place, unsigned flags) {
+        int r;
+
+        if (guard_is_by_name(place))
+                return op->code;
+        r = guard_look_at_names(place->guard, flags);
+        if (r == 0)
+                r = look_at_new_name(op, place, flags);
         if (r == 0)
                 return op->code;
+        if (r > 0)
+                return op_guarded(op, -FSOP_EPERM, GUARD_NAME_EXCLUDED);
         if (r == -FSOP_ESTALE)
                 return op_refused(op, -FSOP_EAGAIN, GUARD_NAMES_CHANGED);
         op->held_up_by = SYS_MOUNT_UNKNOWN;

@@ -323,10 +323,18 @@ static bool frees(const struct operation *op, bool is_to) {
         return op->verb == FSOP_VERB_RENAME && is_to && !op->args.rename.no_replace && !op->args.rename.exchange;
 }
 
-/* How much that is: whoever sends the operation somewhere wants to know. */
+/*
+ * How much that is: whoever sends the operation somewhere wants to know. Only openat2 can say that a disk would have to be waited for,
+ * and takes a descriptor; where that does not matter one statx will do.
+ */
 static int look_at_freed(struct sys_op *op, struct place *place, unsigned flags) {
-        int fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
+        int fd;
 
+        if (!(flags & SYS_CACHED_ONLY) && is_plain_name(place->leaf)) {
+                place->has_stat = lookup_stat((int)place->parent, place->leaf, false, &place->stat) >= 0;
+                return 0;
+        }
+        fd = open_leaf(place, place->leaf, O_PATH | O_NOFOLLOW, flags);
         if (fd == -EAGAIN)
                 return resolve_failed(op, place, -fd);
         if (fd < 0)
@@ -917,7 +925,6 @@ static int link_met_guarded(struct sys_op *op, struct place *place, const char *
 
         if (n < 0 || (size_t)n >= sizeof(path))
                 return op_failed(op, ENAMETOOLONG);
-        place->followed = true;
         if (guarded_pin(op, place, PIN_OBJECT, true, path, 0) >= 0)
                 guard_check_names(op, place, 0);
         wear(op, op->identity); /* with which the walk goes on */

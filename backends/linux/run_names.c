@@ -35,6 +35,8 @@ int run_mknod(struct sys_op *op) {
         switch (args->type) {
         case FSOP_TYPE_CHAR:
         case FSOP_TYPE_BLOCK:
+                if (args->major > sys_device_major_max || args->minor > sys_device_minor_max)
+                        return op_refused(op, -FSOP_EINVAL, "device numbers go up to 4095 (major) and 1048575 (minor) here");
                 device = makedev(args->major, args->minor);
                 break;
         case FSOP_TYPE_FIFO:

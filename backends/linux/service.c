@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +41,9 @@ static void on_signal(int number) {
         errno = saved;
 }
 
+static const int requests[] = {SIGTERM, SIGINT, SIGHUP};
+
 int service_start(void (*wake)(void *userdata), void *userdata) {
-        static const int requests[] = {SIGTERM, SIGINT, SIGHUP};
         struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
         struct sigaction ignore = {.sa_handler = SIG_IGN};
         sigset_t all;
@@ -59,6 +61,12 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
         if (sigaction(SIGPIPE, &ignore, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &all, NULL) < 0)
                 return error_from_errno(errno);
         return 0;
+}
+
+/* Other threads have them blocked: no handler is under way. */
+void service_stop(void) {
+        for (size_t i = 0; service.wake && i < sizeof(requests) / sizeof(requests[0]); i++)
+                signal(requests[i], SIG_IGN);
 }
 
 unsigned service_take_requests(void) {
@@ -79,36 +87,60 @@ static long number_of(const char *text) {
         return errno || *end ? -1 : number;
 }
 
-static bool listens(int fd) {
-        struct sockaddr_storage address = {0};
+static bool listens(int fd, struct service_socket *ret_socket) {
+        struct sockaddr_un address = {0};
         socklen_t len = sizeof(address), size = sizeof(int);
         int type = 0, accepts = 0;
 
-        return getsockname(fd, (struct sockaddr *)&address, &len) == 0 && address.ss_family == AF_UNIX &&
-               getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
-               getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) == 0 && accepts;
+        if (getsockname(fd, (struct sockaddr *)&address, &len) < 0 || address.sun_family != AF_UNIX ||
+            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM ||
+            getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) < 0 || !accepts)
+                return false;
+        *ret_socket = (struct service_socket){.fd = fd};
+        if (len > sizeof(address)) /* a name that fills it counts a NUL that has no room */
+                len = sizeof(address);
+        if (len > offsetof(struct sockaddr_un, sun_path)) {
+                memcpy(ret_socket->name, address.sun_path, len - offsetof(struct sockaddr_un, sun_path));
+                if (ret_socket->name[0] == 0)
+                        ret_socket->name[0] = '@';
+        }
+        return true;
 }
 
-int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
-        long count = number_of(getenv("LISTEN_FDS")), pid = number_of(getenv("LISTEN_PID"));
+static int because(const char **ret_why, const char *why, int code) {
+        *ret_why = why;
+        return code;
+}
 
-        unsetenv("LISTEN_FDS");
-        unsetenv("LISTEN_PID");
-        unsetenv("LISTEN_FDNAMES");
-        if (count <= 0 || pid != (long)getpid())
-                return 0;
-        if (count > (long)fds_max)
-                return -FSOP_E2BIG;
+static int take_sockets(long count, struct service_socket *ret_sockets, uint32_t sockets_max, const char **ret_why) {
+        if (count <= 0)
+                return because(ret_why, "LISTEN_FDS is no number of sockets", -FSOP_EINVAL);
+        if (count > (long)sockets_max)
+                return because(ret_why, "LISTEN_FDS is more than can be served", -FSOP_E2BIG);
         for (int i = 0; i < (int)count; i++) {
                 int fd = LISTEN_FDS_START + i;
 
                 if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-                        return error_from_errno(errno);
-                if (!listens(fd))
-                        return -FSOP_EINVAL;
-                ret_fds[i] = fd;
+                        return because(ret_why, "one that LISTEN_FDS counts is not open", error_from_errno(errno));
+                if (!listens(fd, &ret_sockets[i]))
+                        return because(ret_why, "one that LISTEN_FDS counts is no Unix stream socket that listens", -FSOP_EINVAL);
         }
         return (int)count;
+}
+
+int service_inherited_sockets(struct service_socket *ret_sockets, uint32_t sockets_max, const char **ret_why) {
+        const char *fds = getenv("LISTEN_FDS");
+        long count = number_of(fds), pid = number_of(getenv("LISTEN_PID"));
+
+        *ret_why = NULL;
+        unsetenv("LISTEN_FDS");
+        unsetenv("LISTEN_PID");
+        unsetenv("LISTEN_FDNAMES");
+        if (!fds)
+                return 0;
+        if (pid != (long)getpid()) /* they went to whoever started us, and may be in use there */
+                return because(ret_why, "LISTEN_FDS is not for this process, says LISTEN_PID", 0);
+        return take_sockets(count, ret_sockets, sockets_max, ret_why);
 }
 
 /* The address in NOTIFY_SOCKET: a path, or '@' and an abstract name. Its length, or 0. */

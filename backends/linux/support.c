@@ -4,6 +4,8 @@
  */
 #include "backends/linux/sys_linux.h"
 
+const uint32_t sys_device_major_max = 4095, sys_device_minor_max = 1048575;
+
 #define TEXT(string) {.data = (const uint8_t *)(string), .len = sizeof(string) - 1}
 #define NATIVE(v, name, text) {.verb = v, .feature = TEXT(name), .level = FSOP_SUPPORT_NATIVE, .note = TEXT(text)}
 

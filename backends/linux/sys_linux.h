@@ -208,13 +208,18 @@ int guard_check_arguments(struct sys_op *op);
 int guard_check_directory(struct sys_op *op, const struct place *place, os_fd fd, const struct fsop_stat *stat);
 /* The parent in which a name is made. */
 int guard_check_parent_owner(struct sys_op *op, const struct place *place, const struct fsop_stat *parent);
+#define GUARD_NAME_EXCLUDED "the rule excludes what would have its name"
 #define GUARD_NAMES_CHANGED "something else stands since a moment ago where the rule excludes; try again"
 /* Whether nothing was reached by another way than its own path, which rules were asked about. */
 bool guard_is_by_name(const struct place *place);
 /* Whether what stands at the excluded names is what is known to be excluded, after what may be that was pinned: 0, or -FSOP_ESTALE
  * where it is not. -FSOP_EAGAIN: not in the cache. Wears the service. */
 int guard_look_at_names(const struct guard *guard, unsigned flags);
-/* The same where the place was not reached by its own path. Leaves op's code as it was, or refuses with EAGAIN; returns it. May wear
+/* Whether NAME in a directory is an excluded name, or HOLDS one that lies deeper, so that nothing is to be made there: 1, 0, or
+ * as above. May wear the service. */
+int guard_look_at_new_name(const struct guard *guard, const struct fsop_stat *directory, const char *name, bool holds,
+                           unsigned flags);
+/* Both where the place was not reached by its own path. Leaves op's code as it was, or refuses with EAGAIN; returns it. May wear
  * the service. */
 int guard_check_names(struct sys_op *op, const struct place *place, unsigned flags);
 /* An object that was pinned. parent may be NULL where it is not known. */

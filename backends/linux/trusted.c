@@ -16,8 +16,17 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static const char why_owner[] = "it, or a directory above it, belongs to somebody who is not trusted";
-static const char why_writable[] = "it, or a directory above it, can be written to by others";
+/* What is wrong with what a path leads to, and with a directory on the way. */
+struct fault {
+        const char *its, *above;
+};
+
+static const struct fault wrong_owner = {
+        "it belongs to somebody else than root or the daemon's user",
+        "a directory above it belongs to somebody else than root or the daemon's user"};
+static const struct fault writable = {"it can be written to by others",
+                                      "a directory above it can be written to by others"};
+static const struct fault no_directory = {"it is not a directory", "a part of its path is not a directory"};
 static const char why_type[] = "it is not a regular file";
 
 static bool is_trusted_owner(const struct stat *st) {
@@ -25,13 +34,13 @@ static bool is_trusted_owner(const struct stat *st) {
 }
 
 /* In a sticky directory (/tmp) others can add names, but not take away or replace one that belongs to us. */
-static const char *directory_fault(const struct stat *st, bool may_be_sticky) {
+static const struct fault *directory_fault(const struct stat *st, bool may_be_sticky) {
         if (!S_ISDIR(st->st_mode))
-                return "a part of its path is not a directory";
+                return &no_directory;
         if (!is_trusted_owner(st))
-                return why_owner;
+                return &wrong_owner;
         if ((st->st_mode & (S_IWGRP | S_IWOTH)) && !(may_be_sticky && (st->st_mode & S_ISVTX)))
-                return why_writable;
+                return &writable;
         return NULL;
 }
 
@@ -94,12 +103,15 @@ static int go_through_link(struct trusted_walk *walk, int link_fd) {
 
 /* One component further. */
 static int go_down(struct trusted_walk *walk, const char *component) {
+        bool is_last = strspn(walk->rest, "/") == strlen(walk->rest);
+        const struct fault *fault = directory_fault(&walk->st, true);
         struct stat st;
         int fd, r;
 
-        walk->why = directory_fault(&walk->st, true);
-        if (walk->why != NULL)
+        if (fault != NULL) {
+                walk->why = fault->above;
                 return -EPERM;
+        }
         fd = openat(walk->fd, component, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
@@ -108,7 +120,10 @@ static int go_down(struct trusted_walk *walk, const char *component) {
                 close(fd);
                 return r;
         }
-        walk->why = !is_trusted_owner(&st) ? why_owner : S_ISDIR(st.st_mode) ? NULL : directory_fault(&walk->st, false);
+        if (!is_trusted_owner(&st))
+                walk->why = is_last ? wrong_owner.its : wrong_owner.above;
+        else if (!S_ISDIR(st.st_mode) && (fault = directory_fault(&walk->st, false)) != NULL)
+                walk->why = fault->above;
         if (walk->why != NULL) {
                 close(fd);
                 return -EPERM;
@@ -222,7 +237,7 @@ int sys_read_trusted_file(const char *path, size_t bytes_max, char **ret_data, s
                 goto out;
         }
         if (walk.st.st_mode & (S_IWGRP | S_IWOTH)) {
-                *ret_why = why_writable;
+                *ret_why = writable.its;
                 goto out;
         }
         fd = lookup_reopen(walk.fd, O_RDONLY);
@@ -296,14 +311,16 @@ static int collect_names(DIR *dir, char ***ret_names, size_t *ret_n) {
 
 /* Pins a directory and looks at it. 0 or a negative errno; walk->fd is to be closed either way. */
 static int walk_to_directory(struct trusted_walk *walk, const char *path) {
+        const struct fault *fault;
         int r;
 
         identity_wear_service();
         r = walk_trusted(walk, path);
         if (r < 0)
                 return r;
-        walk->why = directory_fault(&walk->st, false);
-        return walk->why != NULL ? -EPERM : 0;
+        fault = directory_fault(&walk->st, false);
+        walk->why = fault != NULL ? fault->its : NULL;
+        return fault != NULL ? -EPERM : 0;
 }
 
 int sys_check_trusted_directory(const char *path, const char **ret_why) {

@@ -472,7 +472,7 @@ void show_status(struct cli *cli, const struct action *action, const struct fsop
         (void)cli, (void)action;
         for (uint32_t i = 0; i < status->n_counters; i++) {
                 const struct fsop_counter *counter = &status->counters[i];
-                text_addf(&text, "%-24.*s %12llu", (int)counter->name.len, (const char *)counter->name.data,
+                text_addf(&text, "%-28.*s %12llu", (int)counter->name.len, (const char *)counter->name.data,
                           (unsigned long long)counter->value);
                 if (counter->has_limit)
                         text_addf(&text, " of %llu", (unsigned long long)counter->limit);

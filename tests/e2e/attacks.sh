@@ -118,6 +118,69 @@ as_nobody fsop --as elevated cp -r "$tree/way/dir" "$tree/again" >/dev/null 2>&1
 exits 2 "… also when asked again" ls "$tree/again/deep/file"
 exits 0 "but what is beside it" ls "$tree/again/file"
 
+# Names that are excluded or denied, and that nothing has yet, are not given to anything by way of a link.
+as_nobody mkdir -p "$tree/mine/dir"
+as_nobody touch "$tree/mine/file" "$tree/mine/dir/other"
+write_policy rules <<POLICY
+rules:
+  - {name: tree, effect: allow, user: [nobody], path: $tree, exclude: [$kept/none, $kept/dir/none, $kept/no/deep], ops: all}
+  - {name: closed, effect: deny, user: [nobody], path: $kept/not, ops: [mkdir]}
+POLICY
+exits 0 "the rules are read again" fsop policy reload
+names_nothing() { # WHAT COMMAND…
+        exits 3 "$1, by way of a link" as_nobody fsop --as elevated "${@:2}"
+        equal "… and nothing is there" "dir" "$(cd "$kept" && ls -d n* dir dir/none 2>/dev/null)"
+}
+rm -rf "$kept/new"
+names_nothing "an excluded file is made" touch "$tree/way/none"
+names_nothing "an excluded directory" mkdir "$tree/way/none"
+names_nothing "a denied one" mkdir "$tree/way/not"
+names_nothing "one is moved there" mv "$tree/mine/file" "$tree/way/none"
+names_nothing "a directory that brings one along" mv -T "$tree/mine/dir" "$tree/way/no"
+names_nothing "a file is copied there" cp "$tree/mine/file" "$tree/way/none"
+names_nothing "… a tree" cp -r -T "$tree/mine" "$tree/way/none"
+names_nothing "… one that brings one along" cp -r -T "$tree/mine/dir" "$tree/way/no"
+as_nobody touch "$tree/mine/dir/none"
+exits 5 "… into a directory" as_nobody fsop --as elevated cp -r -T "$tree/mine/dir" "$tree/way/dir"
+equal "… all but that" "other" "$(ls "$kept/dir" | grep -x -e none -e other)"
+exits 0 "what is denied something else" as_nobody fsop --as elevated touch "$tree/way/not"
+rm "$kept/not"
+# The owner of the directory around an excluded name has so many stand there in turn that no more are remembered: what root puts there
+# then is kept out with the whole directory of his, and nothing else is. What is removed is no reason for it.
+crowd=$tree/crowd
+mkdir "$crowd" "$crowd/beside"
+touch "$crowd/beside/file"
+chown nobody "$crowd"
+write_policy rules <<POLICY
+rules:
+  - {name: tree, effect: allow, user: [nobody], path: $tree, exclude: [$crowd/secret], ops: all, chown-to: ["nobody:*", "root:*"]}
+POLICY
+in_turn() { # NUMBER NAME: so many
+        local i
+        for ((i = 0; i < $1; i++)); do
+                mkdir "$crowd/secret"
+                echo root >"$crowd/secret/file"
+                exec_quietly fsop policy reload
+                known
+                as_nobody mv "$crowd/secret" "$crowd/$2.$i"
+                [ "$2" != removed ] || rm -r "$crowd/$2.$i"
+        done
+        exec_quietly fsop policy reload
+        known
+}
+exec_quietly() { "$@" >/dev/null || fail "$*"; }
+in_turn 66 removed
+exits 0 "directories that were removed are forgotten" as_nobody fsop --as elevated chown nobody "$crowd/beside/file"
+in_turn 64 away
+exits 0 "as many as are remembered" as_nobody fsop --as elevated chown root "$crowd/beside/file"
+in_turn 2 more
+for place in away.0 away.63 more.0 more.1; do
+        refused "excluded, one of too many" "$crowd/$place/file" "$crowd/$place/file"
+done
+refused "what lies beside them" "$crowd/beside/file" "$crowd/beside/file"
+contains "the log says so" "stood at $crowd/secret in turn" "$(cat "$daemon_log")"
+known
+
 # A client passes its own end of the connection along with what has no end, and is gone.
 helper undead
 head -c 16M /dev/zero >"$scratch/real/large"

@@ -286,6 +286,10 @@ fi
 # ---- ends -----------------------------------------------------------------------------------------------------------------
 exits 1 "a full standard output" bash -c "fsop ls / >/dev/full"
 contains "… is told" "standard output" "$output"
+for option in --help --version "--check-config --config $scratch/etc/fsopd.yaml"; do
+        exits 1 "… of fsopd ${option%% *}" bash -c "fsopd $option >/dev/full"
+        contains "… says so" "cannot write to standard output" "$output"
+done
 exits 1 "a reader that leaves" bash -c "set -o pipefail; fsop ls /usr/bin | true"
 exits 3 "a closed standard error" bash -c "exec \"\$@\" 2>&-" - "${nobody[@]}" "$bin/fsop" chown root /
 exits 0 "… and then" n ping

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# inject.sh: system calls of the real daemon fail, one after the other and at random (inject.c).
+# gcov: last
+# inject.sh: system calls of the real daemon fail, one after the other and at random (inject/main.c).
 #
 # FSOP_TEST_FAULTS: how many calls of each kind fail in turn (12, with sanitizers 4); FSOP_TEST_SEED: of the random part.
 # shellcheck source=tests/support/lib.sh
@@ -17,7 +18,7 @@ case ${FSOP_SANITIZE:-} in
 esac
 : "${FSOP_TEST_FAULTS:=12}" "${FSOP_TEST_SEED:=4711}"
 
-# place DIRECTORY: what inject.c works on
+# place DIRECTORY: what the program works on
 place() {
         mkdir -p "$1"/{tree,mine,others}
         chmod 755 "$1"

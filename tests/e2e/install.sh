@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# engine: none, # build: plain
+# engine: none, # build: plain, # gcov: never (it links programs, which know nothing of gcov, with the library)
 # install.sh: what is installed can be found and linked by others, and exports what it should and nothing else.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"

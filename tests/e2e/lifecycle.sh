@@ -61,6 +61,13 @@ kill -INT "$daemon_pid"
 wait_until "INT ends it" gone "$daemon_pid"
 stop_daemon
 
+# Whoever is impatient says so again and again, also when there is nothing left to be told.
+for _ in {1..20}; do
+        start_daemon
+        while kill -TERM "$daemon_pid" 2>/dev/null; do :; done
+        stop_daemon
+done
+
 # Started without standard streams it opens none of its files in their place: messages would be written there.
 "$bin/fsopd" --config "$scratch/etc/fsopd.yaml" --engine "$FSOP_TEST_ENGINE" <&- >&- 2>&- &
 daemon_pid=$!

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# build: plain
+# build: plain, # gcov: last
 # nomemory.sh: the command line with each of its allocations failing in turn: it never crashes, it never claims to have
 # done what it has not, and it says why it fails.
 # shellcheck source=tests/support/lib.sh

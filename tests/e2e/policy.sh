@@ -150,6 +150,19 @@ kill -HUP "$daemon_pid"
 now_allowed() { as_nobody fsop chown 1234 "$data/b/file" >/dev/null 2>&1; }
 wait_until "HUP brings the new rules" now_allowed && ok "HUP brings the new rules" || fail "HUP brings the new rules"
 may_not "and takes the old ones" "$data/a/file"
+
+# Both open the audit file anew, for whoever rotates it, also where the rules are wrong.
+rotated() { [ -s "$audit" ]; }
+mv "$audit" "$audit.1"
+kill -HUP "$daemon_pid"
+again() { as_nobody fsop chown 1234 "$data/b/file" && rotated; }
+wait_until "HUP begins a new audit file" again && ok "HUP begins a new audit file" || fail "HUP begins a new audit file"
+mv "$audit" "$audit.2"
+echo nonsense >>"$scratch/etc/policy.d/rules.yaml"
+exits 1 "rules that are wrong" fsop policy reload
+[ -e "$audit" ] && ok "policy reload begins a new audit file" || fail "policy reload begins a new audit file"
+
+rm "$scratch/etc/policy.d/rules.yaml"
 ln -sf /dev/null "$scratch/etc/policy.d/rules.yaml"
 exits 0 "a file masked with /dev/null" fsop policy reload
 may_not "is no rule" "$data/b/file"

@@ -105,7 +105,7 @@ static void copy_large(struct copy_job *job, struct copy_dir *dir, struct copy_f
         while (part != NULL && (n = copy_part_step(part, 3 << 20, &file->error)) > 0)
                 ;
         if (n < 0) {
-                copy_part_free(part, false);
+                copy_part_free(part, false, NULL);
                 file->outcome = COPY_FAILED;
         } else if (part != NULL) {
                 copy_part_finish(part, file);

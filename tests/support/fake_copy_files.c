@@ -200,24 +200,23 @@ void copy_publish(struct copy_tree *tree, struct copy_dir *dir, struct copy_file
                         fake_publish_one(tree, dir, &files[i]);
 }
 
-void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *files, uint32_t n) {
+void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file) {
         struct copy_error error;
+        struct fake_entry *entry;
 
         if (!dir->open)
                 abort();
-        for (uint32_t i = 0; i < n; i++) {
-                struct fake_entry *entry;
-
-                if (files[i].outcome != COPY_COPIED || (!dir->finals && !files[i].needs_publish) ||
-                    fake_call(FAKE_COPY_DISCARD, files[i].name, &error) < 0)
-                        continue;
-                entry = fake_entry_find(dir->target,
-                                        dir->finals ? fake_final_name(tree, dir, files[i].name) : files[i].temporary);
-                if (entry)
-                        fake_entry_remove(entry);
-                files[i].needs_publish = false;
-                files[i].temporary[0] = 0;
-        }
+        if (file->outcome != COPY_COPIED || (!dir->finals && !file->needs_publish))
+                return;
+        file->outcome = COPY_FAILED;
+        entry = fake_entry_find(dir->target, dir->finals ? fake_final_name(tree, dir, file->name) : file->temporary);
+        if (fake_call(FAKE_COPY_DISCARD, file->name, &error) < 0) {
+                if (dir->finals)
+                        fake_file_failed(file, -FSOP_EAGAIN, "what was half copied could not be removed", false);
+        } else if (entry)
+                fake_entry_remove(entry);
+        file->needs_publish = false;
+        file->temporary[0] = 0;
 }
 
 /* PATH below the top of the target: its inode, or -1. */
@@ -466,7 +465,8 @@ static struct fake_entry *fake_part_entry(struct copy_part *part) {
         return fake_entry_find(part->dir->target, part->dir->finals ? part->name : part->temporary);
 }
 
-void copy_part_free(struct copy_part *part, bool keep) {
+void copy_part_free(struct copy_part *part, bool keep, struct copy_error *error) {
+        (void)error;
         if (!part)
                 return;
         if (!keep && fake_part_entry(part))
@@ -490,7 +490,7 @@ void copy_part_finish(struct copy_part *part, struct copy_file *file) {
         else if (from->content != part->content || from->size != part->size)
                 fake_file_failed(file, -FSOP_EBUSY, "the source changed while it was copied", false);
         if (file->outcome == COPY_FAILED) {
-                copy_part_free(part, false);
+                copy_part_free(part, false, NULL);
                 return;
         }
         fake_made(fake_inode_of(part->target), from);
@@ -499,5 +499,5 @@ void copy_part_finish(struct copy_part *part, struct copy_file *file) {
         file->outcome = COPY_COPIED;
         file->needs_publish = !part->dir->finals;
         strcpy(file->temporary, part->dir->finals ? "" : part->temporary);
-        copy_part_free(part, true);
+        copy_part_free(part, true, NULL);
 }

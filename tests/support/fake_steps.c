@@ -157,8 +157,11 @@ void sys_socket_accepted(os_fd socket) {
         (void)socket;
 }
 
+unsigned kit_shut;
+
 void sys_socket_shut(os_fd socket) {
         (void)socket;
+        kit_shut++;
 }
 
 bool sys_is_large(os_fd fd) {
@@ -184,6 +187,8 @@ const struct support *sys_support(uint32_t *ret_n) {
         *ret_n = 0;
         return NULL;
 }
+
+const uint32_t sys_device_major_max = UINT32_MAX, sys_device_minor_max = UINT32_MAX;
 
 const char *sys_platform(void) {
         return "Fake 1";
@@ -269,6 +274,9 @@ int service_start(void (*wake)(void *userdata), void *userdata) {
         return 0;
 }
 
+void service_stop(void) {
+}
+
 unsigned service_take_requests(void) {
         unsigned requests = kit_requests;
 
@@ -276,8 +284,9 @@ unsigned service_take_requests(void) {
         return requests;
 }
 
-int service_inherited_sockets(os_fd *ret_fds, uint32_t fds_max) {
-        (void)ret_fds, (void)fds_max;
+int service_inherited_sockets(struct service_socket *ret_sockets, uint32_t sockets_max, const char **ret_why) {
+        (void)ret_sockets, (void)sockets_max;
+        *ret_why = NULL;
         return 0;
 }
 

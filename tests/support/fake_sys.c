@@ -69,7 +69,7 @@ int sys_groups_of_user(const char *name, uint32_t gid, uint32_t **ret_groups, ui
 
 /* ---- directories: by path; the inode is the place in the table plus 1 */
 
-struct fake_directory fake_directories[64];
+struct fake_directory fake_directories[FAKE_DIRECTORIES_MAX];
 unsigned fake_n_directories;
 int fake_open_directories;
 bool fake_ancestors_fail;
@@ -117,8 +117,13 @@ void directory_close(struct directory *directory) {
         directory->fd = OS_FD_NONE;
 }
 
-void directory_mark(const struct directory *directory, struct directory_mark *ret_mark) {
+void directory_mark(const char *absolute_path, const struct directory *directory, struct directory_mark *ret_mark) {
+        const struct fake_directory *fake = &fake_directories[directory->ino - 1];
+
+        (void)absolute_path;
         *ret_mark = (struct directory_mark){.dev = directory->dev, .ino = directory->ino, .handle_bytes = 1};
+        ret_mark->handle[0] = fake->generation;
+        ret_mark->strangers = fake->strangers;
 }
 
 /* By its number, whatever its path is now. */
@@ -127,7 +132,7 @@ int directory_open_marked(const struct directory *beside, const struct directory
         unsigned i = (unsigned)mark->ino - 1;
 
         (void)beside;
-        if (fake_directories[i].path[0] == 0)
+        if (fake_directories[i].path[0] == 0 || fake_directories[i].generation != mark->handle[0])
                 return -FSOP_ESTALE;
         *ret_directory = (struct directory){.fd = 1000 + (os_fd)i, .dev = 7, .ino = mark->ino, .mnt_id = 1};
         fake_open_directories++;
@@ -141,7 +146,7 @@ int sys_ancestors(os_fd directory, struct object_id *ret_ids, uint32_t ids_max, 
         (void)flags;
         if (fake_ancestors_fail)
                 return -FSOP_EXDEV;
-        snprintf(path, sizeof(path), "%s", fake_directories[(directory - 1000) % 64].path);
+        snprintf(path, sizeof(path), "%s", fake_directories[(directory - 1000) % FAKE_DIRECTORIES_MAX].path);
         for (;;) {
                 char *slash = strrchr(path, '/');
 

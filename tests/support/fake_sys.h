@@ -23,13 +23,17 @@ extern const char *fake_odd_name; /* what uid 1003 is called */
 
 /* ---- directories: by path; the inode is the place in the table plus 1 */
 
+#define FAKE_DIRECTORIES_MAX 128u
+
 struct fake_directory {
         char path[128];
         int code;       /* of opening it, besides 0 */
         char real[128]; /* what it is a link to; empty: itself */
+        uint8_t generation;
+        bool strangers; /* as in struct directory_mark */
 };
 
-extern struct fake_directory fake_directories[64];
+extern struct fake_directory fake_directories[FAKE_DIRECTORIES_MAX];
 extern unsigned fake_n_directories;
 extern int fake_open_directories; /* to be 0 at the end */
 extern bool fake_ancestors_fail;

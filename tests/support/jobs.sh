@@ -51,7 +51,8 @@ job_failures() {
 job_list() { "${asker[@]}" fsop --json job list "$@" | jq -r 'select(.job and .state) | .job' | sort -n; }
 # DIGEST PATH of verified files, as b2sum -l 256 prints them
 job_manifest() { "${asker[@]}" fsop job show --manifest "$1"; }
-job_started() { job_field "$1" '.started | (.tv_sec * 1000000000 + .tv_nsec)'; }
+# When it was created, started or finished, in microseconds: job_time ID WHAT
+job_time() { job_field "$1" ".$2 | .tv_sec * 1000000 + (.tv_nsec / 1000 | floor)"; }
 job_do() { "${asker[@]}" fsop job "$@"; } # pause ID, …
 
 # What the journal, of a daemon that does not run, calls done of a job. Nobody else looks into it; but that is what must be

@@ -36,7 +36,7 @@ static void clean_up(void) {
                         umount2(path, MNT_DETACH);
         if (mounts != NULL)
                 fclose(mounts);
-        snprintf(command, sizeof(command), "rm -rf --one-file-system %s*", prefix);
+        snprintf(command, sizeof(command), "rm -rf --one-file-system %s* /run%s*", prefix, prefix + strlen("/tmp"));
         if (system(command) != 0)
                 printf("%s could not be removed\n", prefix);
 }
@@ -86,6 +86,12 @@ static void furnish(void) {
 
 void scene_open(void) {
         snprintf(scene.path, sizeof(scene.path), "%sXXXXXX", prefix);
+        ck_assert_ptr_nonnull(mkdtemp(scene.path));
+        furnish();
+}
+
+void scene_open_trusted(void) {
+        snprintf(scene.path, sizeof(scene.path), "/run%sXXXXXX", prefix + strlen("/tmp"));
         ck_assert_ptr_nonnull(mkdtemp(scene.path));
         furnish();
 }
@@ -284,6 +290,25 @@ os_fd scene_exclude(const char *name) {
         scene.guard.excluded_fds = &excluded_fd;
         scene.guard.n_excluded = 1;
         return excluded_fd;
+}
+
+struct object_id scene_kept_id;
+int scene_outdated;
+
+void scene_keep_name(const char *name) {
+        static char path[512];
+        static const char *const named[] = {path};
+        struct fsop_stat stat = {0};
+
+        if (scene_exists(name))
+                stat = scene_stat(name);
+        snprintf(path, sizeof(path), "%s", scene_path(name));
+        scene_kept_id = (struct object_id){stat.ino != 0 ? stat_dev(&stat) : 0, stat.ino};
+        scene_outdated = 0;
+        scene.guard.named = named;
+        scene.guard.named_ids = &scene_kept_id;
+        scene.guard.n_named = scene.guard.n_reserved = 1;
+        scene.guard.outdated = &scene_outdated;
 }
 
 struct fsop_stat scene_stat(const char *name) {

@@ -28,6 +28,8 @@ void scene_need_root(void);
 void scene_skip(const char *why);
 /* For a checked fixture: starts the backend and makes path, path/tree and path/outside. */
 void scene_open(void);
+/* The same where only root can write to the directories above it. */
+void scene_open_trusted(void);
 void scene_close(void);
 /* The same with path on another filesystem, made in a file and mounted: "xfs", "btrfs"; false, with a line, where it
  * cannot be. */
@@ -55,6 +57,11 @@ void scene_acl(const char *name, const char *kind, uint32_t user, uint16_t perm,
 void scene_furnish(void);
 /* The scene's rule excludes it, and nothing else. Its descriptor, which the scene closes. */
 os_fd scene_exclude(const char *name);
+/* The scene's rule excludes that name. What stands there now is known, but is not excluded itself: so it is seen what the name
+ * alone is good for. */
+void scene_keep_name(const char *name);
+extern struct object_id scene_kept_id;
+extern int scene_outdated; /* set where something else was met there */
 /* rm -r. */
 void scene_remove(const char *name);
 /* lstat. */

@@ -5,6 +5,7 @@
  * so, what was not begun changed nothing, and a walk that reports no failure did all of it.
  */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>

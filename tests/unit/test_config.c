@@ -168,6 +168,11 @@ static const struct {
         {"- socket\n", "/etc/x.yaml:1:1: a map (KEY: VALUE) must stand here, not a list"},
         {"socket\n", "/etc/x.yaml:1:1: a map (KEY: VALUE) must stand here, not a value"},
         {"socket: &a /x\n", "/etc/x.yaml:1:9: anchors (&a) are not allowed"},
+        {"socket: *:*\n", "/etc/x.yaml:1:10: did not find expected alphabetic or numeric character, while scanning an "
+                          "alias; a value that begins"},
+        {"sockett: /x\nworkers: 65\nengine: warp\n",
+         "/etc/x.yaml:1:1: unknown key 'sockett'; did you mean 'socket'?\n/etc/x.yaml:2:10: '65' must be from 0 to "
+         "64\n/etc/x.yaml:3:9: 'warp' must be "},
         {"socket: *a\n", "/etc/x.yaml:1:9: aliases (*a) are not allowed"},
         {"socket: !!str /x\n", "/etc/x.yaml:1:9: tags ("},
         {"limits: !x {}\n", "/etc/x.yaml:1:9: tags (!x)"},
@@ -180,10 +185,14 @@ static const struct {
         {"socket: \"/a\\0b\"\n", "/etc/x.yaml:1:9: a NUL character cannot be part of a value"},
         {"socket: \"/a\n", "/etc/x.yaml:2:1: found unexpected end of stream"},
         {"a: b\nsocket: /\xff\n", "/etc/x.yaml:2:10: invalid leading UTF-8 octet"},
-        {"\tsocket: x\n", "/etc/x.yaml:1:1: found character that cannot start any token"},
+        {"\tsocket: x\n", "/etc/x.yaml:1:1: found character that cannot start any token, while scanning for the next "
+                          "token; lines begin with spaces"},
         {"engine: warp\n", "/etc/x.yaml:1:9: 'warp' must be auto, uring, kqueue, iocp or threads"},
         {"workers: many\n", "/etc/x.yaml:1:10: 'many' must be a number from 0 to 64"},
         {"spin-us: 1001\n", "/etc/x.yaml:1:10: '1001' must be from 0 to 1000"},
+        {"workers: 010\n", "/etc/x.yaml:1:10: '010': numbers are decimal here; write 10 for 010, or its value if octal was meant"},
+        {"limits: {hello-timeout: 05s}\n", "/etc/x.yaml:1:25: '05s': numbers are decimal here"},
+        {"limits: {frame-bytes: 064K}\n", "/etc/x.yaml:1:23: '064K': numbers are decimal here"},
         {"workers: 65\n", "/etc/x.yaml:1:10: '65' must be from 0 to 64"},
         {"workers: 18446744073709551616\n", "/etc/x.yaml:1:10: '18446744073709551616' must be a number from 0 to 64"},
         {"socket-mode: 0888\n", "/etc/x.yaml:1:14: '0888' must be a mode in octal"},

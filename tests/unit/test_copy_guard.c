@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backends/linux/copy_linux.h"
 #include "tests/support/copy_kit.h"
 #include "tests/support/suite.h"
 
@@ -172,6 +173,174 @@ START_TEST(names_that_are_kept_out) {
 }
 END_TEST
 
+/* A further link is asked about, too. */
+START_TEST(links_that_are_kept_out) {
+        static const char *const names[] = {"g", NULL};
+        struct copy_file file = {.name = "g", .type = FSOP_TYPE_REGULAR};
+
+        begin();
+        scene_file("tree/dst/f", 0, 0644, "text");
+        job->tree.reach = (struct copy_reach){.source = kept_out, .context = (void *)(uintptr_t)names};
+        ck_assert_int_eq(copy_top(&job->tree, &top, &error), 0);
+        copy_link(&job->tree, "f", top, &file);
+        ck_assert_int_eq(file.outcome, COPY_FAILED);
+        ck_assert(file.error.denied && !scene_exists("tree/dst/g"));
+        copy_dir_free(top);
+        copy_job_free(job);
+}
+END_TEST
+
+/* ---- names, where the rule's directory was reached by another way
+ * ------------------------------------------------------------------------------------------------------------ */
+
+/* From tree/src to tree/dst, neither known to rules by that name. */
+static void begin_by_another_way(void) {
+        job = copy_job_elevated();
+        job->from.followed = job->to.followed = true;
+}
+
+/* Nothing has the name yet, and gets it. */
+START_TEST(names_that_nothing_has_yet) {
+        static const char *const names[] = {"f", "d", "d/file", "d/linked"};
+
+        for (unsigned i = 0; i < 4; i++) {
+                char name[32];
+
+                furnish();
+                ck_assert_int_eq(link(scene_path("tree/src/f"), scene_path("tree/src/d/linked")), 0);
+                scene_mkdir("tree/dst", 0, 0755);
+                snprintf(name, sizeof(name), "tree/dst/%s", names[i]);
+                scene_keep_name(name);
+                begin_by_another_way();
+                ck_assert_int_eq(copy_job_run(job), 0);
+                ck_assert_uint_eq(job->n_failures, 1);
+                ck_assert_int_eq(copy_job_failure(job, names[i]), -FSOP_EPERM);
+                ck_assert(job->failures[0].error.denied);
+                ck_assert(scene_exists("tree/dst/g") && !scene_exists(name));
+                copy_job_free(job);
+                scene_remove("tree/src");
+                scene_remove("tree/dst");
+        }
+}
+END_TEST
+
+/* A directory that does not exist yet is built whole, and gets its name at the end: not where that makes such a name.
+ */
+START_TEST(names_in_what_is_made) {
+        furnish();
+        scene_keep_name("tree/dst/d/file");
+        begin_by_another_way();
+        ck_assert_int_eq(copy_job_open(job), -FSOP_EPERM);
+        ck_assert(job->error.denied && !job->error.source);
+        copy_job_free(job);
+        job = copy_job_elevated();
+        ck_assert_int_eq(copy_job_run(job), 0); /* by its own path names are asked about one by one: here by nobody */
+        ck_assert(scene_exists("tree/dst/d/file"));
+        copy_job_free(job);
+}
+END_TEST
+
+static void comes(struct copy_job *unused, struct copy_dir *dir) {
+        (void)unused;
+        if (copy_dir_path(dir)[0] == 0)
+                scene_file("tree/closed/kept", 0, 0600, "secret");
+}
+
+/* Something else has the name by now, at either end: before a file is opened, and before it gets its own name. In a
+ * directory that the job makes it has that from the beginning. */
+START_TEST(names_that_something_else_has) {
+        for (unsigned i = 0; i < 6; i++) {
+                bool fresh = i >= 4;
+
+                furnish();
+                scene_mkdir("tree/closed", 0, 0700);
+                if (!fresh)
+                        scene_mkdir("tree/dst", 0, 0755);
+                scene_keep_name("tree/closed/kept");
+                job = copy_job_elevated();
+                *(i % 2 ? &job->to.followed : &job->from.followed) = true;
+                *(i / 2 == 1 ? &job->between : &job->before) = comes;
+                ck_assert_int_eq(copy_job_run(job), 0);
+                ck_assert_int_eq(copy_job_failure(job, "f"), -FSOP_EAGAIN);
+                ck_assert_int_eq(copy_job_failure(job, "g"), -FSOP_EAGAIN);
+                ck_assert_int_eq(scene_outdated, 1);
+                ck_assert(!scene_exists("tree/dst/g") && !scene_exists("tree/dst/f"));
+                ck_assert_uint_eq(copy_count_temporaries("tree"), 0);
+                copy_job_free(job);
+                scene_remove("tree/src");
+                scene_remove("tree/dst");
+                scene_remove("tree/closed");
+        }
+}
+END_TEST
+
+/* As long as they are the same, everybody is again who he was after they were looked at; that need not be
+ * somebody who could look. */
+START_TEST(names_that_are_the_same) {
+        furnish();
+        scene_mkdir("tree/closed", 0, 0700);
+        scene_file("tree/closed/kept", 0, 0600, "secret");
+        scene_mkdir("tree/dst", NOBODY, 0755);
+        scene_keep_name("tree/closed/kept");
+        begin_by_another_way();
+        job->tree.writer = scene.nobody;
+        job->options.preserve = 0;
+        ck_assert_int_eq(copy_job_run(job), 0);
+        ck_assert_uint_eq(job->n_failures, 0);
+        ck_assert_uint_eq(scene_stat("tree/dst/d").uid, NOBODY);
+        ck_assert_uint_eq(scene_stat("tree/dst/d/file").uid, NOBODY);
+        copy_job_free(job);
+}
+END_TEST
+
+/* What the reader may not read is not read by whoever looked at names meanwhile. */
+START_TEST(names_and_what_is_private) {
+        static const char *const names[] = {"tree/closed/kept", "tree/closed/private"};
+
+        for (unsigned i = 0; i < 2; i++) {
+                furnish();
+                scene_file("tree/src/private", 0, 0600, "secret");
+                scene_mkdir("tree/closed", 0, 0700);
+                scene_mkdir("tree/dst", 0, 0755);
+                scene_keep_name(names[i]);
+                begin_by_another_way();
+                job->tree.reader = scene.nobody;
+                job->options.preserve = 0;
+                ck_assert_int_eq(copy_job_run(job), 0);
+                ck_assert_uint_eq(job->n_failures, 1);
+                ck_assert_int_eq(copy_job_failure(job, "private"), -FSOP_EACCES);
+                copy_job_free(job);
+                scene_remove("tree/src");
+                scene_remove("tree/dst");
+                scene_remove("tree/closed");
+        }
+}
+END_TEST
+
+START_TEST(directories_when_something_else_has_a_name) {
+        struct copy_dir *sub;
+
+        begin();
+        scene_keep_name("tree/kept");
+        job->tree.state->from_by_name = false;
+        ck_assert_int_eq(copy_top(&job->tree, &top, &error), 0);
+        ck_assert_int_eq(copy_enter(&job->tree, top, "d", &sub, &error), 0);
+        copy_dir_free(sub);
+        scene_remove("tree/dst/d");
+        scene_symlink("closed", "tree/led"); /* nothing vouches for it */
+        scene_keep_name("tree/led/d");
+        job->tree.state->to_by_name = false;
+        ck_assert_int_eq(copy_enter(&job->tree, top, "d", &sub, &error), -FSOP_EAGAIN);
+        ck_assert(!scene_exists("tree/dst/d"));
+        scene_keep_name("tree/kept");
+        scene_file("tree/kept", 0, 0600, "secret");
+        ck_assert_int_eq(copy_enter(&job->tree, top, "d", &sub, &error), -FSOP_EAGAIN);
+        ck_assert_ptr_null(sub);
+        copy_dir_free(top);
+        copy_job_free(job);
+}
+END_TEST
+
 /* ---- on the way
  * ------------------------------------------------------------------------------------------------------------ */
 
@@ -209,6 +378,13 @@ int main(void) {
         tcase_add_test(tcase, a_file_on_another_mount);
         tcase_add_test(tcase, a_directory_of_somebody_else);
         tcase_add_test(tcase, names_that_are_kept_out);
+        tcase_add_test(tcase, links_that_are_kept_out);
+        tcase_add_test(tcase, names_that_nothing_has_yet);
+        tcase_add_test(tcase, names_in_what_is_made);
+        tcase_add_test(tcase, names_that_something_else_has);
+        tcase_add_test(tcase, names_that_are_the_same);
+        tcase_add_test(tcase, names_and_what_is_private);
+        tcase_add_test(tcase, directories_when_something_else_has_a_name);
         tcase_add_test(tcase, nobody_looks_into_what_is_made);
         suite_add_tcase(suite, tcase);
         return suite_run(suite);

@@ -143,7 +143,7 @@ START_TEST(gone_on_with) {
                 again += (uint64_t)copy_part_step(part, MIB, &error);
                 done = rounds == 5;
                 if (!done) {
-                        copy_part_free(part, true);
+                        copy_part_free(part, true, NULL);
                         leave();
                         begin(_i < 3);
                         job->tree.resumed = true;
@@ -187,7 +187,7 @@ START_TEST(begun_anew) {
         copy_part_begin(&job->tree, top, &file, NULL, &part);
         copy_part_step(part, 5 * MIB, &error);
         ck_assert_int_eq(copy_part_flush(part, &record, &error), 0);
-        copy_part_free(part, true);
+        copy_part_free(part, true, NULL);
         leave();
         snprintf(name, sizeof(name), "tree/dst/%s", record.temporary);
         ck_assert_uint_eq(scene_stat(name).size, 5 * MIB);
@@ -296,7 +296,7 @@ START_TEST(the_source_changes) {
                 ck_assert_ptr_nonnull(file.error.why);
         } else {
                 ck_assert_int_eq(n, -FSOP_EBUSY);
-                copy_part_free(part, false);
+                copy_part_free(part, false, NULL);
         }
         ck_assert(!scene_exists("tree/dst/big"));
         if (_i == 0)

@@ -169,7 +169,7 @@ START_TEST(a_source_that_keeps_changing) {
                 copy_files(&job->tree, top, &file, 1);
                 ck_assert(file.outcome == COPY_COPIED || file.outcome == COPY_FAILED);
                 ck_assert(file.outcome == COPY_COPIED || file.error.code == -FSOP_EBUSY);
-                copy_discard(&job->tree, top, &file, 1);
+                copy_discard(&job->tree, top, &file);
         } while (job->tree.serial == before + 1);
         __atomic_store_n(&touching, 0, __ATOMIC_RELAXED);
         pthread_join(toucher, NULL);

@@ -37,7 +37,7 @@ START_TEST(stopped) {
         files[0].first_link = true;
         copy_files(&job->tree, top, files, 3);
         ck_assert_uint_eq(copy_count_temporaries("tree"), 3);
-        copy_discard(&job->tree, top, files, 1);
+        copy_discard(&job->tree, top, &files[0]);
         ck_assert_uint_eq(copy_count_temporaries("tree"), 2);
         job->tree.stop = 1;
         ck_assert_int_eq(copy_remove_temporaries(&job->tree, &job->error), 0);
@@ -105,6 +105,46 @@ START_TEST(sweeps_what_it_can) {
         ck_assert(!scene_exists(gone));
         copy_dir_free(top);
         ck_assert_int_lt(copy_remove_temporaries(&job->tree, &job->error), 0); /* who gives up is told */
+        copy_job_free(job);
+}
+END_TEST
+
+/* What cannot be removed is not published with the directory around it: the run ends, and the next one tries again. */
+START_TEST(half_a_file_stays) {
+        struct copy_file files[2] = {{.name = "f", .first_link = true}, {.name = "mid"}};
+        struct copy_job *job;
+        struct copy_dir *top;
+        char name[300];
+
+        copy_build_source();
+        job = copy_job_new("tree/src", "tree/new");
+        ck_assert_int_eq(copy_job_open(job), 0);
+        ck_assert_int_eq(copy_top(&job->tree, &top, &job->error), 0);
+        snprintf(name, sizeof(name), "tree/%s/f", job->tree.temporary);
+        copy_files(&job->tree, top, files, 1);
+        ck_assert_int_eq(files[0].outcome, COPY_COPIED);
+        files[0].error = (struct copy_error){.code = -FSOP_EDQUOT, .denied = true};
+        ck_assert_int_eq(unlink(scene_path(name)), 0);
+        scene_mkdir(name, 0, 0755); /* which unlink() does not remove */
+        copy_discard(&job->tree, top, &files[0]);
+        ck_assert_int_eq(files[0].outcome, COPY_FAILED);
+        ck_assert_int_eq(files[0].error.code, -FSOP_EAGAIN);
+        ck_assert(!files[0].error.denied);
+        for (int resumed = 0; resumed < 2; resumed++) {
+                job->tree.resumed = resumed;
+                files[0] = (struct copy_file){.name = "f", .first_link = true};
+                copy_files(&job->tree, top, files, 1);
+                ck_assert_int_eq(files[0].outcome, COPY_FAILED);
+                ck_assert_int_eq(files[0].error.code, resumed ? -FSOP_EAGAIN : -FSOP_EEXIST);
+        }
+        ck_assert_int_eq(rmdir(scene_path(name)), 0);
+        copy_files(&job->tree, top, files + 1, 1);
+        files[1].error = (struct copy_error){.code = -FSOP_EDQUOT, .denied = true};
+        copy_discard(&job->tree, top, &files[1]);
+        ck_assert_int_eq(files[1].error.code, -FSOP_EDQUOT);
+        snprintf(name, sizeof(name), "tree/%s/mid", job->tree.temporary);
+        ck_assert(!scene_exists(name));
+        copy_dir_free(top);
         copy_job_free(job);
 }
 END_TEST
@@ -328,6 +368,7 @@ int main(void) {
         tcase_add_checked_fixture(tcase, scene_open, scene_close);
         tcase_add_test(tcase, another_top_is_found);
         tcase_add_test(tcase, sweeps_what_it_can);
+        tcase_add_test(tcase, half_a_file_stays);
         tcase_add_test(tcase, stopped);
         tcase_add_test(tcase, enough_for_one_call);
         tcase_add_test(tcase, given_up);

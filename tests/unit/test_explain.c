@@ -73,9 +73,17 @@ START_TEST(explanations) {
         ck_assert(says(explained.reason, "the target is written with the caller's"));
         explain(&builder, an_op(FSOP_VERB_COPY_RANGE), "/d/x", "/t/y");
         ck_assert(says(explained.reason, "the source is read with the caller's"));
+        op = (struct operation){.verb = FSOP_VERB_CP, .args.cp = {.preserve = FSOP_PRESERVE_OWNER | FSOP_PRESERVE_XATTR}};
+        explain(&builder, op, "/d/x", "/t/y");
+        ck_assert_uint_eq(explained.n_notes, 2);
+        ck_assert(says(explained.notes[0], "lack chown") && says(explained.notes[1], "lack setxattr"));
+        op.args.cp.preserve = FSOP_PRESERVE_MODE;
+        explain(&builder, op, "/d/x", "/t/y");
+        ck_assert_uint_eq(explained.n_notes, 0);
         explain(&builder, an_op(FSOP_VERB_PING), "/d/x", NULL);
         ck_assert(explained.allowed && says(explained.reason, "the kernel decides"));
         arena_fini(&words);
+        op = an_op(FSOP_VERB_CHOWN);
         arena_init(&words, 1);
         {
                 struct question question = {.peer = &builder, .op = &op};

@@ -251,7 +251,7 @@ static void policy_changes(unsigned batch) {
         struct policy_report report;
 
         (void)batch;
-        ck_assert_int_eq(server_reload_policy(&server, &report), 0);
+        ck_assert_int_eq(server_reload(&server, &report), 0);
         policy_report_fini(&report);
 }
 

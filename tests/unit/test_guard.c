@@ -227,6 +227,51 @@ START_TEST(a_directory_that_was_moved_away) {
 }
 END_TEST
 
+/* What is excluded, and lies outside by now or is no directory, keeps nobody from moving a directory. */
+START_TEST(what_is_excluded_and_lies_in_nothing) {
+        for (unsigned file = 0; file < 2; file++) {
+                struct request *request = request_elevated(FSOP_VERB_RENAME, "dir");
+
+                if (file)
+                        scene_file("tree/kept", 0, 0600, "x");
+                else
+                        scene_mkdir("tree/kept", 0, 0700);
+                scene_mkdir("tree/dir", NOBODY, 0755);
+                scene_exclude("tree/kept");
+                if (!file)
+                        ck_assert_int_eq(rename(scene_path("tree/kept"), scene_path("outside/kept")), 0);
+                request_to(request, "moved");
+                ck_assert_int_eq(request_finish(request), 0);
+                scene_remove("tree/moved");
+        }
+}
+END_TEST
+
+/* How much is freed is known where it could be looked at, and else not taken for nothing. */
+START_TEST(sizes_that_cannot_be_looked_at) {
+        unsigned looked = 0, n = 0;
+        bool hit = true;
+
+        scene_mkdir("tree/d", NOBODY, 0755);
+        scene_file("tree/d/file", NOBODY, 0644, "text");
+        while (hit) {
+                struct request *request = request_new(FSOP_VERB_UNLINK, scene_path("tree/d/file"));
+
+                calls_fail(++n, EIO);
+                if (sys_resolve(&request->sys, 0) == 0) {
+                        ck_assert_uint_eq(request->sys.at.stat.size, request->sys.at.has_stat ? 4 : 0);
+                        looked += !request->sys.at.has_stat;
+                }
+                hit = calls_made >= n;
+                calls_fail(0, 0);
+                sys_release(&request->sys);
+                request_free(request);
+                identity_wear_service();
+        }
+        ck_assert_uint_eq(looked, 1); /* where a disk may be waited for, by name */
+}
+END_TEST
+
 /* ---- traps
  * ----------------------------------------------------------------------------------------------------------- */
 
@@ -325,6 +370,8 @@ int main(void) {
         tcase_add_checked_fixture(rest, scene_open, scene_close);
         tcase_add_test(rest, who_may_cross_a_mount);
         tcase_add_test(rest, a_directory_that_was_moved_away);
+        tcase_add_test(rest, what_is_excluded_and_lies_in_nothing);
+        tcase_add_test(rest, sizes_that_cannot_be_looked_at);
         tcase_add_test(rest, who_may_lay_a_trap);
         tcase_add_test(rest, who_was_faster);
         suite_add_tcase(suite, failing);

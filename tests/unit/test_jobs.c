@@ -410,7 +410,7 @@ END_TEST
 static void reload(void) {
         struct policy_report report;
 
-        ck_assert_int_eq(server_reload_policy(&server, &report), 0);
+        ck_assert_int_eq(server_reload(&server, &report), 0);
         policy_report_fini(&report);
 }
 

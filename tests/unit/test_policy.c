@@ -196,6 +196,8 @@ static const struct {
         {"rules:\n" FULL_DENY "    exclude: /srv/build/x\n", "/p/a.yaml:7:5", "'exclude' cannot stand in a deny"},
         {"rules:\n  - {name: a, effect: allow, ops: [stat, chwon]}\n", "/p/a.yaml:2:42",
          "unknown operation 'chwon'; did you mean 'chown'?"},
+        {"rules:\n  - {name: a, effect: allow, ops: mv}\n", "/p/a.yaml:2:35",
+         "unknown operation 'mv'; did you mean 'rename'?"},
         {"rules:\n  - {name: a, effect: allow, ops: xatr}\n", "/p/a.yaml:2:35",
          "unknown operation 'xatr'; did you mean 'xattr'?"},
         {"rules:\n  - {name: a, effect: allow, ops: everything}\n", "/p/a.yaml:2:35",
@@ -219,6 +221,18 @@ static const struct {
         {"rules:\n" FULL "    devices: 'x 1:3'\n", "/p/a.yaml:7:14", "'x 1:3' must be \"c MAJOR:MINOR\""},
         {"rules:\n" FULL "    devices: 'c1:3'\n", "/p/a.yaml:7:14", "'c1:3' must be \"c MAJOR:MINOR\""},
         {"rules:\n" FULL "    devices: 'c 1:4294967296'\n", "/p/a.yaml:7:14", "'c 1:4294967296' must be"},
+        {"rules:\n" FULL "    devices: 'c 4096:0'\n", "/p/a.yaml:7:14",
+         "'c 4096:0': there is no such device; a major number is at most 4095, a minor one 1048575"},
+        {"rules:\n" FULL "    devices: 'b 8:0-1048576'\n", "/p/a.yaml:7:14", "'b 8:0-1048576': there is no such device"},
+        {"rules:\n" FULL "    devices: 'c 01:3'\n", "/p/a.yaml:7:14",
+         "'c 01:3': numbers are decimal here; write 1 for 01, or its value if octal was meant"},
+        {"rules:\n" FULL "    devices: 'c 1:3-007'\n", "/p/a.yaml:7:14", "'c 1:3-007': numbers are decimal here"},
+        {"rules:\n" FULL "    group: '0100'\n", "/p/a.yaml:7:12", "'0100': numbers are decimal here; write 100 for 0100"},
+        {"rules:\n" FULL "    group: '000'\n", "/p/a.yaml:7:12", "'000': numbers are decimal here; write 0 for 000,"},
+        {"rules:\n" FULL "    chown-to: '0100:*'\n", "/p/a.yaml:7:15", "'0100:*': numbers are decimal here"},
+        {"rules:\n" FULL "    chown-to: '*:100-0200'\n", "/p/a.yaml:7:15", "'*:100-0200': numbers are decimal here"},
+        {"rules:\n" FULL "    create-as: '1:01'\n", "/p/a.yaml:7:16", "'1:01': numbers are decimal here"},
+        {"rules:\n" FULL "    max-bytes: 010G\n", "/p/a.yaml:7:16", "'010G': numbers are decimal here"},
         {"rules:\n" FULL "    devices: 'c 1:-3'\n", "/p/a.yaml:7:14", "'c 1:-3' must be"},
         {"rules:\n" FULL "    xattrs: 'us*r.x'\n", "/p/a.yaml:7:13", "'us*r.x': a * may stand at the end only"},
         {"rules:\n" FULL "    xattrs: 'security.*'\n", "/p/a.yaml:7:13",
@@ -460,7 +474,9 @@ static bool is_same_as(struct policy *before) {
 START_TEST(the_same_again) {
         static const char rule[] = "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: chown, "
                                    "chown-to: ['bob:*']}\n";
-        static const char *const others[] = {"rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: "
+        static const char *const others[] = {"rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/other, ops: "
+                                             "chown, chown-to: ['bob:*']}\n", /* as long as what comes before */
+                                             "rules:\n  - {name: r, effect: allow, user: [bob], path: /srv/build, ops: "
                                              "chown, chown-to: ['root:*']}\n",
                                              RULE("r"), ""};
         struct policy *first;
@@ -475,7 +491,7 @@ START_TEST(the_same_again) {
                 ck_assert(is_same_as(before));
                 ck_assert(policy_is_same(policy, first, &peer_bob));
         }
-        for (int i = 0; i < 3; i++) {
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
                 struct policy *before = policy_ref(policy);
 
                 ck_assert_int_eq(load_text(others[i]), 0);
@@ -510,6 +526,27 @@ START_TEST(the_same_text_of_somebody_else) {
                         same = is_same_as(before);
                         ck_assert_msg(!same, "text %d", i);
                 }
+}
+END_TEST
+
+/* A user who takes another's number may have been meant where nobody was. */
+START_TEST(the_same_text_of_each_other) {
+        static const char text[] = "rules:\n  - {name: r, effect: allow, user: [alice], path: /srv/build, ops: all}\n"
+                                   "  - {name: s, effect: allow, user: [bob], path: /srv/other, ops: all}\n";
+        struct fake_account *first = &fake_users[2], *second = &fake_users[3];
+        struct policy *before;
+        bool same;
+
+        *first = (struct fake_account){"carol", 1001};
+        ck_assert_int_eq(load_text(text), 0);
+        before = policy_ref(policy);
+        *first = (struct fake_account){"alice", 1002};
+        *second = (struct fake_account){"robert", 1003};
+        ck_assert_int_eq(load_text(text), 0);
+        *first = (struct fake_account){"alice", 1001};
+        *second = (struct fake_account){"bob", 1002};
+        same = is_same_as(before);
+        ck_assert(!same);
 }
 END_TEST
 
@@ -582,6 +619,7 @@ int main(void) {
         tcase_add_test(tcase, trailing_slash_of_a_path);
         tcase_add_test(tcase, the_same_again);
         tcase_add_test(tcase, the_same_text_of_somebody_else);
+        tcase_add_test(tcase, the_same_text_of_each_other);
         tcase_add_test(tcase, the_same_text_in_another_file);
         tcase_add_test(tcase, the_same_rules_of_a_user_with_another_name);
         suite_add_tcase(suite, tcase);

@@ -285,6 +285,14 @@ START_TEST(confined_names_stay) {
         ck_assert(!scene_exists("outside/new"));
         ck_assert(!scene_exists("new"));
         ck_assert(!scene_exists("tree/open/new"));
+        /* nor is it looked at what a slash behind them leads to */
+        struct request *request = request_new(FSOP_VERB_UNLINK, "out/");
+
+        request_base(&request->sys.at, fd);
+        ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+        ck_assert(!request->sys.at.has_stat);
+        sys_release(&request->sys);
+        request_free(request);
         close(fd);
 }
 END_TEST
@@ -365,7 +373,11 @@ START_TEST(what_an_unlink_removes_is_looked_at) {
         static const struct {
                 const char *path;
                 bool recursive, looked;
-        } cases[] = {{"tree/d/old", false, true}, {"tree/d/none", false, false}, {"tree/d/old", true, false}};
+                unsigned flags;
+        } cases[] = {{"tree/d/old", false, true, 0},
+                     {"tree/d/old", false, true, SYS_CACHED_ONLY},
+                     {"tree/d/none", false, false, 0},
+                     {"tree/d/old", true, false, 0}};
 
         scene_mkdir("tree/d", NOBODY, 0755);
         scene_file("tree/d/old", NOBODY, 0644, "xyz");
@@ -373,7 +385,7 @@ START_TEST(what_an_unlink_removes_is_looked_at) {
                 struct request *request = request_new(FSOP_VERB_UNLINK, scene_path(cases[i].path));
 
                 request->op.args.unlink.recursive = cases[i].recursive;
-                ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+                ck_assert_int_eq(sys_resolve(&request->sys, cases[i].flags), 0);
                 ck_assert_int_eq(request->sys.at.has_stat, cases[i].looked);
                 ck_assert_uint_eq(request->sys.at.stat.size, cases[i].looked ? 3 : 0);
                 sys_release(&request->sys);
@@ -406,6 +418,44 @@ START_TEST(what_a_rename_replaces_is_looked_at) {
                 sys_release(&request->sys);
                 request_free(request);
         }
+}
+END_TEST
+
+/* Whoever closes the last descriptor of what was removed meanwhile waits until it is freed: what is large, or was held for long, is
+ * for workers to close. What is somebody else's is nobody's to close. */
+START_TEST(large_objects_are_taken) {
+        static const struct {
+                const char *path;
+                bool is_base, is_old;
+                uint32_t n;
+        } cases[] = {{"tree/large", false, false, 1},
+                     {"tree/large", true, false, 0},
+                     {"tree/small", false, false, 0},
+                     {"tree/small", false, true, 1},
+                     {"tree/small", true, true, 0}};
+
+        scene_file("tree/small", NOBODY, 0644, "x");
+        scene_fill("tree/large", 0, (SYS_SMALL_BLOCKS + 8) * 512);
+        scene_chown("tree/large", NOBODY, NOBODY);
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct request *request = request_new(FSOP_VERB_CHMOD, cases[i].is_base ? "" : scene_path(cases[i].path));
+                os_fd base = open(scene_path(cases[i].path), O_PATH | O_CLOEXEC), fds[4];
+
+                if (cases[i].is_base)
+                        request_base(&request->sys.at, base);
+                ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+                if (cases[i].is_old)
+                        request->sys.since_ms = 0;
+                ck_assert_msg(sys_take_large(&request->sys, fds) == cases[i].n, "case %zu", i);
+                ck_assert_int_eq(request->sys.at.object == OS_FD_NONE, cases[i].n);
+                for (uint32_t j = 0; j < cases[i].n; j++)
+                        sys_close(fds[j]);
+                sys_release(&request->sys);
+                ck_assert_int_ge(fcntl((int)base, F_GETFD), 0);
+                sys_close(base);
+                request_free(request);
+        }
+        identity_wear_service();
 }
 END_TEST
 
@@ -449,6 +499,7 @@ int main(void) {
         tcase_add_test(caller, confined_names_stay);
         tcase_add_test(caller, what_an_unlink_removes_is_looked_at);
         tcase_add_test(caller, what_a_rename_replaces_is_looked_at);
+        tcase_add_test(caller, large_objects_are_taken);
         tcase_add_test(caller, procfs_is_out_of_reach);
         tcase_add_test(caller, procfs_under_a_rule_or_from_a_client);
         tcase_add_test(caller, descriptors_are_known_by_what_they_are);

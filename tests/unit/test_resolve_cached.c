@@ -239,6 +239,34 @@ START_TEST(mounts_below_are_found) {
 }
 END_TEST
 
+/* What would have to be looked for on a disk is not, anywhere on the way, with and without a parent that is known. */
+START_TEST(names_that_were_never_looked_up) {
+        struct parent_cache cache;
+
+        scene_mkdir("tree/d", 0, 0755);
+        parent_cache_init(&cache);
+        for (unsigned i = 0; i < 8; i++) {
+                unsigned flags = i % 2 ? SYS_CACHED_ONLY : SYS_LOCAL_ONLY;
+                bool elevated = i / 2 % 2, leaf = i / 4;
+                struct request *request;
+                char name[32];
+
+                if (leaf && !(flags & SYS_CACHED_ONLY)) /* for a last name a disk may be waited for */
+                        continue;
+                snprintf(name, sizeof(name), "tree/d/%u%s", i, leaf ? "" : "/x");
+                request = request_new(FSOP_VERB_CHMOD, elevated ? name + strlen("tree/") : scene_path(name));
+                request->sys.cache = leaf ? &cache : NULL;
+                if (elevated)
+                        request_elevate(request, NULL);
+                ck_assert_msg(sys_resolve(&request->sys, flags) == -FSOP_EAGAIN, "%s", name);
+                ck_assert_msg(sys_resolve(&request->sys, 0) == -FSOP_ENOENT, "%s", name);
+                request_free(request);
+        }
+        parent_cache_clear(&cache);
+        identity_wear_service();
+}
+END_TEST
+
 /* For slices: a mount that keeps its callers waiting is not waited for, and is named; with a parent's slot and without.
  */
 START_TEST(only_what_is_local) {
@@ -259,6 +287,15 @@ START_TEST(only_what_is_local) {
                 sys_mount_demote(mount, false);
                 ck_assert_int_eq(sys_resolve(&request->sys, SYS_LOCAL_ONLY), 0);
                 sys_release(&request->sys);
+                request->op.verb = FSOP_VERB_RMDIR; /* of which only the parent is pinned */
+                sys_mount_demote(mount, true);
+                parent_cache_clear(&cache);
+                for (int again = 0; again < 2; again++) {
+                        ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
+                        ck_assert(request->sys.at.demoted);
+                        sys_release(&request->sys);
+                }
+                sys_mount_demote(mount, false);
                 request_free(request);
         }
         parent_cache_clear(&cache);
@@ -280,6 +317,7 @@ int main(void) {
         tcase_add_test(cache, only_from_the_cache);
         tcase_add_test(cache, the_last_name_at_once);
         tcase_add_test(cache, mounts_below_are_found);
+        tcase_add_test(cache, names_that_were_never_looked_up);
         tcase_add_test(cache, only_what_is_local);
         suite_add_tcase(suite, cache);
         return suite_run(suite);

@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/mount.h>
@@ -85,6 +86,24 @@ START_TEST(links_stay_beneath) {
         }
         ck_assert_uint_eq(scene_stat("outside").uid, 0);
         ck_assert_uint_eq(scene_stat("tree/open/file").uid, 777);
+        scene_symlink("/file", "tree/open/absolute"); /* is not taken for what lies beside it */
+        assert_code(elevated(FSOP_VERB_STAT, "open/absolute", true), -FSOP_EXDEV, "/file");
+}
+END_TEST
+
+/* The path with a link's text in it is no longer than a path may be. */
+START_TEST(links_that_make_long_paths) {
+        char text[PATH_MAX];
+
+        scene_mkdir("tree/d", 0, 0755);
+        for (size_t i = 0; i < sizeof(text); i += 2)
+                memcpy(text + i, "./", 2);
+        text[PATH_MAX - 2] = 0;
+        scene_symlink(text, "tree/d/long"); /* with "d/" before it */
+        text[PATH_MAX - 3] = 0;
+        scene_symlink(text, "tree/d/longest");
+        assert_code(elevated(FSOP_VERB_STAT, "d/longest", true), 0, "as long as may be");
+        assert_code(elevated(FSOP_VERB_STAT, "d/long", true), -FSOP_ENAMETOOLONG, "longer");
 }
 END_TEST
 
@@ -99,6 +118,13 @@ START_TEST(nothing_is_created_through_links) {
 }
 END_TEST
 
+static int elevated_rename(const char *from, const char *to) {
+        struct request *request = request_elevated(FSOP_VERB_RENAME, from);
+
+        request_to(request, to);
+        return request_finish(request);
+}
+
 START_TEST(foreign_parents_are_refused) {
         static const struct {
                 uint32_t owner;
@@ -109,6 +135,11 @@ START_TEST(foreign_parents_are_refused) {
                 scene_mkdir("tree/parent", cases[i].owner, 0777);
                 assert_code(elevated(FSOP_VERB_MKDIR, "parent/new", false), cases[i].code, "mkdir");
                 assert_code(elevated(FSOP_VERB_OPEN, "parent/file", false), cases[i].code, "open");
+                scene_file("tree/mine", NOBODY, 0644, "x");
+                scene_file("tree/parent/there", NOBODY, 0644, "x");
+                assert_code(elevated_rename("mine", "parent/there"), cases[i].code, "rename over what is there");
+                unlink(scene_path("tree/mine"));
+                unlink(scene_path("tree/parent/there"));
                 scene.guard.foreign_parent = true;
                 assert_code(elevated(FSOP_VERB_MKDIR, "parent/other", false), 0, "as the rule says otherwise");
                 scene.guard.foreign_parent = false;
@@ -490,6 +521,7 @@ int main(void) {
         tcase_add_checked_fixture(rule, scene_open, scene_close);
         tcase_add_test(rule, rules_have_plain_paths);
         tcase_add_test(rule, links_stay_beneath);
+        tcase_add_test(rule, links_that_make_long_paths);
         tcase_add_test(rule, nothing_is_created_through_links);
         tcase_add_test(rule, foreign_parents_are_refused);
         tcase_add_test(rule, traps_in_sticky_directories);

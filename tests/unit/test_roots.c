@@ -391,6 +391,31 @@ START_TEST(incomplete_roots_are_opened_again_soon) {
 }
 END_TEST
 
+/* What does not exist yet is not to be made either: what the rule excludes and the daemon's own by nobody, what is denied where that
+ * is meant. */
+START_TEST(names_that_are_reserved) {
+        const struct guard *stat, *chmod;
+        struct root *root;
+
+        load_roots("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/later, "
+                   "ops: all}\n  - {name: b, effect: deny, user: builder, path: /srv/build/never, ops: chmod}\n");
+        root = acquire(policy->rules[0], 0, &builder);
+        root_open(root);
+        stat = guard_for(root, &builder, STAT);
+        chmod = guard_for(root, &builder, CHMOD);
+        ck_assert_uint_eq(stat->n_named, 3);
+        ck_assert_uint_eq(stat->n_reserved, 2);
+        ck_assert_str_eq(stat->named[0], "/srv/build/later");
+        ck_assert_str_eq(stat->named[1], "/srv/build/deep/own");
+        ck_assert_uint_eq(chmod->n_reserved, 3);
+        ck_assert_str_eq(chmod->named[2], "/srv/build/never");
+        ck_assert_uint_eq(guard_for(root, &builder, (struct operation){.verb = FSOP_VERB_RENAME})->n_reserved, 3);
+        ck_assert_uint_eq(guard_for(root, &alice, CHMOD)->n_reserved, 2);
+        ck_assert_ptr_eq(guard_for(root, &builder, STAT), stat);
+        root_release(root);
+}
+END_TEST
+
 /* What was excluded once stays out, wherever it was moved to, until it is removed. */
 START_TEST(exclusions_that_were_renamed) {
         static const char rules[] = "rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: "
@@ -428,6 +453,116 @@ START_TEST(exclusions_that_were_renamed) {
         ck_assert_int_eq(root_open(root), 0);
         ck_assert_uint_eq(guard_for(root, &builder, STAT)->n_excluded, 1); /* the daemon's own */
         root_release(root);
+}
+END_TEST
+
+static struct fake_directory *fake_at(const char *path) {
+        int i = fake_directory_find(path);
+
+        ck_assert_int_ge(i, 0);
+        return &fake_directories[i];
+}
+
+static const struct guard *open_anew(uint64_t now_ms) {
+        const struct guard *guard;
+        struct root *root;
+
+        roots_tick(roots, now_ms, true);
+        root = acquire(policy->rules[0], 0, &builder);
+        ck_assert_int_eq(root_open(root), 0);
+        guard = guard_for(root, &builder, STAT);
+        root_release(root);
+        return guard;
+}
+
+/* What stands at /srv/build/own/keep goes elsewhere N times, another comes in its place. */
+static void take_turns(unsigned n, bool remove, bool strangers) {
+        for (unsigned i = 0; i < n; i++) {
+                struct fake_directory *keep = fake_at("/srv/build/own/keep");
+                unsigned number = (unsigned)(keep - fake_directories);
+
+                open_anew(1000);
+                if (remove) { /* the next has its number again */
+                        keep->generation++;
+                        continue;
+                }
+                snprintf(keep->path, sizeof(keep->path), "/srv/build/away.%u", number);
+                fake_directory_add("/srv/build/own/keep", 0)->strangers = strangers;
+        }
+        open_anew(1000);
+}
+
+#define CROWD "rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/own/keep, ops: all}\n"
+
+static void load_crowd(bool strangers) {
+        load_roots(CROWD);
+        fake_directory_add("/srv/build/own", 0);
+        fake_directory_add("/srv/build/own/keep", 0)->strangers = strangers;
+}
+
+START_TEST(exclusions_in_turn) {
+        struct policy *old_policy;
+        struct roots *old_roots;
+
+        load_crowd(false);
+        take_turns(63, false, false);
+        ck_assert(!excludes(open_anew(1000), "/srv/build/own"));
+        take_turns(1, false, false); /* the 65th is one too many */
+        ck_assert(excludes(open_anew(1000), "/srv/build/own"));
+        ck_assert(excludes(open_anew(1000), "/srv/build/own/keep"));
+        for (unsigned reload = 0; reload < 2; reload++) {
+                old_policy = policy;
+                old_roots = roots;
+                policy = NULL;
+                roots = NULL;
+                load_roots(CROWD);
+                roots_inherit(roots, old_roots);
+                roots_unref(old_roots);
+                policy_unref(old_policy);
+                ck_assert(excludes(open_anew(1000), "/srv/build/own"));
+        }
+}
+END_TEST
+
+START_TEST(exclusions_that_were_removed) {
+        load_crowd(false);
+        take_turns(70, true, false);
+        ck_assert(!excludes(open_anew(1000), "/srv/build/own"));
+        strcpy(fake_at("/srv/build/own/keep")->path, "/srv/build/last"); /* which has the number of all before */
+        ck_assert(excludes(open_anew(1000), "/srv/build/last"));
+}
+END_TEST
+
+/* Two rules have seen what had the same number one after the other, whichever of them is given up first. */
+START_TEST(exclusions_with_one_number) {
+        load_roots("rules:\n"
+                   "  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n"
+                   "  - {name: b, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n");
+        for (unsigned first = 0; first < 2; first++) {
+                struct fake_directory *keep = fake_at("/srv/build/keep");
+
+                for (unsigned i = 0; i < 2; i++) {
+                        struct root *root = acquire(policy->rules[i ^ first], 0, &builder);
+
+                        keep->generation++;
+                        ck_assert_int_eq(root_open(root), 0);
+                        root_release(root);
+                }
+                strcpy(keep->path, "/srv/build/last");
+                ck_assert(excludes(open_anew(1000), "/srv/build/last"));
+                strcpy(keep->path, "/srv/build/keep");
+                roots_tick(roots, 1000, true);
+        }
+}
+END_TEST
+
+START_TEST(exclusions_of_strangers) {
+        load_crowd(true);
+        take_turns(68, false, true);
+        ck_assert(!excludes(open_anew(1000), "/srv/build/own")); /* of which he owns nothing */
+        fake_at("/srv/build/own/keep")->strangers = false;
+        take_turns(1, false, false);
+        ck_assert(excludes(open_anew(1000), "/srv/build/own"));
 }
 END_TEST
 
@@ -552,7 +687,12 @@ int main(void) {
         tcase_add_test(tcase, idle_roots_are_closed);
         tcase_add_test(tcase, busy_roots_stay_open_but_not_in_use);
         tcase_add_test(tcase, incomplete_roots_are_opened_again_soon);
+        tcase_add_test(tcase, names_that_are_reserved);
         tcase_add_test(tcase, exclusions_that_were_renamed);
+        tcase_add_test(tcase, exclusions_in_turn);
+        tcase_add_test(tcase, exclusions_that_were_removed);
+        tcase_add_test(tcase, exclusions_with_one_number);
+        tcase_add_test(tcase, exclusions_of_strangers);
         tcase_add_test(tcase, all_roots_at_once);
         tcase_add_test(tcase, roots_outlive_their_policy);
         tcase_add_test(tcase, account);

@@ -46,6 +46,11 @@ START_TEST(signals_become_requests) {
         ck_assert_uint_eq(service_take_requests(), SERVICE_TERMINATE | SERVICE_RELOAD);
         ck_assert_int_eq(woken, 4);
         raise(SIGPIPE); /* nothing */
+        service_stop();
+        raise(SIGTERM);
+        raise(SIGINT);
+        raise(SIGHUP);
+        ck_assert_int_eq(woken, 4);
 }
 END_TEST
 
@@ -60,14 +65,15 @@ static void announce(const char *count, long pid) {
         setenv("LISTEN_FDNAMES", "fsopd.socket", 1);
 }
 
-/* A listening socket of this kind as descriptor FD. */
-static void place_socket(int fd, int family, int type, bool listening) {
+/* A listening socket of this kind, with this name if it is one, as descriptor FD. */
+static void place_socket(int fd, int family, int type, bool listening, const char *name, size_t name_bytes) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         int made = socket(family, type, 0);
 
         ck_assert_int_ge(made, 0);
         if (listening) {
-                ck_assert_int_eq(bind(made, (struct sockaddr *)&address, sizeof(sa_family_t)), 0);
+                memcpy(address.sun_path, name, name_bytes);
+                ck_assert_int_eq(bind(made, (struct sockaddr *)&address, (socklen_t)(sizeof(sa_family_t) + name_bytes)), 0);
                 ck_assert_int_eq(listen(made, 8), 0);
         }
         ck_assert_int_eq(dup2(made, fd), fd);
@@ -75,58 +81,90 @@ static void place_socket(int fd, int family, int type, bool listening) {
                 close(made);
 }
 
-START_TEST(inherits_listening_sockets) {
-        os_fd fds[4] = {0};
+static struct service_socket sockets[4];
+static const char *why;
 
-        place_socket(3, AF_UNIX, SOCK_STREAM, true);
-        place_socket(4, AF_UNIX, SOCK_STREAM, true);
+static int inherited(void) {
+        return service_inherited_sockets(sockets, 4, &why);
+}
+
+START_TEST(inherits_listening_sockets) {
+        struct sockaddr_un full = {.sun_family = AF_UNIX};
+        char directory[] = "/tmp/fsop-test.XXXXXX";
+
+        ck_assert_ptr_nonnull(mkdtemp(directory));
+        memset(full.sun_path, 'x', sizeof(full.sun_path)); /* nothing ends it */
+        memcpy(full.sun_path, directory, strlen(directory));
+        full.sun_path[strlen(directory)] = '/';
+        place_socket(3, AF_UNIX, SOCK_STREAM, true, full.sun_path, sizeof(full.sun_path));
+        place_socket(4, AF_UNIX, SOCK_STREAM, true, "\0fsop-test-of-a-name", 20);
         announce("2", (long)getpid());
-        ck_assert_int_eq(service_inherited_sockets(fds, 4), 2);
-        ck_assert_int_eq(fds[0], 3);
-        ck_assert_int_eq(fds[1], 4);
+        ck_assert_int_eq(inherited(), 2);
+        ck_assert_ptr_null(why);
+        ck_assert_int_eq(sockets[0].fd, 3);
+        ck_assert_int_eq(sockets[1].fd, 4);
+        ck_assert_uint_eq(strlen(sockets[0].name), sizeof(full.sun_path));
+        ck_assert_mem_eq(sockets[0].name, full.sun_path, sizeof(full.sun_path));
+        ck_assert_str_eq(sockets[1].name, "@fsop-test-of-a-name");
         ck_assert(fcntl(3, F_GETFD) & FD_CLOEXEC);
         ck_assert(fcntl(4, F_GETFD) & FD_CLOEXEC);
         ck_assert_ptr_null(getenv("LISTEN_FDS")); /* not for children of ours */
         ck_assert_ptr_null(getenv("LISTEN_PID"));
         ck_assert_ptr_null(getenv("LISTEN_FDNAMES"));
-        ck_assert_int_eq(service_inherited_sockets(fds, 4), 0);
+        ck_assert_int_eq(inherited(), 0);
+        ck_assert_ptr_null(why);
+        unlink(sockets[0].name);
+        rmdir(directory);
 }
 END_TEST
 
 START_TEST(inherits_nothing_meant_for_others) {
-        static const char *const counts[] = {"0", "-1", "", "2x", " 2", "99999999999999999999"};
-        os_fd fds[4];
-
-        place_socket(3, AF_UNIX, SOCK_STREAM, true);
+        place_socket(3, AF_UNIX, SOCK_STREAM, true, "", 0);
         announce("1", (long)getpid() + 1);
-        ck_assert_int_eq(service_inherited_sockets(fds, 4), 0);
+        ck_assert_int_eq(inherited(), 0);
+        ck_assert_str_eq(why, "LISTEN_FDS is not for this process, says LISTEN_PID");
+        announce("1", 0);
+        unsetenv("LISTEN_PID");
+        ck_assert_int_eq(inherited(), 0);
+        ck_assert_ptr_nonnull(why);
+        announce("", (long)getpid());
+        unsetenv("LISTEN_FDS");
+        ck_assert_int_eq(inherited(), 0);
+        ck_assert_ptr_null(why);
+}
+END_TEST
+
+START_TEST(refuses_what_is_no_number) {
+        static const char *const counts[] = {"0", "-1", "", "2x", " 2", "99999999999999999999"};
+
+        place_socket(3, AF_UNIX, SOCK_STREAM, true, "", 0);
         for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
                 announce(counts[i], (long)getpid());
-                ck_assert_msg(service_inherited_sockets(fds, 4) == 0, "'%s'", counts[i]);
+                ck_assert_msg(inherited() == -FSOP_EINVAL, "'%s'", counts[i]);
+                ck_assert_str_eq(why, "LISTEN_FDS is no number of sockets");
         }
-        unsetenv("LISTEN_FDS");
-        ck_assert_int_eq(service_inherited_sockets(fds, 4), 0);
 }
 END_TEST
 
 START_TEST(refuses_what_is_no_listener) {
-        os_fd fds[4];
-
-        place_socket(3, AF_UNIX, SOCK_STREAM, false);
+        place_socket(3, AF_UNIX, SOCK_STREAM, false, "", 0);
         announce("1", (long)getpid());
-        ck_assert_int_eq(service_inherited_sockets(fds, 4), -FSOP_EINVAL);
-        place_socket(3, AF_UNIX, SOCK_SEQPACKET, true);
+        ck_assert_int_eq(inherited(), -FSOP_EINVAL);
+        ck_assert_str_eq(why, "one that LISTEN_FDS counts is no Unix stream socket that listens");
+        place_socket(3, AF_UNIX, SOCK_SEQPACKET, true, "", 0);
         announce("1", (long)getpid());
-        ck_assert_int_eq(service_inherited_sockets(fds, 4), -FSOP_EINVAL);
+        ck_assert_int_eq(inherited(), -FSOP_EINVAL);
         int null = open("/dev/null", O_RDWR);
         dup2(null, 3);
         announce("1", (long)getpid());
-        ck_assert_int_eq(service_inherited_sockets(fds, 4), -FSOP_EINVAL);
+        ck_assert_int_eq(inherited(), -FSOP_EINVAL);
         close(3);
         announce("1", (long)getpid());
-        ck_assert_int_eq(service_inherited_sockets(fds, 4), -FSOP_EBADF);
+        ck_assert_int_eq(inherited(), -FSOP_EBADF);
+        ck_assert_str_eq(why, "one that LISTEN_FDS counts is not open");
         announce("5", (long)getpid());
-        ck_assert_int_eq(service_inherited_sockets(fds, 4), -FSOP_E2BIG);
+        ck_assert_int_eq(inherited(), -FSOP_E2BIG);
+        ck_assert_str_eq(why, "LISTEN_FDS is more than can be served");
 }
 END_TEST
 
@@ -294,6 +332,7 @@ int main(void) {
         const TTest *const tests[] = {signals_become_requests,
                                       inherits_listening_sockets,
                                       inherits_nothing_meant_for_others,
+                                      refuses_what_is_no_number,
                                       refuses_what_is_no_listener,
                                       notifies_by_path,
                                       notifies_by_abstract_name,

@@ -201,9 +201,10 @@ START_TEST(readiness_comes_from_the_keeper) {
 END_TEST
 
 static int inherits(void) {
-        os_fd fds[4];
+        struct service_socket sockets[4];
+        const char *why;
 
-        return service_inherited_sockets(fds, 4);
+        return service_inherited_sockets(sockets, 4, &why);
 }
 
 /* What was handed to the process that was started is the service's. */

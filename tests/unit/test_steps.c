@@ -39,6 +39,57 @@ START_TEST(a_rule_elevates_inside_its_path_only) {
 }
 END_TEST
 
+static bool source_fails;
+
+static void refuse(const struct sys_op *ran, int code) {
+        struct sys_op *op = (struct sys_op *)(uintptr_t)ran;
+
+        (void)code;
+        op->code = -FSOP_EACCES;
+        op->source_failed = source_fails;
+}
+
+/* Of two ends the one that failed says which rule it was, or that there was none: then the kernel's refusal is a
+ * denial, where the caller left that open. */
+START_TEST(the_end_that_failed_is_named) {
+        static const struct {
+                const char *at, *to;
+                enum fsop_as as;
+                bool source;
+                const char *rule;
+                enum fsop_error_class class_;
+        } cases[] = {
+                {"/srv/build/a", "/srv/service/b", FSOP_AS_AUTO, true, "tree", FSOP_CLASS_OS},
+                {"/srv/build/a", "/srv/service/b", FSOP_AS_AUTO, false, "service", FSOP_CLASS_OS},
+                {"/home/a", "/srv/build/b", FSOP_AS_AUTO, true, NULL, FSOP_CLASS_DENIED},
+                {"/home/a", "/srv/build/b", FSOP_AS_AUTO, false, "tree", FSOP_CLASS_OS},
+                {"/home/a", "/home/b", FSOP_AS_CALLER, true, NULL, FSOP_CLASS_OS},
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct operation op = {.verb = FSOP_VERB_COPY_RANGE,
+                                       .as = cases[i].as,
+                                       .at = at(cases[i].at),
+                                       .to = at(cases[i].to),
+                                       .args.copy_range = {.has_length = true, .length = 10}};
+                const struct error *error = &got.results[0].error;
+                const char *rule = cases[i].rule ? cases[i].rule : "";
+
+                start(CALLER_UID);
+                source_fails = cases[i].source;
+                sys.ran = refuse;
+                send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
+                rounds();
+                answered_once(1);
+                ck_assert_msg(error->code == FSOP_EACCES && error->class_ == cases[i].class_, "case %zu: %d, class %d",
+                              i, error->code, error->class_);
+                ck_assert_msg(error->rule.len == strlen(rule) && memcmp(error->rule.data, rule, strlen(rule)) == 0,
+                              "case %zu: rule %.*s", i, (int)error->rule.len, (const char *)error->rule.data);
+                stop();
+        }
+}
+END_TEST
+
 START_TEST(windows_cover_a_large_batch) {
         enum { N = 1000 };
         static struct operation ops[N];
@@ -346,6 +397,7 @@ int main(void) {
         tcase_set_timeout(tcase, 60);
         tcase_add_test(tcase, a_stat_is_answered);
         tcase_add_test(tcase, a_rule_elevates_inside_its_path_only);
+        tcase_add_test(tcase, the_end_that_failed_is_named);
         tcase_add_test(tcase, windows_cover_a_large_batch);
         tcase_add_test(tcase, nothing_cancelled_is_looked_up);
         tcase_add_test(tcase, ordered_stop_stops);

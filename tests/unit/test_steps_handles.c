@@ -157,16 +157,95 @@ START_TEST(descriptors_that_nobody_reads_are_counted) {
         send_batch(2, FSOP_BATCH_PARALLEL, ops, 1);
         rounds();
         ck_assert_int_eq(got.results[0].error.code, 0);
-        /* nor are they forgotten with the connection */
+        /* nor are they forgotten with the connection, which its client is not to wait for */
         kit_is_unread = true;
+        kit_shut = 0;
         session_close(session);
         rounds();
         ck_assert_ptr_nonnull(server.sessions);
+        ck_assert_uint_eq(kit_shut, 1);
         ck_assert_uint_eq(account->fds, 1);
         kit_is_unread = false;
-        session_expire(server.hello_first);
+        session_expire(server.deadlines[DEADLINE_LOOK].first);
         rounds();
         ck_assert_ptr_null(server.sessions);
+        stop();
+}
+END_TEST
+
+/* What was read before more is sent is read, and who has too many on their way is kept from nothing else. */
+START_TEST(descriptors_that_are_read) {
+        struct operation op = {
+                .verb = FSOP_VERB_OPEN_FD, .as = FSOP_AS_CALLER, .at = at("/home/f"), .args.open = {.read = true}};
+
+        start(CALLER_UID);
+        for (unsigned i = 1; i <= 3; i++) {
+                kit_is_unread = false; /* until then */
+                send_batch(i, FSOP_BATCH_PARALLEL, &op, 1);
+                rounds();
+                ck_assert_uint_eq(session->account->fds, 1);
+        }
+        kit_is_unread = true;
+        config->limits.descriptors_per_uid = 0;
+        op = (struct operation){.verb = FSOP_VERB_PING};
+        memset(&got, 0, sizeof(got));
+        send_batch(4, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        answered_once(1);
+        ck_assert_int_eq(got.results[0].error.code, 0);
+        kit_is_unread = false;
+        stop();
+}
+END_TEST
+
+/* Nor does it count twice in what follows of its batch; and as many may be on their way, no handle is opened either. */
+START_TEST(descriptors_of_two_windows) {
+        struct operation ops[TASK_WINDOW_OPS + 1], open_op = {.verb = FSOP_VERB_OPENDIR, .at = at("/home/d")};
+
+        start(CALLER_UID);
+        config->limits.descriptors_per_uid = 2;
+        kit_is_unread = true;
+        for (uint32_t i = 0; i <= TASK_WINDOW_OPS; i++)
+                ops[i] = stat_op("/home/f");
+        ops[0] = ops[TASK_WINDOW_OPS] = (struct operation){
+                .verb = FSOP_VERB_OPEN_FD, .as = FSOP_AS_CALLER, .at = at("/home/f"), .args.open = {.read = true}};
+        send_batch(1, FSOP_BATCH_PARALLEL, ops, TASK_WINDOW_OPS + 1);
+        rounds();
+        answered_once(TASK_WINDOW_OPS + 1);
+        ck_assert_int_eq(got.results[0].error.code, 0);
+        ck_assert_int_eq(got.results[TASK_WINDOW_OPS].error.code, 0);
+        ck_assert_uint_eq(session->account->fds, 2);
+        send_batch(2, FSOP_BATCH_PARALLEL, &open_op, 1);
+        rounds();
+        ck_assert_int_eq(got.results[0].error.code, FSOP_EMFILE);
+        kit_is_unread = false;
+        stop();
+}
+END_TEST
+
+/* A daemon that stops waits for no reader, and owes nothing to whoever has other connections. */
+START_TEST(descriptors_that_nobody_reads_at_the_end) {
+        struct operation op = {
+                .verb = FSOP_VERB_OPEN_FD, .as = FSOP_AS_CALLER, .at = at("/home/f"), .args.open = {.read = true}};
+        struct session *other;
+        struct account *account;
+
+        start(CALLER_UID);
+        account = session->account;
+        kit_is_unread = true;
+        send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
+        rounds();
+        ck_assert_uint_eq(account->fds, 1);
+        other = connect_as(CALLER_UID);
+        server.draining = true;
+        session_close(session);
+        rounds();
+        ck_assert_ptr_eq(server.sessions, other);
+        ck_assert_ptr_null(other->next);
+        ck_assert_uint_eq(account->fds, 0);
+        server.draining = kit_is_unread = false;
+        session_close(other);
+        rounds();
         stop();
 }
 END_TEST
@@ -178,13 +257,13 @@ START_TEST(descriptors_do_not_wait_for_ever) {
 
         start(CALLER_UID);
         fd = fake_fd_open(NULL);
-        ck_assert_ptr_null(server.hello_first);
+        ck_assert_ptr_null(server.deadlines[DEADLINE_FDS].first);
         fake_engine_receive(&session->receive, part, sizeof(part), &fd, 1);
         rounds();
-        ck_assert_ptr_eq(server.hello_first, session);
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].first, session);
         connect_as(CALLER_UID + 1); /* whose Hello, which comes sooner, did not wait behind it */
-        ck_assert_ptr_eq(server.hello_first, session);
-        ck_assert_ptr_eq(server.hello_last, session);
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].first, session);
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].last, session);
         session_expire(session);
         rounds();
         ck_assert_uint_eq(got.failures, 1);
@@ -209,13 +288,13 @@ START_TEST(descriptors_do_not_wait_behind_a_watch) {
         fake_engine_receive(&session->receive, part, sizeof(part), &fd, 1);
         session_end_round(session);
         ck_assert_uint_eq(session->n_tasks, 1);
-        ck_assert_ptr_null(server.hello_first);
+        ck_assert_ptr_null(server.deadlines[DEADLINE_FDS].first);
         task_park(&session->tasks->ops[0], is_not_called_back);
         session_end_round(session);
-        ck_assert_ptr_null(server.hello_first); /* one of the two is the engine's */
+        ck_assert_ptr_null(server.deadlines[DEADLINE_FDS].first); /* one of the two is the engine's */
         session->tasks->pending--;
         session_end_round(session);
-        ck_assert_ptr_eq(server.hello_first, session);
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].first, session);
         session->tasks->ops[0].on_cancel = NULL;
         session->tasks->n_parked = 0;
         fake_engine_run_inline(server.engine, true);
@@ -225,7 +304,8 @@ START_TEST(descriptors_do_not_wait_behind_a_watch) {
 }
 END_TEST
 
-/* Nor are answers that nobody reads: the client may be gone, and what it passed be its own end. Whoever reads has time again. */
+/* Nor are answers that nobody reads: the client may be gone, and what it passed be its own end. Whoever reads has time
+ * again. */
 START_TEST(descriptors_do_not_wait_for_a_reader) {
         static const uint8_t much[1500];
         struct operation ops[640];
@@ -242,14 +322,14 @@ START_TEST(descriptors_do_not_wait_for_a_reader) {
         rounds();
         ck_assert_uint_eq(session->n_tasks, 1);
         ck_assert(session->sending);
-        ck_assert_ptr_eq(server.hello_first, session);
-        deadline_ms = session->hello_deadline_ms;
+        ck_assert_ptr_eq(server.deadlines[DEADLINE_FDS].first, session);
+        deadline_ms = session->deadline_ms;
         ck_assert_uint_eq(deadline_ms, server.now_ms + 60000);
         server.now_ms = fake_now_ms += 1000;
         ck_assert(read_send());
         rounds();
         ck_assert_uint_eq(session->n_tasks, 1);
-        ck_assert_uint_eq(session->hello_deadline_ms, deadline_ms + 1000);
+        ck_assert_uint_eq(session->deadline_ms, deadline_ms + 1000);
         session_expire(session);
         ck_assert_int_ne(session->state, SESSION_OPEN);
         client_reads = true;
@@ -303,6 +383,9 @@ int main(void) {
         tcase_add_test(tcase, what_hangs_while_it_is_closed_is_its_users);
         tcase_add_test(tcase, large_files_are_closed_by_workers);
         tcase_add_test(tcase, descriptors_that_nobody_reads_are_counted);
+        tcase_add_test(tcase, descriptors_that_nobody_reads_at_the_end);
+        tcase_add_test(tcase, descriptors_that_are_read);
+        tcase_add_test(tcase, descriptors_of_two_windows);
         tcase_add_test(tcase, descriptors_do_not_wait_for_ever);
         tcase_add_test(tcase, descriptors_do_not_wait_behind_a_watch);
         tcase_add_test(tcase, descriptors_do_not_wait_for_a_reader);

@@ -15,7 +15,7 @@ static void reload(enum change change) {
                 fake_file_add("/etc/fsopd/policy.d/b.yaml", "rules: # none yet\n");
         if (change == RULES_GO)
                 fake_n_files = 0;
-        ck_assert_int_eq(server_reload_policy(&server, &report), 0);
+        ck_assert_int_eq(server_reload(&server, &report), 0);
         policy_report_fini(&report);
 }
 

@@ -300,7 +300,7 @@ START_TEST(who_is_gone_while_not_read_from_is_seen) {
         sys.slow = true;
         fake_engine_run_inline(server.engine, false);
         send_stats(session, 10, 1);
-        ck_assert_uint_eq(session->hello_deadline_ms, 0);
+        ck_assert_int_eq(session->deadline_kind, DEADLINE_NONE);
         for (int i = 0; i < 2; i++)
                 send_to(&session->receive, &ping, NULL, 0);
         rounds();
@@ -308,8 +308,8 @@ START_TEST(who_is_gone_while_not_read_from_is_seen) {
         ck_assert(!session->receiving);
         ck_assert_uint_eq(session->n_tasks, 1);
         for (int i = 0; i < 3; i++) {
-                ck_assert_ptr_eq(server.hello_first, session);
-                ck_assert_uint_eq(session->hello_deadline_ms, server.now_ms + 1000);
+                ck_assert_ptr_eq(server.deadlines[DEADLINE_LOOK].first, session);
+                ck_assert_uint_eq(session->deadline_ms, server.now_ms + 1000);
                 server.now_ms += 1000;
                 session_expire(session);
                 rounds();
@@ -370,6 +370,33 @@ START_TEST(half_sent_frames_are_charged) {
         rounds();
         ck_assert_uint_eq(account->bytes, 0);
         buffer_fini(&frame);
+        stop();
+}
+END_TEST
+
+/* However fast its client is, and however long its turn is in coming. */
+START_TEST(who_waits_for_a_turn_is_not_read_on) {
+        static uint8_t data[40000];
+        struct operation op = {.verb = FSOP_VERB_PING, .args.ping = {data, sizeof(data)}};
+        struct session *other;
+        uint64_t id = 100;
+
+        start(CALLER_UID);
+        other = connect_as(CALLER_UID);
+        for (uint64_t stats = 10; stats < 60; stats++)
+                send_stats(session, stats, 20);
+        while (!other->pausing && id < 200) {
+                struct buffer frame = encode_batch(id++, &op, 1);
+
+                receive_some(other, &frame, 0, buffer_len(&frame));
+                buffer_fini(&frame);
+        }
+        ck_assert_uint_eq(id, 102); /* 64 KiB are enough to wait with */
+        ck_assert_uint_eq(got.batches[100], 0);
+        rounds();
+        ck_assert_uint_eq(got.batches[100], 1);
+        ck_assert_uint_eq(got.batches[101], 1);
+        ck_assert(other->receiving && !other->pausing);
         stop();
 }
 END_TEST
@@ -444,6 +471,7 @@ int main(void) {
         tcase_add_test(tests, a_cancel_does_not_wait);
         tcase_add_test(tests, who_is_gone_while_not_read_from_is_seen);
         tcase_add_test(tests, half_sent_frames_are_charged);
+        tcase_add_test(tests, who_waits_for_a_turn_is_not_read_on);
         tcase_add_test(tests, the_last_descriptors_are_kept);
         tcase_add_test(tests, status_is_by_user);
         suite_add_tcase(suite, tests);
