@@ -51,10 +51,6 @@ static const struct {
         {0x7366746e, "ntfs3", NATURE_LOCAL},
         {0x3153464a, "jfs", NATURE_LOCAL},
         {0x3434, "nilfs2", NATURE_LOCAL},
-        {0x958458f6, "hugetlbfs", NATURE_MEMORY},
-        {0x62656572, "sysfs", NATURE_MEMORY},
-        {0x27e0eb, "cgroup", NATURE_MEMORY},
-        {0x63677270, "cgroup2", NATURE_MEMORY},
         {0x1cd1, "devpts", NATURE_MEMORY},
         {0x50495045, "pipefs", NATURE_MEMORY},
         {0x534f434b, "sockfs", NATURE_MEMORY},
@@ -75,6 +71,11 @@ static const struct {
         {0x01161970, "gfs2", NATURE_SLOW},
         {0x47504653, "gpfs", NATURE_SLOW},
         {0x0187, "autofs", NATURE_SLOW},
+        /* In memory, but what a read, a write or a file's length sets off there takes its time: memory.reclaim, huge pages. */
+        {0x958458f6, "hugetlbfs", NATURE_SLOW},
+        {0x62656572, "sysfs", NATURE_SLOW},
+        {0x27e0eb, "cgroup", NATURE_SLOW},
+        {0x63677270, "cgroup2", NATURE_SLOW},
 };
 
 static struct {
