@@ -3,24 +3,25 @@
  * copy.h: what an operating system must provide for copy jobs, beside sys.h: trees entered by descriptors, files copied
  * with all they carry under temporary names, names published, data flushed and read back. Chosen at link time.
  *
- * The daemon decides what is copied, in which order, by how many workers at a time, and what is recorded; each call here
- * does a small piece of it and returns. All of them run on workers and may block, except where [loop] is said. Calls on
- * different directories and files of one tree may run at the same time; one directory is listed by one call at a time.
+ * The daemon decides what is copied, in which order, by how many workers at a time, and what is recorded; each call
+ * here does a small piece of it and returns. All of them run on workers and may block, except where [loop] is said.
+ * Calls on different directories and files of one tree may run at the same time; one directory is listed by one call at
+ * a time.
  *
- * Nothing is ever done by a path that is looked up twice: a tree is two pinned ends, a directory two descriptors, a file
- * one name in them.
+ * Nothing is ever done by a path that is looked up twice: a tree is two pinned ends, a directory two descriptors, a
+ * file one name in them.
  */
 #ifndef FSOP_COPY_H
 #define FSOP_COPY_H
 
 #include "backends/sys.h"
 
-#define COPY_DEPTH_MAX 512u       /* directories below the top; each that is open costs two descriptors */
-#define COPY_NAMES_MAX 256u       /* names of one listing */
+#define COPY_DEPTH_MAX 512u                  /* directories below the top; each that is open costs two descriptors */
+#define COPY_NAMES_MAX 256u                  /* names of one listing */
 #define COPY_LARGE_BYTES (UINT64_C(4) << 20) /* files with more data than this are copied part by part */
-#define COPY_GROUP_FILES 32u      /* files that copy_files brings from phase to phase together */
+#define COPY_GROUP_FILES 32u                 /* files that copy_files brings from phase to phase together */
 #define COPY_FILES_BYTES (UINT64_C(4) << 20) /* copy_files begins no further file when it has copied so much */
-#define COPY_TEMPORARY_BYTES 64u  /* a temporary name with its NUL */
+#define COPY_TEMPORARY_BYTES 64u             /* a temporary name with its NUL */
 #define COPY_DIGEST_BYTES 32u
 
 /* ---- a tree ------------------------------------------------------------------------------------------------------ */
@@ -32,15 +33,16 @@ struct copy_options {
         uint32_t umask;
         enum fsop_clone clone;
         enum fsop_update update;
-        bool verify;     /* copy_verify will be asked of each file */
-        bool flush_each; /* --sync file: each file is flushed before it is published, and its name after */
+        bool verify;                 /* copy_verify will be asked of each file */
+        bool flush_each;             /* --sync file: each file is flushed before it is published, and its name after */
         const char *const *excludes; /* glob patterns as fnmatch(3) takes them */
         uint32_t n_excludes;
 };
 
 /*
- * Asked by workers before something is set with a rule's rights, about the object at PATH below the target's top (empty:
- * the top itself). NULL: it may be; else a static sentence why not: the file then fails with class denied. Thread-safe.
+ * Asked by workers before something is set with a rule's rights, about the object at PATH below the target's top
+ * (empty: the top itself). NULL: it may be; else a static sentence why not: the file then fails with class denied.
+ * Thread-safe.
  */
 struct copy_permits {
         void *context;
@@ -50,9 +52,9 @@ struct copy_permits {
 };
 
 /*
- * Asked by workers about what is met at PATH below the source's, or the target's, top, before it is opened or made: rules speak of names,
- * too, of files and of what is not there yet when a job begins. NULL: it may be touched; else a static sentence why not: it then fails
- * with class denied. A function that is NULL: everything may. Thread-safe.
+ * Asked by workers about what is met at PATH below the source's, or the target's, top, before it is opened or made:
+ * rules speak of names, too, of files and of what is not there yet when a job begins. NULL: it may be touched; else a
+ * static sentence why not: it then fails with class denied. A function that is NULL: everything may. Thread-safe.
  */
 struct copy_reach {
         void *context;
@@ -72,18 +74,20 @@ struct copy_tree {
         struct identity *reader; /* as whom the source is read */
         struct identity *writer; /* as whom things are made */
         struct identity *keeper; /* as whom owner, attributes, mode and times are set; may be the writer */
-        const struct guard *from_guard, *to_guard;   /* NULL: as caller */
-        const struct copy_permits *permits;          /* NULL: all may be (as caller: the kernel decides) */
+        const struct guard *from_guard, *to_guard; /* NULL: as caller */
+        const struct copy_permits *permits;        /* NULL: all may be (as caller: the kernel decides) */
         struct copy_reach reach;
-        char temporary[COPY_TEMPORARY_BYTES]; /* ".fsop-JOB-RANDOM": the top's temporary name, and how those of files begin */
-        bool resumed; /* an earlier run may have left things under temporary names */
-        struct copy_made top; /* fresh: what has the temporary name, if an earlier run has made it; copy_top says which one this made */
+        char temporary[COPY_TEMPORARY_BYTES]; /* ".fsop-JOB-RANDOM": the top's temporary name, and how those of files
+                                                 begin */
+        bool resumed;                         /* an earlier run may have left things under temporary names */
+        struct copy_made top; /* fresh: what has the temporary name, if an earlier run has made it; copy_top says which
+                                 one this made */
         const char *const *parts; /* resumed: temporary names of parts to be gone on with, ascending by strcmp */
         uint32_t n_parts;
         int stop; /* atomic, set by the daemon: calls return -FSOP_ECANCELED as soon as nothing is left half done */
         /* ---- */
-        os_fd source;           /* the object, O_PATH */
-        os_fd target_parent;    /* the directory that the target is in */
+        os_fd source;        /* the object, O_PATH */
+        os_fd target_parent; /* the directory that the target is in */
         char target_name[WIRE_NAME_BYTES_MAX + 1];
         struct fsop_stat source_stat;
         struct object_id target_parent_id;
@@ -128,8 +132,9 @@ struct copy_dir;
 int copy_top(struct copy_tree *tree, struct copy_dir **ret_dir, struct copy_error *ret_error);
 /*
  * Enters NAME: opens it in the source, makes or opens it in the target. With fresh trees what a resumed run finds there
- * is its own. Of another filesystem, where one_filesystem was asked for, only the directory is made, as cp -x does. -FSOP_ELOOP: too deep.
- * `resumed`, and not fresh: files under temporary names of this job are removed, but for `parts`.
+ * is its own. Of another filesystem, where one_filesystem was asked for, only the directory is made, as cp -x does.
+ * -FSOP_ELOOP: too deep. `resumed`, and not fresh: files under temporary names of this job are removed, but for
+ * `parts`.
  */
 int copy_enter(struct copy_tree *tree, struct copy_dir *parent, const char *name, struct copy_dir **ret_dir,
                struct copy_error *ret_error);
@@ -179,9 +184,9 @@ enum copy_outcome {
 
 /* Everything that is not a directory. */
 struct copy_file {
-        const char *name;           /* in its directory */
-        enum fsop_file_type type;   /* as listed, or UNKNOWN */
-        bool first_link;            /* copy it although it has several links */
+        const char *name;         /* in its directory */
+        enum fsop_file_type type; /* as listed, or UNKNOWN */
+        bool first_link;          /* copy it although it has several links */
         /* filled */
         enum copy_outcome outcome;
         struct copy_error error;    /* FAILED */
@@ -189,8 +194,8 @@ struct copy_file {
         uint64_t size;              /* of the source */
         uint64_t bytes;             /* that were copied, holes among them; 0 where it was cloned */
         uint64_t cloned_bytes;
-        uint64_t target_ino;        /* `verify`: of what was made of a regular file */
-        bool needs_publish;         /* it has a temporary name, and copy_publish is owed */
+        uint64_t target_ino; /* `verify`: of what was made of a regular file */
+        bool needs_publish;  /* it has a temporary name, and copy_publish is owed */
         char temporary[COPY_TEMPORARY_BYTES];
 };
 
@@ -206,8 +211,8 @@ void copy_files(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *
  * outcome; what fails is removed. */
 void copy_publish(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *files, uint32_t n);
 
-/* Removes a file that was copied and is not to stay, for the reason in its error: it has failed. -FSOP_EAGAIN there: it could not be
- * removed, and must not be published with its directory. */
+/* Removes a file that was copied and is not to stay, for the reason in its error: it has failed. -FSOP_EAGAIN there: it
+ * could not be removed, and must not be published with its directory. */
 void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file);
 
 /* A further link to a file of the job that is published (PATH below the top); as copy_files for the rest. */
@@ -217,7 +222,8 @@ void copy_link(struct copy_tree *tree, const char *path, struct copy_dir *dir, s
 bool copy_is_there(struct copy_tree *tree, struct copy_dir *dir, const char *name);
 
 /* Reads the source and what was copied from it, both from the disk where that can be, and compares. EIO with a why
- * where they differ, ESTALE where something else has its name. Files without data have nothing to verify. ret_digest: of the contents. */
+ * where they differ, ESTALE where something else has its name. Files without data have nothing to verify. ret_digest:
+ * of the contents. */
 int copy_verify(struct copy_tree *tree, struct copy_dir *dir, const struct copy_file *file,
                 uint8_t ret_digest[COPY_DIGEST_BYTES], struct copy_error *ret_error);
 
@@ -229,16 +235,16 @@ struct copy_part_record {
         uint64_t offset;                      /* data before it is on the disk */
         uint64_t ino, size;                   /* of the source */
         struct fsop_time mtime, ctime;
-        uint64_t target_ino;                  /* what is under the temporary name, or already under the final one */
+        uint64_t target_ino; /* what is under the temporary name, or already under the final one */
 };
 
 /* A large file on its way. */
 struct copy_part;
 
 /*
- * Opens both ends. record: of an earlier run, or NULL; where the source is no longer the one it speaks of, or the target
- * is gone, it begins anew. file->outcome is COPIED when a clone has done it all, or the earlier run had published it before
- * it could say so (ret_part NULL), FAILED (likewise), or LARGE.
+ * Opens both ends. record: of an earlier run, or NULL; where the source is no longer the one it speaks of, or the
+ * target is gone, it begins anew. file->outcome is COPIED when a clone has done it all, or the earlier run had
+ * published it before it could say so (ret_part NULL), FAILED (likewise), or LARGE.
  */
 void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file,
                      const struct copy_part_record *record, struct copy_part **ret_part);
@@ -253,17 +259,18 @@ uint64_t copy_part_offset(const struct copy_part *part);
 /* All is copied: owner, attributes, mode, times; that the source has not changed. Frees the part; file is as after
  * copy_files. */
 void copy_part_finish(struct copy_part *part, struct copy_file *file);
-/* Frees it. keep: what is there stays, to be gone on with; else it is removed, and where that fails error (may be NULL) becomes
- * -FSOP_EAGAIN as with copy_discard. [any] */
+/* Frees it. keep: what is there stays, to be gone on with; else it is removed, and where that fails error (may be NULL)
+ * becomes -FSOP_EAGAIN as with copy_discard. [any] */
 void copy_part_free(struct copy_part *part, bool keep, struct copy_error *error);
 
-/* ---- durability and the end --------------------------------------------------------------------------------------- */
+/* ---- durability and the end
+ * --------------------------------------------------------------------------------------- */
 
 /* Flushes the target's filesystem: everything that calls before it have written. */
 int copy_flush(struct copy_tree *tree, struct copy_error *ret_error);
 
-/* Removes everything of a job that is given up that has a temporary name: the fresh top, or the files in the directories
- * that the source leads to. */
+/* Removes everything of a job that is given up that has a temporary name: the fresh top, or the files in the
+ * directories that the source leads to. */
 int copy_remove_temporaries(struct copy_tree *tree, struct copy_error *ret_error);
 
 #endif

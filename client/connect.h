@@ -74,8 +74,8 @@ int64_t connect_send(struct connection *connection, const void *data, size_t len
 int64_t connect_receive(struct connection *connection, void *data, size_t len, intptr_t *fds, uint32_t fds_max,
                         uint32_t *ret_n_fds, int32_t *ret_os_error);
 
-/* Waits until the stream is readable (or writable if WRITES), or woken if WAKES. CONNECT_* bits, 0: the time is over.
- */
+/* Waits until the stream is readable (or writable if WRITES), or woken if WAKES. CONNECT_* bits, 0: the time is
+ * over. */
 int connect_wait(struct connection *connection, bool writes, bool wakes, uint64_t timeout_ms);
 
 /* Wakes whoever waits with WAKES; any thread, signal handlers. Stays until cleared. */
@@ -102,8 +102,8 @@ int connect_fd_copy(intptr_t fd, intptr_t *ret_fd, int32_t *ret_os_error);
 /* Writes the current directory, absolute, with a NUL; -FSOP_ENOENT where it has no path that leads to it. */
 int connect_current_directory(char *path, size_t path_bytes, int32_t *ret_os_error);
 
-/* The path of what PATH leads to, without links and dots, written with a NUL into an array of WIRE_PATH_BYTES_MAX + 1.
- */
+/* The path of what PATH leads to, without links and dots, written with a NUL into an array of WIRE_PATH_BYTES_MAX +
+ * 1. */
 int connect_real_path(const char *path, char *real, int32_t *ret_os_error);
 
 /* What PATH itself is, without following it: FSOP_TYPE_*. */

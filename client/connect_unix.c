@@ -283,7 +283,8 @@ static void attach_descriptors(struct msghdr *message, union control *control, c
         }
 }
 
-static ssize_t send_with_descriptors(int fd, const void *data, size_t len, const intptr_t *fds, uint32_t n_fds, int flags) {
+static ssize_t send_with_descriptors(int fd, const void *data, size_t len, const intptr_t *fds, uint32_t n_fds,
+                                     int flags) {
         struct iovec piece = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
         struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
         union control control;

@@ -252,11 +252,11 @@ int fsop_set_as(struct fsop_client *client, enum fsop_as as);
 int fsop_set_timeout_ms(struct fsop_client *client, uint64_t timeout_ms);
 
 /*
- * How many microseconds, at most 1,000, waiting (in blocking calls and fsop_wait()) may look for an answer before it sleeps; 0:
- * it always sleeps at once. The default is 100, and 0 where there is only one processor. It is done only while it pays:
- * when answers have come within that time again and again, as they do when daemon and program have a processor each; a
- * wake-up is then spared, which takes longer than most operations. Looking in vain ends it for a while. What it costs is
- * processor time while one waits. -FSOP_EINVAL: more than 1,000.
+ * How many microseconds, at most 1,000, waiting (in blocking calls and fsop_wait()) may look for an answer before it
+ * sleeps; 0: it always sleeps at once. The default is 100, and 0 where there is only one processor. It is done only
+ * while it pays: when answers have come within that time again and again, as they do when daemon and program have a
+ * processor each; a wake-up is then spared, which takes longer than most operations. Looking in vain ends it for a
+ * while. What it costs is processor time while one waits. -FSOP_EINVAL: more than 1,000.
  */
 int fsop_set_spin_us(struct fsop_client *client, uint32_t us);
 
@@ -290,8 +290,8 @@ struct fsop_at {
         intptr_t fd;
 };
 
-/* Locations from NUL-terminated paths, which must outlive their use; `below` may be NULL or empty: the object itself.
- */
+/* Locations from NUL-terminated paths, which must outlive their use; `below` may be NULL or empty: the object
+ * itself. */
 struct fsop_at fsop_at_path(const char *path, bool follow);
 struct fsop_at fsop_at_handle(struct fsop_handle handle, const char *below, bool follow);
 struct fsop_at fsop_at_fd(intptr_t fd, const char *below, bool follow);
@@ -913,16 +913,16 @@ int fsop_copy_range(struct fsop_client *client, const struct fsop_at *source, co
  *
  * -FSOP_EINVAL: a handle or a descriptor; jobs outlive them, so they take paths only. -FSOP_EPERM: the daemon sees
  * other paths than this process; policy; the priority. -FSOP_EISDIR: the source is a directory, and not `recursive`.
- * -FSOP_EBUSY: another job of this user writes to this target. -FSOP_EUSERS: this user has as many jobs that have not ended
- * as its limit allows. -FSOP_ENOSPC: the daemon's state directory is full. -FSOP_EOPNOTSUPP: it cannot be used.
+ * -FSOP_EBUSY: another job of this user writes to this target. -FSOP_EUSERS: this user has as many jobs that have not
+ * ended as its limit allows. -FSOP_ENOSPC: the daemon's state directory is full. -FSOP_EOPNOTSUPP: it cannot be used.
  */
 int fsop_cp(struct fsop_client *client, const struct fsop_at *source, const struct fsop_at *target,
             const struct fsop_cp_args *args, const struct fsop_job_info **ret_job);
 /* A page of the caller's jobs, oldest first, in `jobs`. args NULL: the first page. */
 int fsop_job_list(struct fsop_client *client, const struct fsop_job_args *args,
                   const struct fsop_job_answer **ret_jobs);
-/* One job, in `jobs`. -FSOP_ENOENT, like for all below: there is none of this number, or it belongs to somebody else.
- */
+/* One job, in `jobs`. -FSOP_ENOENT, like for all below: there is none of this number, or it belongs to somebody
+ * else. */
 int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args, const struct fsop_job_answer **ret_job);
 /*
  * Waits until something has happened to a job beyond the event `after`, and returns what in `events`: at least one, or
@@ -937,8 +937,8 @@ int fsop_job_show(struct fsop_client *client, const struct fsop_job_args *args, 
 int fsop_job_watch(struct fsop_client *client, const struct fsop_job_args *args,
                    const struct fsop_job_answer **ret_events);
 /*
- * Nothing further is begun, across restarts too, until it is resumed. -FSOP_EINVAL, like below: not in this state. These
- * return when what they ask for is on the daemon's disk: it survives a crash.
+ * Nothing further is begun, across restarts too, until it is resumed. -FSOP_EINVAL, like below: not in this state.
+ * These return when what they ask for is on the daemon's disk: it survives a crash.
  */
 int fsop_job_pause(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);
 int fsop_job_resume(struct fsop_client *client, uint64_t id, const struct fsop_job_info **ret_job);

@@ -265,8 +265,8 @@ static int locate_by_parent(struct fsop_batch *batch, enum location_role role, s
                 location->follow = false;
         }
         location->kind = LOCATION_FD;
-        /* A parent that an earlier operation of the batch is to make is not there yet: the nearest directory that is.
-         */
+        /* A parent that an earlier operation of the batch is to make is not there yet: the nearest directory that
+         * is. */
         char parent[WIRE_PATH_BYTES_MAX + 1];
         size_t leaf = leaf_is_name(path) ? path_leaf(path) : path->len;
         int r;

@@ -102,7 +102,8 @@ static void open_tell(struct fsop_open_failure *failure, const struct fsop_error
         if (!failure || failure->size < sizeof(*failure))
                 return;
         failure->os_error = error->os_error;
-        snprintf(failure->message, sizeof(failure->message), "%.*s", (int)error->message.len, (const char *)error->message.data);
+        snprintf(failure->message, sizeof(failure->message), "%.*s", (int)error->message.len,
+                 (const char *)error->message.data);
 }
 
 static struct fsop_client *client_new(const struct fsop_client_options *options) {

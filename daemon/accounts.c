@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * accounts.c: one small record per connected uid, and per uid that has written more to the audit than time has paid for or whose
- * descriptors are still being closed.
+ * accounts.c: one small record per connected uid, and per uid that has written more to the audit than time has paid for
+ * or whose descriptors are still being closed.
  */
 #include "daemon/accounts.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * accounts.h: what each uid has of the daemon: connections, handles, requests and bytes in flight, its turns. One account per uid that is
- * connected; everything taken is given back by name.
+ * accounts.h: what each uid has of the daemon: connections, handles, requests and bytes in flight, its turns. One
+ * account per uid that is connected; everything taken is given back by name.
  */
 #ifndef FSOP_ACCOUNTS_H
 #define FSOP_ACCOUNTS_H
@@ -23,7 +23,7 @@ struct account {
         uint32_t handles;
         uint32_t fds; /* passed with requests that are not done, or on their way to be closed */
         uint32_t tasks;
-        uint64_t bytes; /* of requests held, frames on their way, room for answers, answers unread */
+        uint64_t bytes;                   /* of requests held, frames on their way, room for answers, answers unread */
         uint64_t audit_lines, operations; /* since the user's first connection of those that it has */
 
         /* turns.c's */
@@ -43,8 +43,8 @@ struct accounts {
 
 /* The account of UID with one more connection, or NULL when the limit is reached or there is no memory. */
 struct account *accounts_connect(struct accounts *accounts, uint32_t uid, uint32_t connections_max);
-/* One connection less; the last one closes the account. What its user has written to the audit is not forgotten with it: else who
- * connects anew would begin anew. Nor are the descriptors that are not closed yet. */
+/* One connection less; the last one closes the account. What its user has written to the audit is not forgotten with
+ * it: else who connects anew would begin anew. Nor are the descriptors that are not closed yet. */
 void accounts_disconnect(struct accounts *accounts, struct account *account);
 /* At exit: those that were kept. */
 void accounts_fini(struct accounts *accounts);

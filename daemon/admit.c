@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * admit.c: the first step of a window. Decides how many operations it takes, reserves room for their worst answers before anything
- * is done, and finds the handles and descriptors they name.
+ * admit.c: the first step of a window. Decides how many operations it takes, reserves room for their worst answers
+ * before anything is done, and finds the handles and descriptors they name.
  */
 #include <string.h>
 
@@ -51,14 +51,16 @@ static void admit_end(struct task_op *op, struct task_end *end, const struct loc
         case LOCATION_PATH:
                 if (session->peer.foreign)
                         task_op_fail(op, -FSOP_EPERM, FSOP_CLASS_DENIED,
-                                     "this client sees another tree of files than the daemon, so its paths mean other things here; "
+                                     "this client sees another tree of files than the daemon, so its paths mean other "
+                                     "things here; "
                                      "pass a directory descriptor and a name instead");
                 break;
         case LOCATION_HANDLE:
                 end->handle = handles_get(&session->handles, location->handle);
                 if (!end->handle)
                         task_op_fail(op, -FSOP_ESTALE, FSOP_CLASS_INVALID,
-                                     "there is no open handle %llu on this connection", (unsigned long long)location->handle);
+                                     "there is no open handle %llu on this connection",
+                                     (unsigned long long)location->handle);
                 break;
         case LOCATION_FD:
                 end->fd = op->task->fds[location->fd_index];
@@ -111,15 +113,18 @@ static void admit_op(struct task *task, struct task_op *o, uint32_t index) {
                 return;
         }
         if (task->stopped) {
-                task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED, "not begun: an operation before it in this batch failed");
+                task_op_fail(o, -FSOP_ECANCELED, FSOP_CLASS_CANCELLED,
+                             "not begun: an operation before it in this batch failed");
                 return;
         }
         if (!end_fits(o->row->at, &op->at) || !end_fits(o->row->to, &op->to)) {
-                task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "%s does not take this kind of location", verb_name(op->verb));
+                task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "%s does not take this kind of location",
+                             verb_name(op->verb));
                 return;
         }
         if (o->row->admin && !server_is_admin(task->session->server, &task->session->peer)) {
-                task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "%s is for uid 0 and the admin group", verb_name(op->verb));
+                task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "%s is for uid 0 and the admin group",
+                             verb_name(op->verb));
                 return;
         }
         if (op->verb == FSOP_VERB_OPEN_FD && !(task->session->features & WIRE_FEATURE_FDS)) {
@@ -128,7 +133,8 @@ static void admit_op(struct task *task, struct task_op *o, uint32_t index) {
         }
         o->sys.out_bytes = room_for_answer(o);
         if (o->sys.out_bytes > 0 && !(o->sys.out = arena_alloc(&task->out, o->sys.out_bytes))) {
-                task_op_fail(o, -FSOP_ENOBUFS, FSOP_CLASS_BUSY, "there is no room for an answer of %zu bytes", o->sys.out_bytes);
+                task_op_fail(o, -FSOP_ENOBUFS, FSOP_CLASS_BUSY, "there is no room for an answer of %zu bytes",
+                             o->sys.out_bytes);
                 return;
         }
         admit_end(o, &o->at, &op->at);

@@ -33,7 +33,8 @@ static void call_done(struct io *io) {
         task_io_done(io);
 }
 
-/* ---- info ------------------------------------------------------------------------------------------------------------ */
+/* ---- info
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void probe_call(struct io *io) {
         struct task_op *o = io->owner;
@@ -64,7 +65,8 @@ static void answer_info(struct task_op *o) {
                 submit_call(o, probe_call, call_done);
 }
 
-/* ---- explain ---------------------------------------------------------------------------------------------------------- */
+/* ---- explain
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* A peer as it would be if that user connected now. On a worker: the user database may be remote. */
 static int peer_of_user(const char *name, struct peer *ret) {
@@ -93,10 +95,12 @@ static void explain_for(struct task_op *o, const struct peer *peer) {
         if (!row->elevates) {
                 ret->as = FSOP_AS_CALLER;
                 ret->allowed = !row->admin || server_is_admin(server, peer);
-                ret->reason = text(row->admin ? "for uid 0 and the admin group only" : "everybody who may connect may do this");
+                ret->reason = text(row->admin ? "for uid 0 and the admin group only"
+                                              : "everybody who may connect may do this");
                 return;
         }
-        if ((row->at != LOCATE_NONE && op->at.kind != LOCATION_PATH) || (row->to != LOCATE_NONE && op->to.kind != LOCATION_PATH)) {
+        if ((row->at != LOCATE_NONE && op->at.kind != LOCATION_PATH) ||
+            (row->to != LOCATE_NONE && op->to.kind != LOCATION_PATH)) {
                 task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "only operations on absolute paths can be explained");
                 return;
         }
@@ -114,7 +118,8 @@ static void explain_call(struct io *io) {
         io->result = peer_of_user((const char *)o->op->args.explain.user.data, peer);
         o->sys.code = (int32_t)io->result;
         if (io->result < 0)
-                o->sys.why = io->result == -FSOP_ENOENT ? "there is no such user" : "the user database could not be asked";
+                o->sys.why =
+                        io->result == -FSOP_ENOENT ? "there is no such user" : "the user database could not be asked";
 }
 
 static void explain_done(struct io *io) {
@@ -135,7 +140,8 @@ static void answer_explain(struct task_op *o) {
                 return;
         }
         if (!server_is_admin(session->server, &session->peer)) {
-                task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED, "only uid 0 and the admin group may ask what others may do");
+                task_op_fail(o, -FSOP_EPERM, FSOP_CLASS_DENIED,
+                             "only uid 0 and the admin group may ask what others may do");
                 return;
         }
         o->sys.out = arena_calloc(&o->task->out, 1, sizeof(struct peer));
@@ -147,7 +153,8 @@ static void answer_explain(struct task_op *o) {
         submit_call(o, explain_call, explain_done);
 }
 
-/* ---- policy-reload, close ---------------------------------------------------------------------------------------------- */
+/* ---- policy-reload, close
+ * ---------------------------------------------------------------------------------------------- */
 
 static void answer_reload(struct task_op *o) {
         struct arena *out = &o->task->out;
@@ -168,7 +175,8 @@ static void answer_reload(struct task_op *o) {
                 ret->rules = report.n_rules;
                 ret->warnings = warnings;
                 for (uint32_t i = 0; i < report.n_notes; i++)
-                        warnings[ret->n_warnings++] = arena_printf(out, "%s: %s", report.notes[i].where, report.notes[i].text);
+                        warnings[ret->n_warnings++] =
+                                arena_printf(out, "%s: %s", report.notes[i].where, report.notes[i].text);
         }
         policy_report_fini(&report);
 }
@@ -177,7 +185,8 @@ static void answer_close(struct task_op *o) {
         struct session *session = o->task->session;
 
         if (o->op->at.kind != LOCATION_HANDLE) {
-                task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "close takes a handle; a descriptor is closed by its owner");
+                task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID,
+                             "close takes a handle; a descriptor is closed by its owner");
                 return;
         }
         if (handles_remove(&session->handles, o->op->at.handle))
@@ -224,7 +233,8 @@ void answer(struct task_op *o) {
                 job_answer(o);
                 break;
         default:
-                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "the daemon has no answer for this operation");
+                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED,
+                             "the daemon has no answer for this operation");
                 break;
         }
 }

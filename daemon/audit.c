@@ -33,15 +33,15 @@ struct known {
 };
 
 struct audit {
-        os_fd fd;           /* OS_FD_NONE: stderr */
-        char *path;         /* of a file, or NULL */
-        bool journal;       /* lines carry a <priority> */
-        int failed;         /* of a flush in the middle of a step, for the one at its end */
-        uint64_t lost;      /* records since the last line that could be written */
-        uint32_t n_records; /* in the buffer */
-        bool more;          /* not only outcomes */
-        int64_t prefix_sec; /* second that prefix is the text of */
-        char prefix[30];    /* "2024-01-31T23:59:59.123456789" */
+        os_fd fd;              /* OS_FD_NONE: stderr */
+        char *path;            /* of a file, or NULL */
+        bool journal;          /* lines carry a <priority> */
+        int failed;            /* of a flush in the middle of a step, for the one at its end */
+        uint64_t lost;         /* records since the last line that could be written */
+        uint32_t n_records;    /* in the buffer */
+        bool more;             /* not only outcomes */
+        int64_t prefix_sec;    /* second that prefix is the text of */
+        char prefix[30];       /* "2024-01-31T23:59:59.123456789" */
         struct known id, peer; /* of the record before: mostly the next one has the same */
         size_t len;
         char data[BUFFER_BYTES];
@@ -111,7 +111,8 @@ static uint8_t kind_of_bytes(struct bytes bytes) {
                 uint64_t eight;
 
                 memcpy(&eight, bytes.data + i, 8);
-                if ((eight & EACH(0x80)) | any_below(eight, ' ') | any_is(eight, '"') | any_is(eight, '\\') | any_is(eight, 127))
+                if ((eight & EACH(0x80)) | any_below(eight, ' ') | any_is(eight, '"') | any_is(eight, '\\') |
+                    any_is(eight, 127))
                         break;
         }
         for (; i < bytes.len; i++)
@@ -483,7 +484,8 @@ static void put_args(struct audit *audit, const struct operation *op) {
 static bool put_if_known(struct audit *audit, const struct known *known, const uint64_t numbers[3]) {
         if (known->len == 0 || memcmp(known->numbers, numbers, sizeof(known->numbers)) != 0)
                 return false;
-        memcpy(audit->data + audit->len, known->text, KNOWN_BYTES); /* of one size, and then cut: there is room for a line */
+        memcpy(audit->data + audit->len, known->text,
+               KNOWN_BYTES); /* of one size, and then cut: there is room for a line */
         audit->len += known->len;
         return true;
 }
@@ -654,18 +656,20 @@ static int open_sink(struct audit *audit, const char *where, const char **ret_wh
                         return -FSOP_ENOMEM;
                 code = sys_open_append(audit->path, &audit->fd);
                 if (code < 0)
-                        *ret_why = code == -FSOP_ENOENT  ? "its directory must be there, it is not made"
-                                   : code == -FSOP_EPERM ? "it must be a regular file of the daemon's own, with no other name"
-                                                         : "it cannot be opened for appending";
+                        *ret_why = code == -FSOP_ENOENT ? "its directory must be there, it is not made"
+                                   : code == -FSOP_EPERM
+                                           ? "it must be a regular file of the daemon's own, with no other name"
+                                           : "it cannot be opened for appending";
                 return code;
         }
         audit->journal = service_logs_to_journal();
         if (strcmp(where, "stderr") == 0 || (strcmp(where, "journal") == 0 && audit->journal))
                 return 0;
-        *ret_why = strcmp(where, "journal") == 0
-                           ? "the journal is written to by way of stderr, which is not the journal's here (in a systemd "
-                             "unit: StandardError=journal): use stderr or file:PATH"
-                           : "the place for the audit must be journal, stderr or file:PATH";
+        *ret_why =
+                strcmp(where, "journal") == 0
+                        ? "the journal is written to by way of stderr, which is not the journal's here (in a systemd "
+                          "unit: StandardError=journal): use stderr or file:PATH"
+                        : "the place for the audit must be journal, stderr or file:PATH";
         return -FSOP_EINVAL;
 }
 

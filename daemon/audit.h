@@ -2,18 +2,19 @@
 /*
  * audit.h: who asked for what and what became of it, one JSON object a line, in a file or on stderr. Loop thread only.
  *
- * Records are formatted into a buffer of fixed size and written by audit_flush: for everything elevated that changes something, the
- * intents of a batch must be flushed with success before the first of its operations runs (else none may: an operation that
- * cannot be recorded is not done), and its outcomes some time afterwards. What only reads (ops.h), and what fails before it is begun
- * (a name that is not there), has an outcome alone, flushed before the answer is sent, else it is not sent; what reads has an intent as
- * well where it may be kept waiting. Nothing is allocated after audit_open.
+ * Records are formatted into a buffer of fixed size and written by audit_flush: for everything elevated that changes
+ * something, the intents of a batch must be flushed with success before the first of its operations runs (else none
+ * may: an operation that cannot be recorded is not done), and its outcomes some time afterwards. What only reads
+ * (ops.h), and what fails before it is begun (a name that is not there), has an outcome alone, flushed before the
+ * answer is sent, else it is not sent; what reads has an intent as well where it may be kept waiting. Nothing is
+ * allocated after audit_open.
  *
  * Keys of a line, each only where it applies: time (RFC 3339, UTC, nanoseconds; lines written
  * together have one), event, id ("session:batch:index"),
- * uid, gid, pid, user, job, op, path, to, as ("elevated" or "caller": how it runs; in a denial, what was asked), rule, the
- * operation's arguments (owner, from_owner, mode, device, type, size, offset, length, xattr, recursive, …), outcome,
- * error ("EPERM"), os_error, message. path, to, text (of a symbolic link) and xattr whose bytes are not UTF-8 are given
- * in base64 as path_b64, to_b64, text_b64, xattr_b64.
+ * uid, gid, pid, user, job, op, path, to, as ("elevated" or "caller": how it runs; in a denial, what was asked), rule,
+ * the operation's arguments (owner, from_owner, mode, device, type, size, offset, length, xattr, recursive, …),
+ * outcome, error ("EPERM"), os_error, message. path, to, text (of a symbolic link) and xattr whose bytes are not UTF-8
+ * are given in base64 as path_b64, to_b64, text_b64, xattr_b64.
  */
 #ifndef FSOP_AUDIT_H
 #define FSOP_AUDIT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * authorize.c: puts the question to the policy for every operation of the window, and from the verdict takes the identity that
- * it will run as. No I/O, and every error is a denial.
+ * authorize.c: puts the question to the policy for every operation of the window, and from the verdict takes the
+ * identity that it will run as. No I/O, and every error is a denial.
  */
 #include <string.h>
 
@@ -87,7 +87,8 @@ static int creator(struct task_op *o, const struct rule *rule, struct identity *
         }
         own = uid == peer->uid && gid == peer->gid;
         return identity_to_create_as(uid, gid, own ? peer->groups : NULL, own ? peer->n_groups : 0,
-                                     o->op->verb == FSOP_VERB_MKNOD || o->op->verb == FSOP_VERB_CP, rule_set_id(rule), ret);
+                                     o->op->verb == FSOP_VERB_MKNOD || o->op->verb == FSOP_VERB_CP, rule_set_id(rule),
+                                     ret);
 }
 
 static struct identity *identity_of_end(struct task_op *o, const struct end_verdict *verdict) {
@@ -126,7 +127,8 @@ static void deny(struct task_op *o, const struct rule *rule) {
 static void authorize_op(struct task_op *o) {
         struct question question = {.peer = &o->task->session->peer, .roots = o->task->roots, .op = o->op};
 
-        if (!o->row->elevates && o->op->as == FSOP_AS_ELEVATED && o->row->at == LOCATE_OPTIONAL && o->op->at.kind != LOCATION_NONE) {
+        if (!o->row->elevates && o->op->as == FSOP_AS_ELEVATED && o->row->at == LOCATE_OPTIONAL &&
+            o->op->at.kind != LOCATION_NONE) {
                 o->verdict.code = -FSOP_EPERM;
                 o->verdict.why = "this operation never runs elevated";
                 deny(o, NULL);
@@ -134,7 +136,8 @@ static void authorize_op(struct task_op *o) {
         }
         if (!o->row->elevates) {
                 o->verdict.kind = o->verdict.at.kind = o->verdict.to.kind = VERDICT_CALLER;
-        } else if (!describe_end(o, &o->at, &o->op->at, &question.at) || !describe_end(o, &o->to, &o->op->to, &question.to)) {
+        } else if (!describe_end(o, &o->at, &o->op->at, &question.at) ||
+                   !describe_end(o, &o->to, &o->op->to, &question.to)) {
                 task_op_fail(o, -FSOP_ENOMEM, FSOP_CLASS_BUSY, "the daemon is out of memory");
                 return;
         } else {
@@ -157,7 +160,6 @@ static void authorize_op(struct task_op *o) {
 }
 
 enum flow authorize_step(struct task *task) {
-        for_each_op (task, o)
-                authorize_op(o);
+        for_each_op(task, o) authorize_op(o);
         return FLOW_NEXT;
 }

@@ -30,8 +30,8 @@ static int print_report(const struct policy_report *report, bool warnings_fail) 
 
 /* ---- what the settings name, and must be here -------------------------------------------------------------------- */
 
-/* FILE:LINE:COLUMN: error: KEY VALUE WHAT. The status: 1, but 0 for a warning about a default, which nobody asked for.
- */
+/* FILE:LINE:COLUMN: error: KEY VALUE WHAT. The status: 1, but 0 for a warning about a default, which nobody asked
+ * for. */
 static int print_setting(const struct config *config, const struct config_mark *mark, bool is_error, const char *key,
                          const char *value, const char *what) {
         bool is_default = mark->line == 0 && !mark->on_command_line;

@@ -9,10 +9,10 @@
 
 #include "daemon/config.h"
 
-/* Loads the policy of these settings; every error and warning on stdout as "FILE:LINE:COLUMN: error: …". Then looks whether what the
- * settings name is here: the engine, the directories of the socket and of the audit file, the state directory, groups, rules'
- * directories; as "FILE:LINE:COLUMN: error: KEY VALUE …", "fsopd: error: --KEY VALUE …", "default: warning: KEY VALUE …".
- * Exit status: 0, or 1 for any error, and for any warning but those about defaults. */
+/* Loads the policy of these settings; every error and warning on stdout as "FILE:LINE:COLUMN: error: …". Then looks
+ * whether what the settings name is here: the engine, the directories of the socket and of the audit file, the state
+ * directory, groups, rules' directories; as "FILE:LINE:COLUMN: error: KEY VALUE …", "fsopd: error: --KEY VALUE …",
+ * "default: warning: KEY VALUE …". Exit status: 0, or 1 for any error, and for any warning but those about defaults. */
 int check_config(const struct config *config, bool private_service);
 
 /* The same for single files, whoever they belong to. */

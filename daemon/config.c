@@ -123,7 +123,8 @@ static struct config_mark mark_of(const struct yaml_node *node) {
         return (struct config_mark){.line = node->line, .column = node->column};
 }
 
-static bool read_path(struct yaml_reader *reader, const struct yaml_node *node, char **setting, struct config_mark *mark) {
+static bool read_path(struct yaml_reader *reader, const struct yaml_node *node, char **setting,
+                      struct config_mark *mark) {
         const char *text;
 
         *mark = mark_of(node);
@@ -143,7 +144,8 @@ static bool read_state_dir(struct yaml_reader *reader, const struct yaml_node *n
         return read_path(reader, node, &config->state_dir, &config->given.state_dir);
 }
 
-static bool read_copy(struct yaml_reader *reader, const struct yaml_node *node, char **setting, struct config_mark *mark) {
+static bool read_copy(struct yaml_reader *reader, const struct yaml_node *node, char **setting,
+                      struct config_mark *mark) {
         const char *text;
 
         *mark = mark_of(node);
@@ -176,7 +178,8 @@ static bool read_policy_dir(struct yaml_reader *reader, const struct yaml_node *
         const char *text;
 
         return yaml_read_text(reader, node, &text) &&
-               say_unless(reader, node, add_policy_dir(target, text, mark_of(node)), "an absolute path, and one of at most 64");
+               say_unless(reader, node, add_policy_dir(target, text, mark_of(node)),
+                          "an absolute path, and one of at most 64");
 }
 
 static bool read_policy_dirs(struct yaml_reader *reader, const struct yaml_node *node, void *target) {

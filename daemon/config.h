@@ -16,20 +16,22 @@ struct config_limits {
         uint32_t batches_in_flight; /* batches-in-flight: batches of one connection not yet answered; 64, at most 64 */
         uint32_t batch_ops;         /* batch-operations: operations in one batch; 1024, at most 1024 */
         uint32_t frame_bytes;       /* frame-bytes: largest body of a frame; 1M, 4K to 1M */
-        uint64_t bytes_in_flight;  /* bytes-in-flight-per-connection: requests held and answers unread; 1M. At least one
-                                      task is always let in, or a large frame would wait for ever */
-        uint64_t bytes_per_uid;    /* bytes-per-uid: the same over all connections of a user; 64M */
-        uint32_t batches_per_uid;      /* batches-per-uid: in flight, over all connections of a user; 4096 */
-        uint32_t audit_lines_per_uid;  /* audit-lines-per-uid: a second, on the average; a user with more is slowed down; 1000000 */
-        uint32_t handles;          /* handles-per-connection: open and opendir; 256 */
-        uint32_t handles_per_uid;  /* handles-per-uid: 1024 */
-        uint32_t jobs_per_uid;         /* jobs-per-uid: of one user; at the limit the oldest that has ended gives way; 10000 */
-        uint32_t jobs;                 /* jobs: of all users together, likewise; 20000 */
-        uint64_t job_bytes_per_uid;    /* job-bytes-per-uid: paths and lists of one user's jobs; 64M */
-        uint32_t jobs_running;         /* jobs-running: at a time; 4 */
-        uint32_t jobs_per_device;      /* jobs-per-device: a user's running ones that read from or write to it; 1 */
-        uint32_t hello_timeout_ms; /* hello-timeout: until Hello must be complete: 5s (seconds, or with s or ms) */
-        uint32_t descriptors_per_uid;  /* descriptors-per-uid: passed with requests of one user that are not done; 4096 */
+        uint64_t bytes_in_flight; /* bytes-in-flight-per-connection: requests held and answers unread; 1M. At least one
+                                     task is always let in, or a large frame would wait for ever */
+        uint64_t bytes_per_uid;   /* bytes-per-uid: the same over all connections of a user; 64M */
+        uint32_t batches_per_uid; /* batches-per-uid: in flight, over all connections of a user; 4096 */
+        uint32_t audit_lines_per_uid; /* audit-lines-per-uid: a second, on the average; a user with more is slowed down;
+                                         1000000 */
+        uint32_t handles;             /* handles-per-connection: open and opendir; 256 */
+        uint32_t handles_per_uid;     /* handles-per-uid: 1024 */
+        uint32_t jobs_per_uid; /* jobs-per-uid: of one user; at the limit the oldest that has ended gives way; 10000 */
+        uint32_t jobs;         /* jobs: of all users together, likewise; 20000 */
+        uint64_t job_bytes_per_uid; /* job-bytes-per-uid: paths and lists of one user's jobs; 64M */
+        uint32_t jobs_running;      /* jobs-running: at a time; 4 */
+        uint32_t jobs_per_device;   /* jobs-per-device: a user's running ones that read from or write to it; 1 */
+        uint32_t hello_timeout_ms;  /* hello-timeout: until Hello must be complete: 5s (seconds, or with s or ms) */
+        uint32_t
+                descriptors_per_uid; /* descriptors-per-uid: passed with requests of one user that are not done; 4096 */
         uint32_t descriptors_reserved; /* descriptors-reserved: kept free of the process's RLIMIT_NOFILE, for work in
                                           hand; 64 */
 };
@@ -71,7 +73,8 @@ struct config {
         uint32_t n_policy_dirs;
         enum config_routes routes; /* routes: auto, inline, pool, ring */
         enum config_engine engine; /* engine: auto, uring, kqueue, iocp, threads */
-        uint32_t spin_us; /* spin-us: how long the loop looks for more before it sleeps, in microseconds; proto/spin.h */
+        uint32_t
+                spin_us; /* spin-us: how long the loop looks for more before it sleeps, in microseconds; proto/spin.h */
         uint32_t workers; /* workers: threads of the pool; 0 (also the word auto): chosen from the processors; at most
                              64 */
         char *audit;      /* audit: journal, stderr or file:PATH; "stderr" */
@@ -86,7 +89,8 @@ struct config {
 /*
  * Reads PATH, or where it is NULL the system's file (a private service then has defaults only, and a missing system
  * file is defaults too). The file must be trusted as sys_read_trusted_file says. Returns 0, or -FSOP_E… with *ret_error
- * what is wrong, a line each, with FILE:LINE:COLUMN where there is one (malloc'd, to be freed; NULL when memory ran out).
+ * what is wrong, a line each, with FILE:LINE:COLUMN where there is one (malloc'd, to be freed; NULL when memory ran
+ * out).
  */
 int config_load(const char *path, bool private_service, struct config **ret_config, char **ret_error);
 struct config *config_free(struct config *config); /* NULL */

@@ -66,8 +66,8 @@ bool run_may_spend(const struct run *run) {
 
 /* ---- failures ---------------------------------------------------------------------------------------------------- */
 
-/* Whether it may pass: space that is freed, a server that comes back. What a local disk cannot read stays unreadable.
- */
+/* Whether it may pass: space that is freed, a server that comes back. What a local disk cannot read stays
+ * unreadable. */
 bool error_is_transient(const struct tree *tree, const struct copy_error *error) {
         if (error->denied)
                 return false;

@@ -180,9 +180,9 @@ void files_copied(struct bundle *bundle) {
 }
 
 /*
- * Files that need no flush before they get their names (clones; or none was asked for) get them from the worker that has
- * made them, which has everything at hand. Not where they may have to be taken back, nor where a later run could not
- * tell its own file from one that `update` leaves alone.
+ * Files that need no flush before they get their names (clones; or none was asked for) get them from the worker that
+ * has made them, which has everything at hand. Not where they may have to be taken back, nor where a later run could
+ * not tell its own file from one that `update` leaves alone.
  */
 static bool may_publish_at_once(const struct bundle *bundle) {
         const struct tree *tree = bundle->tree;

@@ -19,12 +19,13 @@
 #include "daemon/done.h"
 #include "daemon/session.h"
 
-#define RUN_TREES_MAX 64u                 /* places that are open at a time: so many single files share a flush */
-#define BUNDLE_FILES 256u                 /* files of one unit: a listing's, so that few directories have two workers */
+#define RUN_TREES_MAX 64u /* places that are open at a time: so many single files share a flush */
+/* files of one unit: a listing's, so that few directories have two workers */
+#define BUNDLE_FILES 256u
 #define BUNDLE_FILES_SLOW 4u              /* … under a bandwidth limit */
 #define RECORD_BYTES (UINT64_C(24) << 20) /* so much unrecorded data is worth a flush */
-#define UNRECORDED_BYTES                                                                                               \
-        (UINT64_C(52) << 20) /* with what may be under way; beyond, nothing is begun: so much at most is copied again */
+/* with what may be under way; beyond, nothing is begun: so much at most is copied again */
+#define UNRECORDED_BYTES (UINT64_C(52) << 20)
 #define RECORD_FILES 8192u
 #define RECORD_MS 5000u                /* … or what has waited so long */
 #define STEP_BYTES (UINT64_C(8) << 20) /* of a large file in one unit */
@@ -290,8 +291,8 @@ char *path_join(const char *directory, const char *name); /* malloc'd; either ma
 struct bundle *bundle_new(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n);
 void bundle_free(struct bundle *bundle);  /* releases its directory */
 void bundle_queue(struct bundle *bundle); /* to be copied */
-/* What a file adds to the bytes that users are told: all of its length, holes and clones too; a further link nothing.
- */
+/* What a file adds to the bytes that users are told: all of its length, holes and clones too; a further link
+ * nothing. */
 uint64_t bundle_counted(const struct bundle *bundle, uint32_t index);
 void files_queue(struct dir *dir, const char *const *names, const enum fsop_file_type *types, uint32_t n,
                  enum bundle_kind kind, bool again);

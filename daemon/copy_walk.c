@@ -87,8 +87,8 @@ static struct dir *dir_new(struct tree *tree, struct dir *parent, struct copy_di
         return dir;
 }
 
-/* Nobody needs its descriptors for now. On a filesystem that may hang they are kept until a worker ends the directory.
- */
+/* Nobody needs its descriptors for now. On a filesystem that may hang they are kept until a worker ends the
+ * directory. */
 static void dir_put_away(struct dir *dir) {
         const struct copy_tree *t = &dir->tree->t;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * handles.c: the table of a connection's open files. A handle's number is its slot in the low half and the slot's generation in
- * the high half; 0 is never one.
+ * handles.c: the table of a connection's open files. A handle's number is its slot in the low half and the slot's
+ * generation in the high half; 0 is never one.
  */
 #include "daemon/handles.h"
 
@@ -77,7 +77,8 @@ int handles_add(struct handles *handles, uint32_t max, const struct handle *like
 static struct handle_slot *find(struct handles *handles, uint64_t id) {
         uint32_t index = (uint32_t)id, generation = (uint32_t)(id >> 32);
 
-        if (index >= handles->n_slots || !handles->slots[index].handle || handles->slots[index].generation != generation)
+        if (index >= handles->n_slots || !handles->slots[index].handle ||
+            handles->slots[index].generation != generation)
                 return NULL;
         return &handles->slots[index];
 }

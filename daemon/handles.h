@@ -16,11 +16,11 @@ struct handle {
         os_fd fd;
         bool directory;
         bool elevated;
-        bool from_client;      /* found below a descriptor that was passed: on a mount that its client may have made */
-        bool slow;             /* behind a network or FUSE filesystem, or from_client: closed by a worker */
+        bool from_client; /* found below a descriptor that was passed: on a mount that its client may have made */
+        bool slow;        /* behind a network or FUSE filesystem, or from_client: closed by a worker */
         struct account *account; /* whose it is */
-        char *rule;            /* elevated: the rule's name */
-        struct bytes path;     /* as policy sees it; empty when unknown */
+        char *rule;              /* elevated: the rule's name */
+        struct bytes path;       /* as policy sees it; empty when unknown */
 };
 
 struct handle_slot {

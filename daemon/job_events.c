@@ -201,8 +201,8 @@ static bool is_over(const struct job *job) {
         return job_has_ended(job) && job->announced == job->kept.state;
 }
 
-/* Events beyond AFTER, the oldest first, as many as one answer holds: the next watch brings the others. -FSOP_ENOMEM.
- */
+/* Events beyond AFTER, the oldest first, as many as one answer holds: the next watch brings the others.
+ * -FSOP_ENOMEM. */
 static int take_events(struct task_op *o, const struct job *job, struct job_answer *answer) {
         uint64_t after = o->op->args.job.after;
         uint32_t max = job_entries_max(o), kept = job->events ? job->events->n : 0, i = 0;
@@ -275,8 +275,10 @@ void job_watch(struct task_op *o, struct job *job) {
         struct watcher *watcher;
         struct job_events *events;
 
-        if (o->task->n_fds > 0) { /* its client's own end of the connection, perhaps: then nobody would see that it is gone */
-                task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID, "a batch that carries descriptors cannot watch a job");
+        if (o->task->n_fds >
+            0) { /* its client's own end of the connection, perhaps: then nobody would see that it is gone */
+                task_op_fail(o, -FSOP_EINVAL, FSOP_CLASS_INVALID,
+                             "a batch that carries descriptors cannot watch a job");
                 return;
         }
         if (answer_events(o, job))

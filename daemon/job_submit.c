@@ -106,9 +106,9 @@ static bool forget_of_greediest(struct jobs *jobs) {
 }
 
 /*
- * A user may have no more jobs than there are places left for others, so that no few users together fill the table: the first
- * gets half of it, the next half of what is left. At its limit its own oldest one that has ended gives way, and never another's; except that
- * who has none at all gets a place from whoever has the most.
+ * A user may have no more jobs than there are places left for others, so that no few users together fill the table: the
+ * first gets half of it, the next half of what is left. At its limit its own oldest one that has ended gives way, and
+ * never another's; except that who has none at all gets a place from whoever has the most.
  */
 static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
         const struct config_limits *limits = &jobs->server->config->limits;
@@ -120,11 +120,13 @@ static bool user_has_room(struct task_op *o, struct jobs *jobs, uint32_t uid) {
                 return true;
         if (n >= limits->jobs_per_uid)
                 task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY,
-                             "this user has as many jobs that have not ended as its limit allows (%u)", limits->jobs_per_uid);
+                             "this user has as many jobs that have not ended as its limit allows (%u)",
+                             limits->jobs_per_uid);
         else
                 task_op_fail(o, -FSOP_EUSERS, FSOP_CLASS_BUSY,
-                             "of the %u jobs that the daemon's limit allows only %u are left, and no user gets more than others can", limits->jobs,
-                             free_places);
+                             "of the %u jobs that the daemon's limit allows only %u are left, and no user gets more "
+                             "than others can",
+                             limits->jobs, free_places);
         return false;
 }
 

@@ -145,8 +145,8 @@ static int take_failure(void *context, const struct store_failure *failure) {
         return 0;
 }
 
-/* Of a digest: the number of its append, and its own in that. An append has far fewer entries: they all were in memory.
- */
+/* Of a digest: the number of its append, and its own in that. An append has far fewer entries: they all were in
+ * memory. */
 #define COOKIE_BITS 24u
 #define COOKIE(number, at) ((number) << COOKIE_BITS | (at))
 #define COOKIE_NUMBER(cookie) ((cookie) >> COOKIE_BITS)

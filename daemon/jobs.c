@@ -306,8 +306,8 @@ void job_stop(struct job *job, enum job_stop stop) {
         run_stop(job->run);
 }
 
-/* What its user wants of it. While it runs that is recorded, so that nothing undoes it, and told when the run is over.
- */
+/* What its user wants of it. While it runs that is recorded, so that nothing undoes it, and told when the run is
+ * over. */
 static void stop_for(struct job *job, enum job_stop stop, enum fsop_job_state state, struct task_op *asker) {
         if (!job->run) {
                 enter_state(job, state, NULL, NULL, asker);

@@ -97,11 +97,11 @@ struct jobs {
         bool draining;
 };
 
-/* Opens the store if there is one, waiting for one that the daemon before has still; a store that cannot be used leaves the
- * daemon without jobs, and the log says why. */
+/* Opens the store if there is one, waiting for one that the daemon before has still; a store that cannot be used leaves
+ * the daemon without jobs, and the log says why. */
 int jobs_start(struct server *server, struct jobs **ret_jobs);
-/* Makes the store where there is none yet. 0, or negative with jobs->unavailable; -FSOP_EBUSY: another daemon has it, and
- * jobs_tick looks again. */
+/* Makes the store where there is none yet. 0, or negative with jobs->unavailable; -FSOP_EBUSY: another daemon has it,
+ * and jobs_tick looks again. */
 int jobs_need_store(struct jobs *jobs);
 /* Begins to stop what runs; jobs_is_idle then says when it has. */
 void jobs_drain(struct jobs *jobs);
@@ -171,8 +171,8 @@ void job_start(struct job *job, bool clean);
  * or -FSOP_ENOMEM. */
 int job_add_target(struct job *job, uint32_t at);
 void job_remove_targets(struct job *job);
-/* A job of this user's that has not ended and writes to this target (a path, of which the last name counts), or NULL.
- */
+/* A job of this user's that has not ended and writes to this target (a path, of which the last name counts), or
+ * NULL. */
 struct job *jobs_writing_to(struct jobs *jobs, uint32_t uid, struct object_id parent, struct bytes target);
 /* Of a job that has ended: one that writes to a target of it by now, or NULL. */
 struct job *job_in_the_way(const struct job *job);

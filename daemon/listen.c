@@ -100,7 +100,8 @@ static int make_socket(struct server *server, os_fd *ret_fd) {
         int code;
 
         if (config->socket_group && sys_group_by_name(config->socket_group, &gid) < 0 && !(config->socket_mode & 0002))
-                log_line(LOG_LEVEL_WARNING, "socket-group %s does not exist: only root may connect; make the group, or name another",
+                log_line(LOG_LEVEL_WARNING,
+                         "socket-group %s does not exist: only root may connect; make the group, or name another",
                          config->socket_group);
         make_default_directory(server);
         code = sys_listen(config->socket, config->socket_mode, gid, ret_fd, &server->listening.lock, &why);
@@ -157,7 +158,8 @@ void listen_name_sockets(const struct server *server, char *buffer, size_t buffe
         for (uint32_t i = 0; i < listening->n && len < buffer_bytes; i++) {
                 const char *name = listening->sockets[i].name;
 
-                len += (size_t)snprintf(buffer + len, buffer_bytes - len, "%s%s", i ? " and " : "", name[0] ? name : "a socket without a name");
+                len += (size_t)snprintf(buffer + len, buffer_bytes - len, "%s%s", i ? " and " : "",
+                                        name[0] ? name : "a socket without a name");
         }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listen.h: where connections come from: the daemon's own socket, or those that the service manager hands over. What cannot be
- * accepted, for want of descriptors, waits in the kernel's queue. Loop thread only.
+ * listen.h: where connections come from: the daemon's own socket, or those that the service manager hands over. What
+ * cannot be accepted, for want of descriptors, waits in the kernel's queue. Loop thread only.
  */
 #ifndef FSOP_LISTEN_H
 #define FSOP_LISTEN_H
@@ -27,8 +27,8 @@ struct listening {
 
 /* Whether a socket's directory is the default one, which is made where it is not there. */
 bool listen_is_default_directory(const char *directory, bool private_service);
-/* Takes what the service manager hands over: their directories are the daemon's own before the rules are read. 0, or -FSOP_E… after saying
- * in the log why not. */
+/* Takes what the service manager hands over: their directories are the daemon's own before the rules are read. 0, or
+ * -FSOP_E… after saying in the log why not. */
 int listen_inherit(struct server *server);
 /* Begins to accept there, or on the socket that the settings name. Likewise. */
 int listen_start(struct server *server);

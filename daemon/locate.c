@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * locate.c: what authorize must know of ends that are not paths: whether a passed descriptor may be used at all, and which directories
- * lie above a directory that was passed or opened before. A FUSE server can make each of these calls hang, so
- * they are made on workers.
+ * locate.c: what authorize must know of ends that are not paths: whether a passed descriptor may be used at all, and
+ * which directories lie above a directory that was passed or opened before. A FUSE server can make each of these calls
+ * hang, so they are made on workers.
  */
 #include "daemon/server.h"
 #include "daemon/session.h"
@@ -60,7 +60,7 @@ static bool prepare_end(struct task_op *o, struct task_end *end) {
 static enum flow ask_the_kernel(struct task *task) {
         struct io *first = NULL, **link = &first;
 
-        for_each_op (task, o) {
+        for_each_op(task, o) {
                 if (end_is_known(&o->at) && end_is_known(&o->to))
                         continue;
                 if (!prepare_end(o, &o->at) || !prepare_end(o, &o->to)) {
@@ -119,7 +119,8 @@ static void not_located(struct task_op *o, int code) {
                 task_op_fail_cancelled(o);
         else
                 task_op_fail(o, code, FSOP_CLASS_INVALID,
-                             "the descriptor that was passed cannot be used: it is on procfs, or of a kind that fsopd does not act on");
+                             "the descriptor that was passed cannot be used: it is on procfs, or of a kind that fsopd "
+                             "does not act on");
 }
 
 static enum flow open_candidates(struct task *task) {
@@ -127,7 +128,7 @@ static enum flow open_candidates(struct task *task) {
         op_set ops = 0;
         int code;
 
-        for_each_op (task, o) {
+        for_each_op(task, o) {
                 if (o->io.kind == IO_CALL && o->io.result < 0) {
                         not_located(o, (int)o->io.result);
                         continue;
@@ -141,8 +142,8 @@ static enum flow open_candidates(struct task *task) {
                 return FLOW_NEXT;
         code = collect_candidates(task, ops);
         if (code < 0) {
-                for_each_op (task, o)
-                        task_op_fail(o, code, FSOP_CLASS_BUSY, "the rules that might concern it could not be looked at");
+                for_each_op(task, o) task_op_fail(o, code, FSOP_CLASS_BUSY,
+                                                  "the rules that might concern it could not be looked at");
                 return FLOW_NEXT;
         }
         first->io = (struct io){.kind = IO_CALL, .flags = IO_POOL, .done = task_io_done, .owner = first};
@@ -159,8 +160,8 @@ void locate_release(struct task *task) {
         task->candidates = NULL;
 }
 
-/* The rules that this window is judged by, whatever is loaded from authorize on: those of now, also after a wait that a client may
- * have made long. */
+/* The rules that this window is judged by, whatever is loaded from authorize on: those of now, also after a wait that a
+ * client may have made long. */
 static void hold_policy(struct task *task) {
         struct server *server = task->session->server;
 
@@ -181,7 +182,8 @@ static bool candidates_are_stale(const struct task *task) {
         return false;
 }
 
-/* Rules or the mount table may have changed while they were opened; authorize, which follows at once, would not know them. */
+/* Rules or the mount table may have changed while they were opened; authorize, which follows at once, would not know
+ * them. */
 static enum flow open_candidates_again(struct task *task) {
         bool reloaded = task->policy != task->session->server->policy;
 

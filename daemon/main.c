@@ -22,25 +22,25 @@ struct arguments {
         int n_rest;
 };
 
-static const char usage[] =
-        "Usage: fsopd [OPTION]...\n"
-        "Executes filesystem operations for programs that may not. Runs in the foreground.\n"
-        "\n"
-        "  -c, --config FILE      settings (default /etc/fsopd/fsopd.yaml)\n"
-        "      --socket PATH      where to listen\n"
-        "      --state-dir DIR    what must survive a restart\n"
-        "      --policy-dir DIR   rules; may be given several times, later ones override\n"
-        "      --engine NAME      auto, uring or threads\n"
-        "      --audit WHERE      stderr, journal or file:PATH\n"
-        "      --check-config     say whether settings and rules can be used, and exit\n"
-        "      --check-policy FILE...\n"
-        "                         say whether these files are good rules, and exit\n"
-        "      --version, --help\n"
-        "\n"
-        "TERM finishes what is in flight (at most 10 s) and exits 0; HUP reads the rules again.\n"
-        "Started by an ordinary user it is a private service: everything runs as that user.\n";
+static const char usage[] = "Usage: fsopd [OPTION]...\n"
+                            "Executes filesystem operations for programs that may not. Runs in the foreground.\n"
+                            "\n"
+                            "  -c, --config FILE      settings (default /etc/fsopd/fsopd.yaml)\n"
+                            "      --socket PATH      where to listen\n"
+                            "      --state-dir DIR    what must survive a restart\n"
+                            "      --policy-dir DIR   rules; may be given several times, later ones override\n"
+                            "      --engine NAME      auto, uring or threads\n"
+                            "      --audit WHERE      stderr, journal or file:PATH\n"
+                            "      --check-config     say whether settings and rules can be used, and exit\n"
+                            "      --check-policy FILE...\n"
+                            "                         say whether these files are good rules, and exit\n"
+                            "      --version, --help\n"
+                            "\n"
+                            "TERM finishes what is in flight (at most 10 s) and exits 0; HUP reads the rules again.\n"
+                            "Started by an ordinary user it is a private service: everything runs as that user.\n";
 
-/* The value of option NAME at argv[*i], as "--name=value" or the next word. 1: taken, 0: another option, -1: no value. */
+/* The value of option NAME at argv[*i], as "--name=value" or the next word. 1: taken, 0: another option, -1: no
+ * value. */
 static int take_value(int argc, char **argv, int *i, const char *name, char short_name, const char **ret) {
         const char *word = argv[*i];
         size_t len = strlen(name);

@@ -40,8 +40,8 @@ static struct marked_path *find_or_make(struct marks *marks, const char *path) {
 
 /* Numbers are given anew when something is removed, handles are not. */
 static bool is_same(const struct directory_mark *a, const struct directory_mark *b) {
-        return a->dev == b->dev && a->ino == b->ino && a->handle_type == b->handle_type && a->handle_bytes == b->handle_bytes &&
-               memcmp(a->handle, b->handle, a->handle_bytes) == 0;
+        return a->dev == b->dev && a->ino == b->ino && a->handle_type == b->handle_type &&
+               a->handle_bytes == b->handle_bytes && memcmp(a->handle, b->handle, a->handle_bytes) == 0;
 }
 
 static struct directory_mark *find_mark(const struct marked_path *marked, const struct directory_mark *mark) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * marks.h: which directories stood at the paths that rules exclude or deny. Whoever can rename such a directory must not get at
- * it by that: it is kept out wherever it is, as long as the policy names the path where it was first found.
+ * marks.h: which directories stood at the paths that rules exclude or deny. Whoever can rename such a directory must
+ * not get at it by that: it is kept out wherever it is, as long as the policy names the path where it was first found.
  */
 #ifndef FSOP_MARKS_H
 #define FSOP_MARKS_H
@@ -14,8 +14,8 @@ struct marks {
         struct marked_path *first;
 };
 
-/* Adds one, unless it is known already. False: there is no room for it any more, and the path is full from now on (said once). What a
- * stranger put there himself is no reason for that. */
+/* Adds one, unless it is known already. False: there is no room for it any more, and the path is full from now on (said
+ * once). What a stranger put there himself is no reason for that. */
 bool marks_add(struct marks *marks, const char *path, const struct directory_mark *mark);
 /* It was removed. */
 void marks_drop(struct marks *marks, const char *path, const struct directory_mark *mark);

@@ -74,12 +74,7 @@ static size_t out_info(const struct operation *op) {
 }
 
 #define SERVICE(v, loc, admin_only, out)                                                                               \
-        [v] = {.verb = v,                                                                                              \
-               .group = "service",                                                                                     \
-               .at = loc,                                                                                              \
-               .to = LOCATE_NONE,                                                                                      \
-               .admin = admin_only,                                                                                    \
-               .out_bytes = out}
+        [v] = {.verb = v, .group = "service", .at = loc, .to = LOCATE_NONE, .admin = admin_only, .out_bytes = out}
 
 /* A row is a few lines, not one for each of its fields. */
 /* clang-format off */

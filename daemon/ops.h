@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ops.h: the operation table. One row per verb says everything about it that is not its mechanism: its group in
- * policy, what it needs of authority, what is pinned for it, how large its answer can get, whether it is audited. Where it
- * runs is in route.c. A verb without a complete row cannot be asked for.
+ * policy, what it needs of authority, what is pinned for it, how large its answer can get, whether it is audited. Where
+ * it runs is in route.c. A verb without a complete row cannot be asked for.
  */
 #ifndef FSOP_OPS_H
 #define FSOP_OPS_H
@@ -40,8 +40,8 @@ struct op_row {
         const char *group; /* NULL: in no group; "service" is not for rules */
         enum op_location at, to;
         unsigned needs;
-        bool elevates; /* rules can elevate it */
-        bool admin;    /* uid 0 or admin-group only */
+        bool elevates;                                   /* rules can elevate it */
+        bool admin;                                      /* uid 0 or admin-group only */
         bool audit;                                      /* recorded when elevated */
         bool reads;                                      /* changes nothing: its record may follow what it does */
         bool cuts;                                       /* its answer ends early where room ends */
@@ -58,8 +58,8 @@ op_set op_permission_to(const struct operation *op);
 
 /* copy-range and cp: their two ends are granted each for itself. */
 bool op_is_copy(enum fsop_verb verb);
-/* What may come to be done at the target, more than a rule must hold for the operation itself: a job asks for owners, attributes
- * and nodes file by file. Directories where any of it is denied are out of its reach. */
+/* What may come to be done at the target, more than a rule must hold for the operation itself: a job asks for owners,
+ * attributes and nodes file by file. Directories where any of it is denied are out of its reach. */
 op_set op_reach_to(const struct operation *op);
 
 /* The set of a group's or an operation's name as policy `ops` writes it ("xattr", "chown", "copy", "copy-to", "all"); 0

@@ -40,13 +40,14 @@ int policy_load(const struct policy_config *config, struct policy **ret_policy, 
 /* Loads single files instead (fsop policy check FILE…). trusted_only false reads them whoever owns them. */
 int policy_load_files(const char *const *files, uint32_t n_files, bool trusted_only, struct policy **ret_policy,
                       struct policy_report *ret_report);
-/* Adds a warning for each user that a rule names and that may not connect to a socket of this group (--check-config).
- */
+/* Adds a warning for each user that a rule names and that may not connect to a socket of this group
+ * (--check-config). */
 int policy_warn_connect(const struct policy *policy, uint32_t socket_gid, struct policy_report *report);
 /*
- * Whether rules that were loaded anew say of a peer what those before them said: made of the same files (the daemon's own paths do
- * not change), whose names mean the same users and groups, with the same name for %u. policy_compare is to be called once, with the
- * policy that was in force until then; after that policy_is_same costs little, and knows all earlier ones.
+ * Whether rules that were loaded anew say of a peer what those before them said: made of the same files (the daemon's
+ * own paths do not change), whose names mean the same users and groups, with the same name for %u. policy_compare is to
+ * be called once, with the policy that was in force until then; after that policy_is_same costs little, and knows all
+ * earlier ones.
  */
 void policy_compare(struct policy *policy, const struct policy *before);
 bool policy_is_same(const struct policy *policy, const struct policy *before, const struct peer *peer);
@@ -92,7 +93,8 @@ enum verdict_kind {
 struct end_verdict {
         enum verdict_kind kind;
         const struct rule *rule; /* elevated: the rule; denied: the deny that matched, or NULL */
-        struct bytes below;  /* elevated by path: what follows the rule's directory; points into end.path; may be empty */
+        struct bytes
+                below; /* elevated by path: what follows the rule's directory; points into end.path; may be empty */
         uint32_t path_index; /* which of the rule's paths */
 };
 
@@ -128,15 +130,18 @@ uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, o
                          const struct rule **ret_rules, uint32_t rules_max);
 
 /*
- * For operations that meet names of their own below a PATH that was decided on: whether anything there is kept out by its name,
- * and whether PATH is. RULE grants the end, PERMISSION is the end's. The guards keep directories out by what they are; this holds for
- * files, and for what is made or put in another's place later. TOP is PATH again, BELOW what is met in it. Thread-safe.
+ * For operations that meet names of their own below a PATH that was decided on: whether anything there is kept out by
+ * its name, and whether PATH is. RULE grants the end, PERMISSION is the end's. The guards keep directories out by what
+ * they are; this holds for files, and for what is made or put in another's place later. TOP is PATH again, BELOW what
+ * is met in it. Thread-safe.
  */
-bool policy_excludes_below(const struct policy *policy, const struct peer *peer, const struct rule *rule, struct bytes path);
+bool policy_excludes_below(const struct policy *policy, const struct peer *peer, const struct rule *rule,
+                           struct bytes path);
 const char *policy_excludes(const struct policy *policy, const struct peer *peer, const struct rule *rule,
                             const struct operation *op, op_set permission, struct bytes top, struct bytes below);
 /* TOP and what is BELOW it (empty: TOP itself) as one path, or why rules cannot speak about it. */
-const char *policy_join_path(struct bytes top, struct bytes below, uint8_t buffer[WIRE_PATH_BYTES_MAX + 1], struct bytes *ret_path);
+const char *policy_join_path(struct bytes top, struct bytes below, uint8_t buffer[WIRE_PATH_BYTES_MAX + 1],
+                             struct bytes *ret_path);
 uint32_t rule_path_count(const struct rule *rule);
 
 const char *rule_name(const struct rule *rule);
@@ -160,8 +165,8 @@ bool rule_has_total(const struct rule *rule); /* total-bytes */
 /* The most bytes that OP can add: old_size is the target's size now (0: does not exist), source_size the source's for
  * copy-range without a length. 0 for operations that add none. */
 uint64_t policy_growth_max(const struct operation *op, uint64_t old_size, uint64_t source_size);
-/* 0 (also for a rule without total-bytes), -FSOP_EDQUOT: it would be more than the rule's total-bytes, or -FSOP_ENOMEM.
- */
+/* 0 (also for a rule without total-bytes), -FSOP_EDQUOT: it would be more than the rule's total-bytes, or
+ * -FSOP_ENOMEM. */
 int policy_account_charge(const struct rule *rule, uint32_t uid, uint64_t bytes);
 void policy_account_refund(const struct rule *rule, uint32_t uid, uint64_t bytes);
 /* Forgets all accounts, at the end of the process. */
@@ -176,10 +181,11 @@ void policy_accounts_fini(void);
  */
 struct root;
 int roots_new(const struct policy *policy, struct roots **ret_roots); /* one per policy; holds a reference to it */
-/* What the roots before these kept out by its path is kept out wherever it is now, if the path is still one to keep out. */
+/* What the roots before these kept out by its path is kept out wherever it is now, if the path is still one to keep
+ * out. */
 void roots_inherit(struct roots *roots, const struct roots *before);
-/* All roots that are not about a certain user, to be opened once early: nobody should have renamed by then what they exclude.
- * malloc'd; each is counted. 0 or -FSOP_ENOMEM. */
+/* All roots that are not about a certain user, to be opened once early: nobody should have renamed by then what they
+ * exclude. malloc'd; each is counted. 0 or -FSOP_ENOMEM. */
 int roots_acquire_all(struct roots *roots, struct root ***ret_list, uint32_t *ret_n);
 struct roots *roots_unref(struct roots *roots);
 struct roots *roots_ref(struct roots *roots);

@@ -48,8 +48,8 @@ static bool held_by_root(const struct ask *ask, const struct rule *rule, uint32_
         return root_holds(root, end->ancestors, end->n_ancestors);
 }
 
-/* Whether a deny reaches an end: any knowledge of where it is suffices, and what cannot be found out counts as reached.
- */
+/* Whether a deny reaches an end: any knowledge of where it is suffices, and what cannot be found out counts as
+ * reached. */
 static bool deny_reaches(const struct ask *ask, const struct rule *rule, const struct end *end) {
         const struct peer *peer = ask->question->peer;
         struct bytes below;
@@ -362,7 +362,8 @@ static void decide_rest(const struct ask *ask, struct verdict *ret) {
         if (ask->held) {
                 deny(ret, NULL, -FSOP_EPERM,
                      ask->refusal ? ask->refusal
-                                  : "the rule that this handle was opened under does not allow this, or no longer; open it anew");
+                                  : "the rule that this handle was opened under does not allow this, or no longer; "
+                                    "open it anew");
                 return;
         }
         if (ask->question->op->as == FSOP_AS_ELEVATED) {
@@ -446,7 +447,8 @@ uint32_t policy_rules_of(const struct policy *policy, const struct peer *peer, o
 
 /* ---- names that are met below -------------------------------------------------------------------- */
 
-bool policy_excludes_below(const struct policy *policy, const struct peer *peer, const struct rule *rule, struct bytes path) {
+bool policy_excludes_below(const struct policy *policy, const struct peer *peer, const struct rule *rule,
+                           struct bytes path) {
         bool any = false;
 
         for (uint32_t i = 0; i < rule->n_excluded && !any; i++)
@@ -454,12 +456,14 @@ bool policy_excludes_below(const struct policy *policy, const struct peer *peer,
         for (uint32_t i = 0; i < policy->n_own && !any; i++)
                 any = rule_path_inside(policy, &policy->own[i], peer, path) != 0;
         for (uint32_t i = 0; i < policy->n_rules && !any; i++)
-                for (uint32_t j = 0; policy->rules[i]->effect == EFFECT_DENY && j < policy->rules[i]->n_paths && !any; j++)
+                for (uint32_t j = 0; policy->rules[i]->effect == EFFECT_DENY && j < policy->rules[i]->n_paths && !any;
+                     j++)
                         any = rule_path_inside(policy, &policy->rules[i]->paths[j], peer, path) != 0;
         return any;
 }
 
-const char *policy_join_path(struct bytes top, struct bytes below, uint8_t buffer[WIRE_PATH_BYTES_MAX + 1], struct bytes *ret_path) {
+const char *policy_join_path(struct bytes top, struct bytes below, uint8_t buffer[WIRE_PATH_BYTES_MAX + 1],
+                             struct bytes *ret_path) {
         size_t len = top.len > 1 || below.len == 0 ? top.len : 0; /* "/" is no component */
 
         if (len + 1 + below.len > WIRE_PATH_BYTES_MAX)
@@ -492,7 +496,8 @@ const char *policy_excludes(const struct policy *policy, const struct peer *peer
         if (path_is_excluded(&ask, rule, path))
                 return "the rule for this place excludes it";
         for (uint32_t i = 0; i < policy->n_rules; i++)
-                if (rule_denies(policy->rules[i], peer, op, permission) && deny_reaches(&ask, policy->rules[i], &question.at))
+                if (rule_denies(policy->rules[i], peer, op, permission) &&
+                    deny_reaches(&ask, policy->rules[i], &question.at))
                         return "a rule denies it";
         return NULL;
 }

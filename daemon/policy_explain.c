@@ -67,10 +67,12 @@ static void note_not_kept(struct explain_result *result, struct bytes *notes, co
                 return;
         if (lacking & OP_BIT(FSOP_VERB_CHOWN))
                 add_note(result, notes,
-                         text("the rule's ops lack chown: files will fail whose owner, which is to be kept, is not that of create-as"));
+                         text("the rule's ops lack chown: files will fail whose owner, which is to be kept, is not "
+                              "that of create-as"));
         if (lacking & OP_BIT(FSOP_VERB_SETXATTR))
                 add_note(result, notes,
-                         text("the rule's ops lack setxattr: files will fail that have attributes or ACLs, which are to be kept"));
+                         text("the rule's ops lack setxattr: files will fail that have attributes or ACLs, which are "
+                              "to be kept"));
 }
 
 int policy_explain(const struct policy *policy, const struct question *question, struct arena *arena,

@@ -104,8 +104,8 @@ const char *policy_missing_because(int code);
 /* "*", "7" or "7-9"; false: none of these, or beyond MAX. */
 bool policy_parse_range(const char *text, uint32_t max, struct number_range *ret);
 /* OWNER:GROUP. False: said why. What does not exist is a warning, and not known. */
-bool policy_read_owner(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *node, struct owner_pattern *ret,
-                       bool *ret_uid_known, bool *ret_gid_known);
+bool policy_read_owner(struct policy *policy, struct yaml_reader *reader, const struct yaml_node *node,
+                       struct owner_pattern *ret, bool *ret_uid_known, bool *ret_gid_known);
 
 /* ---- policy_match.c: questions to one rule */
 bool rule_has_subject(const struct rule *rule, const struct peer *peer);

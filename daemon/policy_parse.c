@@ -240,7 +240,8 @@ static void examine_directory(struct draft *draft, struct yaml_reader *reader, c
         else if (code == -FSOP_ENOENT)
                 yaml_warning(reader, node, "directory '%s' does not exist (yet): this path is inert", path->text);
         else if (code == -FSOP_ENOTDIR)
-                yaml_warning(reader, node, "'%s' is not a directory: only in a deny this path means anything", path->text);
+                yaml_warning(reader, node, "'%s' is not a directory: only in a deny this path means anything",
+                             path->text);
 }
 
 static bool read_path_item(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
@@ -369,7 +370,9 @@ static bool read_chown_to(struct yaml_reader *reader, const struct yaml_node *no
 }
 
 static bool not_a_device(struct yaml_reader *reader, const struct yaml_node *node) {
-        return yaml_error(reader, node, "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH", node->text);
+        return yaml_error(reader, node,
+                          "'%.64s' must be \"c MAJOR:MINOR\" or \"b MAJOR:MINOR\"; numbers may be * or LOW-HIGH",
+                          node->text);
 }
 
 static bool read_device_item(struct yaml_reader *reader, const struct yaml_node *node, void *target) {
@@ -381,14 +384,18 @@ static bool read_device_item(struct yaml_reader *reader, const struct yaml_node 
         if (!yaml_read_text(reader, node, &text) || !yaml_check_decimal(reader, node, text))
                 return false;
         colon = strchr(text, ':');
-        if ((text[0] != 'c' && text[0] != 'b') || text[1] != ' ' || !colon || (size_t)(colon - text - 2) >= sizeof(major))
+        if ((text[0] != 'c' && text[0] != 'b') || text[1] != ' ' || !colon ||
+            (size_t)(colon - text - 2) >= sizeof(major))
                 return not_a_device(reader, node);
         memcpy(major, text + 2, (size_t)(colon - text - 2));
         major[colon - text - 2] = '\0';
-        if (!policy_parse_range(major, UINT32_MAX, &device->major) || !policy_parse_range(colon + 1, UINT32_MAX, &device->minor))
+        if (!policy_parse_range(major, UINT32_MAX, &device->major) ||
+            !policy_parse_range(colon + 1, UINT32_MAX, &device->minor))
                 return not_a_device(reader, node);
         if (device->major.high > sys_device_major_max || device->minor.high > sys_device_minor_max)
-                return yaml_error(reader, node, "'%.64s': there is no such device; a major number is at most %" PRIu32 ", a minor one %" PRIu32,
+                return yaml_error(reader, node,
+                                  "'%.64s': there is no such device; a major number is at most %" PRIu32
+                                  ", a minor one %" PRIu32,
                                   text, sys_device_major_max, sys_device_minor_max);
         device->type = text[0] == 'c' ? FSOP_TYPE_CHAR : FSOP_TYPE_BLOCK;
         draft->rule->n_devices++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * record.c: writes the intent of everything elevated that changes something before any of it is done. What cannot be recorded is
- * not done. Of what only reads, and of what was not even found, one line is enough, written before the answer leaves (settle.c); but
- * what may be kept waiting is seen in the audit while it does.
+ * record.c: writes the intent of everything elevated that changes something before any of it is done. What cannot be
+ * recorded is not done. Of what only reads, and of what was not even found, one line is enough, written before the
+ * answer leaves (settle.c); but what may be kept waiting is seen in the audit while it does.
  */
 #include "daemon/route.h"
 #include "daemon/server.h"
@@ -33,8 +33,9 @@ void record_line(const struct task_op *o, const struct audit_record *record) {
 }
 
 /*
- * A window is judged once, by the rules of that moment; and whoever asked can make it last before it is begun (one operation on
- * a filesystem of his own that answers when he likes). What a reload has taken away meanwhile is not done any more.
+ * A window is judged once, by the rules of that moment; and whoever asked can make it last before it is begun (one
+ * operation on a filesystem of his own that answers when he likes). What a reload has taken away meanwhile is not done
+ * any more.
  */
 static bool may_be_revoked(const struct task_op *o) {
         const struct session *session = o->task->session;
@@ -55,13 +56,14 @@ enum flow record_step(struct task *task) {
         bool any = false;
         int code;
 
-        for_each_op (task, o) {
+        for_each_op(task, o) {
                 struct audit_record record;
 
                 if (!o->recorded)
                         continue;
                 if (may_be_revoked(o)) {
-                        task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew while it was looked up: ask again");
+                        task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY,
+                                     "the rules were loaded anew while it was looked up: ask again");
                         continue;
                 }
                 if (!needs_intent(o))
@@ -76,10 +78,9 @@ enum flow record_step(struct task *task) {
         code = audit_flush(audit);
         if (code == 0)
                 return FLOW_NEXT;
-        for_each_op (task, o)
-                if (o->recorded) {
-                        o->recorded = false;
-                        task_op_fail(o, code, FSOP_CLASS_OS, "not done, because it could not be recorded in the audit log");
-                }
+        for_each_op(task, o) if (o->recorded) {
+                o->recorded = false;
+                task_op_fail(o, code, FSOP_CLASS_OS, "not done, because it could not be recorded in the audit log");
+        }
         return FLOW_NEXT;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * reply.c: the window's results into frames, as many as fit one, and these into the session's queue. After the last window the
- * task is done, else the next one begins.
+ * reply.c: the window's results into frames, as many as fit one, and these into the session's queue. After the last
+ * window the task is done, else the next one begins.
  */
 #include "daemon/graveyard.h"
 #include "daemon/server.h"

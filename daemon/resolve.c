@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * resolve.c: opens the directories of the rules that elevate, then has the backend pin what each operation acts on: from the
- * cache where it is, on the loop; what would have to wait goes to a worker, all of a window in one hand-over. What a large window's
- * slices give back because it may be kept waiting is then handed over by itself.
+ * resolve.c: opens the directories of the rules that elevate, then has the backend pin what each operation acts on:
+ * from the cache where it is, on the loop; what would have to wait goes to a worker, all of a window in one hand-over.
+ * What a large window's slices give back because it may be kept waiting is then handed over by itself.
  */
 #include <string.h>
 
@@ -60,7 +60,7 @@ static struct io **chain_op(struct task_op *o, struct io **link, struct io io) {
 static enum flow open_roots(struct task *task) {
         struct io *first = NULL, **link = &first;
 
-        for_each_op (task, o) {
+        for_each_op(task, o) {
                 if (!acquire_root(o, &o->at, &o->verdict.at) || !acquire_root(o, &o->to, &o->verdict.to))
                         continue;
                 if (end_is_ready(&o->at) && end_is_ready(&o->to))
@@ -113,8 +113,8 @@ static const struct guard *guard_of(struct task_op *o, const struct task_end *en
 }
 
 /* False: the operation has failed. */
-static bool place_end(struct task_op *o, struct task_end *end, const struct location *location, const struct end_verdict *verdict,
-                      struct place *place) {
+static bool place_end(struct task_op *o, struct task_end *end, const struct location *location,
+                      const struct end_verdict *verdict, struct place *place) {
         place->base = place->parent = place->object = OS_FD_NONE;
         if (location->kind == LOCATION_NONE)
                 return true;
@@ -141,12 +141,15 @@ static bool place_end(struct task_op *o, struct task_end *end, const struct loca
         return true;
 }
 
-/* It may be kept waiting: nothing else is to wait behind it. And the parents are for one thread at a time: it does without. */
+/* It may be kept waiting: nothing else is to wait behind it. And the parents are for one thread at a time: it does
+ * without. */
 static void submit_alone(struct task_op *o) {
         struct io *io;
 
         o->sys.cache = NULL;
-        chain_op(o, &io, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL | IO_LONG, .mount = o->sys.held_up_by, .u.op = &o->sys});
+        chain_op(o, &io,
+                 (struct io){
+                         .kind = IO_RESOLVE, .flags = IO_POOL | IO_LONG, .mount = o->sys.held_up_by, .u.op = &o->sys});
         task_submit(o->task, io);
 }
 
@@ -155,8 +158,8 @@ static bool needs_pins(const struct task_op *o) {
         return !route_is_service(o->op->verb) || o->op->verb == FSOP_VERB_INFO || o->op->verb == FSOP_VERB_CP;
 }
 
-/* Of a stat that is alone, with a rule's rights, the last name may be looked up at once: so much is gained (1.6 of 17 us) that it
- * pays to learn whether names are in memory. Others need a descriptor anyhow, and gain 0.2. */
+/* Of a stat that is alone, with a rule's rights, the last name may be looked up at once: so much is gained (1.6 of 17
+ * us) that it pays to learn whether names are in memory. Others need a descriptor anyhow, and gain 0.2. */
 static int resolve_on_loop(struct task_op *o) {
         struct routes *routes = &o->task->session->server->routes;
         int code;
@@ -190,20 +193,20 @@ static void forget_closed(struct task *task) {
 /*
  * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept
  * waiting. A large window is shared between workers once its first operation has shown that its filesystem answers at
- * once: a slow one must not get them all. What a client passed is looked at by workers only: it can be any filesystem's.
+ * once: a slow one must not get them all. What a client passed is looked at by workers only: it can be any
+ * filesystem's.
  */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
         bool shared, quick = false;
 
         if (task->cancelled) { /* while the directories were opened: nobody would call back what is handed over now */
-                for_each_op (task, o)
-                        task_op_fail_cancelled(o);
+                for_each_op(task, o) task_op_fail_cancelled(o);
                 return FLOW_NEXT;
         }
         forget_closed(task);
         shared = share_begin(task);
-        for_each_op (task, o) {
+        for_each_op(task, o) {
                 bool passed;
 
                 if (o->row->at == LOCATE_NONE || o->op->at.kind == LOCATION_NONE)
@@ -213,7 +216,8 @@ static enum flow pin(struct task *task) {
                         continue;
                 if (!needs_pins(o))
                         continue;
-                if (task->batch.n_ops > 1 || o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
+                if (task->batch.n_ops > 1 ||
+                    o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
                         o->sys.cache = &task->parents;
                 passed = o->sys.at.base_is_client_fd || o->sys.to.base_is_client_fd;
                 if (!passed && shared && quick)
@@ -233,7 +237,7 @@ static enum flow pin(struct task *task) {
 }
 
 static enum flow submit_what_was_given_back(struct task *task) {
-        for_each_op (task, o) {
+        for_each_op(task, o) {
                 if (!o->sys.in_slice || o->sys.code != -FSOP_EAGAIN || !o->sys.held_up_by)
                         continue;
                 if (task->cancelled) { /* nobody would call it back */
@@ -247,7 +251,7 @@ static enum flow submit_what_was_given_back(struct task *task) {
 }
 
 static void collect(struct task *task) {
-        for_each_op (task, o) {
+        for_each_op(task, o) {
                 if (o->io.kind != IO_RESOLVE || o->pinned)
                         continue;
                 if (o->io.result < 0)
@@ -259,7 +263,7 @@ static void collect(struct task *task) {
 
 /* total-bytes: what it can add at most is charged now that sizes are known; settle refunds what failed. */
 static void charge(struct task *task) {
-        for_each_op (task, o) {
+        for_each_op(task, o) {
                 bool two = o->row->to != LOCATE_NONE;
                 const struct end_verdict *verdict = two ? &o->verdict.to : &o->verdict.at;
                 const struct place *target = two ? &o->sys.to : &o->sys.at;
@@ -267,7 +271,8 @@ static void charge(struct task *task) {
 
                 if (verdict->kind != VERDICT_ELEVATED || !(o->row->needs & NEEDS_BYTES))
                         continue;
-                bytes = policy_growth_max(o->op, target->has_stat ? target->stat.size : 0, o->sys.at.has_stat ? o->sys.at.stat.size : 0);
+                bytes = policy_growth_max(o->op, target->has_stat ? target->stat.size : 0,
+                                          o->sys.at.has_stat ? o->sys.at.stat.size : 0);
                 if (policy_account_charge(verdict->rule, task->session->peer.uid, bytes) == 0) {
                         o->charged_bytes = bytes;
                         continue;

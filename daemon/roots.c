@@ -497,8 +497,10 @@ static void mark_excluded(struct marks *marks, const struct root *root) {
         for (uint32_t i = 0; opened && i < opened->n; i++)
                 if (!marks_add(marks, opened->specs[i]->path, &opened->marks[i]))
                         log_line(LOG_LEVEL_WARNING,
-                                 "policy: more than %u directories or files that stood at %s in turn are there still: rules that exclude or deny it "
-                                 "refuse all that lies in the directory above, until it is no longer excluded or fsopd is started again",
+                                 "policy: more than %u directories or files that stood at %s in turn are there still: "
+                                 "rules that exclude or deny it "
+                                 "refuse all that lies in the directory above, until it is no longer excluded or fsopd "
+                                 "is started again",
                                  MARKS_PER_PATH_MAX, opened->specs[i]->path);
 }
 

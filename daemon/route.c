@@ -18,10 +18,12 @@
 #define DEBT_NS_ON_TRIAL_MAX (10 * MS) /* … by a mount that was demoted before */
 #define FORGIVEN_PART 100u             /* of the time that goes by */
 #define LEAF_NS_MAX 50000u             /* what is in memory is found in one or two us */
-#define LEAVES_WATCHED_NS (100 * MS)   /* after one that took longer; what takes SLOW_NS makes its mount suspect as well */
-#define LEAVES_NS_MAX (1 * MS)         /* by which the next ones may keep the loop waiting: some reads of an SSD, or one */
-#define LEAVES_PAUSE_NS (1000 * MS)    /* until others may again */
-#define TERM_MS_MIN 10000u             /* of a demotion; twice that the next time, and so on */
+/* after one that took longer; what takes SLOW_NS makes its mount suspect as well */
+#define LEAVES_WATCHED_NS (100 * MS)
+/* by which the next ones may keep the loop waiting: some reads of an SSD, or one */
+#define LEAVES_NS_MAX (1 * MS)
+#define LEAVES_PAUSE_NS (1000 * MS) /* until others may again */
+#define TERM_MS_MIN 10000u          /* of a demotion; twice that the next time, and so on */
 #define TERM_MS_MAX 1280000u
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
@@ -39,51 +41,35 @@ static const struct route_row {
 } rows[FSOP_VERB_LIMIT] = {
 #define SERVICE(verb) [FSOP_VERB_##verb] = {ROUTE_SERVICE, ROUTE_SERVICE, ROUTE_SERVICE, true}
 #define ROW(verb, memory, disk, big) [FSOP_VERB_##verb] = {ROUTE_##memory, ROUTE_##disk, ROUTE_##big, true}
-        SERVICE(PING),
-        SERVICE(INFO),
-        SERVICE(STATUS),
-        SERVICE(EXPLAIN),
-        SERVICE(POLICY_RELOAD),
-        SERVICE(JOB_LIST),
-        SERVICE(JOB_SHOW),
-        SERVICE(JOB_WATCH),
-        SERVICE(JOB_PAUSE),
-        SERVICE(JOB_RESUME),
-        SERVICE(JOB_CANCEL),
-        SERVICE(JOB_RETRY),
-        SERVICE(JOB_FORGET),
-        SERVICE(CP),                                 /* only submits a job, or begins one */
-        SERVICE(CLOSE),                              /* a descriptor that may keep its closer waiting is closed by a worker */
+        SERVICE(PING), SERVICE(INFO), SERVICE(STATUS), SERVICE(EXPLAIN), SERVICE(POLICY_RELOAD), SERVICE(JOB_LIST),
+        SERVICE(JOB_SHOW), SERVICE(JOB_WATCH), SERVICE(JOB_PAUSE), SERVICE(JOB_RESUME), SERVICE(JOB_CANCEL),
+        SERVICE(JOB_RETRY), SERVICE(JOB_FORGET), SERVICE(CP), /* only submits a job, or begins one */
+        SERVICE(CLOSE), /* a descriptor that may keep its closer waiting is closed by a worker */
 
         /* in memory, on disk, where it is much */
-        ROW(STAT, INLINE, INLINE, POOL),             /* answered when it was looked up */
-        ROW(STATFS, INLINE, INLINE, POOL),           /* from the superblock in memory */
-        ROW(UTIMENS, INLINE, INLINE, POOL),
-        ROW(CHMOD, INLINE, INLINE, POOL),            /* walks go to a worker */
-        ROW(CHOWN, INLINE, INLINE, POOL),            /* walks go to a worker */
-        ROW(MKNOD, INLINE, INLINE, POOL),            /* as mkdir */
-        ROW(OPENDIR, INLINE, INLINE, POOL),          /* already pinned */
-        ROW(MKDIR, INLINE, INLINE, POOL),
-        ROW(RMDIR, INLINE, INLINE, POOL),
-        ROW(UNLINK, INLINE, INLINE, POOL),           /* a large file takes as long as it takes */
-        ROW(RENAME, INLINE, INLINE, POOL),
-        ROW(LS, POOL, POOL, POOL),                   /* as long as the directory is */
-        ROW(SYMLINK, INLINE, INLINE, POOL),          /* long on the ring at depth 64 */
-        ROW(LINK, INLINE, INLINE, POOL),
-        ROW(READLINK, INLINE, INLINE, POOL),
-        ROW(GETXATTR, INLINE, INLINE, POOL),
+        ROW(STAT, INLINE, INLINE, POOL),                                      /* answered when it was looked up */
+        ROW(STATFS, INLINE, INLINE, POOL),                                    /* from the superblock in memory */
+        ROW(UTIMENS, INLINE, INLINE, POOL), ROW(CHMOD, INLINE, INLINE, POOL), /* walks go to a worker */
+        ROW(CHOWN, INLINE, INLINE, POOL),                                     /* walks go to a worker */
+        ROW(MKNOD, INLINE, INLINE, POOL),                                     /* as mkdir */
+        ROW(OPENDIR, INLINE, INLINE, POOL),                                   /* already pinned */
+        ROW(MKDIR, INLINE, INLINE, POOL), ROW(RMDIR, INLINE, INLINE, POOL),
+        ROW(UNLINK, INLINE, INLINE, POOL),                            /* a large file takes as long as it takes */
+        ROW(RENAME, INLINE, INLINE, POOL), ROW(LS, POOL, POOL, POOL), /* as long as the directory is */
+        ROW(SYMLINK, INLINE, INLINE, POOL),                           /* long on the ring at depth 64 */
+        ROW(LINK, INLINE, INLINE, POOL), ROW(READLINK, INLINE, INLINE, POOL), ROW(GETXATTR, INLINE, INLINE, POOL),
         ROW(SETXATTR, INLINE, INLINE, POOL),
-        ROW(LISTXATTR, INLINE, INLINE, POOL),        /* as getxattr, without a ring opcode */
-        ROW(REMOVEXATTR, INLINE, INLINE, POOL),      /* as setxattr, without a ring opcode */
-        ROW(FALLOCATE, INLINE, ENGINE, ENGINE),      /* zeroing or shifting can take seconds */
-        ROW(TRUNCATE, INLINE, INLINE, POOL),         /* a large file takes as long as it takes */
-        ROW(FADVISE, INLINE, INLINE, ENGINE),        /* willneed starts reads, dontneed drops pages */
-        ROW(COPY_RANGE, POOL, POOL, POOL),           /* copy_file_range has no ring opcode */
-        ROW(OPEN, INLINE, INLINE, POOL),             /* truncating a large file goes to a worker */
-        ROW(OPEN_FD, INLINE, INLINE, POOL),          /* as open */
-        ROW(READ, INLINE, ENGINE, ENGINE),           /* may wait for a disk */
-        ROW(WRITE, INLINE, ENGINE, ENGINE),          /* may wait for a disk */
-        ROW(FSYNC, INLINE, ENGINE, ENGINE),          /* waits for a disk */
+        ROW(LISTXATTR, INLINE, INLINE, POOL),   /* as getxattr, without a ring opcode */
+        ROW(REMOVEXATTR, INLINE, INLINE, POOL), /* as setxattr, without a ring opcode */
+        ROW(FALLOCATE, INLINE, ENGINE, ENGINE), /* zeroing or shifting can take seconds */
+        ROW(TRUNCATE, INLINE, INLINE, POOL),    /* a large file takes as long as it takes */
+        ROW(FADVISE, INLINE, INLINE, ENGINE),   /* willneed starts reads, dontneed drops pages */
+        ROW(COPY_RANGE, POOL, POOL, POOL),      /* copy_file_range has no ring opcode */
+        ROW(OPEN, INLINE, INLINE, POOL),        /* truncating a large file goes to a worker */
+        ROW(OPEN_FD, INLINE, INLINE, POOL),     /* as open */
+        ROW(READ, INLINE, ENGINE, ENGINE),      /* may wait for a disk */
+        ROW(WRITE, INLINE, ENGINE, ENGINE),     /* may wait for a disk */
+        ROW(FSYNC, INLINE, ENGINE, ENGINE),     /* waits for a disk */
 #undef ROW
 #undef SERVICE
 };
@@ -127,7 +113,8 @@ bool route_is_big(const struct sys_op *op) {
 
         switch (o->verb) {
         case FSOP_VERB_UNLINK: /* what could not be looked at may be anything by then */
-                return o->args.unlink.recursive || !op->at.has_stat || (op->at.stat.nlink == 1 && frees_much(&op->at, 0));
+                return o->args.unlink.recursive || !op->at.has_stat ||
+                       (op->at.stat.nlink == 1 && frees_much(&op->at, 0));
         case FSOP_VERB_RENAME:
                 return op->to.has_stat && op->to.stat.nlink == 1 && frees_much(&op->to, 0);
         case FSOP_VERB_TRUNCATE:
@@ -152,8 +139,8 @@ bool route_is_big(const struct sys_op *op) {
         }
 }
 
-/* Whether the kernel takes the lock of a file or directory for it, that of a directory for its names. What is opened for writing may
- * lose its set-id bits first. */
+/* Whether the kernel takes the lock of a file or directory for it, that of a directory for its names. What is opened
+ * for writing may lose its set-id bits first. */
 static bool takes_lock(const struct operation *op) {
         switch (op->verb) {
         case FSOP_VERB_STAT:
@@ -166,7 +153,8 @@ static bool takes_lock(const struct operation *op) {
                 return false;
         case FSOP_VERB_OPEN:
         case FSOP_VERB_OPEN_FD:
-                return op->args.open.write || op->args.open.append || op->args.open.truncate || op->args.open.create.create;
+                return op->args.open.write || op->args.open.append || op->args.open.truncate ||
+                       op->args.open.create.create;
         default:
                 return true;
         }
@@ -305,7 +293,8 @@ bool routes_try_leaf(struct routes *routes) {
         routes_begin(routes);
         if (routes->locks_may_be_kept || routes->began_ns < routes->leaves_again_ns)
                 return false;
-        if (routes->began_ns < routes->leaves_watched_ns && routes->n_watched <= routes->n_demoted) /* else it was asked for */
+        if (routes->began_ns < routes->leaves_watched_ns &&
+            routes->n_watched <= routes->n_demoted) /* else it was asked for */
                 routes->began_waits = sys_thread_waits();
         return true;
 }

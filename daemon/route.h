@@ -27,19 +27,21 @@ struct route_mount {
         uint64_t debt_at_ms;
         uint64_t until_ms; /* demoted: comes back then; else: forgotten then */
         uint64_t term_ms;  /* of the last demotion; 0: none yet */
-        bool demoted; /* decided; what was looked up since (place.demoted) may not know it any more, and is told again */
+        bool demoted;      /* decided; what was looked up since (place.demoted) may not know it any more, and is told
+                              again */
 };
 
 struct routes {
         enum config_routes choice;
         bool locks_may_be_kept; /* sys_locks_may_be_kept: what takes one is not for the loop */
-        uint32_t on_ring; /* operations with ROUTE_ENGINE that are out */
+        uint32_t on_ring;       /* operations with ROUTE_ENGINE that are out */
         struct route_mount mounts[ROUTE_MOUNTS_MAX];
         uint32_t n_watched, n_demoted; /* of those */
         uint64_t began_ns, began_waits;
-        uint64_t leaves_watched_ns; /* until then it is seen whether look-ups of last names wait, or have no processor */
-        uint64_t leaves_ns;         /* how long they kept the loop waiting */
-        uint64_t leaves_again_ns;   /* until then look-ups on the loop go by the cache alone */
+        uint64_t
+                leaves_watched_ns; /* until then it is seen whether look-ups of last names wait, or have no processor */
+        uint64_t leaves_ns;        /* how long they kept the loop waiting */
+        uint64_t leaves_again_ns;  /* until then look-ups on the loop go by the cache alone */
 };
 
 /* Of a verb, whatever the filesystem. */
@@ -61,8 +63,8 @@ bool route_may_wait(const struct sys_op *op, uint64_t *ret_mount);
 /* Around what runs on the loop: a cheap look at the clock, and at more where a mount is suspect. */
 void routes_begin(struct routes *routes);
 void routes_end(struct routes *routes, const struct sys_op *op);
-/* Whether the loop may look up a last name at once (SYS_TRY_LEAF): not in the second after they kept it waiting. If so, looking
- * it up is to stand between this and routes_tried_leaf. */
+/* Whether the loop may look up a last name at once (SYS_TRY_LEAF): not in the second after they kept it waiting. If so,
+ * looking it up is to stand between this and routes_tried_leaf. */
 bool routes_try_leaf(struct routes *routes);
 void routes_tried_leaf(struct routes *routes, const struct sys_op *op);
 /* Now and then: what was demoted comes back, on trial. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run.c: does it, where route.c says: on the loop, through the engine, or on a worker. What goes to workers goes in one hand-over,
- * but for what may take long or hang. A large window is shared between workers, but for what is much work: a slice gives way to
- * nobody, a chain does so between any two of its operations.
+ * run.c: does it, where route.c says: on the loop, through the engine, or on a worker. What goes to workers goes in one
+ * hand-over, but for what may take long or hang. A large window is shared between workers, but for what is much work: a
+ * slice gives way to nobody, a chain does so between any two of its operations.
  */
 #include "daemon/answers.h"
 #include "daemon/server.h"
@@ -13,8 +13,8 @@
 static const char *excluded(void *context, struct bytes below) {
         const struct task_op *o = context;
 
-        return policy_excludes(o->task->policy, &o->task->session->peer, o->verdict.at.rule, o->op, op_permission_at(o->op), o->at.path,
-                               below);
+        return policy_excludes(o->task->policy, &o->task->session->peer, o->verdict.at.rule, o->op,
+                               op_permission_at(o->op), o->at.path, below);
 }
 
 /* A walk meets names that nobody was asked about. Mostly nothing is excluded in a tree: then none need be looked at. */
@@ -38,7 +38,8 @@ static void ring_done(struct io *io) {
 }
 
 static void mark_in_flight(struct task_op *o, unsigned flags, uint64_t mount) {
-        o->io = (struct io){.kind = IO_RUN, .flags = flags, .mount = mount, .done = task_io_done, .owner = o, .u.op = &o->sys};
+        o->io = (struct io){
+                .kind = IO_RUN, .flags = flags, .mount = mount, .done = task_io_done, .owner = o, .u.op = &o->sys};
         o->in_flight = true;
 }
 
@@ -65,7 +66,7 @@ static enum flow run_all(struct task *task) {
         struct io *first = NULL, **link = &first;
         bool shared = share_begin(task);
 
-        for_each_op (task, o) {
+        for_each_op(task, o) {
                 if (o->sys.has_run)
                         continue;
                 if (task->cancelled) {
@@ -111,9 +112,7 @@ static enum flow run_all(struct task *task) {
 
 /* What came back without having run. */
 static void collect(struct task *task) {
-        for_each_op (task, o)
-                if (o->io.kind == IO_RUN && o->io.result < 0)
-                        o->sys.code = (int32_t)o->io.result;
+        for_each_op(task, o) if (o->io.kind == IO_RUN && o->io.result < 0) o->sys.code = (int32_t)o->io.result;
 }
 
 enum flow run_step(struct task *task) {

@@ -22,7 +22,8 @@
 /* ---- policy ------------------------------------------------------------------------------------------------------ */
 
 /* The directories that no rule may reach. */
-static int own_paths(const struct config *config, const struct listening *listening, char ***ret_paths, uint32_t *ret_n) {
+static int own_paths(const struct config *config, const struct listening *listening, char ***ret_paths,
+                     uint32_t *ret_n) {
         uint32_t n = 0, cap = config->n_policy_dirs + 4 + LISTENERS_MAX;
         char **paths = calloc(cap, sizeof(*paths));
 
@@ -72,11 +73,12 @@ int server_load_policy(const struct config *config, const struct listening *list
 
 static void log_report(const struct policy_report *report) {
         for (uint32_t i = 0; i < report->n_notes; i++)
-                log_line(report->notes[i].is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "policy: %s: %s", report->notes[i].where,
-                         report->notes[i].text);
+                log_line(report->notes[i].is_error ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "policy: %s: %s",
+                         report->notes[i].where, report->notes[i].text);
 }
 
-/* All roots are opened once as soon as the rules count: what they exclude is then known before anyone can have renamed it. */
+/* All roots are opened once as soon as the rules count: what they exclude is then known before anyone can have renamed
+ * it. */
 struct look {
         struct io io;
         struct server *server;
@@ -121,14 +123,15 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
         return a < b ? a : b;
 }
 
-/* What is under way was judged by the rules that were: whoever asked may have it wait for as long as he likes, they do not, unless
- * they are the same. */
+/* What is under way was judged by the rules that were: whoever asked may have it wait for as long as he likes, they do
+ * not, unless they are the same. */
 static void revoke_later(struct server *server) {
         uint64_t then_ms = server->now_ms + TASK_REVOKE_MS;
 
         for (struct session *session = server->sessions; session; session = session->next)
                 for (struct task *task = session->tasks; task; task = task->next)
-                        if (task->policy && task->revoked_ms == 0 && !policy_is_same(server->policy, task->policy, &session->peer))
+                        if (task->policy && task->revoked_ms == 0 &&
+                            !policy_is_same(server->policy, task->policy, &session->peer))
                                 task->revoked_ms = then_ms;
         server->next_deadline_ms = earlier(server->next_deadline_ms, then_ms);
 }
@@ -198,7 +201,8 @@ static void look_at_locks(struct server *server) {
         if (server->routes.locks_may_be_kept || !sys_locks_may_be_kept())
                 return;
         server->routes.locks_may_be_kept = true;
-        log_line(LOG_LEVEL_INFO, "users may have FUSE servers or use userfaultfd: changes are left to workers (docs/routes.md)");
+        log_line(LOG_LEVEL_INFO,
+                 "users may have FUSE servers or use userfaultfd: changes are left to workers (docs/routes.md)");
 }
 
 static void mounts_changed(struct io *io) {
@@ -312,8 +316,9 @@ static void end_idle_sessions(struct server *server) {
 }
 
 /*
- * Outcomes wait a little: the next intent, which must be written before its operation, takes them along in the same call. Everything
- * else is written at once. So a crash can lose outcomes of the last moment, and nothing else: their intents are there.
+ * Outcomes wait a little: the next intent, which must be written before its operation, takes them along in the same
+ * call. Everything else is written at once. So a crash can lose outcomes of the last moment, and nothing else: their
+ * intents are there.
  */
 static void write_audit(struct server *server) {
         enum audit_owed owed = audit_owed(server->audit);
@@ -362,8 +367,9 @@ static int wait_ms(const struct server *server) {
         if (server->refusals.end_ms > 0)
                 until = earlier(until, server->refusals.end_ms);
         if (server->draining)
-                until = earlier(until, earlier(server->now_ms < server->drain_cancel_ms ? server->drain_cancel_ms : UINT64_MAX,
-                                               server->drain_end_ms));
+                until = earlier(until,
+                                earlier(server->now_ms < server->drain_cancel_ms ? server->drain_cancel_ms : UINT64_MAX,
+                                        server->drain_end_ms));
         if (until == UINT64_MAX)
                 return -1;
         if (until <= server->now_ms)
@@ -383,7 +389,8 @@ void server_charge(struct server *server, int64_t bytes) {
                 server->bytes_most = server->bytes;
 }
 
-/* What a burst took is still the allocator's when the burst is over: it keeps what was freed in between what was not. */
+/* What a burst took is still the allocator's when the burst is over: it keeps what was freed in between what was
+ * not. */
 static void give_memory_back(struct server *server) {
         if (server->bytes_most < TRIM_BYTES || server->bytes > server->bytes_most / 4)
                 return;
@@ -410,8 +417,8 @@ static bool is_over(const struct server *server) {
                 return false;
         if (server->now_ms >= server->drain_end_ms)
                 return true;
-        return !server->sessions && server->listening.accepting == 0 && graveyard_pending() == 0 && server->looking == 0 &&
-               !server->watching_mounts && jobs_is_idle(server->jobs);
+        return !server->sessions && server->listening.accepting == 0 && graveyard_pending() == 0 &&
+               server->looking == 0 && !server->watching_mounts && jobs_is_idle(server->jobs);
 }
 
 static int serve(struct server *server) {
@@ -463,8 +470,8 @@ static int open_engine(struct server *server) {
         int code = engine_open(name, &engine_config, &server->engine, &why);
 
         if (code < 0)
-                log_line(LOG_LEVEL_ERROR, "engine %s cannot be used here: %s%s%s", name, error_text(-code), why ? ": " : "",
-                         why ? why : "");
+                log_line(LOG_LEVEL_ERROR, "engine %s cannot be used here: %s%s%s", name, error_text(-code),
+                         why ? ": " : "", why ? why : "");
         return code;
 }
 
@@ -473,8 +480,8 @@ static int open_audit(struct server *server) {
         int code = audit_open(server->config->audit, &server->audit, &why);
 
         if (code < 0)
-                log_line(LOG_LEVEL_ERROR, "the audit log %s cannot be opened: %s%s%s", server->config->audit, error_text(-code),
-                         why ? ": " : "", why ? why : "");
+                log_line(LOG_LEVEL_ERROR, "the audit log %s cannot be opened: %s%s%s", server->config->audit,
+                         error_text(-code), why ? ": " : "", why ? why : "");
         return code;
 }
 
@@ -486,7 +493,8 @@ static int open_policy(struct server *server) {
         if (code == 0)
                 code = roots_new(server->policy, &server->roots);
         if (code < 0)
-                log_line(LOG_LEVEL_ERROR, "the policy cannot be used: correct it, or move the file away (fsopd --check-config tells)");
+                log_line(LOG_LEVEL_ERROR,
+                         "the policy cannot be used: correct it, or move the file away (fsopd --check-config tells)");
         else
                 log_line(LOG_LEVEL_INFO, "policy: %u rule%s", report.n_rules, report.n_rules == 1 ? "" : "s");
         policy_report_fini(&report);
@@ -502,7 +510,8 @@ static void limit_connections(struct server *server) {
 
         server->connections_max = limits->connections < fit ? limits->connections : fit;
         if (server->connections_max < limits->connections)
-                log_line(LOG_LEVEL_NOTICE, "at most %u connections instead of %u: this process may have %u descriptors, %u are reserved",
+                log_line(LOG_LEVEL_NOTICE,
+                         "at most %u connections instead of %u: this process may have %u descriptors, %u are reserved",
                          server->connections_max, limits->connections, descriptors, reserved);
 }
 
@@ -513,9 +522,11 @@ static int server_open(struct server *server) {
         if (config->admin_group)
                 server->has_admin_gid = sys_group_by_name(config->admin_group, &server->admin_gid) == 0;
         if (config->admin_group && !server->has_admin_gid)
-                log_line(LOG_LEVEL_WARNING, "admin-group %s does not exist: only uid 0 administrates; make the group, or name another",
+                log_line(LOG_LEVEL_WARNING,
+                         "admin-group %s does not exist: only uid 0 administrates; make the group, or name another",
                          config->admin_group);
-        if ((code = listen_inherit(server)) < 0 || (code = open_audit(server)) < 0 || (code = open_policy(server)) < 0 || (code = open_engine(server)) < 0)
+        if ((code = listen_inherit(server)) < 0 || (code = open_audit(server)) < 0 ||
+            (code = open_policy(server)) < 0 || (code = open_engine(server)) < 0)
                 return code;
         limit_connections(server);
         graveyard_start(server->engine);

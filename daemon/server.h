@@ -47,11 +47,11 @@ struct server {
         struct turns turns;
         uint64_t next_session_id;
 
-        uint64_t now_ms;            /* of this round */
-        uint64_t next_deadline_ms;  /* earliest deadline of a task; UINT64_MAX: none */
+        uint64_t now_ms;           /* of this round */
+        uint64_t next_deadline_ms; /* earliest deadline of a task; UINT64_MAX: none */
         uint64_t next_tick_ms;
-        uint64_t audit_due_ms;      /* when outcomes that wait in the audit are written at the latest; UINT64_MAX: none do */
-        uint64_t next_jobs_ms;      /* UINT64_MAX: nothing of theirs is due */
+        uint64_t audit_due_ms; /* when outcomes that wait in the audit are written at the latest; UINT64_MAX: none do */
+        uint64_t next_jobs_ms; /* UINT64_MAX: nothing of theirs is due */
 
         uint64_t bytes, bytes_most; /* that clients make it hold, about: now, and at most since memory was given back */
 
@@ -66,10 +66,12 @@ struct server {
 /* Opens everything and serves until told to stop. Returns the exit status. */
 int server_main(const struct config *config, bool private_service);
 
-/* Loads the rules that the settings name, none of which reaches the daemon's own files; else as policy_load. LISTENING: sockets
- * that were handed over. */
-int server_load_policy(const struct config *config, const struct listening *listening, struct policy **ret_policy, struct policy_report *ret_report);
-/* Reads the policy anew; on failure the old one stays. Opens the audit file anew. Fills ret_report (to be freed) either way. */
+/* Loads the rules that the settings name, none of which reaches the daemon's own files; else as policy_load. LISTENING:
+ * sockets that were handed over. */
+int server_load_policy(const struct config *config, const struct listening *listening, struct policy **ret_policy,
+                       struct policy_report *ret_report);
+/* Reads the policy anew; on failure the old one stays. Opens the audit file anew. Fills ret_report (to be freed) either
+ * way. */
 int server_reload(struct server *server, struct policy_report *ret_report);
 
 /* Clients make it hold so much more, or less. */
@@ -78,7 +80,8 @@ void server_charge(struct server *server, int64_t bytes);
 /* Cancels tasks whose deadline has passed, and those that a reload of the rules left no more time for. */
 void server_expire_tasks(struct server *server);
 
-/* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit lines. */
+/* What the end of each loop round owes: sessions that have something to do or to send, descriptors to close, audit
+ * lines. */
 void server_end_round(struct server *server);
 
 /* Whether the peer administrates: uid 0, the admin group, or the owner of a private service. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * session.c: a connection's life. Bytes come from the engine, frames become tasks, answers are queued as chunks and sent one
- * send at a time; a client that does not read is not read from either.
+ * session.c: a connection's life. Bytes come from the engine, frames become tasks, answers are queued as chunks and
+ * sent one send at a time; a client that does not read is not read from either.
  */
 #include "daemon/session.h"
 
@@ -23,11 +23,13 @@
 /* With more than this unread and nothing that may be begun, the socket is left alone; with anything, if its user has no
  * room and it has nothing in flight that a Cancel could be for. */
 #define IN_PAUSE_BYTES (64u << 10)
-#define LOOK_MS 1000u /* after this it is looked again whether a client is gone, or has read its last words or descriptors */
+/* after this it is looked again whether a client is gone, or has read its last words or descriptors */
+#define LOOK_MS 1000u
 #define FDS_WAIT_MS 60000u
 #define SCRATCH_BYTES (4u << 20)
 #define CANCEL_BYTES_MAX 16u /* the body of a Cancel has 13 at most */
-#define HEAR_FRAMES_MAX 256u /* are looked through at once: more than wait of a client that keeps to what was agreed */
+/* are looked through at once: more than wait of a client that keeps to what was agreed */
+#define HEAR_FRAMES_MAX 256u
 #define SPARE_CHUNKS 8u
 #define SPARE_CHUNK_BYTES (64u << 10)
 
@@ -138,7 +140,8 @@ bool session_has_room(const struct session *session) {
 
         if (account->tasks >= limits->batches_per_uid)
                 return false;
-        return account->bytes < limits->bytes_per_uid || (account->tasks == 0 && account->bytes / 2 < limits->bytes_per_uid);
+        return account->bytes < limits->bytes_per_uid ||
+               (account->tasks == 0 && account->bytes / 2 < limits->bytes_per_uid);
 }
 
 static void charge(struct session *session, uint64_t bytes) {
@@ -154,8 +157,8 @@ static void uncharge(struct session *session, uint64_t bytes) {
         turns_room(session);
 }
 
-/* A large frame comes in parts: room for all of it is taken when its first part is there, or else no further one is read. BYTES 0:
- * it is whole, or there is none. */
+/* A large frame comes in parts: room for all of it is taken when its first part is there, or else no further one is
+ * read. BYTES 0: it is whole, or there is none. */
 static void reserve_in(struct session *session, uint32_t bytes) {
         if (session->in_reserved == bytes || (bytes > 0 && !session_has_room(session)))
                 return;
@@ -237,7 +240,9 @@ void session_expire(struct session *session) {
         else if (session->state == SESSION_OPEN && was_look)
                 look_whether_gone(session);
         else if (session->state == SESSION_OPEN)
-                session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID, "descriptors were passed, and for %u s neither was the rest of their request sent nor an answer read",
+                session_refuse(session, -FSOP_ETIMEDOUT, FSOP_CLASS_INVALID,
+                               "descriptors were passed, and for %u s neither was the rest of their request sent nor "
+                               "an answer read",
                                FDS_WAIT_MS / 1000);
         else
                 session_close(session);
@@ -320,7 +325,8 @@ static void end_send(struct session *session) {
         if (!session->out_first)
                 session->out_last = NULL;
         chunk_free(session, chunk);
-        if (session->send.result < 0 || session->state == SESSION_CLOSED || (!session->out_first && session->state == SESSION_LAST_WORDS))
+        if (session->send.result < 0 || session->state == SESSION_CLOSED ||
+            (!session->out_first && session->state == SESSION_LAST_WORDS))
                 session_close(session);
 }
 
@@ -333,12 +339,14 @@ static void sent(struct io *io) {
         mark_dirty(session);
 }
 
-/* A send that makes room for something which waits is reported by the next wait: others have their turn before that goes on. */
+/* A send that makes room for something which waits is reported by the next wait: others have their turn before that
+ * goes on. */
 static bool waits_for_room(const struct session *session) {
         return session->n_tasks > 0 || buffer_len(&session->in) > 0 || !session->receiving;
 }
 
-/* The kernel keeps descriptors that nobody fetches, in the daemon's name and only so many: they count as their user's until they are read. */
+/* The kernel keeps descriptors that nobody fetches, in the daemon's name and only so many: they count as their user's
+ * until they are read. */
 bool session_has_unread_fds(struct session *session) {
         if (session->fds_unread > 0 && sys_socket_is_read(session->fd)) {
                 session->account->fds -= session->fds_unread;
@@ -390,14 +398,15 @@ static void session_refuse(struct session *session, int code, enum fsop_error_cl
         va_start(args, format);
         vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        message.body.failure.code = (enum fsop_errno)-code;
+        message.body.failure.code = (enum fsop_errno) - code;
         message.body.failure.class_ = class_;
         message.body.failure.retryable = error_is_retryable(-code);
         message.body.failure.message = (struct bytes){(const uint8_t *)text, strlen(text)};
         session->server->totals.refused++;
         if (refusals_add(&session->server->refusals, REFUSAL_SESSION, session->server->now_ms))
-                log_line(LOG_LEVEL_NOTICE, "session %llu (uid %u, pid %lld): closing: %s", (unsigned long long)session->id, session->peer.uid,
-                 (long long)session->peer.pid, log_quote(quoted, sizeof(quoted), message.body.failure.message));
+                log_line(LOG_LEVEL_NOTICE, "session %llu (uid %u, pid %lld): closing: %s",
+                         (unsigned long long)session->id, session->peer.uid, (long long)session->peer.pid,
+                         log_quote(quoted, sizeof(quoted), message.body.failure.message));
         session_send(session, &message, NULL, 0);
         if (session->state == SESSION_CLOSED)
                 return;
@@ -421,8 +430,8 @@ static void log_client(const struct session *session, struct bytes name) {
         char quoted[WIRE_NAME_BYTES_MAX + 1];
 
         if (log_wants(LOG_LEVEL_DEBUG))
-                log_line(LOG_LEVEL_DEBUG, "session %llu (uid %u, pid %lld): %s", (unsigned long long)session->id, session->peer.uid,
-                         (long long)session->peer.pid, log_quote(quoted, sizeof(quoted), name));
+                log_line(LOG_LEVEL_DEBUG, "session %llu (uid %u, pid %lld): %s", (unsigned long long)session->id,
+                         session->peer.uid, (long long)session->peer.pid, log_quote(quoted, sizeof(quoted), name));
 }
 
 static void take_hello(struct session *session, const struct hello *hello) {
@@ -482,9 +491,10 @@ static void take_batch(struct session *session, struct task *task, const struct 
                 if (task->deadline_ms < server->next_deadline_ms)
                         server->next_deadline_ms = task->deadline_ms;
         }
-        task->charged_bytes = frame_bytes + batch->n_ops * sizeof(struct operation) +
-                              (batch->n_ops < TASK_WINDOW_OPS ? batch->n_ops : TASK_WINDOW_OPS) * sizeof(struct task_op) +
-                              batch_out_bytes(batch) + share_bytes(batch);
+        task->charged_bytes =
+                frame_bytes + batch->n_ops * sizeof(struct operation) +
+                (batch->n_ops < TASK_WINDOW_OPS ? batch->n_ops : TASK_WINDOW_OPS) * sizeof(struct task_op) +
+                batch_out_bytes(batch) + share_bytes(batch);
         charge(session, task->charged_bytes);
         session->account->tasks++;
         task->prev = session->tasks_last;
@@ -589,7 +599,8 @@ static void hear_cancels(struct session *session) {
                 struct frame_header header;
                 uint64_t id;
 
-                if (session->state != SESSION_OPEN || frame_read_header(data, len, session->frame_bytes_max, &header) <= 0 ||
+                if (session->state != SESSION_OPEN ||
+                    frame_read_header(data, len, session->frame_bytes_max, &header) <= 0 ||
                     len - FRAME_HEADER_BYTES < header.body_bytes)
                         return;
                 session->in_heard += FRAME_HEADER_BYTES + header.body_bytes;
@@ -613,7 +624,8 @@ static void refuse_header(struct session *session, int code) {
 static size_t take_frames(struct session *session, const uint8_t *data, size_t len) {
         size_t taken = 0;
 
-        while ((session->state == SESSION_HELLO || session->state == SESSION_OPEN) && taken < len && may_begin(session)) {
+        while ((session->state == SESSION_HELLO || session->state == SESSION_OPEN) && taken < len &&
+               may_begin(session)) {
                 struct frame_header header;
                 int ret = frame_read_header(data + taken, len - taken, session->frame_bytes_max, &header);
 
@@ -662,7 +674,8 @@ static void start_receiving(struct session *session) {
         engine->ops->submit(engine, &session->receive);
 }
 
-/* Runs the tasks that wait for nothing but room in the queue, or their turn. A task that runs may end, so the list is read anew each time. */
+/* Runs the tasks that wait for nothing but room in the queue, or their turn. A task that runs may end, so the list is
+ * read anew each time. */
 static void run_held_tasks(struct session *session) {
         struct task *task = session->tasks;
 
@@ -694,8 +707,8 @@ static void session_resume(struct session *session) {
                         session->in_heard = 0;
                 hear_cancels(session);
         }
-        if (buffer_len(&session->in) > 0 && session->state == SESSION_OPEN && !session->yielded && session->in_reserved == 0 &&
-            !session_has_room(session))
+        if (buffer_len(&session->in) > 0 && session->state == SESSION_OPEN && !session->yielded &&
+            session->in_reserved == 0 && !session_has_room(session))
                 turns_queue_for_room(session);
         if (session->state != SESSION_HELLO && session->state != SESSION_OPEN)
                 return;
@@ -750,11 +763,13 @@ static void received(struct io *io) {
                 session_close(session);
                 return;
         }
-        if (io->result > 0 && io->u.receive.n_fds > 0 && session->account->fds > session->server->config->limits.descriptors_per_uid)
+        if (io->result > 0 && io->u.receive.n_fds > 0 &&
+            session->account->fds > session->server->config->limits.descriptors_per_uid)
                 session_refuse(session, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user has more than %u passed descriptors",
                                session->server->config->limits.descriptors_per_uid);
         if (!fds_fit)
-                session_refuse(session, -FSOP_E2BIG, FSOP_CLASS_INVALID, "more descriptors than frames may carry (%u each)", WIRE_FRAME_FDS_MAX);
+                session_refuse(session, -FSOP_E2BIG, FSOP_CLASS_INVALID,
+                               "more descriptors than frames may carry (%u each)", WIRE_FRAME_FDS_MAX);
         if (io->result > 0 && session->state != SESSION_LAST_WORDS)
                 take_bytes(session, io->u.receive.data, (size_t)io->result);
 }
@@ -776,8 +791,8 @@ void session_take_turn(struct session *session) {
         mark_dirty(session); /* the end of the round sends its answers */
 }
 
-/* Whether it holds descriptors that its client passed, and all it does is wait for that client: for the rest of a frame, or to read
- * answers. (A job that is watched may never end either.) */
+/* Whether it holds descriptors that its client passed, and all it does is wait for that client: for the rest of a
+ * frame, or to read answers. (A job that is watched may never end either.) */
 static bool waits_with_fds(const struct session *session) {
         bool waits = session->n_in_fds > 0;
 
@@ -789,8 +804,8 @@ static bool waits_with_fds(const struct session *session) {
         return waits;
 }
 
-/* A client may have passed its own end of the connection, and be gone: then what waits for it would wait for ever. And it
- * may be gone while nothing is read from it, and what it waits for may never come. */
+/* A client may have passed its own end of the connection, and be gone: then what waits for it would wait for ever. And
+ * it may be gone while nothing is read from it, and what it waits for may never come. */
 static void watch(struct session *session) {
         bool paused = !session->receiving && session->n_tasks > 0;
         enum deadline kind = waits_with_fds(session) ? DEADLINE_FDS : paused ? DEADLINE_LOOK : DEADLINE_NONE;
@@ -818,7 +833,8 @@ void session_end_round(struct session *session) {
                 go_on(session);
         } else {
                 turns_queue(session);
-                if (session->receiving && !wants_more(session, true)) /* its turn may be long in coming, and its client fast */
+                if (session->receiving &&
+                    !wants_more(session, true)) /* its turn may be long in coming, and its client fast */
                         session_drain(session);
         }
         if (session->state == SESSION_OPEN)
@@ -838,7 +854,8 @@ static void refuse_unknown(struct server *server, os_fd fd, const struct peer *p
         if (refusals_add(&server->refusals, REFUSAL_CONNECTION, server->now_ms)) {
                 audit_record(server->audit, &record);
                 if (peer)
-                        log_line(LOG_LEVEL_WARNING, "a connection of uid %u was refused: %s (%s)", peer->uid, why, error_name(-code));
+                        log_line(LOG_LEVEL_WARNING, "a connection of uid %u was refused: %s (%s)", peer->uid, why,
+                                 error_name(-code));
                 else
                         log_line(LOG_LEVEL_WARNING, "a connection was refused: %s (%s)", why, error_name(-code));
         }
@@ -864,12 +881,14 @@ void session_start(struct server *server, os_fd fd) {
                 goto fail;
         }
         if (server->n_sessions >= server->connections_max) {
-                refuse_unknown(server, fd, &peer, -FSOP_EMFILE, "the daemon has as many connections as its limit allows");
+                refuse_unknown(server, fd, &peer, -FSOP_EMFILE,
+                               "the daemon has as many connections as its limit allows");
                 goto fail;
         }
         account = accounts_connect(&server->accounts, peer.uid, limits->connections_per_uid);
         if (!account) {
-                refuse_unknown(server, fd, &peer, -FSOP_EMFILE, "this user has as many connections as its limit allows");
+                refuse_unknown(server, fd, &peer, -FSOP_EMFILE,
+                               "this user has as many connections as its limit allows");
                 goto fail;
         }
         code = identity_of_peer(&peer, &identity);

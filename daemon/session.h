@@ -45,11 +45,11 @@ struct deadlines {
 };
 
 struct session {
-        struct session *prev, *next;             /* the server's list */
-        struct session *dirty_next;              /* the server's list of those with something to send */
+        struct session *prev, *next;                   /* the server's list */
+        struct session *dirty_next;                    /* the server's list of those with something to send */
         struct session *deadline_prev, *deadline_next; /* those with a deadline of one kind, the next one first */
-        struct session *turn_prev, *turn_next;   /* in turn_queue */
-        struct turn_queue *turn_queue;           /* of its account; NULL: in none */
+        struct session *turn_prev, *turn_next;         /* in turn_queue */
+        struct turn_queue *turn_queue;                 /* of its account; NULL: in none */
         struct server *server;
         struct account *account;
         uint64_t id;
@@ -65,14 +65,14 @@ struct session {
         struct io receive;
         bool receiving, pausing;
         struct buffer in;
-        size_t in_heard; /* of which so many bytes were looked through for Cancels */
+        size_t in_heard;      /* of which so many bytes were looked through for Cancels */
         uint32_t in_reserved; /* charged to the account for a large frame of which a part is there; 0: nothing is */
         os_fd in_fds[SESSION_FDS_MAX];
         uint32_t n_in_fds;
 
         struct io send;
         bool sending, dirty;
-        bool yielded; /* something waits for its user's next turn */
+        bool yielded;                       /* something waits for its user's next turn */
         struct chunk *out_first, *out_last; /* first is being sent when `sending` */
         size_t out_bytes;
         uint32_t fds_queued, fds_unread; /* in those chunks, and sent: to be read, as far as is known */
@@ -97,10 +97,11 @@ bool session_is_held(const struct session *session);
 /* A task is over: its bytes are given back, the next frame may be cut. */
 void session_task_done(struct session *session, struct task *task);
 
-/* Closes at once: cancels its tasks, closes its handles. The struct goes at the end of the round in which the last io is back. */
+/* Closes at once: cancels its tasks, closes its handles. The struct goes at the end of the round in which the last io
+ * is back. */
 void session_close(struct session *session);
-/* Its deadline is over: for Hello, for the rest of a frame that descriptors came for, for its last words to be read; or it is time to
- * look whether a client that is not read from is there still. */
+/* Its deadline is over: for Hello, for the rest of a frame that descriptors came for, for its last words to be read; or
+ * it is time to look whether a client that is not read from is there still. */
 void session_expire(struct session *session);
 /* Stops reading; what is in flight goes on. */
 void session_drain(struct session *session);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * settle.c: what became of each operation: its error in words, its handle, its line in the audit; and everything that was taken
- * for it is given back. Once per operation, whatever happened before.
+ * settle.c: what became of each operation: its error in words, its handle, its line in the audit; and everything that
+ * was taken for it is given back. Once per operation, whatever happened before.
  */
 #include <string.h>
 
@@ -48,7 +48,8 @@ static void explain_failure(struct task_op *o) {
         if (code == -FSOP_ECANCELED && o->task->cancel_code == -FSOP_ETIMEDOUT)
                 task_op_fail(o, -FSOP_ETIMEDOUT, class_, "the deadline passed");
         else if (code == -FSOP_ECANCELED && o->task->cancel_code == -FSOP_EAGAIN)
-                task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew before it was done: ask again");
+                task_op_fail(o, -FSOP_EAGAIN, FSOP_CLASS_BUSY,
+                             "the rules were loaded anew before it was done: ask again");
         else if (o->sys.why)
                 task_op_fail(o, code, class_, "%s", o->sys.why);
         else if ((code == -FSOP_EPERM || code == -FSOP_EACCES) && verdict_of_failure(o)->kind == VERDICT_CALLER)
@@ -60,7 +61,8 @@ static void explain_failure(struct task_op *o) {
                 task_op_name_rule(o, verdict_of_failure(o)->rule);
 }
 
-/* Whether its user may have one more descriptor on its way; what has been read meanwhile is looked for once in a window. */
+/* Whether its user may have one more descriptor on its way; what has been read meanwhile is looked for once in a
+ * window. */
 static bool has_room_for_fd(struct task *task) {
         const struct account *account = task->session->account;
         uint32_t max = task->session->server->config->limits.descriptors_per_uid;
@@ -79,15 +81,19 @@ static void keep_for_client(struct task_op *o) {
         if (has_room_for_fd(o->task))
                 o->task->n_opened++;
         else
-                task_op_fail(o, -FSOP_EMFILE, FSOP_CLASS_BUSY, "this user has as many descriptors on their way as may be: read them first");
+                task_op_fail(o, -FSOP_EMFILE, FSOP_CLASS_BUSY,
+                             "this user has as many descriptors on their way as may be: read them first");
 }
 
 /* What was opened becomes a handle; open-fd's descriptor goes out with the answer. */
 static void keep_opened(struct task_op *o) {
         struct session *session = o->task->session;
         const struct config_limits *limits = &session->server->config->limits;
-        struct handle like = {.fd = o->sys.opened, .directory = o->op->verb == FSOP_VERB_OPENDIR,
-                              .from_client = o->sys.at.base_is_client_fd, .slow = place_is_far(&o->sys.at), .account = session->account};
+        struct handle like = {.fd = o->sys.opened,
+                              .directory = o->op->verb == FSOP_VERB_OPENDIR,
+                              .from_client = o->sys.at.base_is_client_fd,
+                              .slow = place_is_far(&o->sys.at),
+                              .account = session->account};
         int code;
 
         if (o->sys.opened == OS_FD_NONE || o->sys.code != 0)
@@ -103,7 +109,8 @@ static void keep_opened(struct task_op *o) {
         }
         if (session->state != SESSION_OPEN)
                 code = -FSOP_ECANCELED;
-        else if (session->account->handles >= limits->handles_per_uid || session->account->fds >= limits->descriptors_per_uid ||
+        else if (session->account->handles >= limits->handles_per_uid ||
+                 session->account->fds >= limits->descriptors_per_uid ||
                  sys_is_last_descriptor(o->sys.opened, limits->descriptors_reserved))
                 code = -FSOP_EMFILE;
         else
@@ -185,7 +192,8 @@ static void settle_op(struct task_op *o) {
         o->identity = NULL;
 }
 
-/* What was read, and what a rule let somebody look up in vain: which names there are is told to nobody without a trace. */
+/* What was read, and what a rule let somebody look up in vain: which names there are is told to nobody without a
+ * trace. */
 static bool is_recorded_first(const struct task_op *o) {
         return o->recorded && (o->row->reads || !o->has_intent);
 }

@@ -26,9 +26,9 @@ struct slice {
 };
 
 struct slices {
-        uint32_t n_open;  /* that the step has begun to fill */
-        uint32_t n_known; /* whose cache has been used */
-        uint32_t ops_max; /* in one of them */
+        uint32_t n_open;     /* that the step has begun to fill */
+        uint32_t n_known;    /* whose cache has been used */
+        uint32_t ops_max;    /* in one of them */
         uint32_t n_together; /* that are with workers */
         struct slice each[SLICES_MAX];
 };
@@ -149,7 +149,8 @@ static struct slice *slice_of_directory(struct task *task, const struct task_op 
         return NULL;
 }
 
-/* What is read of an object can be read where that is looked up. A read of a file's data may have to wait for a disk. */
+/* What is read of an object can be read where that is looked up. A read of a file's data may have to wait for a
+ * disk. */
 static bool is_read_at_once(const struct task_op *o) {
         return o->row->reads && o->row->at == LOCATE_OBJECT;
 }

@@ -13,9 +13,9 @@
 bool share_begin(struct task *task);
 
 /*
- * Puts an operation into a slice. KIND is IO_RESOLVE (the operation gets its slice's cache of parents; what only reads is run as
- * well) or IO_RUN. What is put together wears one identity; what makes and removes names in one directory is not spread over
- * workers, that would only fight over its lock.
+ * Puts an operation into a slice. KIND is IO_RESOLVE (the operation gets its slice's cache of parents; what only reads
+ * is run as well) or IO_RUN. What is put together wears one identity; what makes and removes names in one directory is
+ * not spread over workers, that would only fight over its lock.
  */
 void share_add(struct task_op *o, enum io_kind kind);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * steps.h: the way of a request: decode, admit, locate, authorize, resolve, record, run, settle, reply. Listed in one table and
- * run by one loop (task_run). A task only walks forward; the window loop alone goes back to `admit` for the next window.
+ * steps.h: the way of a request: decode, admit, locate, authorize, resolve, record, run, settle, reply. Listed in one
+ * table and run by one loop (task_run). A task only walks forward; the window loop alone goes back to `admit` for the
+ * next window.
  */
 #ifndef FSOP_STEPS_H
 #define FSOP_STEPS_H

@@ -23,7 +23,8 @@
         "one_filesystem, verify, preserve, umask, clone, sync, overwrite, bytes_per_s, priority, excludes, random, "   \
         "created_s, created_ns, n_places"
 #define PLACE_COLUMNS                                                                                                  \
-        "source, target, follow, elevated, source_dev, source_ino, parent_dev, parent_ino, source_btime_s, source_btime_ns, "    \
+        "source, target, follow, elevated, source_dev, source_ino, parent_dev, parent_ino, source_btime_s, "           \
+        "source_btime_ns, "                                                                                            \
         "names, top_ino, top_btime_s, top_btime_ns, finished"
 
 static const char *const statements[STATEMENTS] = {
@@ -38,7 +39,8 @@ static const char *const statements[STATEMENTS] = {
         [STATEMENT_ADD_PLACE] = "INSERT INTO places (job, place, " PLACE_COLUMNS ") "
                                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [STATEMENT_UPDATE] = "UPDATE states SET (" STATE_COLUMNS ") = (" STATE_VALUES ") WHERE job = ?",
-        [STATEMENT_TOP] = "UPDATE places SET (top_ino, top_btime_s, top_btime_ns) = (?, ?, ?) WHERE job = ? AND place = ?",
+        [STATEMENT_TOP] =
+                "UPDATE places SET (top_ino, top_btime_s, top_btime_ns) = (?, ?, ?) WHERE job = ? AND place = ?",
         [STATEMENT_PLACE_FINISHED] = "UPDATE places SET finished = 1 WHERE job = ? AND place = ?",
         [STATEMENT_FILES] = "INSERT INTO files (job, place, data) VALUES (?, ?, ?)",
         [STATEMENT_PART] = "INSERT OR REPLACE INTO parts (job, place, path, temporary, offset, ino, size, mtime_s, "
@@ -65,8 +67,9 @@ static const char *const statements[STATEMENTS] = {
                 "  AND place = (SELECT place FROM files WHERE number = ?2 AND job = ?1) "
                 "UNION ALL SELECT place, number, data FROM files WHERE job = ?1 "
                 "  AND place > coalesce((SELECT place FROM files WHERE number = ?2 AND job = ?1), -1) ORDER BY 1, 2",
-        [STATEMENT_READ_PARTS] = "SELECT path, temporary, offset, ino, size, mtime_s, mtime_ns, ctime_s, ctime_ns, target_ino "
-                                 "FROM parts WHERE job = ? AND place = ? ORDER BY path",
+        [STATEMENT_READ_PARTS] =
+                "SELECT path, temporary, offset, ino, size, mtime_s, mtime_ns, ctime_s, ctime_ns, target_ino "
+                "FROM parts WHERE job = ? AND place = ? ORDER BY path",
         [STATEMENT_READ_FAILURES] =
                 "SELECT cookie, place, path, code, class, retryable, os, rule, message FROM failures "
                 "WHERE job = ? AND cookie > ? ORDER BY cookie LIMIT ?",

@@ -73,8 +73,8 @@ void store_sqlite_close_file(struct store_sqlite *store, bool as_it_is);
 /* -FSOP_E... for what the last call on DB failed with. */
 int store_sqlite_error(sqlite3 *db);
 
-/* Values for the parameters of a statement, one after the other. What is bound must stay until the statement was run.
- */
+/* Values for the parameters of a statement, one after the other. What is bound must stay until the statement was
+ * run. */
 struct binding {
         sqlite3_stmt *statement;
         int parameter; /* the last one that has its value */

@@ -48,7 +48,8 @@ const char *const store_sqlite_steps[] = {
         "  error_retryable INTEGER NOT NULL, error_os INTEGER NOT NULL, error_rule BLOB NOT NULL, "
         "  error_message BLOB NOT NULL);"
         "CREATE TABLE places (job INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, place INTEGER NOT NULL, "
-        "  source BLOB NOT NULL, target BLOB NOT NULL, follow INTEGER NOT NULL, elevated INTEGER NOT NULL, source_dev INTEGER NOT NULL, "
+        "  source BLOB NOT NULL, target BLOB NOT NULL, follow INTEGER NOT NULL, elevated INTEGER NOT NULL, source_dev "
+        "INTEGER NOT NULL, "
         "  source_ino INTEGER NOT NULL, parent_dev INTEGER NOT NULL, parent_ino INTEGER NOT NULL, "
         "  source_btime_s INTEGER NOT NULL, source_btime_ns INTEGER NOT NULL, names BLOB NOT NULL, "
         "  top_ino INTEGER NOT NULL, top_btime_s INTEGER NOT NULL, top_btime_ns INTEGER NOT NULL, "
@@ -114,8 +115,8 @@ static int damaged(struct attempt *attempt, const char *why) {
         return fail(attempt, -FSOP_EIO, sentence("%s", why));
 }
 
-/* After a call on DB that failed: whether that is damage, or the machine's state, which setting aside would not change.
- */
+/* After a call on DB that failed: whether that is damage, or the machine's state, which setting aside would not
+ * change. */
 static int failed(struct attempt *attempt, sqlite3 *db) {
         int result = sqlite3_errcode(db) & 0xff;
 

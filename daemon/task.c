@@ -223,7 +223,7 @@ void task_op_fail(struct task_op *op, int code, enum fsop_error_class class_, co
         if (len >= (int)sizeof(text))
                 len = sizeof(text) - 1;
         op->failed = true;
-        error->code = (enum fsop_errno)-code;
+        error->code = (enum fsop_errno) - code;
         error->class_ = class_;
         error->retryable = class_ == FSOP_CLASS_BUSY || error_is_retryable(-code);
         error->message = arena_copy(&op->task->out, (struct bytes){(const uint8_t *)text, len > 0 ? (size_t)len : 0});
@@ -241,7 +241,8 @@ void task_op_name_rule(struct task_op *op, const struct rule *rule) {
 void task_op_fail_cancelled(struct task_op *op) {
         op->result.outcome = FSOP_OUTCOME_NOT_STARTED;
         if (op->task->cancel_code == -FSOP_EAGAIN) {
-                task_op_fail(op, -FSOP_EAGAIN, FSOP_CLASS_BUSY, "the rules were loaded anew before it was begun: ask again");
+                task_op_fail(op, -FSOP_EAGAIN, FSOP_CLASS_BUSY,
+                             "the rules were loaded anew before it was begun: ask again");
                 return;
         }
         task_op_fail(op, op->task->cancel_code, FSOP_CLASS_CANCELLED, "%s before it was begun",

@@ -2,8 +2,9 @@
 /*
  * task.h: a batch on its way through the daemon. A single operation is a batch of one.
  *
- * A task is worked through in windows: a parallel batch in runs of up to TASK_WINDOW_OPS operations whose answers fit the
- * reserve, an ordered one operation by operation. Every step of steps.h handles the whole window. All on the loop thread.
+ * A task is worked through in windows: a parallel batch in runs of up to TASK_WINDOW_OPS operations whose answers fit
+ * the reserve, an ordered one operation by operation. Every step of steps.h handles the whole window. All on the loop
+ * thread.
  */
 #ifndef FSOP_TASK_H
 #define FSOP_TASK_H
@@ -18,7 +19,8 @@
 #define TASK_WINDOW_OUT_BYTES (768u << 10) /* of answers' texts and data, beside one operation's own worst case */
 #define TASK_ANCESTORS_MAX 128u
 #define TASK_FDS_MAX WIRE_FRAME_FDS_MAX
-#define TASK_REVOKE_MS 1000u /* what rules allowed that are no more has so long to end: then it was not made to wait */
+/* what rules allowed that are no more has so long to end: then it was not made to wait */
+#define TASK_REVOKE_MS 1000u
 
 struct session;
 struct handle;
@@ -28,7 +30,8 @@ struct slices;
 enum flow {
         FLOW_NEXT, /* on to the next step */
         FLOW_WAIT, /* ios are out; the step is called again, with step_phase one higher, when all have come back */
-        FLOW_HOLD, /* the client does not read, or its user's turn is over: step_phase unchanged, called again when that has passed */
+        FLOW_HOLD, /* the client does not read, or its user's turn is over: step_phase unchanged, called again when that
+                      has passed */
         FLOW_DONE, /* the task is finished */
 };
 
@@ -59,7 +62,7 @@ struct task_op {
         bool has_intent;           /* which stands there */
         bool in_flight;            /* its io is with the engine */
         void (*on_cancel)(struct task_op *o); /* it waits for something that is no io (task_park) */
-        void *waits_for;           /* what for: of whoever parked it */
+        void *waits_for;                      /* what for: of whoever parked it */
 };
 
 /* A root whose guards the task's parent cache may know: counted as long as the task lives. */
@@ -75,7 +78,7 @@ struct task {
         struct arena out;   /* what the window answers with */
         struct batch batch;
         uint64_t deadline_ms; /* monotonic; 0: none */
-        uint64_t revoked_ms;  /* what the window's rules allowed ends then, for they are no more; 0: they are in force */
+        uint64_t revoked_ms; /* what the window's rules allowed ends then, for they are no more; 0: they are in force */
         uint64_t charged_bytes;
         os_fd fds[TASK_FDS_MAX]; /* what came with the frame */
         uint32_t n_fds;
@@ -85,8 +88,8 @@ struct task {
         uint32_t pending;    /* ios out, and what is parked */
         uint32_t n_parked;
         bool cancelled;
-        bool stopped;        /* ordered-stop met a failure */
-        int cancel_code;     /* -FSOP_ECANCELED, -FSOP_ETIMEDOUT, or -FSOP_EAGAIN: the rules were loaded anew */
+        bool stopped;    /* ordered-stop met a failure */
+        int cancel_code; /* -FSOP_ECANCELED, -FSOP_ETIMEDOUT, or -FSOP_EAGAIN: the rules were loaded anew */
 
         uint32_t window_first, window_count;
         struct task_op *ops; /* the window's */
@@ -130,8 +133,9 @@ static inline struct task_op *task_op_of(struct sys_op *sys) {
         return (struct task_op *)(void *)((char *)sys - offsetof(struct task_op, sys));
 }
 
-/* The operation waits for something that is no io; on_cancel is told when it should not any more. task_unpark goes on with it, once:
- * not from inside the step that parked it, nor from inside on_cancel. The task may be gone when it returns. */
+/* The operation waits for something that is no io; on_cancel is told when it should not any more. task_unpark goes on
+ * with it, once: not from inside the step that parked it, nor from inside on_cancel. The task may be gone when it
+ * returns. */
 void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op));
 void task_unpark(struct task_op *op);
 /* Whether it waits for nothing else. */

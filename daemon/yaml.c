@@ -489,7 +489,9 @@ bool yaml_check_decimal(struct yaml_reader *reader, const struct yaml_node *node
                 if (zeros == len)
                         zeros--;
                 if (zeros > 0)
-                        return yaml_error(reader, node, "'%.64s': numbers are decimal here; write %.*s for %.*s, or its value if octal was meant",
+                        return yaml_error(reader, node,
+                                          "'%.64s': numbers are decimal here; write %.*s for %.*s, or its value if "
+                                          "octal was meant",
                                           node->text, (int)(len - zeros), c + zeros, (int)len, c);
                 c += len;
         }

@@ -91,7 +91,8 @@ bool yaml_read_word(struct yaml_reader *reader, const struct yaml_node *node, co
 
 /* Decimal digits only, all of TEXT[0..len), and 0 at their head only alone; false when it is none or too large. */
 bool yaml_parse_digits(const char *text, size_t len, uint64_t *ret_value);
-/* Whether none of the numbers in TEXT (part of the node's value) has leading zeros, which may have been meant as octal; an error where one has. */
+/* Whether none of the numbers in TEXT (part of the node's value) has leading zeros, which may have been meant as octal;
+ * an error where one has. */
 bool yaml_check_decimal(struct yaml_reader *reader, const struct yaml_node *node, const char *text);
 
 #endif

@@ -48,6 +48,7 @@ bench cmd:mkfs.xfs                     xfsprogs              xfsprogs           
 peer  file:sftp-server                 openssh-sftp-server   openssh-server      openssh
 peer  cmd:diod                         diod                  diod                diod
 peer  file:virtfs-proxy-helper         qemu-system-common    qemu-common         qemu-common
+lint  cmd:clang-format-14              clang-format-14       clang-tools-extra   clang
 lint  cmd:clang-tidy-14                clang-tidy-14         clang-tools-extra   clang
 lint  cmd:cppcheck                     cppcheck              cppcheck            cppcheck
 TABLE

@@ -55,8 +55,10 @@ void arena_fini(struct arena *arena) {
         }
 }
 
-static bool block_is_better(const struct arena *arena, const struct arena_block *block, const struct arena_block *kept) {
-        return !ARENA_SEPARATE && sizeof(*block) + block->size <= arena->keep_bytes && (!kept || block->size > kept->size);
+static bool block_is_better(const struct arena *arena, const struct arena_block *block,
+                            const struct arena_block *kept) {
+        return !ARENA_SEPARATE && sizeof(*block) + block->size <= arena->keep_bytes &&
+               (!kept || block->size > kept->size);
 }
 
 void arena_reset(struct arena *arena) {

@@ -24,7 +24,8 @@ struct arena {
 /* Prepares an empty arena; allocates nothing. */
 void arena_init(struct arena *arena, size_t cap_bytes);
 
-/* Frees everything and goes back to the state after arena_init, keeping the largest block that keep_bytes allows for the next use. */
+/* Frees everything and goes back to the state after arena_init, keeping the largest block that keep_bytes allows for
+ * the next use. */
 void arena_reset(struct arena *arena);
 
 /* Frees everything, the kept block too. */

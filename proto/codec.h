@@ -3,7 +3,8 @@
  * codec.h: bytes <-> plain structs. The only user of protobuf-c, on both sides of the wire.
  *
  * Decoding checks what can be checked without knowing the caller: enumerations, sizes, counts, NULs in paths, uids of
- * 0xFFFFFFFF, nanoseconds, offsets beyond INT64_MAX. What comes out is well-formed; whether it may be done is for later.
+ * 0xFFFFFFFF, nanoseconds, offsets beyond INT64_MAX. What comes out is well-formed; whether it may be done is for
+ * later.
  */
 #ifndef FSOP_CODEC_H
 #define FSOP_CODEC_H

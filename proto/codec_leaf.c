@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * codec_leaf.c: the small messages, as protobuf-c describes them. protobuf-c takes what it is given: it cuts a uid of 2^32
- * down to 0, merges a message that comes twice, keeps every field it does not know. So each message is looked through
- * first, and only one that means the same to everybody is unpacked.
+ * codec_leaf.c: the small messages, as protobuf-c describes them. protobuf-c takes what it is given: it cuts a uid of
+ * 2^32 down to 0, merges a message that comes twice, keeps every field it does not know. So each message is looked
+ * through first, and only one that means the same to everybody is unpacked.
  *
  * Most of them hold nothing but numbers and bytes. Those are taken while they are looked through, and put in one go, as
  * their descriptor says: protobuf-c would go over each of them twice more. It gets those with messages or lists inside.

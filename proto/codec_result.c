@@ -224,7 +224,8 @@ static struct fsop_stat stat_from(const uint64_t v[STAT_FIELDS + 1]) {
         };
 }
 
-/* Takes the numbers that stand next, as far as they are nothing else and of at most eight bytes: mostly that is all of it. */
+/* Takes the numbers that stand next, as far as they are nothing else and of at most eight bytes: mostly that is all of
+ * it. */
 static void stat_numbers(struct wire_reader *reader, uint64_t v[STAT_FIELDS + 1]) {
         const uint8_t *at = reader->at, *end = reader->end;
         while (end - at >= 2) {

@@ -15,61 +15,61 @@ extern "C" {
 #endif
 
 enum fsop_errno {
-        FSOP_EPERM = 101,    /* not permitted */
-        FSOP_ENOENT,         /* no such file or directory */
-        FSOP_EINTR,          /* interrupted */
-        FSOP_EIO,            /* input/output error */
-        FSOP_ENXIO,          /* no such device */
-        FSOP_E2BIG,          /* list too long: more operations, groups or descriptors than the limit */
-        FSOP_EBADF,          /* bad file descriptor or handle, or not open for this */
-        FSOP_EAGAIN,         /* try again later */
-        FSOP_ENOMEM,         /* out of memory */
-        FSOP_EACCES,         /* access denied */
-        FSOP_EFAULT,         /* bad address */
-        FSOP_ENOTBLK,        /* block device required */
-        FSOP_EBUSY,          /* busy */
-        FSOP_EEXIST,         /* exists already */
-        FSOP_EXDEV,          /* leads to another filesystem, or out of the directory it must stay in */
-        FSOP_ENODEV,         /* no such device */
-        FSOP_ENOTDIR,        /* not a directory */
-        FSOP_EISDIR,         /* is a directory */
-        FSOP_EINVAL,         /* invalid argument */
-        FSOP_ENFILE,         /* too many open files in the system */
-        FSOP_EMFILE,         /* too many open files or handles */
-        FSOP_ENOTTY,         /* inappropriate for this device */
-        FSOP_ETXTBSY,        /* a running program's file */
-        FSOP_EFBIG,          /* file too large */
-        FSOP_ENOSPC,         /* no space left */
-        FSOP_ESPIPE,         /* cannot seek */
-        FSOP_EROFS,          /* read-only filesystem */
-        FSOP_EMLINK,         /* too many links */
-        FSOP_EPIPE,          /* the other end is gone */
-        FSOP_ERANGE,         /* result does not fit */
-        FSOP_EDEADLK,        /* would deadlock */
-        FSOP_ENAMETOOLONG,   /* name too long */
-        FSOP_ENOSYS,         /* the system has no such call */
-        FSOP_ENOTEMPTY,      /* directory not empty */
-        FSOP_ELOOP,          /* too many symbolic links, or one where none may be */
-        FSOP_ENODATA,        /* no such attribute */
-        FSOP_EOVERFLOW,      /* value too large */
-        FSOP_EILSEQ,         /* invalid bytes */
-        FSOP_EOPNOTSUPP,     /* not supported by this filesystem or platform */
-        FSOP_ETIMEDOUT,      /* the deadline passed */
-        FSOP_ECANCELED,      /* cancelled */
-        FSOP_ESTALE,         /* stale handle: closed, or of an earlier connection */
-        FSOP_EDQUOT,         /* quota exceeded */
-        FSOP_ECONNREFUSED,   /* nobody listens there */
-        FSOP_ECONNRESET,     /* the connection broke */
-        FSOP_ENOTCONN,       /* not connected */
-        FSOP_EPROTO,         /* the other side broke the protocol */
-        FSOP_EMSGSIZE,       /* message larger than the limit */
-        FSOP_ENOBUFS,        /* the reply would not fit what is left of the limit */
-        FSOP_EHOSTDOWN,      /* host down (network filesystems) */
-        FSOP_EREMOTEIO,      /* remote input/output error (network filesystems) */
-        FSOP_ENOTUNIQ,       /* name not unique */
-        FSOP_EUSERS,         /* too many users */
-        FSOP_ECHILD,         /* used after fork */
-        FSOP_EUNKNOWN,       /* an error of the operating system without a name here; see the raw number */
+        FSOP_EPERM = 101,  /* not permitted */
+        FSOP_ENOENT,       /* no such file or directory */
+        FSOP_EINTR,        /* interrupted */
+        FSOP_EIO,          /* input/output error */
+        FSOP_ENXIO,        /* no such device */
+        FSOP_E2BIG,        /* list too long: more operations, groups or descriptors than the limit */
+        FSOP_EBADF,        /* bad file descriptor or handle, or not open for this */
+        FSOP_EAGAIN,       /* try again later */
+        FSOP_ENOMEM,       /* out of memory */
+        FSOP_EACCES,       /* access denied */
+        FSOP_EFAULT,       /* bad address */
+        FSOP_ENOTBLK,      /* block device required */
+        FSOP_EBUSY,        /* busy */
+        FSOP_EEXIST,       /* exists already */
+        FSOP_EXDEV,        /* leads to another filesystem, or out of the directory it must stay in */
+        FSOP_ENODEV,       /* no such device */
+        FSOP_ENOTDIR,      /* not a directory */
+        FSOP_EISDIR,       /* is a directory */
+        FSOP_EINVAL,       /* invalid argument */
+        FSOP_ENFILE,       /* too many open files in the system */
+        FSOP_EMFILE,       /* too many open files or handles */
+        FSOP_ENOTTY,       /* inappropriate for this device */
+        FSOP_ETXTBSY,      /* a running program's file */
+        FSOP_EFBIG,        /* file too large */
+        FSOP_ENOSPC,       /* no space left */
+        FSOP_ESPIPE,       /* cannot seek */
+        FSOP_EROFS,        /* read-only filesystem */
+        FSOP_EMLINK,       /* too many links */
+        FSOP_EPIPE,        /* the other end is gone */
+        FSOP_ERANGE,       /* result does not fit */
+        FSOP_EDEADLK,      /* would deadlock */
+        FSOP_ENAMETOOLONG, /* name too long */
+        FSOP_ENOSYS,       /* the system has no such call */
+        FSOP_ENOTEMPTY,    /* directory not empty */
+        FSOP_ELOOP,        /* too many symbolic links, or one where none may be */
+        FSOP_ENODATA,      /* no such attribute */
+        FSOP_EOVERFLOW,    /* value too large */
+        FSOP_EILSEQ,       /* invalid bytes */
+        FSOP_EOPNOTSUPP,   /* not supported by this filesystem or platform */
+        FSOP_ETIMEDOUT,    /* the deadline passed */
+        FSOP_ECANCELED,    /* cancelled */
+        FSOP_ESTALE,       /* stale handle: closed, or of an earlier connection */
+        FSOP_EDQUOT,       /* quota exceeded */
+        FSOP_ECONNREFUSED, /* nobody listens there */
+        FSOP_ECONNRESET,   /* the connection broke */
+        FSOP_ENOTCONN,     /* not connected */
+        FSOP_EPROTO,       /* the other side broke the protocol */
+        FSOP_EMSGSIZE,     /* message larger than the limit */
+        FSOP_ENOBUFS,      /* the reply would not fit what is left of the limit */
+        FSOP_EHOSTDOWN,    /* host down (network filesystems) */
+        FSOP_EREMOTEIO,    /* remote input/output error (network filesystems) */
+        FSOP_ENOTUNIQ,     /* name not unique */
+        FSOP_EUSERS,       /* too many users */
+        FSOP_ECHILD,       /* used after fork */
+        FSOP_EUNKNOWN,     /* an error of the operating system without a name here; see the raw number */
 };
 
 /* What kind of refusal an error is. */

@@ -134,7 +134,8 @@ enum fsop_job_state {
         FSOP_JOB_QUEUED = 1,
         FSOP_JOB_RUNNING = 2,
         FSOP_JOB_PAUSED = 3,
-        FSOP_JOB_WAITING = 4, /* for what failed to become possible again: space, a network filesystem; retries by itself */
+        FSOP_JOB_WAITING =
+                4, /* for what failed to become possible again: space, a network filesystem; retries by itself */
         FSOP_JOB_VERIFYING = 5, /* all is copied, not all is read back */
         FSOP_JOB_DONE = 6,
         FSOP_JOB_FAILED = 7, /* ended, and not all of it was copied; or it could not go on */

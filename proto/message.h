@@ -19,15 +19,15 @@
 #define WIRE_PATH_BYTES_MAX 4095u       /* as PATH_MAX, without the NUL */
 #define WIRE_NAME_BYTES_MAX 255u
 #define WIRE_XATTR_BYTES_MAX 65536u
-#define WIRE_IO_BYTES_MAX (512u << 10)  /* data of one read or write */
+#define WIRE_IO_BYTES_MAX (512u << 10) /* data of one read or write */
 #define WIRE_LS_ENTRIES_MAX 1024u
 #define WIRE_WALK_FAILURES_MAX 100u
-#define WIRE_JOB_ENTRIES_MAX 256u       /* jobs, failures, digests or events in one answer */
+#define WIRE_JOB_ENTRIES_MAX 256u /* jobs, failures, digests or events in one answer */
 #define WIRE_JOB_KEY_BYTES_MAX 128u
-#define WIRE_JOB_EXCLUDES_MAX 256u      /* patterns of one job */
-#define WIRE_JOB_NAMES_MAX 1024u        /* of one cp operation */
-#define WIRE_JOB_PRIORITY_MAX 100       /* and its negative the least */
-#define WIRE_DIGEST_BYTES 32u           /* BLAKE2b-256 */
+#define WIRE_JOB_EXCLUDES_MAX 256u /* patterns of one job */
+#define WIRE_JOB_NAMES_MAX 1024u   /* of one cp operation */
+#define WIRE_JOB_PRIORITY_MAX 100  /* and its negative the least */
+#define WIRE_DIGEST_BYTES 32u      /* BLAKE2b-256 */
 
 /* Feature bits of Hello. */
 #define WIRE_FEATURE_FDS (1ull << 0) /* descriptors can be passed on this connection */
@@ -160,8 +160,8 @@ struct copy_range_args {
  * directory that it goes into. Options are those of the operation that makes the job; later ones only add places.
  */
 struct cp_args {
-        uint64_t job; /* 0: a new job; else the held one, of this connection, that this belongs to */
-        bool hold;    /* more is to come: the job neither begins nor is promised yet */
+        uint64_t job;     /* 0: a new job; else the held one, of this connection, that this belongs to */
+        bool hold;        /* more is to come: the job neither begins nor is promised yet */
         struct bytes key; /* idempotency: a job of the same user that was submitted with it is answered in its stead */
         bool recursive, one_filesystem, verify;
         uint32_t preserve; /* FSOP_PRESERVE_* */
@@ -169,8 +169,8 @@ struct cp_args {
         enum fsop_clone clone;
         enum fsop_sync sync;
         enum fsop_update update;
-        uint64_t bytes_per_s; /* bandwidth limit; 0: none */
-        int32_t priority;     /* higher ones first; -100 to 100, above 0 for administrators */
+        uint64_t bytes_per_s;         /* bandwidth limit; 0: none */
+        int32_t priority;             /* higher ones first; -100 to 100, above 0 for administrators */
         const struct bytes *excludes; /* glob patterns: of a name, or with a slash of a path below the source */
         uint32_t n_excludes;
         const struct bytes *names; /* only these paths below the source; with the source and target of the operation
@@ -185,14 +185,14 @@ struct job_args {
         uint64_t id;        /* which; job-list: none */
         bool all_users;     /* job-list: those of others too; administrators only */
         enum job_want want; /* job-show: what beside the job itself */
-        uint64_t after;     /* job-list, job-show: the cookie of the page before, 0: the first; job-watch: the number of the
-                               last event known, 0: none */
+        uint64_t after; /* job-list, job-show: the cookie of the page before, 0: the first; job-watch: the number of the
+                           last event known, 0: none */
         uint32_t entries_max; /* 0 or more than WIRE_JOB_ENTRIES_MAX: that many */
 };
 
 struct explain_args {
-        struct bytes user;           /* empty: the caller itself */
-        const struct operation *op;  /* what would be asked */
+        struct bytes user;          /* empty: the caller itself */
+        const struct operation *op; /* what would be asked */
 };
 
 struct operation {
@@ -316,22 +316,22 @@ struct job_info {
         uint32_t uid;
         struct bytes user; /* its name when the job was submitted */
         int32_t priority;
-        enum fsop_as as;       /* as it asked to run */
-        bool elevated;         /* a rule lends it rights, at one end at least; as of when it last began */
+        enum fsop_as as; /* as it asked to run */
+        bool elevated;   /* a rule lends it rights, at one end at least; as of when it last began */
         struct fsop_time created, started, finished, retry; /* sec 0: not yet; retry: when a waiting job tries again */
-        struct bytes source, target; /* of its first place */
+        struct bytes source, target;                        /* of its first place */
         uint32_t n_places;
         bool totals_known; /* the source has been counted to its end */
         uint64_t files_total, bytes_total;
         uint64_t files_done, files_failed, files_skipped; /* files: everything that has a name, but directories */
         uint64_t bytes_copied, bytes_flushed, bytes_verified;
-        uint64_t bytes_per_s;  /* lately */
+        uint64_t bytes_per_s; /* lately */
         bool has_seconds_left;
         uint64_t seconds_left;
         bool verify;
-        uint32_t runs;         /* how often it was begun: restarts of the daemon, waits, pauses */
-        struct error error;    /* failed: why it could not go on, if it could not; waiting: for what */
-        uint64_t event;        /* the number of its last event */
+        uint32_t runs;      /* how often it was begun: restarts of the daemon, waits, pauses */
+        struct error error; /* failed: why it could not go on, if it could not; waiting: for what */
+        uint64_t event;     /* the number of its last event */
 };
 
 struct job_failure {
@@ -348,8 +348,8 @@ struct job_event {
         uint64_t number;
         struct fsop_time time;
         enum fsop_job_event_kind kind;
-        struct job_info job;         /* STATE, PROGRESS: as it was then */
-        struct job_failure failure;  /* FAILURE */
+        struct job_info job;        /* STATE, PROGRESS: as it was then */
+        struct job_failure failure; /* FAILURE */
 };
 
 /* What cp and the job verbs answer; which lists are filled follows from the verb. */
@@ -394,9 +394,9 @@ struct result {
                 struct explain_result explain;
                 struct reload_result reload;
                 struct job_answer job; /* cp, job-* */
-                uint32_t fd_index; /* open-fd: among the descriptors of this frame */
-        } value;               /* set only where error.code is 0 — but walk also beside an error */
-        bool cloned;           /* copy-range: the extents are shared */
+                uint32_t fd_index;     /* open-fd: among the descriptors of this frame */
+        } value;                       /* set only where error.code is 0 — but walk also beside an error */
+        bool cloned;                   /* copy-range: the extents are shared */
 };
 
 struct hello {

@@ -2,12 +2,12 @@
 /*
  * spin.h: whether it pays to look again for a moment before going to sleep. For both ends of a connection.
  *
- * Where client and daemon have a processor each, a wake-up is an interrupt to a processor that sleeps, which costs more than most
- * operations: who looks again for some microseconds instead needs none. Where they share a processor, or nothing comes for
- * long, that is time thrown away. So it is learnt: a few sleeps in a row that were shorter than the time one would look
- * start it; looking twice in vain ends it, or once if it never paid, and each such end doubles the number of short sleeps it
- * takes to start again. What is thrown away, once it was learnt, is one look in SPIN_STREAK_MAX sleeps. (KVM's halt
- * polling learns likewise.)
+ * Where client and daemon have a processor each, a wake-up is an interrupt to a processor that sleeps, which costs more
+ * than most operations: who looks again for some microseconds instead needs none. Where they share a processor, or
+ * nothing comes for long, that is time thrown away. So it is learnt: a few sleeps in a row that were shorter than the
+ * time one would look start it; looking twice in vain ends it, or once if it never paid, and each such end doubles the
+ * number of short sleeps it takes to start again. What is thrown away, once it was learnt, is one look in
+ * SPIN_STREAK_MAX sleeps. (KVM's halt polling learns likewise.)
  *
  * Pure: no clock of its own, no system call. One thread for each struct.
  */

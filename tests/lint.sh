@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# lint.sh: clang-tidy and cppcheck have nothing to say about any source of the build (.clang-tidy, tests/cppcheck.txt).
+# lint.sh: clang-tidy and cppcheck have nothing to say about any source of the build (.clang-tidy, tests/cppcheck.txt), and all is laid
+# out as .clang-format says.
 # Each version finds other things, so that only the ones named here decide.
 set -u -o pipefail
 export LC_ALL=C
@@ -39,6 +40,18 @@ int planted(int n) {
         return list[5];
 }
 C
+
+# ---- clang-format ----------------------------------------------------------------------------------------------------
+if ! command -v clang-format-14 >/dev/null; then
+        skip "clang-format: needs clang-format-14"
+else
+        printf 'int  planted;\n' >"$work/layout.c"
+        ! clang-format-14 --dry-run --Werror --style=file:.clang-format "$work/layout.c" 2>/dev/null || fail "clang-format does not see a planted mistake"
+        find backends client daemon proto tests -name '*.[ch]' -print0 | xargs -0 clang-format-14 --dry-run --Werror 2>"$work/layout" || {
+                fail "clang-format (clang-format-14 -i mends it)"
+                head -n 40 "$work/layout"
+        }
+fi
 
 # ---- clang-tidy ------------------------------------------------------------------------------------------------------
 if ! command -v clang-tidy-14 >/dev/null; then

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_data.c: the contents of a file into a new one: shared where the filesystem can, else copied with its holes. What is shared
- * is of one moment; what is copied is only whole if the source has not changed meanwhile.
+ * copy_data.c: the contents of a file into a new one: shared where the filesystem can, else copied with its holes. What
+ * is shared is of one moment; what is copied is only whole if the source has not changed meanwhile.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -13,7 +13,8 @@
 #define LITTLE_BYTES (UINT64_C(256) << 10)
 #define SMALL_BYTES COPY_BUFFER_BYTES /* up to here a read and a write cost less than the kernel's copy */
 
-/* ---- buffers ------------------------------------------------------------------------------------------------------ */
+/* ---- buffers
+ * ------------------------------------------------------------------------------------------------------ */
 
 static struct {
         pthread_mutex_t lock;
@@ -57,7 +58,8 @@ void copy_buffer_give(void *buffer) {
         free(buffer);
 }
 
-/* ---- the source --------------------------------------------------------------------------------------------------- */
+/* ---- the source
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool same_time(const struct fsop_time *a, const struct fsop_time *b) {
         return a->sec == b->sec && a->nsec == b->nsec;
@@ -66,8 +68,8 @@ static bool same_time(const struct fsop_time *a, const struct fsop_time *b) {
 bool copy_has_changed(int from, const struct fsop_stat *stat) {
         struct fsop_stat now;
 
-        return lookup_stat(from, "", true, &now) < 0 || now.size != stat->size || !same_time(&now.mtime, &stat->mtime) ||
-               !same_time(&now.ctime, &stat->ctime);
+        return lookup_stat(from, "", true, &now) < 0 || now.size != stat->size ||
+               !same_time(&now.mtime, &stat->mtime) || !same_time(&now.ctime, &stat->ctime);
 }
 
 bool copy_is_sparse(const struct fsop_stat *stat) {
@@ -108,9 +110,11 @@ bool copy_data_is_large(const struct copy_tree *tree, const struct fsop_stat *st
         return is_large(stat) && !may_clone(tree);
 }
 
-/* ---- sharing ------------------------------------------------------------------------------------------------------ */
+/* ---- sharing
+ * ------------------------------------------------------------------------------------------------------ */
 
-/* EINVAL and ETXTBSY are about this file (one that is swapped to, or not copied on write), the others about both filesystems. */
+/* EINVAL and ETXTBSY are about this file (one that is swapped to, or not copied on write), the others about both
+ * filesystems. */
 static bool is_of_filesystem(int error) {
         return error == EOPNOTSUPP || error == ENOTTY || error == EXDEV || error == ENOSYS;
 }
@@ -140,7 +144,8 @@ int copy_clone(struct copy_tree *tree, int from, int to, const struct fsop_stat 
         return ret->code;
 }
 
-/* ---- copying ------------------------------------------------------------------------------------------------------ */
+/* ---- copying
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int copy_range(const struct copy_tree *tree, struct transfer *transfer) {
         void *buffer;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_dir.c: directories of a tree: entered, listed, and given what they carry when nothing will be put into them any more.
+ * copy_dir.c: directories of a tree: entered, listed, and given what they carry when nothing will be put into them any
+ * more.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -17,7 +18,8 @@
 #define ACL_DEFAULT "system.posix_acl_default"
 #define ACL_ACCESS "system.posix_acl_access"
 
-/* ---- the object --------------------------------------------------------------------------------------------------- */
+/* ---- the object
+ * --------------------------------------------------------------------------------------------------- */
 
 static struct copy_dir *dir_new(const char *above, const char *name, uint32_t depth) {
         struct copy_dir *dir = calloc(1, sizeof(*dir));
@@ -59,7 +61,8 @@ const char *copy_dir_path(const struct copy_dir *dir) {
         return dir->path;
 }
 
-/* ---- the source's side -------------------------------------------------------------------------------------------- */
+/* ---- the source's side
+ * -------------------------------------------------------------------------------------------- */
 
 /*
  * Where only the reader itself and the administrator may change names, what was listed as a file is one when it is
@@ -108,7 +111,8 @@ static int enter_source(struct copy_tree *tree, const struct copy_dir *parent, c
         return r;
 }
 
-/* ---- the target's side -------------------------------------------------------------------------------------------- */
+/* ---- the target's side
+ * -------------------------------------------------------------------------------------------- */
 
 static bool sets_acl(const struct copy_tree *tree) {
         return (tree->options->preserve & (FSOP_PRESERVE_MODE | FSOP_PRESERVE_XATTR)) != 0;
@@ -124,7 +128,8 @@ static bool has_default_acl(int fd) {
  * makes of it, and into what is there a run that is killed must not leave it shut, because the next cannot tell who
  * made it.
  */
-static int make(const struct copy_tree *tree, int dir_fd, const char *name, const struct copy_dir *dir, bool inherits_acl) {
+static int make(const struct copy_tree *tree, int dir_fd, const char *name, const struct copy_dir *dir,
+                bool inherits_acl) {
         mode_t mode = 0700;
         int r;
 
@@ -159,13 +164,14 @@ static int drop_inherited_acl(struct copy_tree *tree, struct copy_dir *dir) {
 
 /* A directory that this job has made, now or in an earlier run. */
 static int settle_made(struct copy_tree *tree, struct copy_dir *dir, struct copy_error *ret) {
-        bool finished_before = dir->found && tree->options->preserve & FSOP_PRESERVE_OWNER && dir->to.uid == dir->from.uid;
+        bool finished_before =
+                dir->found && tree->options->preserve & FSOP_PRESERVE_OWNER && dir->to.uid == dir->from.uid;
         int r;
 
         if (dir->to.uid != tree->writer->uid && !finished_before)
                 return copy_refused(ret, -FSOP_ESTALE, "somebody else's directory has the name of one that was made");
         dir->plain_mode = dir->inherits_acl && !sets_acl(tree) ? dir->to.mode & 0777
-                                                                : dir->from.mode & 0777 & ~tree->options->umask;
+                                                               : dir->from.mode & 0777 & ~tree->options->umask;
         r = drop_inherited_acl(tree, dir);
         if (r == 0 && (dir->to.mode & 0700) != 0700) {
                 if (fchmodat(service.proc_fd, fd_name(dir->target).text, (dir->to.mode & 07777) | 0700, 0) < 0)
@@ -232,7 +238,8 @@ static int enter_target(struct copy_tree *tree, const struct copy_dir *parent, c
                 r = look_at_target(tree, dir, &parent->to, ret);
         if (r < 0)
                 return r;
-        /* What an earlier run has finished may have got its default ACL: it goes until the directory is finished again. */
+        /* What an earlier run has finished may have got its default ACL: it goes until the directory is finished
+         * again. */
         dir->inherits_acl = dir->made && !dir->found ? parent->inherits_acl : has_default_acl(dir->target);
         if (dir->made)
                 r = settle_made(tree, dir, ret);
@@ -270,7 +277,8 @@ int copy_enter(struct copy_tree *tree, struct copy_dir *parent, const char *name
         return 0;
 }
 
-/* ---- the top ------------------------------------------------------------------------------------------------------ */
+/* ---- the top
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* The directory that the target is in, for its default ACL and for single files. */
 static int open_place(struct copy_tree *tree, struct copy_dir *dir, struct copy_error *ret) {
@@ -377,12 +385,13 @@ int copy_top(struct copy_tree *tree, struct copy_dir **ret_dir, struct copy_erro
         return 0;
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------------ */
+/* ---- listing
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* The target, where it lies in the source. */
 static bool is_own_top(const struct copy_tree *tree, const struct copy_dir *dir, const struct kernel_entry *entry) {
-        return entry->ino == tree->state->top.ino && stat_dev(&dir->from) == tree->state->top.dev && !tree->state->single &&
-               (entry->type == DT_DIR || entry->type == DT_UNKNOWN);
+        return entry->ino == tree->state->top.ino && stat_dev(&dir->from) == tree->state->top.dev &&
+               !tree->state->single && (entry->type == DT_DIR || entry->type == DT_UNKNOWN);
 }
 
 /* False: no room for it any more. */
@@ -429,7 +438,8 @@ int copy_list(struct copy_tree *tree, struct copy_dir *dir, struct copy_names *n
         names->end = dir->place || dir->mount_point;
         while (!names->end) {
                 while (dir->at < dir->len) {
-                        const struct kernel_entry *entry = (const struct kernel_entry *)(const void *)(dir->buffer + dir->at);
+                        const struct kernel_entry *entry =
+                                (const struct kernel_entry *)(const void *)(dir->buffer + dir->at);
 
                         int r = is_dot(entry->name) ? 1 : copy_leaves_out(tree, dir->path, entry->name);
 
@@ -450,11 +460,12 @@ int copy_list(struct copy_tree *tree, struct copy_dir *dir, struct copy_names *n
         return 0;
 }
 
-/* ---- what it carries ---------------------------------------------------------------------------------------------- */
+/* ---- what it carries
+ * ---------------------------------------------------------------------------------------------- */
 
 /* The same directory again, or ESTALE. */
-static int reopen(int top, const struct copy_dir *dir, const struct fsop_stat *was, uint64_t open_flags, bool stays, int *fd,
-                  struct copy_error *ret) {
+static int reopen(int top, const struct copy_dir *dir, const struct fsop_stat *was, uint64_t open_flags, bool stays,
+                  int *fd, struct copy_error *ret) {
         struct fsop_stat stat;
         int r;
 
@@ -470,7 +481,8 @@ static int reopen(int top, const struct copy_dir *dir, const struct fsop_stat *w
         return 0;
 }
 
-static int read_source(struct copy_tree *tree, struct copy_dir *dir, struct copy_xattrs *xattrs, struct copy_error *ret) {
+static int read_source(struct copy_tree *tree, struct copy_dir *dir, struct copy_xattrs *xattrs,
+                       struct copy_error *ret) {
         int r;
 
         if (!(tree->options->preserve & FSOP_PRESERVE_XATTR))
@@ -497,7 +509,8 @@ static int find_target(struct copy_tree *tree, struct copy_dir *dir, struct copy
         return r;
 }
 
-static int keep(struct copy_tree *tree, struct copy_dir *dir, const struct copy_xattrs *xattrs, struct copy_error *ret) {
+static int keep(struct copy_tree *tree, struct copy_dir *dir, const struct copy_xattrs *xattrs,
+                struct copy_error *ret) {
         struct copy_object object = {
                 .tree = tree,
                 .name = dir->path,
@@ -525,7 +538,8 @@ static bool is_finished(const struct copy_dir *dir, uint32_t preserve) {
                 return false;
         if ((preserve & FSOP_PRESERVE_OWNER) && (from->uid != to->uid || from->gid != to->gid))
                 return false;
-        return !(preserve & FSOP_PRESERVE_TIMES) || (from->mtime.sec == to->mtime.sec && from->mtime.nsec == to->mtime.nsec);
+        return !(preserve & FSOP_PRESERVE_TIMES) ||
+               (from->mtime.sec == to->mtime.sec && from->mtime.nsec == to->mtime.nsec);
 }
 
 int copy_finish_dir(struct copy_tree *tree, struct copy_dir *dir, struct copy_error *ret) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_look.c: from held directories of a tree to what is in them, and what a rule and the kind of filesystem say of it.
+ * copy_look.c: from held directories of a tree to what is in them, and what a rule and the kind of filesystem say of
+ * it.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -58,7 +59,8 @@ int copy_open_below(int top_fd, const char *path, uint64_t open_flags, bool stay
                 else {
                         memcpy(part, path, n);
                         part[n] = 0;
-                        fd = lookup_open(at, part, n == len ? open_flags | O_NOFOLLOW : O_PATH | O_DIRECTORY, 0, resolve, 0);
+                        fd = lookup_open(at, part, n == len ? open_flags | O_NOFOLLOW : O_PATH | O_DIRECTORY, 0,
+                                         resolve, 0);
                 }
                 if (at != top_fd)
                         close(at);
@@ -70,8 +72,8 @@ int copy_open_below(int top_fd, const char *path, uint64_t open_flags, bool stay
         }
 }
 
-int copy_check_mount(int fd, const struct fsop_stat *stat, const struct fsop_stat *parent, bool client, enum fs_class *fs,
-                     struct copy_error *ret) {
+int copy_check_mount(int fd, const struct fsop_stat *stat, const struct fsop_stat *parent, bool client,
+                     enum fs_class *fs, struct copy_error *ret) {
         if (stat->mnt_id == parent->mnt_id)
                 return 0;
         *fs = mounts_class(stat->mnt_id, client);
@@ -82,7 +84,8 @@ int copy_check_mount(int fd, const struct fsop_stat *stat, const struct fsop_sta
         return 0;
 }
 
-/* ---- what a rule demands ------------------------------------------------------------------------------------------ */
+/* ---- what a rule demands
+ * ------------------------------------------------------------------------------------------ */
 
 int copy_guard_object(const struct guard *guard, const struct fsop_stat *stat, struct copy_error *ret) {
         const char *fault = guard != NULL ? guard_object_fault(guard, stat, false) : NULL;
@@ -121,7 +124,8 @@ int copy_check_new_name(const struct copy_tree *tree, const struct fsop_stat *di
         return looked < 0 ? copy_refused(ret, -FSOP_EAGAIN, GUARD_NAMES_CHANGED) : r;
 }
 
-int copy_check_reach(const struct copy_tree *tree, const struct copy_dir *dir, const char *name, struct copy_error *ret) {
+int copy_check_reach(const struct copy_tree *tree, const struct copy_dir *dir, const char *name,
+                     struct copy_error *ret) {
         const struct copy_reach *reach = &tree->reach;
         const char *why = NULL;
         struct bytes path;
@@ -165,8 +169,9 @@ const char *copy_guard_creating(const struct guard *guard, const struct fsop_sta
 int copy_check_made(const struct copy_tree *tree, const struct fsop_stat *stat, struct copy_error *ret) {
         const struct copy_made *made = &tree->top;
 
-        if (made->ino == 0 || (stat->ino == made->ino && (made->btime.sec == 0 || (stat->btime.sec == made->btime.sec &&
-                                                                                 stat->btime.nsec == made->btime.nsec))))
+        if (made->ino == 0 ||
+            (stat->ino == made->ino &&
+             (made->btime.sec == 0 || (stat->btime.sec == made->btime.sec && stat->btime.nsec == made->btime.nsec))))
                 return 0;
         return copy_refused(ret, -FSOP_ESTALE, "something else has the temporary name of the directory that was made");
 }

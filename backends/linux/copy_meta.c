@@ -2,8 +2,8 @@
 /*
  * copy_meta.c: owner, attributes, mode and times of something that was copied, by its descriptor and as the keeper.
  *
- * In this order: a change of owner takes set-id bits and capabilities away, an ACL changes the mode, and everything changes the
- * times. Set-id bits are set last, and only where the owner is the one that they speak of.
+ * In this order: a change of owner takes set-id bits and capabilities away, an ACL changes the mode, and everything
+ * changes the times. Set-id bits are set last, and only where the owner is the one that they speak of.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -22,7 +22,8 @@ static bool is_elevated(const struct copy_object *object) {
         return object->tree->to_guard != NULL;
 }
 
-/* ---- owner -------------------------------------------------------------------------------------------------------- */
+/* ---- owner
+ * -------------------------------------------------------------------------------------------------------- */
 
 static int chown_now(struct copy_object *object, uint32_t uid, uint32_t gid) {
         if (fchownat(object->fd, "", uid, gid, AT_EMPTY_PATH) < 0)
@@ -56,7 +57,8 @@ static int keep_owner(struct copy_object *object, const char *path, bool *ret_re
         return r == 0 || r == -EPERM || r == -EINVAL ? 0 : copy_failed(ret, -r);
 }
 
-/* ---- mode --------------------------------------------------------------------------------------------------------- */
+/* ---- mode
+ * --------------------------------------------------------------------------------------------------------- */
 
 static uint32_t set_id_bits(const struct copy_object *object, bool owner_refused) {
         uint32_t bits = object->source->mode & SET_ID_BITS;
@@ -75,7 +77,8 @@ static uint32_t set_id_bits(const struct copy_object *object, bool owner_refused
 }
 
 static int chmod_now(const struct copy_object *object, uint32_t mode) {
-        int r = object->pinned ? fchmodat(service.proc_fd, fd_name(object->fd).text, mode, 0) : fchmod(object->fd, mode);
+        int r = object->pinned ? fchmodat(service.proc_fd, fd_name(object->fd).text, mode, 0)
+                               : fchmod(object->fd, mode);
 
         return r < 0 ? -errno : 0;
 }
@@ -99,7 +102,8 @@ static int keep_mode(const struct copy_object *object, bool owner_refused, struc
         return r < 0 ? copy_failed(ret, -r) : 0;
 }
 
-/* ---- times -------------------------------------------------------------------------------------------------------- */
+/* ---- times
+ * -------------------------------------------------------------------------------------------------------- */
 
 static int keep_times(const struct copy_object *object, struct copy_error *ret) {
         const struct fsop_stat *source = object->source;
@@ -113,7 +117,8 @@ static int keep_times(const struct copy_object *object, struct copy_error *ret) 
         return 0;
 }
 
-/* ---- all of it ---------------------------------------------------------------------------------------------------- */
+/* ---- all of it
+ * ---------------------------------------------------------------------------------------------------- */
 
 static bool drops_acls(const struct copy_object *object) {
         if (stat_is_link(object->source))

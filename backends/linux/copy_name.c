@@ -112,7 +112,8 @@ static int sweep_once(struct copy_tree *tree, DIR *dir, bool all, bool *ret_remo
         return errno != 0 ? errno : error;
 }
 
-/* The same names again where a filesystem skips some while others are removed; not for ever, where somebody adds more. */
+/* The same names again where a filesystem skips some while others are removed; not for ever, where somebody adds
+ * more. */
 int copy_sweep(struct copy_tree *tree, int dir_fd, bool all, struct copy_error *ret) {
         int fd = lookup_reopen(dir_fd, O_RDONLY | O_DIRECTORY), error = 0;
         bool removed = true;

@@ -2,8 +2,8 @@
 /*
  * copy_node.c: symbolic links, FIFOs, sockets and devices, made anew.
  *
- * No call makes one of them and gives a descriptor of it, so what is found under the name afterwards could be something else: it
- * must be just what was made, or it is left alone.
+ * No call makes one of them and gives a descriptor of it, so what is found under the name afterwards could be something
+ * else: it must be just what was made, or it is left alone.
  */
 #include "backends/linux/copy_linux.h"
 

@@ -17,14 +17,15 @@ struct copy_part {
         struct copy_dir *dir;
         struct copy_file file; /* the daemon's own may be somewhere else by the time it is finished */
         struct copy_work work;
-        char *name;            /* of the file */
-        uint64_t offset;       /* atomic: all before it is copied, or a hole */
-        uint64_t data_end;     /* of the range of data that offset is in */
+        char *name;        /* of the file */
+        uint64_t offset;   /* atomic: all before it is copied, or a hole */
+        uint64_t data_end; /* of the range of data that offset is in */
         uint64_t target_ino;
-        bool by_kernel;        /* where a server may do it for us */
+        bool by_kernel; /* where a server may do it for us */
 };
 
-/* ---- beginning ---------------------------------------------------------------------------------------------------- */
+/* ---- beginning
+ * ---------------------------------------------------------------------------------------------------- */
 
 static bool same_time(const struct fsop_time *a, const struct fsop_time *b) {
         return a->sec == b->sec && a->nsec == b->nsec;
@@ -103,8 +104,8 @@ static bool resume(struct copy_part *part, const struct copy_part_record *record
                 part->offset = record->offset;
                 return true;
         }
-        if (!part->dir->finals && unlinkat(part->dir->target, name, 0) < 0 /* of no use any more */ && errno == ENOENT &&
-            is_the_source(record, &work->from) && is_published(part, record)) {
+        if (!part->dir->finals && unlinkat(part->dir->target, name, 0) < 0 /* of no use any more */ &&
+            errno == ENOENT && is_the_source(record, &work->from) && is_published(part, record)) {
                 part->file.size = work->from.size;
                 part->file.target_ino = record->target_ino;
                 part->file.outcome = COPY_COPIED;
@@ -214,7 +215,8 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
         }
 }
 
-/* ---- copying ------------------------------------------------------------------------------------------------------ */
+/* ---- copying
+ * ------------------------------------------------------------------------------------------------------ */
 
 uint64_t copy_part_offset(const struct copy_part *part) {
         return __atomic_load_n(&part->offset, __ATOMIC_ACQUIRE);
@@ -298,15 +300,19 @@ int copy_part_flush(struct copy_part *part, struct copy_part_record *ret_record,
         *ret = (struct copy_error){0};
         if (fdatasync(part->work.target) < 0)
                 return copy_failed(ret, errno);
-        *ret_record = (struct copy_part_record){
-                .offset = offset, .ino = from->ino, .size = from->size, .mtime = from->mtime, .ctime = from->ctime,
-                .target_ino = part->target_ino};
+        *ret_record = (struct copy_part_record){.offset = offset,
+                                                .ino = from->ino,
+                                                .size = from->size,
+                                                .mtime = from->mtime,
+                                                .ctime = from->ctime,
+                                                .target_ino = part->target_ino};
         if (!part->dir->finals)
                 memcpy(ret_record->temporary, part->file.temporary, sizeof(ret_record->temporary));
         return 0;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------ */
+/* ---- the end
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void finish(struct copy_part *part) {
         struct copy_work *work = &part->work;

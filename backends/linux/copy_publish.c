@@ -21,7 +21,8 @@ static bool is_older(const struct fsop_stat *a, const struct fsop_stat *b) {
         return a->mtime.sec != b->mtime.sec ? a->mtime.sec < b->mtime.sec : a->mtime.nsec < b->mtime.nsec;
 }
 
-/* ---- renaming ------------------------------------------------------------------------------------------------------ */
+/* ---- renaming
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* What is new is not needed after all. */
 static void drop(struct copy_dir *dir, struct copy_file *file, enum copy_outcome outcome) {
@@ -31,8 +32,10 @@ static void drop(struct copy_dir *dir, struct copy_file *file, enum copy_outcome
         file->outcome = outcome;
 }
 
-/* The source's modification time is the new file's where times are preserved, and has to be asked for where they are not. */
-static int stat_of_source(struct copy_tree *tree, struct copy_dir *dir, const struct copy_file *file, struct fsop_stat *ret_stat) {
+/* The source's modification time is the new file's where times are preserved, and has to be asked for where they are
+ * not. */
+static int stat_of_source(struct copy_tree *tree, struct copy_dir *dir, const struct copy_file *file,
+                          struct fsop_stat *ret_stat) {
         if (tree->options->preserve & FSOP_PRESERVE_TIMES)
                 return lookup_stat(dir->target, file->temporary, false, ret_stat);
         if (dir->place) {
@@ -139,10 +142,12 @@ void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file
         file->temporary[0] = 0;
 }
 
-/* ---- further links -------------------------------------------------------------------------------------------------- */
+/* ---- further links
+ * -------------------------------------------------------------------------------------------------- */
 
 /* What the source is, for comparing; and that it is what is meant by a further link. */
-static int look_at_source(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file, struct fsop_stat *ret_from) {
+static int look_at_source(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file,
+                          struct fsop_stat *ret_from) {
         int r = copy_check_reach(tree, dir, file->name, &file->error);
 
         if (r >= 0)
@@ -182,8 +187,8 @@ static int pin_first(struct copy_tree *tree, const char *path, const struct fsop
 }
 
 /* What stands under the further link's own name. True: that settles it. */
-static bool is_settled(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file, const struct fsop_stat *first,
-                       const struct fsop_stat *from) {
+static bool is_settled(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file,
+                       const struct fsop_stat *first, const struct fsop_stat *from) {
         enum fsop_update update = tree->options->update;
         struct fsop_stat old = {0};
 
@@ -238,7 +243,8 @@ void copy_link(struct copy_tree *tree, const char *path, struct copy_dir *dir, s
         file->temporary[0] = 0;
         if (copy_stopped(tree))
                 return;
-        r = dir->no_creating ? copy_denied(&file->error, -FSOP_EPERM, dir->no_creating) : look_at_source(tree, dir, file, &from);
+        r = dir->no_creating ? copy_denied(&file->error, -FSOP_EPERM, dir->no_creating)
+                             : look_at_source(tree, dir, file, &from);
         if (r >= 0)
                 r = copy_wear(tree->writer, &file->error);
         if (r >= 0)
@@ -257,14 +263,15 @@ void copy_link(struct copy_tree *tree, const char *path, struct copy_dir *dir, s
                 close(object);
 }
 
-/* ---- an earlier run's ----------------------------------------------------------------------------------------------- */
+/* ---- an earlier run's
+ * ----------------------------------------------------------------------------------------------- */
 
 bool copy_is_there(struct copy_tree *tree, struct copy_dir *dir, const char *name) {
         struct fsop_stat from = tree->source_stat, to;
         struct copy_error error;
 
-        if (!dir->place &&
-            (copy_wear(tree->reader, &error) < 0 || lookup_stat(dir->source, name, dir->from_fs != FS_LOCAL, &from) < 0))
+        if (!dir->place && (copy_wear(tree->reader, &error) < 0 ||
+                            lookup_stat(dir->source, name, dir->from_fs != FS_LOCAL, &from) < 0))
                 return false;
         if (copy_wear(tree->writer, &error) < 0 ||
             lookup_stat(dir->target, dir->place ? tree->target_name : name, dir->to_fs != FS_LOCAL, &to) < 0)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_ring.c: much data from one open file to another. On a ring of its own, with registered buffers: while one piece is written
- * the next is read, and what is written begins to go to the disk at once, so that the flush at the end finds little left. Without
- * a ring (not built in, not permitted) the same by plain reads and writes.
+ * copy_ring.c: much data from one open file to another. On a ring of its own, with registered buffers: while one piece
+ * is written the next is read, and what is written begins to go to the disk at once, so that the flush at the end finds
+ * little left. Without a ring (not built in, not permitted) the same by plain reads and writes.
  *
- * Like the engine's, the ring is restricted to what it is for before its first use. Rings are kept while a tree is open, and taken
- * by whoever has a piece to copy.
+ * Like the engine's, the ring is restricted to what it is for before its first use. Rings are kept while a tree is
+ * open, and taken by whoever has a piece to copy.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -28,7 +28,8 @@ static bool stopped(const struct copy_pump *pump) {
         return __atomic_load_n(pump->stop, __ATOMIC_RELAXED) != 0;
 }
 
-/* ---- by hand ------------------------------------------------------------------------------------------------------ */
+/* ---- by hand
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int64_t by_hand(const struct copy_pump *pump, uint64_t offset, uint64_t length) {
         struct transfer transfer = {.from_fd = pump->from_fd, .to_fd = pump->to_fd, .from = offset, .to = offset};
@@ -42,7 +43,8 @@ static int64_t by_hand(const struct copy_pump *pump, uint64_t offset, uint64_t l
                 r = transfer_by_hand(&transfer, buffer, COPY_BUFFER_BYTES);
                 if (transfer.done == done)
                         break;
-                sync_file_range(pump->to_fd, (off_t)(offset + done), (off_t)(transfer.done - done), SYNC_FILE_RANGE_WRITE);
+                sync_file_range(pump->to_fd, (off_t)(offset + done), (off_t)(transfer.done - done),
+                                SYNC_FILE_RANGE_WRITE);
         }
         if (buffer != NULL)
                 copy_buffer_give(buffer);
@@ -51,7 +53,8 @@ static int64_t by_hand(const struct copy_pump *pump, uint64_t offset, uint64_t l
 
 #ifdef FSOP_HAVE_URING
 
-/* ---- rings -------------------------------------------------------------------------------------------------------- */
+/* ---- rings
+ * -------------------------------------------------------------------------------------------------------- */
 
 #define CHUNKS 8u
 #define ENTRIES 32u
@@ -93,12 +96,14 @@ static bool restrict_and_enable(struct ring *ring) {
                 rows[i] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = opcodes[i]};
         /* liburing 2.3 has functions for the last two, but does not export them. */
         return io_uring_register_buffers(&ring->uring, buffers, CHUNKS) == 0 &&
-               syscall(__NR_io_uring_register, ring->uring.ring_fd, IORING_REGISTER_RESTRICTIONS, rows, sizeof(opcodes)) == 0 &&
+               syscall(__NR_io_uring_register, ring->uring.ring_fd, IORING_REGISTER_RESTRICTIONS, rows,
+                       sizeof(opcodes)) == 0 &&
                syscall(__NR_io_uring_register, ring->uring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) == 0;
 }
 
 static struct ring *ring_new(void) {
-        struct io_uring_params params = {.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL};
+        struct io_uring_params params = {.flags = IORING_SETUP_R_DISABLED | IORING_SETUP_COOP_TASKRUN |
+                                                  IORING_SETUP_SUBMIT_ALL};
         struct ring *ring = calloc(1, sizeof(*ring));
         int r;
 
@@ -160,7 +165,8 @@ void copy_pump_allow_ring(bool allow) {
         pthread_mutex_unlock(&rings.lock);
 }
 
-/* ---- a run on the ring --------------------------------------------------------------------------------------------- */
+/* ---- a run on the ring
+ * --------------------------------------------------------------------------------------------- */
 
 /* A piece on its way through a buffer. */
 struct chunk {
@@ -203,8 +209,9 @@ static void read_more(struct run *run) {
                         return;
                 if (run->chunks[i].busy)
                         continue;
-                run->chunks[i] = (struct chunk){
-                        .offset = run->next, .length = (uint32_t)(left < CHUNK_BYTES ? left : CHUNK_BYTES), .busy = true};
+                run->chunks[i] = (struct chunk){.offset = run->next,
+                                                .length = (uint32_t)(left < CHUNK_BYTES ? left : CHUNK_BYTES),
+                                                .busy = true};
                 run->next += run->chunks[i].length;
                 submit(run, i);
         }
@@ -277,7 +284,8 @@ static void write_behind(struct run *run) {
         sqe = offset > run->behind ? io_uring_get_sqe(&run->ring->uring) : NULL;
         if (sqe == NULL)
                 return;
-        io_uring_prep_sync_file_range(sqe, run->pump->to_fd, (unsigned)(offset - run->behind), run->behind, SYNC_FILE_RANGE_WRITE);
+        io_uring_prep_sync_file_range(sqe, run->pump->to_fd, (unsigned)(offset - run->behind), run->behind,
+                                      SYNC_FILE_RANGE_WRITE);
         sqe->user_data = TAG_BEHIND;
         run->behind = offset;
         run->in_flight++;
@@ -318,7 +326,8 @@ static bool run_all(struct run *run) {
 }
 
 int64_t copy_pump(const struct copy_pump *pump, uint64_t offset, uint64_t length) {
-        struct run run = {.pump = pump, .next = offset, .end = offset + length, .whole = offset + length, .behind = offset};
+        struct run run = {
+                .pump = pump, .next = offset, .end = offset + length, .whole = offset + length, .behind = offset};
 
         run.ring = ring_take();
         if (run.ring == NULL)

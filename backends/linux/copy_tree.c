@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_tree.c: a tree to be copied: its two ends, what may not be done with them, its last rename, its filesystems' flush; and how
- * the calls of a copy fail.
+ * copy_tree.c: a tree to be copied: its two ends, what may not be done with them, its last rename, its filesystems'
+ * flush; and how the calls of a copy fail.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -15,7 +15,8 @@
 
 #define SERIAL_BYTES 9u /* "-" and eight digits */
 
-/* ---- failing ------------------------------------------------------------------------------------------------------ */
+/* ---- failing
+ * ------------------------------------------------------------------------------------------------------ */
 
 int copy_failed(struct copy_error *ret, int os_errno) {
         *ret = (struct copy_error){.code = error_from_errno(os_errno), .os_error = os_errno};
@@ -50,7 +51,8 @@ bool copy_stopped(const struct copy_tree *tree) {
         return __atomic_load_n(&tree->stop, __ATOMIC_RELAXED) != 0;
 }
 
-/* ---- both ends ---------------------------------------------------------------------------------------------------- */
+/* ---- both ends
+ * ---------------------------------------------------------------------------------------------------- */
 
 static int take(os_fd fd, os_fd *ret_fd, struct copy_error *ret) {
         int own = fcntl((int)fd, F_DUPFD_CLOEXEC, 0);
@@ -142,9 +144,11 @@ static int take_target(struct copy_tree *tree, const struct place *to, struct co
         return r < 0 ? r : find_target(tree, to, slashes, ret);
 }
 
-/* ---- what makes no sense ------------------------------------------------------------------------------------------ */
+/* ---- what makes no sense
+ * ------------------------------------------------------------------------------------------ */
 
-/* Whether the target's directory is the source or lies in it. What cannot be told is no: copy_list leaves the target out then. */
+/* Whether the target's directory is the source or lies in it. What cannot be told is no: copy_list leaves the target
+ * out then. */
 static bool lies_in_source(const struct copy_tree *tree) {
         int fd = (int)tree->target_parent;
         struct fsop_stat here, above;
@@ -183,7 +187,8 @@ static int check_ends(struct copy_tree *tree, struct copy_error *ret) {
         return 0;
 }
 
-/* ---- opening and closing ------------------------------------------------------------------------------------------ */
+/* ---- opening and closing
+ * ------------------------------------------------------------------------------------------ */
 
 static uint32_t random_serial(void) {
         uint32_t serial;
@@ -252,12 +257,14 @@ void copy_close(struct copy_tree *tree) {
 void copy_devices(const struct copy_tree *tree, uint64_t *ret_from, uint64_t *ret_to) {
         *ret_from = stat_dev(&tree->source_stat);
         *ret_to = tree->to_exists && stat_is_directory(&tree->state->target_stat) ? stat_dev(&tree->state->target_stat)
-                                                                                   : tree->target_parent_id.dev;
+                                                                                  : tree->target_parent_id.dev;
 }
 
-/* ---- durability --------------------------------------------------------------------------------------------------- */
+/* ---- durability
+ * --------------------------------------------------------------------------------------------------- */
 
-/* A directory opened so that it can be flushed: as the service, which may, or as the writer where the service may not. */
+/* A directory opened so that it can be flushed: as the service, which may, or as the writer where the service may
+ * not. */
 static int open_to_flush(const struct copy_tree *tree, int directory) {
         int fd;
 
@@ -320,7 +327,8 @@ int copy_flush_directory(const struct copy_tree *tree, int directory, struct cop
         return r;
 }
 
-/* ---- the top gets its name ---------------------------------------------------------------------------------------- */
+/* ---- the top gets its name
+ * ---------------------------------------------------------------------------------------- */
 
 /* Where the filesystem knows no rename that leaves what is there: after a look. */
 static int rename_looking(struct copy_tree *tree) {

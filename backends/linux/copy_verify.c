@@ -16,9 +16,10 @@ struct pair {
 };
 
 /* One name in a directory, opened if it is a regular file. 1: it is none. */
-static int open_file(const struct copy_tree *tree, int dir_fd, const char *name, bool of_source, struct fsop_stat *ret_stat,
-                     int *ret_fd) {
-        int object = of_source ? copy_pin_source(tree, dir_fd, name, O_PATH) : copy_pin_target(tree, dir_fd, name, O_PATH);
+static int open_file(const struct copy_tree *tree, int dir_fd, const char *name, bool of_source,
+                     struct fsop_stat *ret_stat, int *ret_fd) {
+        int object =
+                of_source ? copy_pin_source(tree, dir_fd, name, O_PATH) : copy_pin_target(tree, dir_fd, name, O_PATH);
         int r = object < 0 ? object : lookup_stat(object, "", true, ret_stat);
 
         if (r >= 0 && !S_ISREG(ret_stat->mode))
@@ -75,10 +76,12 @@ static bool source_has_changed(const struct copy_tree *tree, const struct copy_f
                 return true;
         if ((tree->options->preserve & FSOP_PRESERVE_TIMES) && (from->mtime.sec != to->mtime.sec))
                 return true;
-        return from->ctime.sec > to->ctime.sec || (from->ctime.sec == to->ctime.sec && from->ctime.nsec > to->ctime.nsec);
+        return from->ctime.sec > to->ctime.sec ||
+               (from->ctime.sec == to->ctime.sec && from->ctime.nsec > to->ctime.nsec);
 }
 
-static int differs(struct copy_tree *tree, const struct copy_file *file, const struct pair *pair, struct copy_error *ret) {
+static int differs(struct copy_tree *tree, const struct copy_file *file, const struct pair *pair,
+                   struct copy_error *ret) {
         if (source_has_changed(tree, file, pair)) {
                 copy_failed(ret, EBUSY);
                 ret->why = "the source has changed since it was copied";
@@ -154,8 +157,8 @@ static int verify(struct copy_tree *tree, const struct copy_file *file, const st
         return r > 0 ? differs(tree, file, pair, ret) : 0;
 }
 
-int copy_verify(struct copy_tree *tree, struct copy_dir *dir, const struct copy_file *file, uint8_t ret_digest[COPY_DIGEST_BYTES],
-                struct copy_error *ret) {
+int copy_verify(struct copy_tree *tree, struct copy_dir *dir, const struct copy_file *file,
+                uint8_t ret_digest[COPY_DIGEST_BYTES], struct copy_error *ret) {
         struct pair pair = {.from_fd = -1, .to_fd = -1};
         int r;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * copy_walk.c: all directories of a source, one after the other, without making anything: to count what is in them, and to remove
- * what a job that is given up has left beside it.
+ * copy_walk.c: all directories of a source, one after the other, without making anything: to count what is in them, and
+ * to remove what a job that is given up has left beside it.
  *
- * Directories that wait are remembered by their path below the top, and opened from there through no link: only a few are open
- * however large the tree.
+ * Directories that wait are remembered by their path below the top, and opened from there through no link: only a few
+ * are open however large the tree.
  */
 #include "backends/linux/copy_linux.h"
 
@@ -26,7 +26,8 @@ struct walk {
         struct copy_error *ret;
 };
 
-/* ---- what waits ----------------------------------------------------------------------------------------------------- */
+/* ---- what waits
+ * ----------------------------------------------------------------------------------------------------- */
 
 static int push(struct walk *walk, const char *directory, const char *name) {
         if (walk->n == walk->room) {
@@ -52,7 +53,8 @@ static void walk_fini(struct walk *walk) {
         free(walk->links);
 }
 
-/* ---- files with several links ---------------------------------------------------------------------------------------- */
+/* ---- files with several links
+ * ---------------------------------------------------------------------------------------- */
 
 static size_t slot_of(const struct object_id *table, size_t room, const struct object_id *id) {
         size_t i = (size_t)((id->ino ^ id->dev << 17) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (room - 1);
@@ -94,7 +96,8 @@ static bool is_further_link(struct walk *walk, const struct fsop_stat *stat) {
         return false;
 }
 
-/* ---- one directory --------------------------------------------------------------------------------------------------- */
+/* ---- one directory
+ * --------------------------------------------------------------------------------------------------- */
 
 static void count(struct walk *walk, const struct fsop_stat *stat) {
         walk->files++;
@@ -106,7 +109,8 @@ static bool is_own_top(const struct copy_tree *tree, const struct fsop_stat *sta
         return same_object(stat, tree->state->top.dev, tree->state->top.ino);
 }
 
-/* What cannot be looked at is no failure of counting: copying it will be one. But what may have been copied from it is to be removed. */
+/* What cannot be looked at is no failure of counting: copying it will be one. But what may have been copied from it is
+ * to be removed. */
 static int pass_by(struct walk *walk, int error) {
         if (walk->counts || error == ENOENT || error == ENOTDIR || error == EACCES)
                 return 0;
@@ -128,7 +132,8 @@ static int visit(struct walk *walk, int fd, const char *path, const struct diren
                 count(walk, &stat);
                 return 0;
         }
-        if ((tree->options->one_filesystem && stat_dev(&stat) != stat_dev(&tree->source_stat)) || is_own_top(tree, &stat) ||
+        if ((tree->options->one_filesystem && stat_dev(&stat) != stat_dev(&tree->source_stat)) ||
+            is_own_top(tree, &stat) ||
             (tree->from_guard != NULL && guard_object_fault(tree->from_guard, &stat, false) != NULL))
                 return 0;
         return push(walk, path, entry->d_name);
@@ -166,7 +171,8 @@ static int read_directory(struct walk *walk, const char *path) {
         return r;
 }
 
-/* ---- counting -------------------------------------------------------------------------------------------------------- */
+/* ---- counting
+ * -------------------------------------------------------------------------------------------------------- */
 
 int copy_count(struct copy_tree *tree, uint64_t *ret_files, uint64_t *ret_bytes, struct copy_error *ret) {
         struct walk walk = {.tree = tree, .counts = true, .ret = ret};
@@ -190,7 +196,8 @@ int copy_count(struct copy_tree *tree, uint64_t *ret_files, uint64_t *ret_bytes,
         return r < 0 ? r : 0;
 }
 
-/* ---- giving up ------------------------------------------------------------------------------------------------------- */
+/* ---- giving up
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int walk_top(struct copy_tree *tree, struct operation *op, os_fd object, const struct fsop_stat *stat,
                     struct copy_error *ret) {
@@ -213,15 +220,16 @@ static int walk_top(struct copy_tree *tree, struct operation *op, os_fd object, 
 }
 
 /*
- * Who owns the directory around it can give the temporary name to any other directory of that owner's: it must be one of those that
- * this job makes, and where the rule's rights reach.
+ * Who owns the directory around it can give the temporary name to any other directory of that owner's: it must be one
+ * of those that this job makes, and where the rule's rights reach.
  */
 static int check_top(const struct copy_tree *tree, int object, const struct fsop_stat *stat, struct copy_error *ret) {
         bool finished = (tree->options->preserve & FSOP_PRESERVE_OWNER) && stat->uid == tree->source_stat.uid;
         int r;
 
         if (!stat_is_directory(stat) || (stat->uid != tree->writer->uid && !finished && tree->to_fs == FS_LOCAL))
-                return copy_refused(ret, -FSOP_ESTALE, "something else has the temporary name of the directory that was made");
+                return copy_refused(ret, -FSOP_ESTALE,
+                                    "something else has the temporary name of the directory that was made");
         r = copy_check_made(tree, stat, ret);
         if (r >= 0)
                 r = copy_guard_object(tree->to_guard, stat, ret);
@@ -230,7 +238,8 @@ static int check_top(const struct copy_tree *tree, int object, const struct fsop
 
 /* Directories may have got modes by now that keep their own maker out. */
 static int remove_top(struct copy_tree *tree, struct copy_error *ret) {
-        struct operation remove = {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true, .one_filesystem = true}};
+        struct operation remove = {.verb = FSOP_VERB_UNLINK,
+                                   .args.unlink = {.recursive = true, .one_filesystem = true}};
         struct operation open_up = {.verb = FSOP_VERB_CHMOD,
                                     .args.chmod = {.set = 0700, .walk = {.recursive = true, .one_filesystem = true}}};
         int object = copy_pin_target(tree, (int)tree->target_parent, tree->temporary, O_PATH);

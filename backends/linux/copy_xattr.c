@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
-#define LIST_BYTES_MAX 65536u /* XATTR_LIST_MAX */
+#define LIST_BYTES_MAX 65536u  /* XATTR_LIST_MAX */
 #define VALUE_BYTES_MAX 65536u /* XATTR_SIZE_MAX */
 #define FEW_BYTES 1024u
 #define ACL_ACCESS "system.posix_acl_access"
@@ -34,7 +34,8 @@ static bool is_carried(const char *name) {
                (begins(name, "security.") && strcmp(name, "security.evm") != 0);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------------------ */
 
 static ssize_t list(int fd, bool pinned, char *buffer, size_t bytes) {
         return pinned ? xattr_list(fd, buffer, bytes) : flistxattr(fd, buffer, bytes);
@@ -109,11 +110,13 @@ int copy_xattrs_read(int fd, bool pinned, struct copy_xattrs *ret) {
         return r;
 }
 
-/* ---- setting ------------------------------------------------------------------------------------------------------ */
+/* ---- setting
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* Labels that the system itself gives to what is new. */
 static bool is_label(const char *name) {
-        return strcmp(name, "security.selinux") == 0 || strcmp(name, "security.ima") == 0 || begins(name, "security.SMACK64");
+        return strcmp(name, "security.selinux") == 0 || strcmp(name, "security.ima") == 0 ||
+               begins(name, "security.SMACK64");
 }
 
 static bool has_already(const struct copy_object *object, const char *name, const struct bytes *value) {
@@ -161,7 +164,8 @@ static int set_one(const struct copy_object *object, const char *path, const cha
         why = refusal(object, path, name);
         if (why != NULL)
                 return is_label(name) ? 0 : copy_denied(ret, -FSOP_EPERM, why);
-        r = object->pinned ? xattr_set(object->fd, name, value, 0) : fsetxattr(object->fd, name, value->data, value->len, 0);
+        r = object->pinned ? xattr_set(object->fd, name, value, 0)
+                           : fsetxattr(object->fd, name, value->data, value->len, 0);
         if (r == 0 || may_stay_behind(object, name, errno))
                 return 0;
         r = copy_failed(ret, errno);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * directory.c: directories that rules name, what lies above a directory, and what may be done with a descriptor that came from
- * a client.
+ * directory.c: directories that rules name, what lies above a directory, and what may be done with a descriptor that
+ * came from a client.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -33,7 +33,8 @@ static bool is_in_trusted_hands(int directory_fd) {
         return false;
 }
 
-/* Puts the text of the link NAME in PARENT in front of REST. 0, -EACCES for a link that cannot be trusted, other negative errnos. */
+/* Puts the text of the link NAME in PARENT in front of REST. 0, -EACCES for a link that cannot be trusted, other
+ * negative errnos. */
 static int take_link(int parent_fd, const char *name, char done[PATH_MAX], char rest[PATH_MAX]) {
         char text[PATH_MAX], joined[PATH_MAX];
         struct fsop_stat stat;
@@ -42,7 +43,8 @@ static int take_link(int parent_fd, const char *name, char done[PATH_MAX], char 
         if (fd < 0)
                 return fd;
         r = lookup_stat(fd, "", false, &stat);
-        if (r >= 0 && (!stat_is_link(&stat) || (stat.uid != 0 && stat.uid != service.uid) || !is_in_trusted_hands(parent_fd)))
+        if (r >= 0 &&
+            (!stat_is_link(&stat) || (stat.uid != 0 && stat.uid != service.uid) || !is_in_trusted_hands(parent_fd)))
                 r = -EACCES;
         if (r >= 0)
                 r = lookup_read_link(fd, text, sizeof(text));
@@ -94,8 +96,8 @@ static int take_component(char done[PATH_MAX], char rest[PATH_MAX], const char *
 }
 
 /*
- * A rule's path with the links on it replaced. Only links that root made, in directories that only root can change, count: whoever
- * owns a directory above a rule's could otherwise put a link to any place there.
+ * A rule's path with the links on it replaced. Only links that root made, in directories that only root can change,
+ * count: whoever owns a directory above a rule's could otherwise put a link to any place there.
  */
 static int expand_links(const char *path, char done[PATH_MAX]) {
         char rest[PATH_MAX], next[PATH_MAX];
@@ -232,8 +234,10 @@ void directory_mark(const char *absolute_path, const struct directory *directory
         memcpy(ret_mark->handle, handle.bytes, handle.header.handle_bytes);
 }
 
-int directory_open_marked(const struct directory *beside, const struct directory_mark *mark, struct directory *ret_directory) {
-        struct handle_buffer handle = {.header.handle_bytes = mark->handle_bytes, .header.handle_type = mark->handle_type};
+int directory_open_marked(const struct directory *beside, const struct directory_mark *mark,
+                          struct directory *ret_directory) {
+        struct handle_buffer handle = {.header.handle_bytes = mark->handle_bytes,
+                                       .header.handle_type = mark->handle_type};
         struct fsop_stat stat = {0};
         int mount_fd, fd, r;
 
@@ -277,7 +281,8 @@ int sys_ancestors(os_fd directory, struct object_id *ret_ids, uint32_t ids_max, 
                 if (r < 0)
                         return error_from_errno(-r);
                 /* The top of its mount: what lies above belongs to another one, if there is anything. */
-                if (above.mnt_id != here.mnt_id ? !(flags & SYS_CROSS_MOUNTS) : same_object(&above, stat_dev(&here), here.ino))
+                if (above.mnt_id != here.mnt_id ? !(flags & SYS_CROSS_MOUNTS)
+                                                : same_object(&above, stat_dev(&here), here.ino))
                         return (int)n;
                 here = above;
         }

@@ -37,7 +37,8 @@ static int open_auto(const struct engine_config *config, struct engine **ret_eng
         return engine_threads.open(config, ret_engine, ret_why);
 }
 
-int engine_open(const char *name, const struct engine_config *config, struct engine **ret_engine, const char **ret_why) {
+int engine_open(const char *name, const struct engine_config *config, struct engine **ret_engine,
+                const char **ret_why) {
         copy_pump_allow_ring(strcmp(name, "threads") != 0); /* who asks for threads wants no ring anywhere */
         *ret_why = "there is no engine of this name here: auto, uring or threads";
         if (strcmp(name, "auto") == 0)

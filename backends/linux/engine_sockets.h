@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_sockets.h: what both engines know about sockets: descriptors in control messages, and which errors mean nothing.
+ * engine_sockets.h: what both engines know about sockets: descriptors in control messages, and which errors mean
+ * nothing.
  */
 #ifndef FSOP_ENGINE_SOCKETS_H
 #define FSOP_ENGINE_SOCKETS_H
@@ -32,8 +33,8 @@ bool socket_end_at_once(struct io *io, int64_t result, int os_error);
 /* Whether accept or recvmsg is simply to be called again later. */
 bool socket_error_passes(int os_error);
 
-/* What to ask of poll for IO_POLL. A regular file (procfs's mount table is one) is always readable: only what is out of band
- * tells of a change there. */
+/* What to ask of poll for IO_POLL. A regular file (procfs's mount table is one) is always readable: only what is out of
+ * band tells of a change there. */
 short socket_poll_events(os_fd fd);
 
 #endif

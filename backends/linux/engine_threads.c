@@ -3,8 +3,8 @@
  * engine_threads.c: the engine where io_uring is not to be had. Sockets through epoll, level-triggered, with calls that
  * never block; everything else on the pool.
  *
- * What a cancel finds unread stays in its socket. A send is tried at once, inside submit; where that was not asked for, its
- * done comes with the next wait. A socket has at most one reader (accept or receive) and one IO_SEND at a time.
+ * What a cancel finds unread stays in its socket. A send is tried at once, inside submit; where that was not asked for,
+ * its done comes with the next wait. A socket has at most one reader (accept or receive) and one IO_SEND at a time.
  *
  * IO_POLL goes through poll(2) beside epoll: reading the state of a mount table forgets it, and epoll reads it twice.
  */
@@ -183,8 +183,8 @@ static int accept_one(struct threads_engine *e, struct io *io) {
 static int receive_once(struct threads_engine *e, struct io *io) {
         os_fd fd = io->u.receive.fd;
         struct iovec part = {.iov_base = e->buffer, .iov_len = RECEIVE_BYTES};
-        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &e->control,
-                                 .msg_controllen = sizeof(e->control)};
+        struct msghdr message = {
+                .msg_iov = &part, .msg_iovlen = 1, .msg_control = &e->control, .msg_controllen = sizeof(e->control)};
         ssize_t n = recvmsg((int)fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
         if (n < 0 && socket_error_passes(errno))
@@ -416,8 +416,8 @@ static bool look(struct threads_engine *e, int *ret_n) {
         return found;
 }
 
-/* Sleeps until there is something to gather; not at all when it comes while one still looks. Workers at work may need the
- * processor. */
+/* Sleeps until there is something to gather; not at all when it comes while one still looks. Workers at work may need
+ * the processor. */
 static int gather_idle(struct threads_engine *e, int timeout_ms) {
         uint64_t begin;
         int n;
@@ -436,7 +436,8 @@ static int threads_wait(struct engine *engine, int timeout_ms) {
         struct threads_engine *e = threads_engine(engine);
         int done = deliver(e);
 
-        e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
+        e->looked = timeout_ms == 0 ||
+                    !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
         int n = done > 0 || e->ready.first ? gather(e, 0) : gather_idle(e, pool_falls_asleep(e->pool, timeout_ms));
@@ -452,8 +453,8 @@ static int threads_wait(struct engine *engine, int timeout_ms) {
 static void threads_stats(struct engine *engine, struct engine_stats *ret_stats) {
         struct threads_engine *e = threads_engine(engine);
 
-        *ret_stats = (struct engine_stats){
-                .submitted = e->submitted, .completed = e->completed, .declined = e->declined};
+        *ret_stats =
+                (struct engine_stats){.submitted = e->submitted, .completed = e->completed, .declined = e->declined};
         pool_stats(e->pool, ret_stats);
 }
 
@@ -473,8 +474,11 @@ static void threads_close(struct engine *engine) {
 }
 
 static int open_parts(struct threads_engine *e, const struct engine_config *config) {
-        struct pool_config pool = {.workers = config->workers, .workers_extra_max = config->workers_extra_max,
-                                   .wake = pool_wakes, .userdata = e, .log = config->log};
+        struct pool_config pool = {.workers = config->workers,
+                                   .workers_extra_max = config->workers_extra_max,
+                                   .wake = pool_wakes,
+                                   .userdata = e,
+                                   .log = config->log};
         struct epoll_event event = {.events = EPOLLIN};
 
         e->polls_room = 4;

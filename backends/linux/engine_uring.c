@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_uring.c: the io_uring engine. One ring, used by the loop thread alone (the thread that opened it), completed only
- * while that thread waits, and restricted before its first use to the opcodes of the tables here and in
+ * engine_uring.c: the io_uring engine. One ring, used by the loop thread alone (the thread that opened it), completed
+ * only while that thread waits, and restricted before its first use to the opcodes of the tables here and in
  * engine_uring_file.c. What the ring cannot do goes to the pool.
  *
- * Submissions are collected and handed over by the next wait, in the same system call. There is no kernel thread that polls:
- * it could run with the daemon's own credentials.
+ * Submissions are collected and handed over by the next wait, in the same system call. There is no kernel thread that
+ * polls: it could run with the daemon's own credentials.
  */
 #include "backends/linux/engine_uring.h"
 
@@ -193,7 +193,8 @@ static void submit_send(struct uring *e, struct io *io) {
         int64_t result;
         int error;
 
-        if (io->u.send.n_fds > SOCKET_FDS_MAX || !socket_send_some(io, &io->engine_word[WORD_PROGRESS], &result, &error))
+        if (io->u.send.n_fds > SOCKET_FDS_MAX ||
+            !socket_send_some(io, &io->engine_word[WORD_PROGRESS], &result, &error))
                 uring_arm(e, io);
         else if (socket_end_at_once(io, result, error))
                 e->completed++;
@@ -309,8 +310,8 @@ static int reap(struct uring *e) {
 
 /* Whether the kernel has anything to do for us: what is queued is to be taken, or completions are to be made. */
 static bool is_worth_entering(const struct uring *e) {
-        return io_uring_sq_ready(&e->ring) > 0 ||
-               (__atomic_load_n(e->ring.sq.kflags, __ATOMIC_RELAXED) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
+        return io_uring_sq_ready(&e->ring) > 0 || (__atomic_load_n(e->ring.sq.kflags, __ATOMIC_RELAXED) &
+                                                   (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 
 static inline void cpu_relax(void) {
@@ -341,7 +342,8 @@ static int enter(struct uring *e, int timeout_ms) {
         return error_from_errno(-r);
 }
 
-/* Looks for a moment whether something comes, without a system call: the kernel tells of its work in the memory of the ring. */
+/* Looks for a moment whether something comes, without a system call: the kernel tells of its work in the memory of the
+ * ring. */
 static bool look(struct uring *e) {
         uint64_t end = sys_monotonic_ns() + e->spin.ns;
         bool found = false;
@@ -358,7 +360,8 @@ static bool look(struct uring *e) {
         return found;
 }
 
-/* Sleeps until something completes; not at all when it comes while one still looks. Workers at work may need the processor. */
+/* Sleeps until something completes; not at all when it comes while one still looks. Workers at work may need the
+ * processor. */
 static int enter_idle(struct uring *e, int timeout_ms) {
         uint64_t begin;
         int r;
@@ -377,7 +380,8 @@ static int uring_wait(struct engine *engine, int timeout_ms) {
         struct uring *e = uring_of(engine);
         int done = deliver(e);
 
-        e->looked = timeout_ms == 0 || !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
+        e->looked = timeout_ms == 0 ||
+                    !(done > 0 && e->looked); /* every second time at the latest; at once for who cannot wait */
         if (!e->looked)
                 return done;
         submit_waiting(e);
@@ -396,8 +400,8 @@ static int uring_wait(struct engine *engine, int timeout_ms) {
 static void uring_stats(struct engine *engine, struct engine_stats *ret_stats) {
         struct uring *e = uring_of(engine);
 
-        *ret_stats = (struct engine_stats){
-                .submitted = e->submitted, .completed = e->completed, .declined = e->declined};
+        *ret_stats =
+                (struct engine_stats){.submitted = e->submitted, .completed = e->completed, .declined = e->declined};
         pool_stats(e->pool, ret_stats);
 }
 
@@ -488,8 +492,11 @@ finish:
 }
 
 static int open_parts(struct uring *e, const struct engine_config *config, const char **ret_why) {
-        struct pool_config pool = {.workers = config->workers, .workers_extra_max = config->workers_extra_max,
-                                   .wake = pool_wakes, .userdata = e, .log = config->log};
+        struct pool_config pool = {.workers = config->workers,
+                                   .workers_extra_max = config->workers_extra_max,
+                                   .wake = pool_wakes,
+                                   .userdata = e,
+                                   .log = config->log};
         int r;
 
         *ret_why = "no memory or descriptors are left";

@@ -3,11 +3,11 @@
  * engine_uring_file.c: operations on files. One table says which verb is which opcode; the ring's restrictions are made
  * of it. Each submission wears its operation's identity.
  *
- * The ring does what is one system call on what is pinned or open already, on local filesystems: a request that hangs in a
- * FUSE server or on the network would keep the ring from being closed. Everything else is declined. mkdir is, too: the
- * kernel's workers share the loop thread's umask, which is another one from moment to moment. So is whatever a rule demands of
- * the directory of: it may wait in the kernel's queue, where nobody looks again whether that was moved. What the ring does has
- * the same outcome as sys_run, and shares its functions to say so.
+ * The ring does what is one system call on what is pinned or open already, on local filesystems: a request that hangs
+ * in a FUSE server or on the network would keep the ring from being closed. Everything else is declined. mkdir is, too:
+ * the kernel's workers share the loop thread's umask, which is another one from moment to moment. So is whatever a rule
+ * demands of the directory of: it may wait in the kernel's queue, where nobody looks again whether that was moved. What
+ * the ring does has the same outcome as sys_run, and shares its functions to say so.
  */
 #include "backends/linux/engine_uring.h"
 
@@ -31,7 +31,8 @@ struct file_row {
         bool (*complete)(struct sys_op *op, struct scratch *scratch, uint64_t progress, int32_t result);
 };
 
-/* ---- what fits ------------------------------------------------------------------------------------------------------ */
+/* ---- what fits
+ * ------------------------------------------------------------------------------------------------------ */
 
 static bool is_open_file(const struct sys_op *op) {
         return op->at.has_stat && S_ISREG(op->at.stat.mode) && data_is_open(&op->at);
@@ -77,7 +78,8 @@ static bool fallocate_fits(const struct sys_op *op) {
 
 /* Before Linux 6.8 the ring takes 32 bits of length. */
 static bool fadvise_fits(const struct sys_op *op) {
-        return is_open_file(op) && data_advice(op->op->args.fadvise.advice) >= 0 && op->op->args.fadvise.length <= UINT32_MAX;
+        return is_open_file(op) && data_advice(op->op->args.fadvise.advice) >= 0 &&
+               op->op->args.fadvise.length <= UINT32_MAX;
 }
 
 static size_t read_length(const struct sys_op *op) {
@@ -90,7 +92,8 @@ static bool read_fits(const struct sys_op *op) {
 
 /* A limit on what is appended is checked by the worker that appends. */
 static bool write_fits(const struct sys_op *op) {
-        return is_open_file(op) && !keeps_set_gid(&op->at) && op->op->args.write.data.len > 0 && !(op->at.guard && op->at.guard->has_bytes_max);
+        return is_open_file(op) && !keeps_set_gid(&op->at) && op->op->args.write.data.len > 0 &&
+               !(op->at.guard && op->at.guard->has_bytes_max);
 }
 
 static bool fsync_fits(const struct sys_op *op) {
@@ -98,7 +101,8 @@ static bool fsync_fits(const struct sys_op *op) {
                !op->op->args.fsync.filesystem;
 }
 
-/* ---- preparing ------------------------------------------------------------------------------------------------------ */
+/* ---- preparing
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void copy_text(char *target, const struct bytes *text) {
         memcpy(target, text->data, text->len);
@@ -115,7 +119,8 @@ static int prepare_stat(struct sys_op *op, struct io_uring_sqe *sqe, struct scra
 static int prepare_unlink(struct sys_op *op, struct io_uring_sqe *sqe, struct scratch *scratch, uint64_t progress) {
         (void)scratch;
         (void)progress;
-        io_uring_prep_unlinkat(sqe, (int)op->at.parent, op->at.leaf, op->op->verb == FSOP_VERB_RMDIR ? AT_REMOVEDIR : 0);
+        io_uring_prep_unlinkat(sqe, (int)op->at.parent, op->at.leaf,
+                               op->op->verb == FSOP_VERB_RMDIR ? AT_REMOVEDIR : 0);
         return 0;
 }
 
@@ -149,7 +154,8 @@ static int prepare_link(struct sys_op *op, struct io_uring_sqe *sqe, struct scra
 static int prepare_getxattr(struct sys_op *op, struct io_uring_sqe *sqe, struct scratch *scratch, uint64_t progress) {
         (void)progress;
         copy_text(scratch->u.text, &op->op->args.xattr.name);
-        io_uring_prep_fgetxattr(sqe, (int)op->at.object, scratch->u.text, (char *)op->out, (unsigned)data_xattr_bytes(op));
+        io_uring_prep_fgetxattr(sqe, (int)op->at.object, scratch->u.text, (char *)op->out,
+                                (unsigned)data_xattr_bytes(op));
         return 0;
 }
 
@@ -169,7 +175,8 @@ static int prepare_fallocate(struct sys_op *op, struct io_uring_sqe *sqe, struct
 
         (void)scratch;
         (void)progress;
-        io_uring_prep_fallocate(sqe, (int)op->at.object, data_fallocate_flags(args), (off_t)args->offset, (off_t)args->length);
+        io_uring_prep_fallocate(sqe, (int)op->at.object, data_fallocate_flags(args), (off_t)args->offset,
+                                (off_t)args->length);
         return 0;
 }
 
@@ -205,7 +212,8 @@ static int prepare_fsync(struct sys_op *op, struct io_uring_sqe *sqe, struct scr
         return 0;
 }
 
-/* ---- completing ------------------------------------------------------------------------------------------------------ */
+/* ---- completing
+ * ------------------------------------------------------------------------------------------------------ */
 
 static bool complete_stat(struct sys_op *op, struct scratch *scratch, uint64_t progress, int32_t result) {
         (void)progress;
@@ -234,7 +242,8 @@ static bool complete_write(struct sys_op *op, struct scratch *scratch, uint64_t 
         return result == 0 || progress == op->op->args.write.data.len;
 }
 
-/* ---- the table -------------------------------------------------------------------------------------------------------- */
+/* ---- the table
+ * -------------------------------------------------------------------------------------------------------- */
 
 static const struct file_row rows[FSOP_VERB_LIMIT] = {
         [FSOP_VERB_STAT] = {IORING_OP_STATX, stat_fits, prepare_stat, complete_stat},
@@ -293,7 +302,8 @@ static int finish(struct uring *e, struct io *io) {
         struct sys_op *op = io->u.op;
 
         if (op->op->verb == FSOP_VERB_UNLINK)
-                op->result->value.walk = (struct walk_result){.visited = 1, .changed = op->code == 0, .failed = op->code < 0};
+                op->result->value.walk =
+                        (struct walk_result){.visited = 1, .changed = op->code == 0, .failed = op->code < 0};
         op_end(op);
         return uring_finish(e, io, op->code, op->os_error);
 }
@@ -323,7 +333,8 @@ int uring_complete_file(struct uring *e, struct io *io, int32_t result) {
         }
         if (result > 0)
                 *progress += (uint32_t)result;
-        if (row->complete && !row->complete(op, (struct scratch *)(uintptr_t)io->engine_word[WORD_SCRATCH], *progress, result) &&
+        if (row->complete &&
+            !row->complete(op, (struct scratch *)(uintptr_t)io->engine_word[WORD_SCRATCH], *progress, result) &&
             result > 0 && !cancelled) {
                 uring_arm(e, io);
                 return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * engine_uring_identity.c: personalities. Every submission names one, so that the ring never runs anything as whoever the
- * loop thread happens to be. An identity is registered when it is first used, while the loop thread wears it, and forgotten
- * with it, or when it is the one that was not used for longest and room is needed.
+ * engine_uring_identity.c: personalities. Every submission names one, so that the ring never runs anything as whoever
+ * the loop thread happens to be. An identity is registered when it is first used, while the loop thread wears it, and
+ * forgotten with it, or when it is the one that was not used for longest and room is needed.
  */
 #include "backends/linux/engine_uring.h"
 
@@ -58,7 +58,8 @@ int uring_personality(struct uring *e, struct identity *identity) {
                 int r = register_worn(e, identity);
                 if (r < 0)
                         return r;
-                e->personalities[e->n_personalities] = (struct uring_personality){.identity = identity, .id = (uint16_t)r};
+                e->personalities[e->n_personalities] =
+                        (struct uring_personality){.identity = identity, .id = (uint16_t)r};
                 identity->personality = (int)++e->n_personalities;
         }
         entry = &e->personalities[identity->personality - 1];

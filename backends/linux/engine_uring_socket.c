@@ -2,9 +2,9 @@
 /*
  * engine_uring_socket.c: accept, receive, send and poll on the ring.
  *
- * Receiving takes its memory from a ring of buffers that all sockets share: an idle connection holds none. A buffer goes back
- * when done has run. When the kernel finds none left, or ends a multishot submission for another passing reason, it is
- * submitted again.
+ * Receiving takes its memory from a ring of buffers that all sockets share: an idle connection holds none. A buffer
+ * goes back when done has run. When the kernel finds none left, or ends a multishot submission for another passing
+ * reason, it is submitted again.
  */
 #include "backends/linux/engine_uring.h"
 

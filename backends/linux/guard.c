@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * guard.c: what a rule demands of the objects that an elevated operation meets, checked on what is pinned. Each demand stands
- * here once; resolve.c and walk.c ask.
+ * guard.c: what a rule demands of the objects that an elevated operation meets, checked on what is pinned. Each demand
+ * stands here once; resolve.c and walk.c ask.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -24,9 +24,9 @@ bool guard_accepts_path(const struct bytes *path) {
 }
 
 /*
- * Whether no mount may be crossed from where the place starts. Mounts below the rule's directory are the system's as long as they
- * are met from there; a descriptor on another mount may come from a client's own namespace, itself or the handle that
- * was opened from it, and there a client mounts what it likes.
+ * Whether no mount may be crossed from where the place starts. Mounts below the rule's directory are the system's as
+ * long as they are met from there; a descriptor on another mount may come from a client's own namespace, itself or the
+ * handle that was opened from it, and there a client mounts what it likes.
  */
 bool guard_stays_on_mount(const struct place *place) {
         const struct guard *guard = place->guard;
@@ -47,7 +47,9 @@ static bool is_excluded(const struct guard *guard, const struct fsop_stat *stat)
 }
 
 int guard_refuse_excluded(struct sys_op *op, const struct guard *guard, const struct fsop_stat *stat) {
-        return is_excluded(guard, stat) ? op_guarded(op, -FSOP_EPERM, "it is, or lies in, a directory that the rule excludes") : 0;
+        return is_excluded(guard, stat)
+                       ? op_guarded(op, -FSOP_EPERM, "it is, or lies in, a directory that the rule excludes")
+                       : 0;
 }
 
 /*
@@ -89,7 +91,8 @@ int guard_look_at_names(const struct guard *guard, unsigned flags) {
 
                 if (r == -FSOP_EAGAIN && (flags & SYS_CACHED_ONLY))
                         return r;
-                if (r == 0 && is.ino == 0) /* what stood there is known still, and nothing else was kept out by this name */
+                if (r == 0 &&
+                    is.ino == 0) /* what stood there is known still, and nothing else was kept out by this name */
                         continue;
                 if (r < 0 || is.ino != was->ino || is.dev != was->dev) {
                         __atomic_store_n(guard->outdated, 1, __ATOMIC_RELAXED);
@@ -175,7 +178,8 @@ int guard_check_parent_owner(struct sys_op *op, const struct place *place, const
 
         if (guard->foreign_parent || is_trusted_owner(guard, parent->uid))
                 return 0;
-        return op_guarded(op, -FSOP_EPERM, "the directory belongs to somebody else, and the rule does not allow creating there");
+        return op_guarded(op, -FSOP_EPERM,
+                          "the directory belongs to somebody else, and the rule does not allow creating there");
 }
 
 const char *guard_object_fault(const struct guard *guard, const struct fsop_stat *stat, bool changes) {
@@ -192,7 +196,8 @@ const char *guard_object_fault(const struct guard *guard, const struct fsop_stat
         return NULL;
 }
 
-/* In a sticky directory that others may write to, a file that is there already may be a trap: the kernel's protected_regular. */
+/* In a sticky directory that others may write to, a file that is there already may be a trap: the kernel's
+ * protected_regular. */
 static bool is_trap(const struct sys_op *op, const struct guard *guard, const struct fsop_stat *stat,
                     const struct fsop_stat *parent) {
         const struct create_args *args = operation_create_args(op->op);
@@ -214,7 +219,8 @@ int guard_check_object(struct sys_op *op, const struct place *place, const struc
         if (fault != NULL)
                 return op_guarded(op, -FSOP_EPERM, fault);
         if (op->op->verb == FSOP_VERB_LINK && place == &op->at && stat->uid != guard->caller_uid)
-                return op_guarded(op, -FSOP_EPERM, "only a file that belongs to the caller can be linked with a rule's rights");
+                return op_guarded(op, -FSOP_EPERM,
+                                  "only a file that belongs to the caller can be linked with a rule's rights");
         if (is_trap(op, guard, stat, parent))
                 return op_guarded(op, -FSOP_EPERM, "the file belongs to somebody else, in a sticky directory");
         if (op->op->verb == FSOP_VERB_CHMOD && !op->op->args.chmod.walk.recursive &&
@@ -250,7 +256,9 @@ static int lies_in(const struct guard *guard, int fd, const struct fsop_stat *ot
         struct fsop_stat here, above;
         int r = lookup_stat(fd, "", false, &here);
 
-        if (r < 0 || !stat_is_directory(&here)) /* above a file nothing can be looked at; it stays kept out wherever it is carried */
+        if (r < 0 ||
+            !stat_is_directory(
+                    &here)) /* above a file nothing can be looked at; it stays kept out wherever it is carried */
                 return r;
         for (unsigned level = 1; !same_object(&here, stat_dev(other), other->ino); level++) {
                 if (same_object(&here, guard->root->dev, guard->root->ino))
@@ -271,7 +279,9 @@ int guard_check_holds_none(struct sys_op *op, const struct place *place) {
         if (guard == NULL || !place->has_stat || !stat_is_directory(&place->stat))
                 return 0;
         for (uint32_t i = 0; i < guard->n_excluded; i++) {
-                int r = guard->excluded_fds[i] == OS_FD_NONE ? 0 : lies_in(guard, (int)guard->excluded_fds[i], &place->stat);
+                int r = guard->excluded_fds[i] == OS_FD_NONE
+                                ? 0
+                                : lies_in(guard, (int)guard->excluded_fds[i], &place->stat);
 
                 if (r < 0)
                         return op_guarded(op, -FSOP_EPERM, "where an excluded directory lies could not be told");

@@ -2,9 +2,9 @@
 /*
  * identity.c: credentials as objects, and wearing them.
  *
- * Wearing changes the effective ids of this one thread. The real and saved ones stay the service's: a process of the worn
- * user can then neither signal nor trace the thread, and the permitted capabilities stay, so that there is a way back. What
- * a thread may do is its effective set alone, and that is set explicitly and read back every time.
+ * Wearing changes the effective ids of this one thread. The real and saved ones stay the service's: a process of the
+ * worn user can then neither signal nor trace the thread, and the permitted capabilities stay, so that there is a way
+ * back. What a thread may do is its effective set alone, and that is set explicitly and read back every time.
  *
  * The system calls are made raw: glibc's functions of the same name would change every thread.
  */
@@ -44,7 +44,7 @@ void (*identity_dropped)(struct identity *identity);
 
 #define BUCKETS 64u
 static struct identity *alive[BUCKETS]; /* loop thread */
-static uint64_t last_serial; /* loop thread */
+static uint64_t last_serial;            /* loop thread */
 static struct identity *service_plain, *service_set_id;
 
 /* What this thread wears, by serial; 0: not known. */
@@ -256,8 +256,8 @@ struct identity *identity_of_service(bool set_id) {
         return set_id ? service_set_id : service_plain;
 }
 
-int identity_to_create_as(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t n_groups, bool mknod, bool set_id,
-                          struct identity **ret_identity) {
+int identity_to_create_as(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t n_groups, bool mknod,
+                          bool set_id, struct identity **ret_identity) {
         uint64_t effective = CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) | CAP_BIT(CAP_FOWNER);
 
         if (service.private_service && uid != service.uid)
@@ -310,11 +310,12 @@ int identity_start(void) {
 
         if (r < 0)
                 return r;
-        r = identity_new(service.uid, service.gid, service.groups, service.n_groups, service.permitted & ~CAP_BIT(CAP_FSETID),
-                         &service_plain);
+        r = identity_new(service.uid, service.gid, service.groups, service.n_groups,
+                         service.permitted & ~CAP_BIT(CAP_FSETID), &service_plain);
         if (r < 0)
                 return r;
-        r = identity_new(service.uid, service.gid, service.groups, service.n_groups, service.permitted, &service_set_id);
+        r = identity_new(service.uid, service.gid, service.groups, service.n_groups, service.permitted,
+                         &service_set_id);
         if (r < 0)
                 return r;
         identity_wear_service_anew();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * listen.c: the daemon's own socket: claimed by a lock beside it, bound in a directory that nobody else can write to, and removed
- * only while it is still ours.
+ * listen.c: the daemon's own socket: claimed by a lock beside it, bound in a directory that nobody else can write to,
+ * and removed only while it is still ours.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -131,7 +131,8 @@ static int take_over(const struct spot *spot, const struct sockaddr_un *address,
         }
 }
 
-static int bind_and_listen(const struct spot *spot, const struct sockaddr_un *address, uint32_t mode, uint32_t gid, int *ret_fd) {
+static int bind_and_listen(const struct spot *spot, const struct sockaddr_un *address, uint32_t mode, uint32_t gid,
+                           int *ret_fd) {
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
         mode_t old;
 
@@ -173,7 +174,8 @@ static void remember(const struct spot *spot) {
                 bound = (struct object_id){st.st_dev, st.st_ino};
 }
 
-int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock, const char **ret_why) {
+int sys_listen(const char *path, uint32_t mode, uint32_t gid, os_fd *ret_listener, os_fd *ret_lock,
+               const char **ret_why) {
         struct sockaddr_un address;
         struct spot spot;
         int lock = -1, fd = -1, r;
@@ -208,7 +210,8 @@ void sys_unlisten(const char *path, os_fd listener, os_fd lock) {
 
         identity_wear_service();
         if (listener != OS_FD_NONE && bound.ino != 0 && spot_open(path, &spot) == 0) {
-                if (fstatat(spot.dir_fd, spot.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == bound.dev && st.st_ino == bound.ino)
+                if (fstatat(spot.dir_fd, spot.name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == bound.dev &&
+                    st.st_ino == bound.ino)
                         unlinkat(spot.dir_fd, spot.name, 0);
                 sys_close(spot.dir_fd);
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lookup.c: from a name to a descriptor: the system calls that walk a client's path, and the pinning, asking and reopening
- * of single objects. Nothing here decides; resolve.c says with which restrictions.
+ * lookup.c: from a name to a descriptor: the system calls that walk a client's path, and the pinning, asking and
+ * reopening of single objects. Nothing here decides; resolve.c says with which restrictions.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -60,12 +60,14 @@ static struct fsop_time time_from_statx(const struct statx_timestamp *time) {
 /* Ours are the same bits, but that there is one for a mount's id of either kind. */
 static uint32_t mask_from_statx(uint32_t mask) {
         _Static_assert(FSOP_STAT_TYPE == STATX_TYPE && FSOP_STAT_MODE == STATX_MODE && FSOP_STAT_NLINK == STATX_NLINK &&
-                               FSOP_STAT_UID == STATX_UID && FSOP_STAT_GID == STATX_GID && FSOP_STAT_ATIME == STATX_ATIME &&
-                               FSOP_STAT_MTIME == STATX_MTIME && FSOP_STAT_CTIME == STATX_CTIME && FSOP_STAT_INO == STATX_INO &&
+                               FSOP_STAT_UID == STATX_UID && FSOP_STAT_GID == STATX_GID &&
+                               FSOP_STAT_ATIME == STATX_ATIME && FSOP_STAT_MTIME == STATX_MTIME &&
+                               FSOP_STAT_CTIME == STATX_CTIME && FSOP_STAT_INO == STATX_INO &&
                                FSOP_STAT_SIZE == STATX_SIZE && FSOP_STAT_BLOCKS == STATX_BLOCKS &&
                                FSOP_STAT_BTIME == STATX_BTIME && FSOP_STAT_MNT_ID == STATX_MNT_ID,
                        "they are not the same");
-        return (mask & (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)) | (mask & STATX_MNT_ID_UNIQUE ? FSOP_STAT_MNT_ID : 0);
+        return (mask & (STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID)) |
+               (mask & STATX_MNT_ID_UNIQUE ? FSOP_STAT_MNT_ID : 0);
 }
 
 void stat_from_statx(struct fsop_stat *ret_stat, const void *statx_buffer) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mounts.c: what kind of filesystem a mount holds: answers at once, may hang, or not to be touched. Found out once per mount by
- * whoever may block, then known by the mount's id.
+ * mounts.c: what kind of filesystem a mount holds: answers at once, may hang, or not to be touched. Found out once per
+ * mount by whoever may block, then known by the mount's id.
  *
  * Kernels since 6.8 give ids that never come again. Before, a client could have an id recycled in a mount namespace
  * of its own, where nobody tells us of it: there, what a client passed is never answered from the cache.
@@ -23,7 +23,7 @@
 #define STATX_MNT_ID 0x1000U
 #endif
 
-#define SLOTS 512u /* a power of two */
+#define SLOTS 512u                   /* a power of two */
 #define TABLE_BYTES_MAX (256u << 10) /* of a mount table that is searched */
 
 /* A filesystem's nature; client-made mounts of a stacked one may lie upon anything. */
@@ -71,7 +71,8 @@ static const struct {
         {0x01161970, "gfs2", NATURE_SLOW},
         {0x47504653, "gpfs", NATURE_SLOW},
         {0x0187, "autofs", NATURE_SLOW},
-        /* In memory, but what a read, a write or a file's length sets off there takes its time: memory.reclaim, huge pages. */
+        /* In memory, but what a read, a write or a file's length sets off there takes its time: memory.reclaim, huge
+           pages. */
         {0x958458f6, "hugetlbfs", NATURE_SLOW},
         {0x62656572, "sysfs", NATURE_SLOW},
         {0x27e0eb, "cgroup", NATURE_SLOW},
@@ -88,7 +89,8 @@ static uint32_t n_used;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t times_forgotten; /* atomic; written under the lock */
 
-/* What each thread asked for last, which is mostly what it asks for next: workers need not wait for each other's lock. */
+/* What each thread asked for last, which is mostly what it asks for next: workers need not wait for each other's
+ * lock. */
 static _Thread_local struct {
         uint64_t mnt_id; /* 0: nothing */
         uint64_t plain_id;
@@ -97,7 +99,8 @@ static _Thread_local struct {
         uint32_t times_forgotten;
 } last;
 
-/* Unique ids begin beyond 32 bits (fs/namespace.c starts them at 2^32 - or at 2^31 since 6.15), plain ones far below. */
+/* Unique ids begin beyond 32 bits (fs/namespace.c starts them at 2^32 - or at 2^31 since 6.15), plain ones far
+ * below. */
 static bool id_is_unique(uint64_t mnt_id) {
         return mnt_id >= UINT64_C(1) << 31;
 }
@@ -372,8 +375,8 @@ static bool fuse_is_mounted(void) {
         return found;
 }
 
-/* The kernel reads and writes a caller's memory with the lock of the file held: memory that a FUSE server, or a userfaultfd, never
- * provides keeps it. */
+/* The kernel reads and writes a caller's memory with the lock of the file held: memory that a FUSE server, or a
+ * userfaultfd, never provides keeps it. */
 bool sys_locks_may_be_kept(void) {
         identity_wear_service();
         return others_may_serve_fuse() || others_may_fault_in_user_space() || fuse_is_mounted();

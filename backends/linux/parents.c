@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * parents.c: the directories that several operations of a batch share: opened once, held as long as the batch lasts. And what a
- * window has pinned besides, kept to be closed together.
+ * parents.c: the directories that several operations of a batch share: opened once, held as long as the batch lasts.
+ * And what a window has pinned besides, kept to be closed together.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -77,15 +77,17 @@ struct parent_slot *parents_find(struct parent_cache *cache, const struct place 
         for (size_t i = 0; i < sizeof(cache->slots) / sizeof(cache->slots[0]); i++) {
                 struct parent_slot *slot = &cache->slots[i];
 
-                if (slot->fd != OS_FD_NONE && !slot->stale && slot->base == place->base && slot->identity == place->identity &&
-                    slot->guard == place->guard && slot->may_leave_base == place->may_leave_base && slot->path.len == len &&
+                if (slot->fd != OS_FD_NONE && !slot->stale && slot->base == place->base &&
+                    slot->identity == place->identity && slot->guard == place->guard &&
+                    slot->may_leave_base == place->may_leave_base && slot->path.len == len &&
                     memcmp(slot->path.data, path, len) == 0 && !slot_is_old(slot))
                         return slot;
         }
         return NULL;
 }
 
-bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat) {
+bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd,
+                  const struct fsop_stat *stat) {
         const uint32_t n = sizeof(cache->slots) / sizeof(cache->slots[0]);
 
         if (cache == NULL)
@@ -96,11 +98,19 @@ bool parents_keep(struct parent_cache *cache, const struct place *place, size_t 
                 if (slot->users > 0)
                         continue;
                 slot_empty(slot);
-                *slot = (struct parent_slot){.base = place->base, .fd = fd, .users = 1, .identity = place->identity,
-                                             .may_leave_base = place->may_leave_base, .followed = place->followed,
-                                             .guard = place->guard, .is_base = fd == place->base,
-                                             .path = {place->path.data, len}, .stat = *stat, .fs = place->fs,
-                                             .in_memory = place->in_memory, .demoted = place->demoted};
+                *slot = (struct parent_slot){.base = place->base,
+                                             .fd = fd,
+                                             .users = 1,
+                                             .identity = place->identity,
+                                             .may_leave_base = place->may_leave_base,
+                                             .followed = place->followed,
+                                             .guard = place->guard,
+                                             .is_base = fd == place->base,
+                                             .path = {place->path.data, len},
+                                             .stat = *stat,
+                                             .fs = place->fs,
+                                             .in_memory = place->in_memory,
+                                             .demoted = place->demoted};
                 slot->since_ms = place->guard != NULL ? posix_coarse_ms() : 0;
                 return true;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer.c: who is at the other end of a socket, and whether it sees the same tree as we do. The socket decides; /proc is asked only
- * under a descriptor of the very process, and what cannot be read counts against the peer.
+ * peer.c: who is at the other end of a socket, and whether it sees the same tree as we do. The socket decides; /proc is
+ * asked only under a descriptor of the very process, and what cannot be read counts against the peer.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -128,7 +128,8 @@ static uint64_t read_root_capabilities(int process_fd) {
         return all_root ? (uint64_t)effective : 0;
 }
 
-/* What only /proc tells. It is believed if the process is still there afterwards: then it was its directory all along. */
+/* What only /proc tells. It is believed if the process is still there afterwards: then it was its directory all
+ * along. */
 static void query_process(struct peer *peer) {
         uint64_t capabilities = 0;
         bool foreign;
@@ -150,7 +151,8 @@ static void query_process(struct peer *peer) {
                 return;
         peer->foreign = foreign;
         peer->capabilities = capabilities;
-        peer->fully_capable = peer->uid == 0 && !service.private_service && (capabilities & service.permitted) == service.permitted;
+        peer->fully_capable =
+                peer->uid == 0 && !service.private_service && (capabilities & service.permitted) == service.permitted;
 }
 
 int peer_query(os_fd socket, struct peer *ret_peer) {
@@ -166,7 +168,8 @@ int peer_query(os_fd socket, struct peer *ret_peer) {
                 return r;
         query_pidfd((int)socket, &peer);
         query_process(&peer);
-        sys_close(peer.pidfd); /* nothing is asked of it later, and ten thousand connections would have twice as many descriptors */
+        sys_close(peer.pidfd); /* nothing is asked of it later, and ten thousand connections would have twice as many
+                                  descriptors */
         peer.pidfd = OS_FD_NONE;
         *ret_peer = peer;
         return 0;

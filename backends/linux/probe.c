@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * probe.c: what a filesystem can do, found without writing to it: by asking where there is a question that changes nothing, by the
- * kind of filesystem where its kind settles it, and "unknown" for the rest.
+ * probe.c: what a filesystem can do, found without writing to it: by asking where there is a question that changes
+ * nothing, by the kind of filesystem where its kind settles it, and "unknown" for the rest.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -56,17 +56,15 @@ static const struct {
         uint64_t magic;
         bool has[6];
 } fallocates[] = {
-        {MAGIC_EXT, {true, true, true, true, true, false}},
-        {MAGIC_XFS, {true, true, true, true, true, true}},
-        {MAGIC_BTRFS, {true, true, true, false, false, false}},
-        {MAGIC_TMPFS, {true, true, false, false, false, false}},
-        {MAGIC_F2FS, {true, true, true, true, true, false}},
-        {MAGIC_VFAT, {true, false, false, false, false, false}},
+        {MAGIC_EXT, {true, true, true, true, true, false}},     {MAGIC_XFS, {true, true, true, true, true, true}},
+        {MAGIC_BTRFS, {true, true, true, false, false, false}}, {MAGIC_TMPFS, {true, true, false, false, false, false}},
+        {MAGIC_F2FS, {true, true, true, true, true, false}},    {MAGIC_VFAT, {true, false, false, false, false, false}},
 };
 
 static void add_fallocate(struct probe *probe) {
-        static const char *const names[] = {"fallocate-allocate",       "fallocate-punch-hole",   "fallocate-zero-range",
-                                            "fallocate-collapse-range", "fallocate-insert-range", "fallocate-unshare-range"};
+        static const char *const names[] = {"fallocate-allocate",     "fallocate-punch-hole",
+                                            "fallocate-zero-range",   "fallocate-collapse-range",
+                                            "fallocate-insert-range", "fallocate-unshare-range"};
         const bool *has = NULL;
 
         for (size_t i = 0; i < sizeof(fallocates) / sizeof(fallocates[0]); i++)
@@ -76,7 +74,8 @@ static void add_fallocate(struct probe *probe) {
                 if (has == NULL)
                         add(probe, names[i], FSOP_SUPPORT_UNKNOWN, "cannot be told without writing");
                 else
-                        add(probe, names[i], has[i] ? FSOP_SUPPORT_NATIVE : FSOP_SUPPORT_UNSUPPORTED, "by the kind of filesystem");
+                        add(probe, names[i], has[i] ? FSOP_SUPPORT_NATIVE : FSOP_SUPPORT_UNSUPPORTED,
+                            "by the kind of filesystem");
         }
 }
 
@@ -158,10 +157,12 @@ static void add_limits(struct probe *probe, const struct statfs *fs) {
                 add(probe, "btime", FSOP_SUPPORT_NATIVE, "asked");
         else
                 add(probe, "btime", FSOP_SUPPORT_UNSUPPORTED, "asked");
-        add(probe, "names-of-255-bytes", fs->f_namelen >= 255 ? FSOP_SUPPORT_NATIVE : FSOP_SUPPORT_UNSUPPORTED, "asked");
+        add(probe, "names-of-255-bytes", fs->f_namelen >= 255 ? FSOP_SUPPORT_NATIVE : FSOP_SUPPORT_UNSUPPORTED,
+            "asked");
 }
 
-int sys_probe(const struct place *place, const char **ret_fs_name, struct support *ret_features, uint32_t features_max) {
+int sys_probe(const struct place *place, const char **ret_fs_name, struct support *ret_features,
+              uint32_t features_max) {
         struct probe probe = {.features = ret_features, .n_max = features_max, .place = place};
         struct statfs fs;
         const char *name;

@@ -2,9 +2,9 @@
 /*
  * resolve.c: locations to pinned objects, as the caller or with a rule's rights.
  *
- * As caller the kernel resolves the whole path with the caller's credentials; all that is added is that magic links are not
- * followed and that "/" is the reference root. With a rule's rights everything starts at a held directory and stays beneath
- * it, the last component is opened without following, and what guard.c demands is checked on what is pinned.
+ * As caller the kernel resolves the whole path with the caller's credentials; all that is added is that magic links are
+ * not followed and that "/" is the reference root. With a rule's rights everything starts at a held directory and stays
+ * beneath it, the last component is opened without following, and what guard.c demands is checked on what is pinned.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -20,9 +20,9 @@
 
 #ifdef FSOP_TEST_WEAK_RESOLVER /* only for the test that shows what the protection is good for */
 #define STAY_BENEATH 0
-#define LEAF_FLAGS (uint64_t)O_PATH
+#define LEAF_FLAGS (uint64_t) O_PATH
 #else
-#define STAY_BENEATH (uint64_t)RESOLVE_BENEATH
+#define STAY_BENEATH (uint64_t) RESOLVE_BENEATH
 #define LEAF_FLAGS (uint64_t)(O_PATH | O_NOFOLLOW)
 #endif
 
@@ -125,19 +125,21 @@ uint64_t resolve_of_leaf(const struct place *place) {
         return resolve | STAY_BENEATH | (guard_stays_on_mount(place) ? RESOLVE_NO_XDEV : 0);
 }
 
-/* Pins one name in the place's parent. A plain name that is not followed leads nowhere else: then the simpler call will do, which
- * costs two thirds of openat2 with its checks (1.1 and 1.5 us). */
+/* Pins one name in the place's parent. A plain name that is not followed leads nowhere else: then the simpler call will
+ * do, which costs two thirds of openat2 with its checks (1.1 and 1.5 us). */
 static int open_leaf(const struct place *place, const char *name, uint64_t open_flags, unsigned flags) {
         uint64_t resolve = resolve_of_leaf(place);
 
-        if ((flags & SYS_CACHED_ONLY) || (resolve & RESOLVE_NO_XDEV) || !(open_flags & O_NOFOLLOW) || !is_plain_name(name))
+        if ((flags & SYS_CACHED_ONLY) || (resolve & RESOLVE_NO_XDEV) || !(open_flags & O_NOFOLLOW) ||
+            !is_plain_name(name))
                 return lookup_open((int)place->parent, name, open_flags, 0, resolve, flags);
         return lookup_open_name((int)place->parent, name, open_flags);
 }
 
 /*
- * Of the last name in a parent that is pinned. To ask whether the cache knows it takes openat2 and a descriptor; where the
- * filesystem is local, and no mount (of a server that may be gone) can be on the name, the simple calls wait for nothing but a disk.
+ * Of the last name in a parent that is pinned. To ask whether the cache knows it takes openat2 and a descriptor; where
+ * the filesystem is local, and no mount (of a server that may be gone) can be on the name, the simple calls wait for
+ * nothing but a disk.
  */
 static unsigned flags_of_leaf(const struct place *place, unsigned flags) {
         if (!(flags & SYS_TRY_LEAF) || !place->guard->root->one_mount || place->fs != FS_LOCAL)
@@ -163,7 +165,8 @@ static int check_parent(struct sys_op *op, struct place *place, struct fsop_stat
         return guard_check_directory(op, place, place->parent, stat);
 }
 
-/* The rule's own directory, which is held, needs not be asked what it is; whose it is matters where something is created. */
+/* The rule's own directory, which is held, needs not be asked what it is; whose it is matters where something is
+ * created. */
 static bool is_known(const struct sys_op *op, const struct place *place, size_t len) {
         const struct shape *shape = shape_of(op->op);
 
@@ -181,8 +184,8 @@ static struct fsop_stat stat_of_root(const struct directory *root) {
         };
 }
 
-/* The directory that a path names. Where a rule excludes something, links and ".." may lead through that, and a failure may come from
- * inside it: then it is walked step by step. Its descriptor or op's code. */
+/* The directory that a path names. Where a rule excludes something, links and ".." may lead through that, and a failure
+ * may come from inside it: then it is walked step by step. Its descriptor or op's code. */
 static int open_directory(struct sys_op *op, struct place *place, const char *path, unsigned flags) {
         bool excludes = place->guard != NULL && place->guard->n_excluded + place->guard->n_named > 0;
         uint64_t resolve;
@@ -190,7 +193,8 @@ static int open_directory(struct sys_op *op, struct place *place, const char *pa
 
         flags = flags_on_the_way(flags);
         if (!excludes || strstr(path, "..") == NULL)
-                fd = lookup_open(start, path, O_PATH | O_DIRECTORY, 0, resolve | (excludes ? RESOLVE_NO_SYMLINKS : 0), flags);
+                fd = lookup_open(start, path, O_PATH | O_DIRECTORY, 0, resolve | (excludes ? RESOLVE_NO_SYMLINKS : 0),
+                                 flags);
         if (fd >= 0)
                 return fd;
         if (!excludes || fd == -EAGAIN)
@@ -205,8 +209,8 @@ static bool opens_root(const struct sys_op *op, const struct place *place, size_
 }
 
 /* Pins the directory that the first LEN bytes of PATH name. place's own path is what the cache knows. */
-static int pin_parent(struct sys_op *op, struct place *place, const char *path, size_t len, bool cacheable, unsigned flags,
-                      struct fsop_stat *ret_stat) {
+static int pin_parent(struct sys_op *op, struct place *place, const char *path, size_t len, bool cacheable,
+                      unsigned flags, struct fsop_stat *ret_stat) {
         struct parent_slot *slot = cacheable ? parents_find(op->cache, place, path, len) : NULL;
         bool opens = len > 0 || opens_root(op, place, len, cacheable);
         char directory[PATH_MAX];
@@ -253,7 +257,8 @@ static int pin_parent(struct sys_op *op, struct place *place, const char *path, 
         r = check_parent(op, place, ret_stat, flags);
         if (r < 0)
                 return r;
-        if (cacheable && !place_is_far(place) && (len > 0 || (place->guard != NULL && place->base == place->guard->root->fd)))
+        if (cacheable && !place_is_far(place) &&
+            (len > 0 || (place->guard != NULL && place->base == place->guard->root->fd)))
                 place->parent_borrowed = parents_keep(op->cache, place, len, (int)place->parent, ret_stat) || !opens;
         return 0;
 }
@@ -269,10 +274,11 @@ static void place_close_parent(struct sys_op *op, struct place *place) {
 
 /* ---- stat without pinning ---------------------------------------------------------------------------------------- */
 
-/* One statx in the parent is all a stat needs, if the name is no link to follow and no mount's: nothing is changed, so what is
- * answered is what was checked. Not on the loop, where only openat2 can say that a disk would have to be waited for. */
-static int stat_in_parent(struct sys_op *op, struct place *place, const char *name, bool follow, const struct fsop_stat *parent,
-                          unsigned flags, bool *ret_done) {
+/* One statx in the parent is all a stat needs, if the name is no link to follow and no mount's: nothing is changed, so
+ * what is answered is what was checked. Not on the loop, where only openat2 can say that a disk would have to be waited
+ * for. */
+static int stat_in_parent(struct sys_op *op, struct place *place, const char *name, bool follow,
+                          const struct fsop_stat *parent, unsigned flags, bool *ret_done) {
         int r;
 
         *ret_done = false;
@@ -324,8 +330,8 @@ static bool frees(const struct operation *op, bool is_to) {
 }
 
 /*
- * How much that is: whoever sends the operation somewhere wants to know. Only openat2 can say that a disk would have to be waited for,
- * and takes a descriptor; where that does not matter one statx will do.
+ * How much that is: whoever sends the operation somewhere wants to know. Only openat2 can say that a disk would have to
+ * be waited for, and takes a descriptor; where that does not matter one statx will do.
  */
 static int look_at_freed(struct sys_op *op, struct place *place, unsigned flags) {
         int fd;
@@ -399,7 +405,8 @@ static int caller_pin_object(struct sys_op *op, struct place *place, unsigned fl
 
 static void place_reset(struct place *place) {
         place->parent = place->object = OS_FD_NONE;
-        place->parent_borrowed = place->object_borrowed = place->through_link = place->has_stat = place->followed = false;
+        place->parent_borrowed = place->object_borrowed = place->through_link = place->has_stat = place->followed =
+                false;
         place->leaf = NULL;
         place->fs = FS_UNKNOWN;
         place->mnt_id = 0;
@@ -630,7 +637,8 @@ static int resolve_guarded(struct sys_op *op, struct place *place, enum pin pin,
         if (place->path.len >= sizeof(path))
                 return op_failed(op, ENAMETOOLONG);
         if (!guard_accepts_path(&place->path))
-                return op_refused(op, -FSOP_EINVAL, "with a rule's rights a path has no \"..\", \".\" or empty components");
+                return op_refused(op, -FSOP_EINVAL,
+                                  "with a rule's rights a path has no \"..\", \".\" or empty components");
         memcpy(path, place->path.data, place->path.len);
         path[place->path.len] = 0;
         r = wear(op, place->identity);
@@ -651,7 +659,8 @@ static int pin_base(struct sys_op *op, struct place *place, enum pin pin, unsign
         int r;
 
         if (pin == PIN_NAME && place->guard != NULL)
-                return op_guarded(op, -FSOP_EPERM, "the directory that the rule is about is not removed, renamed or replaced");
+                return op_guarded(op, -FSOP_EPERM,
+                                  "the directory that the rule is about is not removed, renamed or replaced");
         if (pin == PIN_NAME)
                 return op_failed(op, ENOENT);
         r = take_object(op, place, (int)place->base, true, flags);
@@ -709,7 +718,8 @@ static int check_together(struct sys_op *op) {
                 case FSOP_FALLOCATE_ZERO_RANGE:
                         return guard_check_bytes(op, &op->at, o->args.fallocate.offset, o->args.fallocate.length);
                 case FSOP_FALLOCATE_INSERT_RANGE:
-                        return guard_check_bytes(op, &op->at, op->at.has_stat ? op->at.stat.size : 0, o->args.fallocate.length);
+                        return guard_check_bytes(op, &op->at, op->at.has_stat ? op->at.stat.size : 0,
+                                                 o->args.fallocate.length);
                 default:
                         return 0;
                 }
@@ -754,9 +764,9 @@ static unsigned component_ends(const struct bytes *path, uint16_t *ends, unsigne
 }
 
 /*
- * The cache did not know the whole path. The mount of the last directory that it knows, if callers may have to wait there. A link
- * that is known and leads to what is not may lead to any mount. This is for sharing the workers, no check: nothing depends on it
- * but who waits for whom.
+ * The cache did not know the whole path. The mount of the last directory that it knows, if callers may have to wait
+ * there. A link that is known and leads to what is not may lead to any mount. This is for sharing the workers, no
+ * check: nothing depends on it but who waits for whom.
  */
 static uint64_t place_held_up_by(const struct place *place) {
         uint16_t ends[64];
@@ -801,7 +811,8 @@ int sys_resolve(struct sys_op *op, unsigned flags) {
                 place = &op->to;
                 r = resolve_place(op, &op->to, shape->to, flags);
         }
-        if (r == -FSOP_EAGAIN && (flags & (SYS_CACHED_ONLY | SYS_LOCAL_ONLY)) && op->held_up_by == 0 && place->parent == OS_FD_NONE)
+        if (r == -FSOP_EAGAIN && (flags & (SYS_CACHED_ONLY | SYS_LOCAL_ONLY)) && op->held_up_by == 0 &&
+            place->parent == OS_FD_NONE)
                 op->held_up_by = place_held_up_by(place);
         if (r >= 0)
                 r = check_together(op);
@@ -834,7 +845,8 @@ static uint32_t take(os_fd *fd, bool wanted, os_fd *ret_fd) {
 
 static uint32_t take_large(struct place *place, bool is_old, os_fd *ret_fds) {
         bool waits = is_old || place_is_far(place);
-        uint32_t n = take(&place->object, !place->object_borrowed && (waits || place->stat.blocks > SYS_SMALL_BLOCKS), ret_fds);
+        uint32_t n = take(&place->object, !place->object_borrowed && (waits || place->stat.blocks > SYS_SMALL_BLOCKS),
+                          ret_fds);
 
         return n + take(&place->parent, !place->parent_borrowed && waits, ret_fds + n);
 }
@@ -913,8 +925,8 @@ int resolve_create_through_link(struct place *place, int open_flags, uint32_t mo
         uint64_t resolve;
         int start = start_of(place, &resolve);
 
-        return lookup_open(start, (const char *)place->path.data, (uint64_t)(open_flags | O_CREAT | O_NONBLOCK | O_NOCTTY), mode,
-                           resolve, 0);
+        return lookup_open(start, (const char *)place->path.data,
+                           (uint64_t)(open_flags | O_CREAT | O_NONBLOCK | O_NOCTTY), mode, resolve, 0);
 }
 
 /* Beneath the rule's directory, by the walk's own path. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run_copy.c: a range from one file to another: shared extents where asked and possible, else the kernel's copy, else reading and
- * writing (transfer.c).
+ * run_copy.c: a range from one file to another: shared extents where asked and possible, else the kernel's copy, else
+ * reading and writing (transfer.c).
  */
 #include "backends/linux/sys_linux.h"
 

@@ -14,7 +14,8 @@
 #define OWN_UMASK 077
 #define RACES_MAX 8
 
-/* ---- opening -------------------------------------------------------------------------------------------------------- */
+/* ---- opening
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Devices, FIFOs and sockets act or hang when they are opened. */
 static int check_type(struct sys_op *op, const struct fsop_stat *stat) {
@@ -197,7 +198,8 @@ int run_opendir(struct sys_op *op) {
         return op->code;
 }
 
-/* ---- reading and writing --------------------------------------------------------------------------------------------- */
+/* ---- reading and writing
+ * --------------------------------------------------------------------------------------------- */
 
 static int check_handle(struct sys_op *op) {
         int r = check_type(op, &op->at.stat);
@@ -239,7 +241,8 @@ int run_write(struct sys_op *op) {
             guard_check_bytes(op, &op->at, op->at.stat.size, args->data.len) < 0)
                 return op->code;
         while (done < args->data.len) {
-                ssize_t n = pwrite((int)op->at.object, args->data.data + done, args->data.len - done, (off_t)(args->offset + done));
+                ssize_t n = pwrite((int)op->at.object, args->data.data + done, args->data.len - done,
+                                   (off_t)(args->offset + done));
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -253,7 +256,8 @@ int run_write(struct sys_op *op) {
         return 0;
 }
 
-/* ---- space and advice --------------------------------------------------------------------------------------------------- */
+/* ---- space and advice
+ * --------------------------------------------------------------------------------------------------- */
 
 int data_fallocate_flags(const struct fallocate_args *args) {
         int keep = args->keep_size ? FALLOC_FL_KEEP_SIZE : 0;

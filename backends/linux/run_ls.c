@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run_ls.c: one page of a directory. Entries fill the answer's room from the front, names from the back; the page ends when they
- * meet, and its cookie is the kernel's own offset behind the last entry that fitted.
+ * run_ls.c: one page of a directory. Entries fill the answer's room from the front, names from the back; the page ends
+ * when they meet, and its cookie is the kernel's own offset behind the last entry that fitted.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -25,12 +25,14 @@ struct page {
 
 static void page_init(struct page *page, const struct sys_op *op) {
         const struct ls_args *args = &op->op->args.ls;
-        uintptr_t start = (uintptr_t)op->out, aligned = (start + _Alignof(struct entry) - 1) & ~(_Alignof(struct entry) - 1);
+        uintptr_t start = (uintptr_t)op->out,
+                  aligned = (start + _Alignof(struct entry) - 1) & ~(_Alignof(struct entry) - 1);
 
         page->entries = (struct entry *)aligned;
         page->names = op->out + op->out_bytes;
         page->n = 0;
-        page->n_max = args->entries_max == 0 || args->entries_max > WIRE_LS_ENTRIES_MAX ? WIRE_LS_ENTRIES_MAX : args->entries_max;
+        page->n_max = args->entries_max == 0 || args->entries_max > WIRE_LS_ENTRIES_MAX ? WIRE_LS_ENTRIES_MAX
+                                                                                        : args->entries_max;
         page->cookie = args->cookie;
         page->full = false;
 }
@@ -45,7 +47,8 @@ static bool page_add(struct page *page, const struct kernel_entry *from, int dir
         }
         page->names -= len;
         memcpy(page->names, from->name, len);
-        *entry = (struct entry){.name = {page->names, len}, .type = posix_file_type(DTTOIF(from->type)), .ino = from->ino};
+        *entry = (struct entry){
+                .name = {page->names, len}, .type = posix_file_type(DTTOIF(from->type)), .ino = from->ino};
         if (with_stat && lookup_stat(dir_fd, from->name, true, &entry->stat) == 0) {
                 entry->has_stat = true;
                 entry->type = posix_file_type(entry->stat.mode);

@@ -45,7 +45,8 @@ int run_statfs(struct sys_op *op) {
         return 0;
 }
 
-/* ---- times --------------------------------------------------------------------------------------------------------- */
+/* ---- times
+ * --------------------------------------------------------------------------------------------------------- */
 
 static struct timespec time_to_set(enum time_change change, const struct fsop_time *time) {
         switch (change) {
@@ -61,7 +62,8 @@ static struct timespec time_to_set(enum time_change change, const struct fsop_ti
 
 int run_utimens(struct sys_op *op) {
         const struct utimens_args *args = &op->op->args.utimens;
-        struct timespec times[2] = {time_to_set(args->atime_change, &args->atime), time_to_set(args->mtime_change, &args->mtime)};
+        struct timespec times[2] = {time_to_set(args->atime_change, &args->atime),
+                                    time_to_set(args->mtime_change, &args->mtime)};
         int fd = (int)op->at.object;
         bool own = false;
         int r;
@@ -78,7 +80,8 @@ int run_utimens(struct sys_op *op) {
         return op->code;
 }
 
-/* ---- mode ----------------------------------------------------------------------------------------------------------- */
+/* ---- mode
+ * ----------------------------------------------------------------------------------------------------------- */
 
 uint32_t new_mode(const struct chmod_args *args, uint32_t old) {
         uint32_t mode = (old & 07777 & ~args->clear) | args->set;
@@ -92,7 +95,8 @@ uint32_t new_mode(const struct chmod_args *args, uint32_t old) {
 
 int change_mode(struct sys_op *op, os_fd object, const struct fsop_stat *stat, bool *ret_changed) {
         uint32_t mode = new_mode(&op->op->args.chmod, stat->mode);
-        /* Without CAP_FSETID the kernel would take set-gid from a directory of another group, even if it was there before. */
+        /* Without CAP_FSETID the kernel would take set-gid from a directory of another group, even if it was there
+         * before. */
         bool keeps_set_gid = op->at.guard != NULL && S_ISDIR(stat->mode) && (mode & S_ISGID) != 0;
 
         *ret_changed = false;
@@ -123,9 +127,11 @@ int run_chmod(struct sys_op *op) {
         return op->code;
 }
 
-/* ---- owner ------------------------------------------------------------------------------------------------------------ */
+/* ---- owner
+ * ------------------------------------------------------------------------------------------------------------ */
 
-/* What the kernel leaves of set-id bits (set-gid without group execution) goes too, unless the rule lets them survive. */
+/* What the kernel leaves of set-id bits (set-gid without group execution) goes too, unless the rule lets them
+ * survive. */
 static int strip_set_id(struct sys_op *op, os_fd object) {
         struct fsop_stat stat;
         int r = lookup_stat((int)object, "", false, &stat);
@@ -151,7 +157,8 @@ int strip_set_gid(struct sys_op *op, const struct place *place) {
 }
 
 static bool is_from(const struct chown_args *args, const struct fsop_stat *stat) {
-        return (!args->has_from_uid || args->from_uid == stat->uid) && (!args->has_from_gid || args->from_gid == stat->gid);
+        return (!args->has_from_uid || args->from_uid == stat->uid) &&
+               (!args->has_from_gid || args->from_gid == stat->gid);
 }
 
 int change_owner(struct sys_op *op, os_fd object, const struct fsop_stat *stat, bool *ret_changed) {

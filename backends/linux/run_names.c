@@ -36,7 +36,8 @@ int run_mknod(struct sys_op *op) {
         case FSOP_TYPE_CHAR:
         case FSOP_TYPE_BLOCK:
                 if (args->major > sys_device_major_max || args->minor > sys_device_minor_max)
-                        return op_refused(op, -FSOP_EINVAL, "device numbers go up to 4095 (major) and 1048575 (minor) here");
+                        return op_refused(op, -FSOP_EINVAL,
+                                          "device numbers go up to 4095 (major) and 1048575 (minor) here");
                 device = makedev(args->major, args->minor);
                 break;
         case FSOP_TYPE_FIFO:
@@ -46,7 +47,8 @@ int run_mknod(struct sys_op *op) {
                 return op_refused(op, -FSOP_EINVAL, "mknod makes devices, FIFOs and sockets");
         }
         umask(args->create.umask & 0777);
-        finish(op, mknodat((int)op->at.parent, op->at.leaf, posix_file_mode(args->type) | (args->create.mode & 07777), device));
+        finish(op, mknodat((int)op->at.parent, op->at.leaf, posix_file_mode(args->type) | (args->create.mode & 07777),
+                           device));
         umask(OWN_UMASK);
         return op->code;
 }
@@ -83,7 +85,8 @@ int run_rename(struct sys_op *op) {
 
 /* By way of /proc/self/fd: AT_EMPTY_PATH would need a capability that is not worn. */
 int run_link(struct sys_op *op) {
-        return finish(op, linkat(service.proc_fd, fd_name(op->at.object).text, (int)op->to.parent, op->to.leaf, AT_SYMLINK_FOLLOW));
+        return finish(op, linkat(service.proc_fd, fd_name(op->at.object).text, (int)op->to.parent, op->to.leaf,
+                                 AT_SYMLINK_FOLLOW));
 }
 
 int run_readlink(struct sys_op *op) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * run_xattr.c: extended attributes of pinned objects, symbolic links included, through the daemon's own /proc/self/fd: relative
- * to a held descriptor where the kernel has setxattrat and its like (6.13), by path before.
+ * run_xattr.c: extended attributes of pinned objects, symbolic links included, through the daemon's own /proc/self/fd:
+ * relative to a held descriptor where the kernel has setxattrat and its like (6.13), by path before.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -24,7 +24,8 @@
 #define SYS_removexattrat 466
 #endif
 
-#define FIRST_TRY_BYTES 1024u /* most values are small, and the kernel clears a buffer of the size that is asked for */
+/* most values are small, and the kernel clears a buffer of the size that is asked for */
+#define FIRST_TRY_BYTES 1024u
 
 /* struct xattr_args of linux/xattr.h, which older headers lack. */
 struct value_args {
@@ -42,10 +43,12 @@ ssize_t xattr_get(os_fd object, const char *name, void *buffer, size_t bytes) {
 }
 
 int xattr_set(os_fd object, const char *name, const struct bytes *value, int flags) {
-        struct value_args args = {.value = (uintptr_t)value->data, .size = (uint32_t)value->len, .flags = (uint32_t)flags};
+        struct value_args args = {
+                .value = (uintptr_t)value->data, .size = (uint32_t)value->len, .flags = (uint32_t)flags};
 
         if (service.xattr_at)
-                return (int)syscall(SYS_setxattrat, service.proc_fd, fd_name(object).text, 0, name, &args, sizeof(args));
+                return (int)syscall(SYS_setxattrat, service.proc_fd, fd_name(object).text, 0, name, &args,
+                                    sizeof(args));
         return setxattr(fd_path(object).text, name, value->data, value->len, flags);
 }
 

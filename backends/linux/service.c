@@ -123,7 +123,8 @@ static int take_sockets(long count, struct service_socket *ret_sockets, uint32_t
                 if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
                         return because(ret_why, "one that LISTEN_FDS counts is not open", error_from_errno(errno));
                 if (!listens(fd, &ret_sockets[i]))
-                        return because(ret_why, "one that LISTEN_FDS counts is no Unix stream socket that listens", -FSOP_EINVAL);
+                        return because(ret_why, "one that LISTEN_FDS counts is no Unix stream socket that listens",
+                                       -FSOP_EINVAL);
         }
         return (int)count;
 }

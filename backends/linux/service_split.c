@@ -2,10 +2,10 @@
 /*
  * service_split.c: the service in a child, and a keeper before it.
  *
- * A thread that waits for a FUSE server which took its request and does not answer cannot be killed, not even by KILL, and a
- * process with such a thread never ends for whoever waits for it. So the process that the shell or the service manager
- * started stays behind as a keeper: it passes signals on, passes readiness on (the manager listens to nobody else), and
- * ends when the service ends, or when the service said that it has ended and its threads cannot.
+ * A thread that waits for a FUSE server which took its request and does not answer cannot be killed, not even by KILL,
+ * and a process with such a thread never ends for whoever waits for it. So the process that the shell or the service
+ * manager started stays behind as a keeper: it passes signals on, passes readiness on (the manager listens to nobody
+ * else), and ends when the service ends, or when the service said that it has ended and its threads cannot.
  */
 #include "backends/service.h"
 
@@ -216,8 +216,8 @@ static void close_socket(int fd) {
                 close(fd);
 }
 
-/* A thread that hangs keeps the descriptors open: clients would wait for answers, and whoever reads our output for its end.
- * Only sockets are closed: another file's close may hang, too. */
+/* A thread that hangs keeps the descriptors open: clients would wait for answers, and whoever reads our output for its
+ * end. Only sockets are closed: another file's close may hang, too. */
 static void let_go(void) {
         int null;
 

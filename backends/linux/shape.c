@@ -16,7 +16,8 @@ static const struct shape shapes[FSOP_VERB_LIMIT] = {
         [FSOP_VERB_MKDIR] = {.at = PIN_NAME, .at_creates = true},
         [FSOP_VERB_RMDIR] = {.at = PIN_NAME, .at_removes = true},
         [FSOP_VERB_UNLINK] = {.at = PIN_NAME, .at_removes = true},
-        [FSOP_VERB_RENAME] = {.at = PIN_NAME, .to = PIN_NAME, .at_removes = true, .to_creates = true, .to_removes = true},
+        [FSOP_VERB_RENAME] =
+                {.at = PIN_NAME, .to = PIN_NAME, .at_removes = true, .to_creates = true, .to_removes = true},
         [FSOP_VERB_LS] = {.at = PIN_OBJECT},
         [FSOP_VERB_SYMLINK] = {.at = PIN_NAME, .at_creates = true},
         [FSOP_VERB_LINK] = {.at = PIN_OBJECT, .to = PIN_NAME, .to_creates = true},
@@ -43,8 +44,12 @@ bool shape_is_open(enum fsop_verb verb) {
 
 const struct shape *shape_of(const struct operation *op) {
         static const struct shape nothing = {0}, open_to_change = {.at = PIN_EITHER, .at_changes = true};
-        static const struct shape exchange = {.at = PIN_NAME, .to = PIN_NAME, .at_removes = true, .at_creates = true,
-                                              .to_creates = true, .to_removes = true};
+        static const struct shape exchange = {.at = PIN_NAME,
+                                              .to = PIN_NAME,
+                                              .at_removes = true,
+                                              .at_creates = true,
+                                              .to_creates = true,
+                                              .to_removes = true};
 
         if ((unsigned)op->verb >= FSOP_VERB_LIMIT)
                 return &nothing;

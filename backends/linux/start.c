@@ -94,8 +94,9 @@ static bool same_id(const struct object_id *a, const struct object_id *b) {
 }
 
 /*
- * PID 1's, so that a service in a mount namespace of its own (systemd's sandbox, whatever its root) means by a path what everyone
- * means. But its own where PID 1's cannot be read, and in a plain chroot: who was put there was set up there, with what lives there.
+ * PID 1's, so that a service in a mount namespace of its own (systemd's sandbox, whatever its root) means by a path
+ * what everyone means. But its own where PID 1's cannot be read, and in a plain chroot: who was put there was set up
+ * there, with what lives there.
  */
 static int take_reference_root(void) {
         struct object_id own_namespace = {0};

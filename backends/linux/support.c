@@ -6,8 +6,10 @@
 
 const uint32_t sys_device_major_max = 4095, sys_device_minor_max = 1048575;
 
-#define TEXT(string) {.data = (const uint8_t *)(string), .len = sizeof(string) - 1}
-#define NATIVE(v, name, text) {.verb = v, .feature = TEXT(name), .level = FSOP_SUPPORT_NATIVE, .note = TEXT(text)}
+#define TEXT(string)                                                                                                   \
+        { .data = (const uint8_t *)(string), .len = sizeof(string) - 1 }
+#define NATIVE(v, name, text)                                                                                          \
+        { .verb = v, .feature = TEXT(name), .level = FSOP_SUPPORT_NATIVE, .note = TEXT(text) }
 
 static const struct support table[] = {
         NATIVE(FSOP_VERB_PING, "ping", ""),
@@ -30,7 +32,8 @@ static const struct support table[] = {
         NATIVE(FSOP_VERB_SYMLINK, "symlink", "symlinkat"),
         NATIVE(FSOP_VERB_LINK, "link", "linkat"),
         NATIVE(FSOP_VERB_READLINK, "readlink", "readlinkat"),
-        NATIVE(FSOP_VERB_GETXATTR, "getxattr", "names as the filesystem allows: user.*, trusted.*, security.*, system.posix_acl_*"),
+        NATIVE(FSOP_VERB_GETXATTR, "getxattr",
+               "names as the filesystem allows: user.*, trusted.*, security.*, system.posix_acl_*"),
         NATIVE(FSOP_VERB_SETXATTR, "setxattr", "values up to 64 KiB; filesystems may take less"),
         NATIVE(FSOP_VERB_LISTXATTR, "listxattr", ""),
         NATIVE(FSOP_VERB_REMOVEXATTR, "removexattr", ""),

@@ -4,8 +4,8 @@
  *
  * System calls that take a path from a client stand in three places only:
  *   lookup.c    openat2, statx and readlink relative to a held directory: every component of every path goes through it
- *   run_*.c, walk.c, copy_*.c   calls on (pinned parent, one name) and on pinned objects, through the daemon's own /proc/self/fd
- *   start.c, peer.c, mounts.c, trusted.c, listen.c   paths of the daemon's own, never a client's
+ *   run_*.c, walk.c, copy_*.c   calls on (pinned parent, one name) and on pinned objects, through the daemon's own
+ * /proc/self/fd start.c, peer.c, mounts.c, trusted.c, listen.c   paths of the daemon's own, never a client's
  */
 #ifndef FSOP_SYS_LINUX_H
 #define FSOP_SYS_LINUX_H
@@ -23,13 +23,13 @@ struct service {
         uint32_t uid, gid;
         uint32_t *groups;
         uint32_t n_groups;
-        uint64_t permitted;   /* every capability it may raise */
-        int proc_fd;          /* /proc/self/fd: how pinned objects are reopened */
-        int root_fd;          /* the reference root, O_PATH */
-        bool own_root;        /* the reference root is what "/" means to this process too */
+        uint64_t permitted;                     /* every capability it may raise */
+        int proc_fd;                            /* /proc/self/fd: how pinned objects are reopened */
+        int root_fd;                            /* the reference root, O_PATH */
+        bool own_root;                          /* the reference root is what "/" means to this process too */
         struct object_id mount_namespace, root; /* of the reference, for telling foreign peers */
         uint64_t root_mnt_id;
-        bool xattr_at;        /* setxattrat and its like are there (6.13) */
+        bool xattr_at; /* setxattrat and its like are there (6.13) */
         void (*log)(int level, const char *message);
 };
 extern struct service service; /* written by sys_start alone */
@@ -51,7 +51,7 @@ struct fd_path fd_path(os_fd fd);
 
 struct identity {
         struct identity *next; /* of those that are alive */
-        uint64_t serial; /* never used twice: threads remember what they wear by it */
+        uint64_t serial;       /* never used twice: threads remember what they wear by it */
         uint32_t refs;
         uint32_t uid, gid;
         uint64_t effective; /* capabilities */
@@ -81,7 +81,8 @@ enum fs_class mounts_learn(int fd, uint64_t mnt_id, bool client);
 uint64_t mounts_plain_id(uint64_t mnt_id);
 /* Name of a filesystem by its magic number, static; NULL if unknown. */
 const char *mounts_fs_name(uint64_t magic);
-/* Whether nothing is mounted on any name below a directory, and the mount table says so; false where that cannot be told. */
+/* Whether nothing is mounted on any name below a directory, and the mount table says so; false where that cannot be
+ * told. */
 bool mounts_none_below(int fd, uint64_t mnt_id);
 void mounts_stop(void);
 
@@ -90,16 +91,18 @@ void mounts_stop(void);
 /* openat2, O_CLOEXEC added; with SYS_CACHED_ONLY in flags only from the cache (-EAGAIN), else races are tried again.
  * The descriptor or a negative errno. */
 int lookup_open(int dir_fd, const char *path, uint64_t open_flags, uint64_t mode, uint64_t resolve, unsigned flags);
-/* One plain name, not followed (open_flags have O_NOFOLLOW): it cannot lead anywhere else, but to the top of a mount. */
+/* One plain name, not followed (open_flags have O_NOFOLLOW): it cannot lead anywhere else, but to the top of a
+ * mount. */
 int lookup_open_name(int dir_fd, const char *name, uint64_t open_flags);
-/* Stat of a pinned object (name "") or of one name in a pinned directory, never following. sync: ask a network filesystem
- * instead of the cache. mnt_id is the unique one where the kernel has those. 0 or a negative errno. */
+/* Stat of a pinned object (name "") or of one name in a pinned directory, never following. sync: ask a network
+ * filesystem instead of the cache. mnt_id is the unique one where the kernel has those. 0 or a negative errno. */
 int lookup_stat(int fd, const char *name, bool sync, struct fsop_stat *ret_stat);
 /* The directory LEVELS above a directory. 0 or a negative errno. */
 int lookup_stat_above(int fd, unsigned levels, struct fsop_stat *ret_stat);
 /* A pinned symbolic link's text, NUL-terminated; its length or a negative errno (-ENAMETOOLONG). */
 int lookup_read_link(int fd, char *buffer, size_t bytes);
-/* A pinned object opened for real. Regular files only, directories where O_DIRECTORY is asked for. Descriptor or negative errno. */
+/* A pinned object opened for real. Regular files only, directories where O_DIRECTORY is asked for. Descriptor or
+ * negative errno. */
 int lookup_reopen(os_fd object, int open_flags);
 
 uint64_t stat_dev(const struct fsop_stat *stat);
@@ -111,12 +114,12 @@ void stat_from_statx(struct fsop_stat *ret_stat, const void *statx_buffer);
 /* ---- how an operation failed (run.c) ---------------------------------------------------------------------------- */
 
 /* Each sets op->code (and os_error, why, guarded) and returns the code. */
-int op_failed(struct sys_op *op, int os_errno);                      /* the system said so */
-int op_refused(struct sys_op *op, int code, const char *why);        /* fsopd will not; code is -FSOP_E… */
-int op_guarded(struct sys_op *op, int code, const char *why);        /* the rule will not */
+int op_failed(struct sys_op *op, int os_errno);               /* the system said so */
+int op_refused(struct sys_op *op, int code, const char *why); /* fsopd will not; code is -FSOP_E… */
+int op_guarded(struct sys_op *op, int code, const char *why); /* the rule will not */
 
-/* What stands around every run, on whichever way: op as if nothing had been done (its code when it is cancelled already); and what
- * is to be known, and not to be held any longer, once something may have been. */
+/* What stands around every run, on whichever way: op as if nothing had been done (its code when it is cancelled
+ * already); and what is to be known, and not to be held any longer, once something may have been. */
 int op_begin(struct sys_op *op);
 void op_end(struct sys_op *op);
 
@@ -130,9 +133,9 @@ enum pin {
 };
 struct shape {
         enum pin at, to;
-        bool at_changes, to_changes;   /* the object itself is altered (not only a name of it) */
-        bool at_creates, to_creates;   /* a name is made in the parent */
-        bool at_removes, to_removes;   /* a name may vanish from the parent */
+        bool at_changes, to_changes; /* the object itself is altered (not only a name of it) */
+        bool at_creates, to_creates; /* a name is made in the parent */
+        bool at_removes, to_removes; /* a name may vanish from the parent */
 };
 const struct shape *shape_of(const struct operation *op);
 bool shape_is_open(enum fsop_verb verb);
@@ -157,8 +160,9 @@ struct kernel_entry {
 
 /* ---- places to pinned objects (resolve.c) ------------------------------------------------------------------------ */
 
-/* What was found to lie in a rule's directory may be moved out of it. Whoever asked can make it last as long as he likes before it
- * is used (he reads no answers, or has something else of the same batch hang), so after this it is looked at again. */
+/* What was found to lie in a rule's directory may be moved out of it. Whoever asked can make it last as long as he
+ * likes before it is used (he reads no answers, or has something else of the same batch hang), so after this it is
+ * looked at again. */
 #define PINNED_MS 100u
 bool op_is_old(const struct sys_op *op);
 /* Whether it does: a rule demands of one of its directories where it lies. */
@@ -167,16 +171,18 @@ bool resolve_can_stray(const struct sys_op *op);
 int resolve_check_again(struct sys_op *op);
 /* What appeared at place's leaf since it was looked up is pinned and checked as if it had been there. */
 int resolve_leaf_again(struct sys_op *op, struct place *place);
-/* As caller: creates and opens what a dangling link points to, as open(2) with O_CREAT would. Descriptor or negative errno. */
+/* As caller: creates and opens what a dangling link points to, as open(2) with O_CREAT would. Descriptor or negative
+ * errno. */
 int resolve_create_through_link(struct place *place, int open_flags, uint32_t mode);
-/* The object behind a link that a walk met at NAME in DIR_FD; TRAIL is its path below the walk's root, with name. Pinned,
- * and for elevated operations checked. 0 or op's code. */
+/* The object behind a link that a walk met at NAME in DIR_FD; TRAIL is its path below the walk's root, with name.
+ * Pinned, and for elevated operations checked. 0 or op's code. */
 int resolve_link_met(struct sys_op *op, int dir_fd, const char *name, const char *trail, os_fd *ret_object,
                      struct fsop_stat *ret_stat);
 
 /* How names in the place's parent are looked up, for openat2. */
 uint64_t resolve_of_leaf(const struct place *place);
-/* What becomes of op when a look-up failed with this errno: leaving the rule's directory is the guard's refusal. op's code. */
+/* What becomes of op when a look-up failed with this errno: leaving the rule's directory is the guard's refusal. op's
+ * code. */
 int resolve_failed(struct sys_op *op, const struct place *place, int error);
 
 /* ---- the way to a directory, where a rule excludes something (way.c) --------------------------------------------- */
@@ -184,12 +190,14 @@ int resolve_failed(struct sys_op *op, const struct place *place, int error);
 /* From START. Its descriptor, or op's code. */
 int way_walk(struct sys_op *op, const struct place *place, const char *path, int start, unsigned flags);
 
-/* ---- parents that a batch shares (parents.c); CACHE may be NULL ---------------------------------------------------- */
+/* ---- parents that a batch shares (parents.c); CACHE may be NULL
+ * ---------------------------------------------------- */
 
 /* The directory that the first LEN bytes of PATH name for this place, if the batch has it open. */
 struct parent_slot *parents_find(struct parent_cache *cache, const struct place *place, const char *path, size_t len);
 /* Keeps a parent that was just opened; false if there is no room, and then it stays the place's own. */
-bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd, const struct fsop_stat *stat);
+bool parents_keep(struct parent_cache *cache, const struct place *place, size_t len, int fd,
+                  const struct fsop_stat *stat);
 void parents_give_back(struct parent_cache *cache, os_fd fd);
 /* Closes it some time before the cache is cleared; at once without one. */
 void parents_close_later(struct parent_cache *cache, os_fd fd);
@@ -212,15 +220,15 @@ int guard_check_parent_owner(struct sys_op *op, const struct place *place, const
 #define GUARD_NAMES_CHANGED "something else stands since a moment ago where the rule excludes; try again"
 /* Whether nothing was reached by another way than its own path, which rules were asked about. */
 bool guard_is_by_name(const struct place *place);
-/* Whether what stands at the excluded names is what is known to be excluded, after what may be that was pinned: 0, or -FSOP_ESTALE
- * where it is not. -FSOP_EAGAIN: not in the cache. Wears the service. */
+/* Whether what stands at the excluded names is what is known to be excluded, after what may be that was pinned: 0, or
+ * -FSOP_ESTALE where it is not. -FSOP_EAGAIN: not in the cache. Wears the service. */
 int guard_look_at_names(const struct guard *guard, unsigned flags);
-/* Whether NAME in a directory is an excluded name, or HOLDS one that lies deeper, so that nothing is to be made there: 1, 0, or
- * as above. May wear the service. */
+/* Whether NAME in a directory is an excluded name, or HOLDS one that lies deeper, so that nothing is to be made there:
+ * 1, 0, or as above. May wear the service. */
 int guard_look_at_new_name(const struct guard *guard, const struct fsop_stat *directory, const char *name, bool holds,
                            unsigned flags);
-/* Both where the place was not reached by its own path. Leaves op's code as it was, or refuses with EAGAIN; returns it. May wear
- * the service. */
+/* Both where the place was not reached by its own path. Leaves op's code as it was, or refuses with EAGAIN; returns it.
+ * May wear the service. */
 int guard_check_names(struct sys_op *op, const struct place *place, unsigned flags);
 /* An object that was pinned. parent may be NULL where it is not known. */
 int guard_check_object(struct sys_op *op, const struct place *place, const struct fsop_stat *stat,
@@ -266,13 +274,15 @@ int run_write(struct sys_op *op);
 int run_ls(struct sys_op *op);
 int run_walk(struct sys_op *op); /* chmod, chown, unlink, recursive */
 
-/* Extended attributes of a pinned object, symbolic links included. As the system calls: a count or 0, -1 with errno set. */
+/* Extended attributes of a pinned object, symbolic links included. As the system calls: a count or 0, -1 with errno
+ * set. */
 ssize_t xattr_get(os_fd object, const char *name, void *buffer, size_t bytes);
 int xattr_set(os_fd object, const char *name, const struct bytes *value, int flags);
 ssize_t xattr_list(os_fd object, char *buffer, size_t bytes);
 int xattr_remove(os_fd object, const char *name);
 
-/* ---- from one open file to another (transfer.c) ------------------------------------------------------------------- */
+/* ---- from one open file to another (transfer.c)
+ * ------------------------------------------------------------------- */
 
 struct transfer {
         int from_fd, to_fd;
@@ -286,7 +296,8 @@ int transfer_share(struct transfer *transfer);
 bool transfer_not_shareable(int error);
 /* By the kernel. 0: all is done. 1: go on by hand. Negative errno: -ECANCELED when it was stopped. */
 int transfer_in_kernel(struct transfer *transfer);
-/* By reading and writing through a buffer of the caller's; ends early where the source does. 0 or a negative errno, as above. */
+/* By reading and writing through a buffer of the caller's; ends early where the source does. 0 or a negative errno, as
+ * above. */
 int transfer_by_hand(struct transfer *transfer, void *buffer, size_t bytes);
 
 bool op_is_cancelled(const struct sys_op *op);
@@ -300,8 +311,8 @@ int strip_set_gid(struct sys_op *op, const struct place *place); /* 0 or op's co
 int change_owner(struct sys_op *op, os_fd object, const struct fsop_stat *stat, bool *ret_changed);
 
 /*
- * A descriptor of a place's object that data can go through: base itself where that is open already, else opened as the place's
- * identity; where the object does not exist and is to be made, created. *ret_own: to be closed. Sets op's code.
+ * A descriptor of a place's object that data can go through: base itself where that is open already, else opened as the
+ * place's identity; where the object does not exist and is to be made, created. *ret_own: to be closed. Sets op's code.
  */
 int data_open(struct sys_op *op, struct place *place, int open_flags, int *ret_fd, bool *ret_own);
 /* Whether the place is a descriptor that is open for more than being named. */
@@ -309,7 +320,8 @@ bool data_is_open(const struct place *place);
 /* The kernel's numbers: FALLOC_FL_*, POSIX_FADV_*; negative for none. */
 int data_fallocate_flags(const struct fallocate_args *args);
 int data_advice(enum fsop_advice advice);
-/* What a get of an extended attribute that answered N (or a negative errno) means for op; room was for BYTES. Returns op's code. */
+/* What a get of an extended attribute that answered N (or a negative errno) means for op; room was for BYTES. Returns
+ * op's code. */
 int data_xattr_answer(struct sys_op *op, int64_t n, size_t bytes);
 size_t data_xattr_bytes(const struct sys_op *op);
 

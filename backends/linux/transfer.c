@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * transfer.c: bytes from one open file to another, in three ways. Each falls back to the next only on errors that mean "not this
- * way"; a full disk is no such error.
+ * transfer.c: bytes from one open file to another, in three ways. Each falls back to the next only on errors that mean
+ * "not this way"; a full disk is no such error.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -26,7 +26,8 @@ static bool stopped(const struct transfer *t) {
 
 int transfer_share(struct transfer *t) {
         /* Never "to the end": that could have moved since it was measured. */
-        struct file_clone_range range = {.src_fd = t->from_fd, .src_offset = t->from, .dest_offset = t->to, .src_length = t->left};
+        struct file_clone_range range = {
+                .src_fd = t->from_fd, .src_offset = t->from, .dest_offset = t->to, .src_length = t->left};
 
         if (ioctl(t->to_fd, FICLONERANGE, &range) < 0)
                 return errno;
@@ -35,7 +36,8 @@ int transfer_share(struct transfer *t) {
 }
 
 bool transfer_not_shareable(int error) {
-        return error == EOPNOTSUPP || error == ENOTTY || error == EXDEV || error == EINVAL || error == ENOSYS || error == ETXTBSY;
+        return error == EOPNOTSUPP || error == ENOTTY || error == EXDEV || error == EINVAL || error == ENOSYS ||
+               error == ETXTBSY;
 }
 
 int transfer_in_kernel(struct transfer *t) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * trusted.c: files that steer the daemon, and files of its own. A path to them is walked one component at a time, and every
- * directory and link on it must be in nobody else's hands.
+ * trusted.c: files that steer the daemon, and files of its own. A path to them is walked one component at a time, and
+ * every directory and link on it must be in nobody else's hands.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -47,11 +47,11 @@ static const struct fault *directory_fault(const struct stat *st, bool may_be_st
 /* ---- the walk ---------------------------------------------------------------------------------------------------- */
 
 struct trusted_walk {
-        int fd;               /* where it stands, O_PATH */
+        int fd; /* where it stands, O_PATH */
         struct stat st;
-        char rest[PATH_MAX];  /* what is left of the path */
+        char rest[PATH_MAX]; /* what is left of the path */
         int links;
-        bool masked;          /* it ended at /dev/null, through a link */
+        bool masked; /* it ended at /dev/null, through a link */
         const char *why;
 };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * walk.c: chmod, chown and unlink of whole trees, by descriptors alone: each object is pinned by its one name in its parent's
- * descriptor, looked at, and changed through the pin. No path is ever built for the kernel.
+ * walk.c: chmod, chown and unlink of whole trees, by descriptors alone: each object is pinned by its one name in its
+ * parent's descriptor, looked at, and changed through the pin. No path is ever built for the kernel.
  *
- * However deep the tree, only so many directories are open: those further up are closed and found again through "..", and must
- * then be the same ones by device and inode, or the walk ends.
+ * However deep the tree, only so many directories are open: those further up are closed and found again through "..",
+ * and must then be the same ones by device and inode, or the walk ends.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -27,7 +27,7 @@
 #define RESCANS_MAX 3
 
 #ifdef FSOP_TEST_WEAK_RESOLVER
-#define CHILD_FLAGS (uint64_t)O_PATH
+#define CHILD_FLAGS (uint64_t) O_PATH
 #define CHILD_RESOLVE (uint64_t)0
 #else
 #define CHILD_FLAGS (uint64_t)(O_PATH | O_NOFOLLOW)
@@ -88,8 +88,8 @@ static void note_failure(struct walk *walk, int code, int os_error) {
         walk->texts -= walk->trail_len;
         if (walk->trail_len > 0) /* the root itself has no trail */
                 memcpy(walk->texts, walk->trail, walk->trail_len);
-        *failure = (struct walk_failure){.path = {walk->texts, walk->trail_len}, .code = (enum fsop_errno)-code,
-                                         .os_error = os_error};
+        *failure = (struct walk_failure){
+                .path = {walk->texts, walk->trail_len}, .code = (enum fsop_errno) - code, .os_error = os_error};
         walk->result.n_failures++;
 }
 
@@ -324,8 +324,12 @@ static void enter(struct walk *walk, int object, const struct fsop_stat *stat, e
                 note_errno(walk, ENOMEM);
                 return;
         }
-        walk->frames[walk->n_frames++] = (struct frame){.fd = fd, .stat = *stat, .fs = fs, .trail_len = walk->trail_len,
-                                                        .buffer = buffer, .failed_before = walk->result.failed};
+        walk->frames[walk->n_frames++] = (struct frame){.fd = fd,
+                                                        .stat = *stat,
+                                                        .fs = fs,
+                                                        .trail_len = walk->trail_len,
+                                                        .buffer = buffer,
+                                                        .failed_before = walk->result.failed};
         close_far(walk);
 }
 
@@ -363,7 +367,8 @@ static bool reopen_parent(struct walk *walk, struct frame *parent, int child_fd)
 static int next_name(struct frame *frame, const char **ret_name) {
         for (;;) {
                 while (frame->at < frame->len) {
-                        const struct kernel_entry *entry = (const struct kernel_entry *)(const void *)(frame->buffer + frame->at);
+                        const struct kernel_entry *entry =
+                                (const struct kernel_entry *)(const void *)(frame->buffer + frame->at);
 
                         frame->at += entry->length;
                         frame->resume = entry->offset;
@@ -431,7 +436,8 @@ static void leave(struct walk *walk) {
 /* ---- children ---------------------------------------------------------------------------------------------------- */
 
 /* 0 and the stat, or false after it was noted. */
-static bool look_at(struct walk *walk, int fd, const struct frame *parent, struct fsop_stat *ret_stat, enum fs_class *ret_fs) {
+static bool look_at(struct walk *walk, int fd, const struct frame *parent, struct fsop_stat *ret_stat,
+                    enum fs_class *ret_fs) {
         int r = lookup_stat(fd, "", parent->fs != FS_LOCAL, ret_stat);
 
         if (r < 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * way.c: the way to a directory, step by step, where a rule excludes something: links and ".." may lead through that, and nothing
- * is answered from inside it, not even that something is not there.
+ * way.c: the way to a directory, step by step, where a rule excludes something: links and ".." may lead through that,
+ * and nothing is answered from inside it, not even that something is not there.
  */
 #include "backends/linux/sys_linux.h"
 
@@ -67,7 +67,8 @@ static int way_open(const struct way *way, const struct place *place, const char
                 return r;
         if (same_object(&here, stat_dev(&start), start.ino))
                 return -EXDEV;
-        return lookup_open(way->fd, name, O_PATH | O_DIRECTORY, 0, resolve_of_leaf(place) & ~(uint64_t)RESOLVE_BENEATH, flags);
+        return lookup_open(way->fd, name, O_PATH | O_DIRECTORY, 0, resolve_of_leaf(place) & ~(uint64_t)RESOLVE_BENEATH,
+                           flags);
 }
 
 static int way_step(struct sys_op *op, struct way *way, const struct place *place, const char *name, unsigned flags) {

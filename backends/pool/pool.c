@@ -2,11 +2,11 @@
 /*
  * pool.c: the worker threads.
  *
- * One lock guards the queues, the workers and engine_word of every io that is here. The loop thread takes it to hand over,
- * to cancel and to collect; a worker takes it between two ios. No system call that can hang is made under it.
+ * One lock guards the queues, the workers and engine_word of every io that is here. The loop thread takes it to hand
+ * over, to cancel and to collect; a worker takes it between two ios. No system call that can hang is made under it.
  *
- * Users take turns (deficit round robin over ios): each has a lane of its own, however many chains stand in it, and a chain that has
- * had its turn gives way to other lanes between two of its ios when no worker is idle.
+ * Users take turns (deficit round robin over ios): each has a lane of its own, however many chains stand in it, and a
+ * chain that has had its turn gives way to other lanes between two of its ios when no worker is idle.
  */
 #include "backends/pool/pool.h"
 
@@ -25,7 +25,7 @@
 #define STACK_BYTES ((size_t)1 << 20)
 #define LANE_TURN_IOS 8
 #define LONG_LOOK_MAX 128u /* chains of a lane that are looked at for one whose mount is free */
-#define GIVE_WAY_IOS 32u /* a chain gives way after so many ios or so much time */
+#define GIVE_WAY_IOS 32u   /* a chain gives way after so many ios or so much time */
 #define GIVE_WAY_MS 1u
 #define LINGER_NS UINT64_C(50000) /* two or three times what waking a processor takes that sleeps */
 
@@ -60,7 +60,7 @@ struct worker {
         bool is_long, stuck;
         bool lingers; /* does a slice, or looks about for one, or was called for one */
         bool is_idle; /* nobody has called it yet */
-        bool exited; /* to be joined */
+        bool exited;  /* to be joined */
 };
 
 struct pool {
@@ -70,16 +70,16 @@ struct pool {
         struct lane *lanes, *lanes_last; /* those with something queued; the first one's turn is next */
         struct lane *spare_lanes;
         struct lane shared_lane; /* where there is no memory for another */
-        uint32_t n_queued; /* chains; atomic: who lingers looks without the lock */
+        uint32_t n_queued;       /* chains; atomic: who lingers looks without the lock */
         uint64_t stamp;
         struct io_list finished;
         struct worker *workers;
         struct worker *idle; /* not called yet; the one that became so last is first */
-        uint32_t n_live;  /* threads, stuck ones included */
+        uint32_t n_live;     /* threads, stuck ones included */
         uint32_t n_stuck;
         uint32_t n_idle;
         uint32_t processors; /* at least 2 */
-        uint32_t n_long;  /* workers on a long chain that are not stuck */
+        uint32_t n_long;     /* workers on a long chain that are not stuck */
         bool closing, abandoned;
         int has_finished; /* atomic: a look without the lock */
         int asleep;       /* atomic: the loop is, or soon will be */
@@ -263,8 +263,8 @@ static uint32_t longs_max(const struct pool *pool) {
 }
 
 /*
- * Whether one more worker may be kept waiting by a mount. Where some hang already, only one at a time may, and a quarter of all that
- * there can be: a filesystem that has died takes no more, however many users come upon it.
+ * Whether one more worker may be kept waiting by a mount. Where some hang already, only one at a time may, and a
+ * quarter of all that there can be: a filesystem that has died takes no more, however many users come upon it.
  */
 static bool mount_may_have_worker(const struct pool *pool, uint64_t mount) {
         uint32_t n_stuck = 0, n_working = 0;
@@ -277,13 +277,14 @@ static bool mount_may_have_worker(const struct pool *pool, uint64_t mount) {
                 n_stuck += worker->stuck;
                 n_working += !worker->stuck;
         }
-        return n_stuck == 0 ? n_working < longs_max(pool)
-                            : n_working == 0 && n_stuck < (pool->config.workers + pool->config.workers_extra_max + 3) / 4;
+        return n_stuck == 0
+                       ? n_working < longs_max(pool)
+                       : n_working == 0 && n_stuck < (pool->config.workers + pool->config.workers_extra_max + 3) / 4;
 }
 
 /*
- * Whether one user may have one more worker. One is always for others, if there are three. Whoever has made some hang gets only half
- * of those that do not, and half of all that there can be.
+ * Whether one user may have one more worker. One is always for others, if there are three. Whoever has made some hang
+ * gets only half of those that do not, and half of all that there can be.
  */
 static bool may_have_worker(const struct pool *pool, uint32_t whose, bool is_long) {
         uint32_t n_stuck = 0, n_working = 0, n_long = 0;
@@ -303,8 +304,8 @@ static bool may_have_worker(const struct pool *pool, uint32_t whose, bool is_lon
                                 n_stuck + n_working < (pool->config.workers + pool->config.workers_extra_max + 1) / 2);
 }
 
-/* The oldest long chain of a lane whose mount may keep one more worker. Who queues many for mounts that may not only delays
- * its own: every worker waits for this lock. */
+/* The oldest long chain of a lane whose mount may keep one more worker. Who queues many for mounts that may not only
+ * delays its own: every worker waits for this lock. */
 static struct io *oldest_long(const struct pool *pool, const struct lane *lane) {
         uint64_t refused = 0;
         unsigned looked = 0;
@@ -447,7 +448,8 @@ static void finish_queued(struct pool *pool, struct io *io, int code) {
 
 static void fail_queues(struct pool *pool, int code) {
         while (pool->lanes)
-                finish_queued(pool, pool->lanes->queue.first ? pool->lanes->queue.first : pool->lanes->queue_long.first, code);
+                finish_queued(pool, pool->lanes->queue.first ? pool->lanes->queue.first : pool->lanes->queue_long.first,
+                              code);
 }
 
 /* ---- workers ----------------------------------------------------------------------------------------------------- */
@@ -492,8 +494,8 @@ static void wait_idle(struct pool *pool, struct worker *worker) {
         pool->n_idle--;
 }
 
-/* How many do a user's slices, or look for some. More of them than there are processors would take these from each other, and from
- * the loop. */
+/* How many do a user's slices, or look for some. More of them than there are processors would take these from each
+ * other, and from the loop. */
 static uint32_t count_slicers(const struct pool *pool, uint32_t whose) {
         uint32_t n = 0;
 
@@ -502,8 +504,8 @@ static uint32_t count_slicers(const struct pool *pool, uint32_t whose) {
         return n;
 }
 
-/* Under the lock. Who looked for work counted for every user's slices, and is now one user's: another's, for which nobody was called
- * because of it, is not to wait until that is over. */
+/* Under the lock. Who looked for work counted for every user's slices, and is now one user's: another's, for which
+ * nobody was called because of it, is not to wait until that is over. */
 static void call_for_others(struct pool *pool, uint32_t whose) {
         const struct io *first = pool->lanes ? pool->lanes->queue.first : NULL;
         struct worker *idle = NULL;
@@ -570,8 +572,8 @@ static bool run_chain(struct pool *pool, struct worker *worker, struct io *io) {
 }
 
 /*
- * Under the lock. Where slices of windows come there are soon more of them, and being woken would take a good part of the time
- * that a slice does. So whoever did one looks about for a moment, without keeping the processor from anybody.
+ * Under the lock. Where slices of windows come there are soon more of them, and being woken would take a good part of
+ * the time that a slice does. So whoever did one looks about for a moment, without keeping the processor from anybody.
  */
 static void linger(struct pool *pool) {
         uint64_t until = sys_monotonic_ns() + LINGER_NS;
@@ -705,7 +707,8 @@ static void bury_workers(struct pool *pool) {
         }
 }
 
-/* Sees to it that somebody takes what is queued. Returns whom to call, when the lock is free, which that one wants; or NULL. */
+/* Sees to it that somebody takes what is queued. Returns whom to call, when the lock is free, which that one wants; or
+ * NULL. */
 static struct worker *ensure_workers(struct pool *pool) {
         int r = 0;
 

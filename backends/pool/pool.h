@@ -16,9 +16,9 @@
 struct pool;
 
 struct pool_config {
-        uint32_t workers;           /* 0: chosen from the number of processors */
-        uint32_t workers_extra_max; /* beside those, in place of stuck ones */
-        uint32_t stuck_ms;          /* 0: POOL_STUCK_MS */
+        uint32_t workers;             /* 0: chosen from the number of processors */
+        uint32_t workers_extra_max;   /* beside those, in place of stuck ones */
+        uint32_t stuck_ms;            /* 0: POOL_STUCK_MS */
         void (*wake)(void *userdata); /* from workers: something has finished, pool_take it */
         void *userdata;
         void (*log)(int level, const char *message);
@@ -28,8 +28,8 @@ struct pool_config {
 int pool_new(const struct pool_config *config, struct pool **ret_pool);
 
 /*
- * Queues an io with its chain. In a chain an IO_RUN straight behind the IO_RESOLVE of the same operation does not run when
- * that failed: it comes back with the same error.
+ * Queues an io with its chain. In a chain an IO_RUN straight behind the IO_RESOLVE of the same operation does not run
+ * when that failed: it comes back with the same error.
  */
 void pool_submit(struct pool *pool, struct io *first);
 
@@ -46,22 +46,23 @@ void pool_take(struct pool *pool, struct io_list *list);
 uint32_t pool_outstanding(const struct pool *pool);
 
 /*
- * The loop is about to wait up to timeout_ms (-1: for ever), and is to be woken by what finishes from now on. Returns for how long it shall:
- * not at all if something has finished, and not so long that a stuck worker goes unseen. pool_awake: it is back, and will look by
- * itself. Who says neither is woken once.
+ * The loop is about to wait up to timeout_ms (-1: for ever), and is to be woken by what finishes from now on. Returns
+ * for how long it shall: not at all if something has finished, and not so long that a stuck worker goes unseen.
+ * pool_awake: it is back, and will look by itself. Who says neither is woken once.
  */
 int pool_falls_asleep(struct pool *pool, int timeout_ms);
 void pool_awake(struct pool *pool);
 
-/* Looks for stuck workers, no more often than is useful. To be called about once a second while anything is outstanding. */
+/* Looks for stuck workers, no more often than is useful. To be called about once a second while anything is
+ * outstanding. */
 void pool_tick(struct pool *pool, uint64_t now_ms);
 
 /* Fills workers and workers_stuck. */
 void pool_stats(struct pool *pool, struct engine_stats *ret_stats);
 
 /*
- * Ends the workers. Those that hang, or do not come back within a second, are abandoned: the io they run and what it points
- * to must never be freed. Returns the number of abandoned workers.
+ * Ends the workers. Those that hang, or do not come back within a second, are abandoned: the io they run and what it
+ * points to must never be freed. Returns the number of abandoned workers.
  */
 uint32_t pool_close(struct pool *pool);
 

@@ -35,8 +35,8 @@ struct words {
 
 /*
  * Splits a record into words, with blanks and tabs between them: '…', "…" (a backslash counts before " \ $ and `), a
- * backslash before any character, and $'…' with the escapes of one letter, \xHH and \OOO. # at the start of a word begins a
- * comment. Returns 0 (n may be 0), or -1 with a static reason. Free with words_free.
+ * backslash before any character, and $'…' with the escapes of one letter, \xHH and \OOO. # at the start of a word
+ * begins a comment. Returns 0 (n may be 0), or -1 with a static reason. Free with words_free.
  */
 int words_split(const char *line, size_t len, struct words *ret_words, const char **ret_why);
 void words_free(struct words *words);

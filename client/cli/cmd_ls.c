@@ -124,7 +124,8 @@ static enum verdict next_links(struct action *action, struct ls_state *state) {
         return VERDICT_SETTLED;
 }
 
-/* It is not there any more, is no link any more, or is not for this caller to read: shown as not known. All else is a failure. */
+/* It is not there any more, is no link any more, or is not for this caller to read: shown as not known. All else is a
+ * failure. */
 static bool is_about_the_link(const struct fsop_error *error) {
         return error->code == FSOP_ENOENT || error->code == FSOP_EINVAL || error->code == FSOP_EACCES ||
                error->class_ == FSOP_CLASS_DENIED;

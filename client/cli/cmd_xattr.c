@@ -9,8 +9,8 @@
 
 #define VALUE_BYTES_MAX 65536u
 
-/* The encoding asked for. Values that are texts pass whole, an attribute of several lines and one without end included.
- */
+/* The encoding asked for. Values that are texts pass whole, an attribute of several lines and one without end
+ * included. */
 static enum value_encoding encoding_of(const struct invocation *invocation) {
         enum value_encoding encoding = VALUE_LITERAL;
         const char *text = given(invocation, OPT_ENCODING), *why;

@@ -297,8 +297,8 @@ void json_success(const struct action *action, const struct fsop_result *result)
         json_t *object = begin(action, fsop_verb_name(action->verb), true);
         if (result->verb != FSOP_VERB_EXPLAIN)
                 put_bool(object, "elevated", result->elevated);
-        /* The last step need not be of the action's own kind, nor its error be none: what was tolerated has no value.
-         */
+        /* The last step need not be of the action's own kind, nor its error be none: what was tolerated has no
+         * value. */
         if (result->verb == action->verb && result->error.code == 0)
                 put_value(object, action, result);
         emit(object);

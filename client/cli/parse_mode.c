@@ -182,8 +182,8 @@ uint32_t mode_apply(const struct mode_spec *spec, uint32_t old, bool directory, 
 
 /* ---- masks ------------------------------------------------------------------------------------------------------- */
 
-/* A kind of object whose mode is not known: which bits are set by now, which are cleared; the others are as they were.
- */
+/* A kind of object whose mode is not known: which bits are set by now, which are cleared; the others are as they
+ * were. */
 enum subject { PLAIN_FILE, EXECUTABLE_FILE, DIRECTORY };
 struct fate {
         uint32_t set, cleared;

@@ -16,8 +16,8 @@ static int digit_of(char c) {
         return 99;
 }
 
-/* The digits at TEXT in BASE. Returns the first character behind them, or NULL when there are none or they exceed max.
- */
+/* The digits at TEXT in BASE. Returns the first character behind them, or NULL when there are none or they exceed
+ * max. */
 static const char *scan_digits(const char *text, unsigned base, uint64_t max, uint64_t *ret_number) {
         uint64_t number = 0;
         const char *p = text;

@@ -208,7 +208,8 @@ static const char *no_daemon_hint(int code) {
                 return "is fsopd running (systemctl status fsopd)? Another socket is named with --socket or "
                        "$FSOP_SOCKET";
         case FSOP_ECONNREFUSED:
-                return "nobody listens there: fsopd was stopped or has crashed (systemctl status fsopd), or it is no socket";
+                return "nobody listens there: fsopd was stopped or has crashed (systemctl status fsopd), or it is no "
+                       "socket";
         case FSOP_EACCES:
                 return "only members of the socket's group may connect; is this user in group fsop (id; usermod -aG "
                        "fsop USER; "

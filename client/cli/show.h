@@ -53,7 +53,8 @@ void show_status(struct cli *cli, const struct action *action, const struct fsop
 void show_explain(struct cli *cli, const struct action *action, const struct fsop_result *result);
 void show_reload(struct cli *cli, const struct action *action, const struct fsop_result *result);
 
-/* One entry of ls -l; link: where a symbolic link leads; NULL: it is none, or that is not known, which is shown as "?". */
+/* One entry of ls -l; link: where a symbolic link leads; NULL: it is none, or that is not known, which is shown as
+ * "?". */
 void show_entry_long(struct cli *cli, struct text *text, const struct fsop_entry *entry, const struct fsop_bytes *link);
 /* A name for standard output: quoted on a terminal, raw elsewhere. */
 void show_add_name(const struct cli *cli, struct text *text, const char *name, size_t len);

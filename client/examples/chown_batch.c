@@ -39,8 +39,8 @@ static int add_chown(struct fsop_batch *batch, const struct fsop_at *at, uint32_
         return fsop_batch_chown(batch, at, &args);
 }
 
-/* Does something to all files, in as few requests as possible. Returns how many operations failed, or a negative error.
- */
+/* Does something to all files, in as few requests as possible. Returns how many operations failed, or a negative
+ * error. */
 static int for_all_files(struct fsop_client *client, const char *directory,
                          int (*add)(struct fsop_batch *batch, const struct fsop_at *at, uint32_t uid), uint32_t uid) {
         struct fsop_batch *batch;

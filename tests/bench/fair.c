@@ -115,7 +115,8 @@ static void be_small(const struct fair *fair, int fd) {
 
         set_priority(0, OUR_PRIORITY);
         if (process_become(fair->place.client_uid, fair->place.client_gid) < 0 ||
-            !(ours = ours_open(fair->place.socket[0])) || ours_sleep(ours) < 0 || ours_run(ours, &fair->place.files, &work, samples) == 0)
+            !(ours = ours_open(fair->place.socket[0])) || ours_sleep(ours) < 0 ||
+            ours_run(ours, &fair->place.files, &work, samples) == 0)
                 _exit(1);
         _exit(bench_write_all(fd, samples, SMALL_FILES * SMALL_PASSES * sizeof(*samples)) < 0);
 }

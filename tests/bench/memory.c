@@ -75,8 +75,8 @@ int memory_measure(struct bench *bench, const char *engine, const uint32_t *poin
         return ret;
 }
 
-/* As many connections as there may be: each costs the daemon a descriptor and its client two. Returns how many points there
- * are. */
+/* As many connections as there may be: each costs the daemon a descriptor and its client two. Returns how many points
+ * there are. */
 static uint32_t choose_points(bool quick, uint32_t *points) {
         static const uint32_t wanted[N_POINTS] = {0, 10, 100, 1000, 10000};
         uint32_t descriptors = process_raise_descriptors(), n = 0;

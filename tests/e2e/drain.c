@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * drain: has many operations in flight when the daemon is told to end, and holds what it was told against what is there.
- * A batch that was answered is answered for every operation: done means that the directory exists, not-started that
- * it does not. A batch without an answer was never taken: none of its directories exists.
+ * drain: has many operations in flight when the daemon is told to end, and holds what it was told against what is
+ * there. A batch that was answered is answered for every operation: done means that the directory exists, not-started
+ * that it does not. A batch without an answer was never taken: none of its directories exists.
  *
  *      drain SOCKET DIRECTORY PID-OF-THE-DAEMON
  */
@@ -61,8 +61,8 @@ static unsigned check(struct fsop_batch *batch, const char *directory, unsigned 
                 exists = stat(path, &st) == 0;
                 counts[outcome]++;
                 if (exists != (outcome == FSOP_OUTCOME_DONE && result->error.code == 0)) {
-                        printf("%s: outcome %s, error %d, but it %s\n", path, fsop_outcome_name(outcome), result ? result->error.code : 0,
-                               exists ? "exists" : "does not exist");
+                        printf("%s: outcome %s, error %d, but it %s\n", path, fsop_outcome_name(outcome),
+                               result ? result->error.code : 0, exists ? "exists" : "does not exist");
                         wrong++;
                 }
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flood: submits operations and never reads an answer. Stops after COUNT of them, or when the daemon has let it wait for
- * three seconds; prints how many the daemon took, then keeps the connection open until standard input ends.
+ * flood: submits operations and never reads an answer. Stops after COUNT of them, or when the daemon has let it wait
+ * for three seconds; prints how many the daemon took, then keeps the connection open until standard input ends.
  *
  *      flood SOCKET COUNT PATH
  */

@@ -50,7 +50,8 @@ static void send_all(int fd, const void *data, size_t len) {
         }
 }
 
-/* Reads until the daemon closes, or until N complete frames are there (n_frames 0: no limit); 15 s at most. Returns false on time-out. */
+/* Reads until the daemon closes, or until N complete frames are there (n_frames 0: no limit); 15 s at most. Returns
+ * false on time-out. */
 static bool receive(int fd, struct buffer *buffer, unsigned n_frames) {
         struct timespec start, now;
 
@@ -113,15 +114,16 @@ static void expect_failure(struct buffer *buffer, const char *what, enum fsop_er
         }
         if (buffer_len(buffer) == 0) {
                 snprintf(detail, sizeof(detail), "closed without a word");
-        } else if (codec_decode_reply(&arena, (struct bytes){buffer->data + last + FRAME_HEADER_BYTES, header.body_bytes}, 0, &message,
-                                      &error) < 0) {
+        } else if (codec_decode_reply(&arena,
+                                      (struct bytes){buffer->data + last + FRAME_HEADER_BYTES, header.body_bytes}, 0,
+                                      &message, &error) < 0) {
                 snprintf(detail, sizeof(detail), "what the daemon said is no message");
         } else if (message.kind != MESSAGE_FAILURE) {
                 snprintf(detail, sizeof(detail), "answered with message kind %d", (int)message.kind);
         } else {
                 good = message.body.failure.message.len > 0 && (code == 0 || message.body.failure.code == code);
-                snprintf(detail, sizeof(detail), "code %d, \"%.*s\"", (int)message.body.failure.code, (int)message.body.failure.message.len,
-                         (const char *)message.body.failure.message.data);
+                snprintf(detail, sizeof(detail), "code %d, \"%.*s\"", (int)message.body.failure.code,
+                         (int)message.body.failure.message.len, (const char *)message.body.failure.message.data);
         }
         say(good, what, detail);
         arena_fini(&arena);
@@ -298,8 +300,9 @@ static void try_stalled(void) {
 
 /* Every single-byte change of a good frame: anything but harm. */
 static void try_mutations(void) {
-        struct operation ops[2] = {{.verb = FSOP_VERB_CHOWN, .at = {.kind = LOCATION_PATH, .path = text("/nowhere/at/all")}},
-                                   {.verb = FSOP_VERB_STAT, .at = {.kind = LOCATION_PATH, .path = text("/nowhere")}}};
+        struct operation ops[2] = {
+                {.verb = FSOP_VERB_CHOWN, .at = {.kind = LOCATION_PATH, .path = text("/nowhere/at/all")}},
+                {.verb = FSOP_VERB_STAT, .at = {.kind = LOCATION_PATH, .path = text("/nowhere")}}};
         struct buffer out = {0};
 
         ops[0].args.chown.has_uid = true;
@@ -357,11 +360,14 @@ static void try_bad_values(void) {
                 arena_init(&arena, 1 << 22);
                 encode_batch(&out, &bad[i].op, 1, 7);
                 send_all(fd, out.data + out.start, buffer_len(&out));
-                if (receive(fd, &in, 1) && frame_read_header(in.data + in.start, buffer_len(&in), WIRE_FRAME_BYTES_MAX, &header) > 0 &&
-                    codec_decode_reply(&arena, (struct bytes){in.data + in.start + FRAME_HEADER_BYTES, header.body_bytes}, 0, &message,
-                                       &error) == 0)
+                if (receive(fd, &in, 1) &&
+                    frame_read_header(in.data + in.start, buffer_len(&in), WIRE_FRAME_BYTES_MAX, &header) > 0 &&
+                    codec_decode_reply(&arena,
+                                       (struct bytes){in.data + in.start + FRAME_HEADER_BYTES, header.body_bytes}, 0,
+                                       &message, &error) == 0)
                         good = message.kind == MESSAGE_FAILURE ||
-                               (message.kind == MESSAGE_RESULTS && message.body.results.n_results == 1 && message.body.results.results[0].error.code != 0);
+                               (message.kind == MESSAGE_RESULTS && message.body.results.n_results == 1 &&
+                                message.body.results.results[0].error.code != 0);
                 say(good, bad[i].what, good ? "refused" : "not refused");
                 arena_fini(&arena);
                 buffer_fini(&in);
@@ -376,8 +382,10 @@ static void try_bad_values(void) {
 enum { FEW_BYTES = 4096, FILES = 300 };
 
 static int connect_modest(uint32_t frame_bytes_max, uint64_t features) {
-        struct message hello = {.kind = MESSAGE_HELLO,
-                                .body.hello = {.version_min = 1, .version_max = 1, .features = features, .frame_bytes_max = frame_bytes_max}};
+        struct message hello = {
+                .kind = MESSAGE_HELLO,
+                .body.hello = {
+                        .version_min = 1, .version_max = 1, .features = features, .frame_bytes_max = frame_bytes_max}};
         struct buffer out = {0};
 
         encode(&hello, &out);
@@ -398,8 +406,8 @@ static bool ask(int fd, struct operation *op, struct arena *arena, const char *w
                 say(false, what, "no frame of this size");
         else if (header.n_fds > 0)
                 say(false, what, "there is a descriptor");
-        else if (codec_decode_reply(arena, (struct bytes){in.data + in.start + FRAME_HEADER_BYTES, header.body_bytes}, 0,
-                                    &message, &error) < 0 ||
+        else if (codec_decode_reply(arena, (struct bytes){in.data + in.start + FRAME_HEADER_BYTES, header.body_bytes},
+                                    0, &message, &error) < 0 ||
                  message.kind != MESSAGE_RESULTS || message.body.results.n_results != 1)
                 say(false, what, "no result");
         else
@@ -431,8 +439,9 @@ static void try_small_frames(const char *directory) {
         say(end && found == FILES, "pages end where a small frame ends", "");
         chown.args.chown.has_uid = true;
         chown.args.chown.walk.recursive = true;
-        say(ask(fd, &chown, &arena, "a walk with failures, in a small frame", &result) && result.error.code == FSOP_EPERM &&
-                    result.value.walk.failed == FILES + 1 && result.value.walk.n_failures > 0,
+        say(ask(fd, &chown, &arena, "a walk with failures, in a small frame", &result) &&
+                    result.error.code == FSOP_EPERM && result.value.walk.failed == FILES + 1 &&
+                    result.value.walk.n_failures > 0,
             "the failures of a walk end where a small frame ends", "");
         arena_fini(&arena);
         close(fd);

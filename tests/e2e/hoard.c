@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hoard: opens many connections, and on each asks for large answers together with a copy that takes long, so that the answers
- * that are ready must wait for it. Says "hoarding" once all is asked for, and keeps it up until standard input ends.
+ * hoard: opens many connections, and on each asks for large answers together with a copy that takes long, so that the
+ * answers that are ready must wait for it. Says "hoarding" once all is asked for, and keeps it up until standard input
+ * ends.
  *
  *      hoard SOCKET CONNECTIONS LARGE-FILE SPARSE-FILE TARGET
  */
@@ -51,11 +52,14 @@ static int begin(const char *path) {
 }
 
 int main(int argc, char **argv) {
-        struct operation open_op = {.verb = FSOP_VERB_OPEN, .as = FSOP_AS_CALLER, .at.kind = LOCATION_PATH, .args.open.read = true};
+        struct operation open_op = {
+                .verb = FSOP_VERB_OPEN, .as = FSOP_AS_CALLER, .at.kind = LOCATION_PATH, .args.open.read = true};
         struct operation ops[3] = {
                 {.verb = FSOP_VERB_READ, .at.kind = LOCATION_HANDLE, .args.read.length = 524288},
                 {.verb = FSOP_VERB_READ, .at.kind = LOCATION_HANDLE, .args.read.length = 200000},
-                {.verb = FSOP_VERB_COPY_RANGE, .at.kind = LOCATION_PATH, .to.kind = LOCATION_PATH,
+                {.verb = FSOP_VERB_COPY_RANGE,
+                 .at.kind = LOCATION_PATH,
+                 .to.kind = LOCATION_PATH,
                  .args.copy_range.clone = FSOP_CLONE_NEVER},
         };
         int fds[CONNECTIONS_MAX], n_fds = argc == 6 ? atoi(argv[2]) : 0;

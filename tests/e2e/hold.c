@@ -17,7 +17,8 @@ static void fail(struct fsop_client *client, const char *what) {
 
 int main(int argc, char **argv) {
         struct fsop_client_options options = {.size = sizeof(options)};
-        struct fsop_open_args args = {.size = sizeof(args), .read = true, .write = true, .create = {.create = true, .mode = 0600}};
+        struct fsop_open_args args = {
+                .size = sizeof(args), .read = true, .write = true, .create = {.create = true, .mode = 0600}};
         struct fsop_client *client;
         unsigned count;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * latch: holds the kernel's lock of a file, as anybody can who may mount a FUSE filesystem (in a user namespace all may): writes to
- * it from memory that is mapped from a FUSE file which is never read. Says "held" once it must be; until it is killed.
+ * latch: holds the kernel's lock of a file, as anybody can who may mount a FUSE filesystem (in a user namespace all
+ * may): writes to it from memory that is mapped from a FUSE file which is never read. Says "held" once it must be;
+ * until it is killed.
  *
  *      latch DIRECTORY FILE        DIRECTORY: where it mounts; FILE: what it writes to
  *      latch DIRECTORY FILE list   FILE is a directory, and is listed into that memory
@@ -29,7 +30,8 @@ static void answer(uint64_t unique, int error, const void *data, size_t len) {
 }
 
 static struct fuse_attr attr_of(uint64_t node) {
-        return (struct fuse_attr){.ino = node, .mode = node == FUSE_ROOT_ID ? S_IFDIR | 0777 : S_IFREG | 0666, .size = BYTES, .nlink = 1};
+        return (struct fuse_attr){
+                .ino = node, .mode = node == FUSE_ROOT_ID ? S_IFDIR | 0777 : S_IFREG | 0666, .size = BYTES, .nlink = 1};
 }
 
 static void serve_one(const struct fuse_in_header *in) {

@@ -44,11 +44,30 @@ struct identity {
 };
 
 static const struct identity identities[] = {
-        {.name = "user", .uid = CALLER, .gid = OWN_GROUP, .groups = {OTHER_GROUP_OF_IT, 4003}, .n_groups = 2, .umask = 022},
-        {.name = "user-umask-077", .uid = CALLER, .gid = OWN_GROUP, .groups = {OTHER_GROUP_OF_IT}, .n_groups = 1, .umask = 077},
+        {.name = "user",
+         .uid = CALLER,
+         .gid = OWN_GROUP,
+         .groups = {OTHER_GROUP_OF_IT, 4003},
+         .n_groups = 2,
+         .umask = 022},
+        {.name = "user-umask-077",
+         .uid = CALLER,
+         .gid = OWN_GROUP,
+         .groups = {OTHER_GROUP_OF_IT},
+         .n_groups = 1,
+         .umask = 077},
         {.name = "user-without-groups", .uid = CALLER, .gid = STRANGE_GROUP, .n_groups = 0, .umask = 0},
-        {.name = "root-without-capabilities", .uid = 0, .gid = 0, .n_groups = 0, .umask = 022, .has_capabilities = true},
-        {.name = "root-that-may-chown", .uid = 0, .gid = 0, .umask = 027, .has_capabilities = true,
+        {.name = "root-without-capabilities",
+         .uid = 0,
+         .gid = 0,
+         .n_groups = 0,
+         .umask = 022,
+         .has_capabilities = true},
+        {.name = "root-that-may-chown",
+         .uid = 0,
+         .gid = 0,
+         .umask = 027,
+         .has_capabilities = true,
          .capabilities = 1ull << CAP_CHOWN | 1ull << CAP_DAC_READ_SEARCH},
         {.name = "root", .uid = 0, .gid = 0, .n_groups = 0, .umask = 022},
 };
@@ -71,20 +90,70 @@ struct layout {
 };
 
 enum what {
-        DO_STAT, DO_CHMOD, DO_CHMOD_SETID, DO_CHOWN_GROUP, DO_CHOWN_USER, DO_CHOWN_SAME, DO_UTIMENS_NOW, DO_UTIMENS_SET,
-        DO_TRUNCATE, DO_FALLOCATE, DO_GETXATTR, DO_SETXATTR, DO_REMOVEXATTR, DO_SETACL, DO_READ, DO_WRITE,
+        DO_STAT,
+        DO_CHMOD,
+        DO_CHMOD_SETID,
+        DO_CHOWN_GROUP,
+        DO_CHOWN_USER,
+        DO_CHOWN_SAME,
+        DO_UTIMENS_NOW,
+        DO_UTIMENS_SET,
+        DO_TRUNCATE,
+        DO_FALLOCATE,
+        DO_GETXATTR,
+        DO_SETXATTR,
+        DO_REMOVEXATTR,
+        DO_SETACL,
+        DO_READ,
+        DO_WRITE,
         /* names */
-        DO_MKDIR, DO_MKFIFO, DO_MKNOD, DO_SYMLINK, DO_CREATE, DO_UNLINK, DO_RMDIR, DO_RENAME, DO_LINK,
+        DO_MKDIR,
+        DO_MKFIFO,
+        DO_MKNOD,
+        DO_SYMLINK,
+        DO_CREATE,
+        DO_UNLINK,
+        DO_RMDIR,
+        DO_RENAME,
+        DO_LINK,
         /* through a symbolic link beside it */
-        DO_CHOWN_FOLLOW, DO_CHMOD_FOLLOW, DO_SETXATTR_FOLLOW, DO_STAT_FOLLOW,
+        DO_CHOWN_FOLLOW,
+        DO_CHMOD_FOLLOW,
+        DO_SETXATTR_FOLLOW,
+        DO_STAT_FOLLOW,
         DO_END
 };
 
 static const char *const what_names[DO_END] = {
-        "stat", "chmod 640", "chmod 6755", "chown :group", "chown user", "chown to itself", "utimens now", "utimens set",
-        "truncate", "fallocate", "getxattr", "setxattr", "removexattr", "set acl", "open to read", "open to write",
-        "mkdir", "mkfifo", "mknod", "symlink", "create", "unlink", "rmdir", "rename", "link",
-        "chown, following", "chmod, following", "setxattr, following", "stat, following",
+        "stat",
+        "chmod 640",
+        "chmod 6755",
+        "chown :group",
+        "chown user",
+        "chown to itself",
+        "utimens now",
+        "utimens set",
+        "truncate",
+        "fallocate",
+        "getxattr",
+        "setxattr",
+        "removexattr",
+        "set acl",
+        "open to read",
+        "open to write",
+        "mkdir",
+        "mkfifo",
+        "mknod",
+        "symlink",
+        "create",
+        "unlink",
+        "rmdir",
+        "rename",
+        "link",
+        "chown, following",
+        "chmod, following",
+        "setxattr, following",
+        "stat, following",
 };
 
 struct test_case {
@@ -116,7 +185,8 @@ static void add_case(const struct layout *layout, enum what what) {
         cases[n_cases++] = (struct test_case){*layout, what};
 }
 
-/* Operations on an object, over its owners, groups, modes and ACLs, in a plain and in a sticky world-writable directory. */
+/* Operations on an object, over its owners, groups, modes and ACLs, in a plain and in a sticky world-writable
+ * directory. */
 static void generate_object_cases(void) {
         static const uid_t uids[] = {CALLER, STRANGER, 0};
         static const gid_t gids[] = {OWN_GROUP, OTHER_GROUP_OF_IT, STRANGE_GROUP};
@@ -129,9 +199,12 @@ static void generate_object_cases(void) {
                                 for (enum acl acl = ACL_NONE; acl <= ACL_DENIES; acl++)
                                         for (size_t d = 0; d < 2; d++)
                                                 for (enum what what = DO_STAT; what < DO_MKDIR; what++) {
-                                                        struct layout layout = {
-                                                                .dir_mode = dir_modes[d], .object = OBJECT_FILE, .uid = uids[u],
-                                                                .gid = gids[g], .mode = modes[m], .acl = acl};
+                                                        struct layout layout = {.dir_mode = dir_modes[d],
+                                                                                .object = OBJECT_FILE,
+                                                                                .uid = uids[u],
+                                                                                .gid = gids[g],
+                                                                                .mode = modes[m],
+                                                                                .acl = acl};
                                                         add_case(&layout, what);
                                                 }
 }
@@ -150,11 +223,16 @@ static void generate_name_cases(void) {
                                         for (size_t o = 0; o < 4; o++)
                                                 for (enum what what = DO_MKDIR; what < DO_END; what++) {
                                                         bool makes = what <= DO_SYMLINK;
-                                                        struct layout layout = {
-                                                                .dir_uid = uids[u], .dir_gid = gids[g], .dir_mode = modes[m],
-                                                                .dir_default = acl, .object = objects[o], .uid = uids[(u + o) % 3],
-                                                                .gid = OWN_GROUP, .mode = 0664};
-                                                        if (makes && objects[o] != OBJECT_NONE && objects[o] != OBJECT_FILE)
+                                                        struct layout layout = {.dir_uid = uids[u],
+                                                                                .dir_gid = gids[g],
+                                                                                .dir_mode = modes[m],
+                                                                                .dir_default = acl,
+                                                                                .object = objects[o],
+                                                                                .uid = uids[(u + o) % 3],
+                                                                                .gid = OWN_GROUP,
+                                                                                .mode = 0664};
+                                                        if (makes && objects[o] != OBJECT_NONE &&
+                                                            objects[o] != OBJECT_FILE)
                                                                 continue;
                                                         if (what >= DO_CHOWN_FOLLOW && objects[o] == OBJECT_NONE)
                                                                 continue;
@@ -181,8 +259,10 @@ struct acl_entry {
 
 /* An ACL in the kernel's form, as it travels. */
 static size_t acl_bytes(enum acl acl, uint8_t *buffer) {
-        const struct acl_entry grants[] = {{1, 6, ~0u}, {2, 7, CALLER}, {4, 4, ~0u}, {8, 6, OTHER_GROUP_OF_IT}, {16, 7, ~0u}, {32, 0, ~0u}};
-        const struct acl_entry denies[] = {{1, 6, ~0u}, {2, 0, CALLER}, {4, 6, ~0u}, {8, 7, STRANGE_GROUP}, {16, 6, ~0u}, {32, 5, ~0u}};
+        const struct acl_entry grants[] = {{1, 6, ~0u},  {2, 7, CALLER}, {4, 4, ~0u}, {8, 6, OTHER_GROUP_OF_IT},
+                                           {16, 7, ~0u}, {32, 0, ~0u}};
+        const struct acl_entry denies[] = {{1, 6, ~0u},           {2, 0, CALLER}, {4, 6, ~0u},
+                                           {8, 7, STRANGE_GROUP}, {16, 6, ~0u},   {32, 5, ~0u}};
         const struct acl_entry *entries = acl == ACL_GRANTS ? grants : denies;
         uint32_t version = 2;
 
@@ -297,46 +377,71 @@ static int do_directly(enum what what, const char *path, const char *link, const
         int fd;
 
         switch (what) {
-        case DO_STAT: return lstat(path, &st);
-        case DO_CHMOD: return chmod(path, 0640);
-        case DO_CHMOD_SETID: return chmod(path, 06755);
-        case DO_CHOWN_GROUP: return lchown(path, (uid_t)-1, OTHER_GROUP_OF_IT);
-        case DO_CHOWN_USER: return lchown(path, STRANGER, (gid_t)-1);
-        case DO_CHOWN_SAME: return lchown(path, CALLER, OWN_GROUP);
-        case DO_UTIMENS_NOW: return utimensat(AT_FDCWD, path, NULL, 0);
-        case DO_UTIMENS_SET: return utimensat(AT_FDCWD, path, times, 0);
+        case DO_STAT:
+                return lstat(path, &st);
+        case DO_CHMOD:
+                return chmod(path, 0640);
+        case DO_CHMOD_SETID:
+                return chmod(path, 06755);
+        case DO_CHOWN_GROUP:
+                return lchown(path, (uid_t)-1, OTHER_GROUP_OF_IT);
+        case DO_CHOWN_USER:
+                return lchown(path, STRANGER, (gid_t)-1);
+        case DO_CHOWN_SAME:
+                return lchown(path, CALLER, OWN_GROUP);
+        case DO_UTIMENS_NOW:
+                return utimensat(AT_FDCWD, path, NULL, 0);
+        case DO_UTIMENS_SET:
+                return utimensat(AT_FDCWD, path, times, 0);
         case DO_TRUNCATE:
                 fd = open_to_change(path, false);
                 return finish_fd(fd, fd < 0 ? -1 : ftruncate(fd, 3));
         case DO_FALLOCATE:
                 fd = open_to_change(path, false);
                 return finish_fd(fd, fd < 0 ? -1 : fallocate(fd, 0, 0, 4096));
-        case DO_GETXATTR: return (int)getxattr(path, "user.there", value, sizeof(value));
-        case DO_SETXATTR: return setxattr(path, "user.new", "value", 5, 0);
-        case DO_REMOVEXATTR: return removexattr(path, "user.there");
-        case DO_SETACL: return setxattr(path, "system.posix_acl_access", acl, acl_bytes(ACL_GRANTS, acl), 0);
+        case DO_GETXATTR:
+                return (int)getxattr(path, "user.there", value, sizeof(value));
+        case DO_SETXATTR:
+                return setxattr(path, "user.new", "value", 5, 0);
+        case DO_REMOVEXATTR:
+                return removexattr(path, "user.there");
+        case DO_SETACL:
+                return setxattr(path, "system.posix_acl_access", acl, acl_bytes(ACL_GRANTS, acl), 0);
         case DO_READ:
                 fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
                 return finish_fd(fd, fd);
         case DO_WRITE:
                 fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
                 return finish_fd(fd, fd < 0 ? -1 : (int)pwrite(fd, "x", 1, 0));
-        case DO_MKDIR: return mkdir(path, 0777);
-        case DO_MKFIFO: return mknod(path, S_IFIFO | 0666, 0);
-        case DO_MKNOD: return mknod(path, S_IFCHR | 0666, makedev(1, 3));
-        case DO_SYMLINK: return symlink("text", path);
+        case DO_MKDIR:
+                return mkdir(path, 0777);
+        case DO_MKFIFO:
+                return mknod(path, S_IFIFO | 0666, 0);
+        case DO_MKNOD:
+                return mknod(path, S_IFCHR | 0666, makedev(1, 3));
+        case DO_SYMLINK:
+                return symlink("text", path);
         case DO_CREATE:
                 fd = open_to_change(path, true);
                 return finish_fd(fd, fd < 0 ? -1 : ftruncate(fd, 5));
-        case DO_UNLINK: return unlink(path);
-        case DO_RMDIR: return rmdir(path);
-        case DO_RENAME: return rename(path, other);
-        case DO_LINK: return linkat(AT_FDCWD, path, AT_FDCWD, other, 0);
-        case DO_CHOWN_FOLLOW: return chown(link, (uid_t)-1, OTHER_GROUP_OF_IT);
-        case DO_CHMOD_FOLLOW: return chmod(link, 0640);
-        case DO_SETXATTR_FOLLOW: return setxattr(link, "user.new", "value", 5, 0);
-        case DO_STAT_FOLLOW: return stat(link, &st);
-        case DO_END: break;
+        case DO_UNLINK:
+                return unlink(path);
+        case DO_RMDIR:
+                return rmdir(path);
+        case DO_RENAME:
+                return rename(path, other);
+        case DO_LINK:
+                return linkat(AT_FDCWD, path, AT_FDCWD, other, 0);
+        case DO_CHOWN_FOLLOW:
+                return chown(link, (uid_t)-1, OTHER_GROUP_OF_IT);
+        case DO_CHMOD_FOLLOW:
+                return chmod(link, 0640);
+        case DO_SETXATTR_FOLLOW:
+                return setxattr(link, "user.new", "value", 5, 0);
+        case DO_STAT_FOLLOW:
+                return stat(link, &st);
+        case DO_END:
+                break;
         }
         abort();
 }
@@ -360,8 +465,11 @@ static int asked_to_open(struct fsop_client *client, const struct fsop_at *at, b
 }
 
 static int asked_to_chown(struct fsop_client *client, const struct fsop_at *at, int64_t uid, int64_t gid) {
-        struct fsop_chown_args args = {.size = sizeof(args), .has_uid = uid >= 0, .has_gid = gid >= 0,
-                                       .uid = uid >= 0 ? (uint32_t)uid : 0, .gid = gid >= 0 ? (uint32_t)gid : 0};
+        struct fsop_chown_args args = {.size = sizeof(args),
+                                       .has_uid = uid >= 0,
+                                       .has_gid = gid >= 0,
+                                       .uid = uid >= 0 ? (uint32_t)uid : 0,
+                                       .gid = gid >= 0 ? (uint32_t)gid : 0};
 
         return fsop_chown(client, at, &args, NULL);
 }
@@ -372,33 +480,42 @@ static int asked_to_chmod(struct fsop_client *client, const struct fsop_at *at, 
         return fsop_chmod(client, at, &args, NULL);
 }
 
-static int asked_to_set(struct fsop_client *client, const struct fsop_at *at, const char *name, const void *value, size_t len) {
+static int asked_to_set(struct fsop_client *client, const struct fsop_at *at, const char *name, const void *value,
+                        size_t len) {
         struct fsop_setxattr_args args = {.size = sizeof(args), .name = fsop_bytes_of(name), .value = {value, len}};
 
         return fsop_setxattr(client, at, &args);
 }
 
 static int asked_to_mknod(struct fsop_client *client, const struct fsop_at *at, enum fsop_file_type type) {
-        struct fsop_mknod_args args = {.size = sizeof(args), .type = type, .major = type == FSOP_TYPE_CHAR ? 1 : 0,
-                                       .minor = type == FSOP_TYPE_CHAR ? 3 : 0, .create = {.create = true, .mode = 0666}};
+        struct fsop_mknod_args args = {.size = sizeof(args),
+                                       .type = type,
+                                       .major = type == FSOP_TYPE_CHAR ? 1 : 0,
+                                       .minor = type == FSOP_TYPE_CHAR ? 3 : 0,
+                                       .create = {.create = true, .mode = 0666}};
 
         return fsop_mknod(client, at, &args);
 }
 
 static int asked_to_truncate(struct fsop_client *client, const struct fsop_at *at, uint64_t length, bool create) {
-        struct fsop_truncate_args args = {.size = sizeof(args), .length = length, .create = {.create = create, .mode = 0666}};
+        struct fsop_truncate_args args = {
+                .size = sizeof(args), .length = length, .create = {.create = create, .mode = 0666}};
 
         return fsop_truncate(client, at, &args);
 }
 
 static int asked_to_set_times(struct fsop_client *client, const struct fsop_at *at) {
-        struct fsop_utimens_args args = {.size = sizeof(args), .atime_change = FSOP_TIME_SET, .mtime_change = FSOP_TIME_SET,
-                                         .atime = {.sec = 1, .nsec = 2}, .mtime = {.sec = -3, .nsec = 4}};
+        struct fsop_utimens_args args = {.size = sizeof(args),
+                                         .atime_change = FSOP_TIME_SET,
+                                         .mtime_change = FSOP_TIME_SET,
+                                         .atime = {.sec = 1, .nsec = 2},
+                                         .mtime = {.sec = -3, .nsec = 4}};
 
         return fsop_utimens(client, at, &args);
 }
 
-static int do_through_daemon(struct fsop_client *client, enum what what, const char *path, const char *link, const char *other) {
+static int do_through_daemon(struct fsop_client *client, enum what what, const char *path, const char *link,
+                             const char *other) {
         /* the plain calls follow a link where the system call does */
         bool follows = what != DO_STAT && what != DO_CHOWN_GROUP && what != DO_CHOWN_USER && what != DO_CHOWN_SAME;
         struct fsop_at at = fsop_at_path(path, follows && what < DO_MKDIR), to = fsop_at_path(other, false);
@@ -413,38 +530,67 @@ static int do_through_daemon(struct fsop_client *client, enum what what, const c
         uint8_t acl[128];
 
         switch (what) {
-        case DO_STAT: return fsop_stat(client, &at, &st);
-        case DO_CHMOD: return asked_to_chmod(client, &at, 0640);
-        case DO_CHMOD_SETID: return asked_to_chmod(client, &at, 06755);
-        case DO_CHOWN_GROUP: return asked_to_chown(client, &at, -1, OTHER_GROUP_OF_IT);
-        case DO_CHOWN_USER: return asked_to_chown(client, &at, STRANGER, -1);
-        case DO_CHOWN_SAME: return asked_to_chown(client, &at, CALLER, OWN_GROUP);
-        case DO_UTIMENS_NOW: return fsop_utimens(client, &at, NULL);
-        case DO_UTIMENS_SET: return asked_to_set_times(client, &at);
-        case DO_TRUNCATE: return asked_to_truncate(client, &at, 3, false);
-        case DO_FALLOCATE: return fsop_fallocate(client, &at, &space);
-        case DO_GETXATTR: return fsop_getxattr(client, &at, &get, &value);
-        case DO_SETXATTR: return asked_to_set(client, &at, "user.new", "value", 5);
-        case DO_REMOVEXATTR: return fsop_removexattr(client, &at, &remove);
-        case DO_SETACL: return asked_to_set(client, &at, "system.posix_acl_access", acl, acl_bytes(ACL_GRANTS, acl));
-        case DO_READ: return asked_to_open(client, &at, false);
-        case DO_WRITE: return asked_to_open(client, &at, true);
-        case DO_MKDIR: return fsop_mkdir(client, &at, &mkdir_args);
-        case DO_MKFIFO: return asked_to_mknod(client, &at, FSOP_TYPE_FIFO);
-        case DO_MKNOD: return asked_to_mknod(client, &at, FSOP_TYPE_CHAR);
-        case DO_SYMLINK: return fsop_symlink(client, &at, &symlink_args);
+        case DO_STAT:
+                return fsop_stat(client, &at, &st);
+        case DO_CHMOD:
+                return asked_to_chmod(client, &at, 0640);
+        case DO_CHMOD_SETID:
+                return asked_to_chmod(client, &at, 06755);
+        case DO_CHOWN_GROUP:
+                return asked_to_chown(client, &at, -1, OTHER_GROUP_OF_IT);
+        case DO_CHOWN_USER:
+                return asked_to_chown(client, &at, STRANGER, -1);
+        case DO_CHOWN_SAME:
+                return asked_to_chown(client, &at, CALLER, OWN_GROUP);
+        case DO_UTIMENS_NOW:
+                return fsop_utimens(client, &at, NULL);
+        case DO_UTIMENS_SET:
+                return asked_to_set_times(client, &at);
+        case DO_TRUNCATE:
+                return asked_to_truncate(client, &at, 3, false);
+        case DO_FALLOCATE:
+                return fsop_fallocate(client, &at, &space);
+        case DO_GETXATTR:
+                return fsop_getxattr(client, &at, &get, &value);
+        case DO_SETXATTR:
+                return asked_to_set(client, &at, "user.new", "value", 5);
+        case DO_REMOVEXATTR:
+                return fsop_removexattr(client, &at, &remove);
+        case DO_SETACL:
+                return asked_to_set(client, &at, "system.posix_acl_access", acl, acl_bytes(ACL_GRANTS, acl));
+        case DO_READ:
+                return asked_to_open(client, &at, false);
+        case DO_WRITE:
+                return asked_to_open(client, &at, true);
+        case DO_MKDIR:
+                return fsop_mkdir(client, &at, &mkdir_args);
+        case DO_MKFIFO:
+                return asked_to_mknod(client, &at, FSOP_TYPE_FIFO);
+        case DO_MKNOD:
+                return asked_to_mknod(client, &at, FSOP_TYPE_CHAR);
+        case DO_SYMLINK:
+                return fsop_symlink(client, &at, &symlink_args);
         case DO_CREATE:
                 at.follow = true;
                 return asked_to_truncate(client, &at, 5, true);
-        case DO_UNLINK: return fsop_unlink(client, &at, NULL, NULL);
-        case DO_RMDIR: return fsop_rmdir(client, &at);
-        case DO_RENAME: return fsop_rename(client, &at, &to, NULL);
-        case DO_LINK: return fsop_link(client, &at, &to);
-        case DO_CHOWN_FOLLOW: return asked_to_chown(client, &through, -1, OTHER_GROUP_OF_IT);
-        case DO_CHMOD_FOLLOW: return asked_to_chmod(client, &through, 0640);
-        case DO_SETXATTR_FOLLOW: return asked_to_set(client, &through, "user.new", "value", 5);
-        case DO_STAT_FOLLOW: return fsop_stat(client, &through, &st);
-        case DO_END: break;
+        case DO_UNLINK:
+                return fsop_unlink(client, &at, NULL, NULL);
+        case DO_RMDIR:
+                return fsop_rmdir(client, &at);
+        case DO_RENAME:
+                return fsop_rename(client, &at, &to, NULL);
+        case DO_LINK:
+                return fsop_link(client, &at, &to);
+        case DO_CHOWN_FOLLOW:
+                return asked_to_chown(client, &through, -1, OTHER_GROUP_OF_IT);
+        case DO_CHMOD_FOLLOW:
+                return asked_to_chmod(client, &through, 0640);
+        case DO_SETXATTR_FOLLOW:
+                return asked_to_set(client, &through, "user.new", "value", 5);
+        case DO_STAT_FOLLOW:
+                return fsop_stat(client, &through, &st);
+        case DO_END:
+                break;
         }
         abort();
 }
@@ -453,12 +599,14 @@ static int do_through_daemon(struct fsop_client *client, enum what what, const c
 
 static void become(const struct identity *identity) {
         struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-        struct __user_cap_data_struct data[2] = {{.effective = (uint32_t)identity->capabilities, .permitted = (uint32_t)identity->capabilities},
-                                                 {.effective = (uint32_t)(identity->capabilities >> 32),
-                                                  .permitted = (uint32_t)(identity->capabilities >> 32)}};
+        struct __user_cap_data_struct data[2] = {
+                {.effective = (uint32_t)identity->capabilities, .permitted = (uint32_t)identity->capabilities},
+                {.effective = (uint32_t)(identity->capabilities >> 32),
+                 .permitted = (uint32_t)(identity->capabilities >> 32)}};
 
         umask(identity->umask);
-        if (setgroups(identity->n_groups, identity->groups) < 0 || setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
+        if (setgroups(identity->n_groups, identity->groups) < 0 ||
+            setresgid(identity->gid, identity->gid, identity->gid) < 0 ||
             setresuid(identity->uid, identity->uid, identity->uid) < 0)
                 die("cannot become %s: %s", identity->name, strerror(errno));
         if (identity->has_capabilities && syscall(SYS_capset, &header, data) < 0)
@@ -482,7 +630,8 @@ static void run_cases(const struct identity *identity, const char *socket, const
         become(identity);
         if (socket) {
                 struct fsop_open_failure failure = {.size = sizeof(failure)};
-                struct fsop_client_options options = {.size = sizeof(options), .socket_path = socket, .as = FSOP_AS_CALLER, .failure = &failure};
+                struct fsop_client_options options = {
+                        .size = sizeof(options), .socket_path = socket, .as = FSOP_AS_CALLER, .failure = &failure};
                 if (fsop_open(&options, &client) < 0)
                         die("%s", failure.message);
         }
@@ -519,13 +668,15 @@ static size_t describe(const char *dir, const char *name, char *buffer, size_t s
         snprintf(path, sizeof(path), "%s/%s", dir, name);
         if (lstat(path, &st) < 0)
                 die("%s: %s", path, strerror(errno));
-        used += (size_t)snprintf(buffer + used, size - used, "  %s: %06o %u:%u rdev %x", name, st.st_mode, st.st_uid, st.st_gid,
-                                 (unsigned)st.st_rdev);
+        used += (size_t)snprintf(buffer + used, size - used, "  %s: %06o %u:%u rdev %x", name, st.st_mode, st.st_uid,
+                                 st.st_gid, (unsigned)st.st_rdev);
         if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))
-                used += (size_t)snprintf(buffer + used, size - used, " size %lld links %u", (long long)st.st_size, (unsigned)st.st_nlink);
+                used += (size_t)snprintf(buffer + used, size - used, " size %lld links %u", (long long)st.st_size,
+                                         (unsigned)st.st_nlink);
         if (st.st_mtim.tv_sec < 1000000)
-                used += (size_t)snprintf(buffer + used, size - used, " mtime %lld.%09ld atime %lld", (long long)st.st_mtim.tv_sec,
-                                         st.st_mtim.tv_nsec, (long long)st.st_atim.tv_sec);
+                used += (size_t)snprintf(buffer + used, size - used, " mtime %lld.%09ld atime %lld",
+                                         (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                                         (long long)st.st_atim.tv_sec);
         n = S_ISLNK(st.st_mode) ? readlink(path, target, sizeof(target)) : -1;
         if (n > 0)
                 used += (size_t)snprintf(buffer + used, size - used, " -> %.*s", (int)n, target);
@@ -556,12 +707,14 @@ static void describe_case(const char *tree, size_t number, char *buffer, size_t 
 }
 
 static void show_case(const struct identity *identity, size_t number) {
-        static const char *const objects[] = {"file", "directory", "link", "nothing"}, *const acls[] = {"none", "grants", "denies"};
+        static const char *const objects[] = {"file", "directory", "link", "nothing"}, *const acls[] = {"none",
+                                                                                                        "grants",
+                                                                                                        "denies"};
         const struct layout *l = &cases[number].layout;
 
         printf("DIFFERENT: %s, %s: directory %u:%u %04o default ACL %s; %s %u:%u %04o ACL %s\n", identity->name,
-               what_names[cases[number].what], l->dir_uid, l->dir_gid, l->dir_mode, acls[l->dir_default], objects[l->object], l->uid,
-               l->gid, l->mode, acls[l->acl]);
+               what_names[cases[number].what], l->dir_uid, l->dir_gid, l->dir_mode, acls[l->dir_default],
+               objects[l->object], l->uid, l->gid, l->mode, acls[l->acl]);
 }
 
 static size_t compare(const struct identity *identity, const char *direct, const char *daemon, const int32_t *errors) {
@@ -616,7 +769,8 @@ int main(int argc, char **argv) {
                 run_cases(&identities[i], NULL, direct, errors);
                 run_cases(&identities[i], argv[1], daemon, errors + n_cases);
                 differences += compare(&identities[i], direct, daemon, errors);
-                if (nftw(direct, remove_one, 32, FTW_DEPTH | FTW_PHYS) < 0 || nftw(daemon, remove_one, 32, FTW_DEPTH | FTW_PHYS) < 0)
+                if (nftw(direct, remove_one, 32, FTW_DEPTH | FTW_PHYS) < 0 ||
+                    nftw(daemon, remove_one, 32, FTW_DEPTH | FTW_PHYS) < 0)
                         die("removing the trees: %s", strerror(errno));
                 for (size_t c = 0; c < n_cases; c++)
                         refused += errors[c] != 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scribble: opens files for writing and writes to each by its handle, all at once. Says "written" when all have been answered.
+ * scribble: opens files for writing and writes to each by its handle, all at once. Says "written" when all have been
+ * answered.
  *
  *      scribble SOCKET FILE…
  */

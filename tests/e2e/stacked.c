@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stacked: a client with mounts of its own, as anybody may have them in a user namespace: an overlay over a FUSE filesystem that it
- * serves itself. It opens a handle of the overlay by a descriptor that it passes, and asks by that handle for an attribute, which its
- * server never answers. Says "asked" once the server has been asked; until it is killed.
+ * stacked: a client with mounts of its own, as anybody may have them in a user namespace: an overlay over a FUSE
+ * filesystem that it serves itself. It opens a handle of the overlay by a descriptor that it passes, and asks by that
+ * handle for an attribute, which its server never answers. Says "asked" once the server has been asked; until it is
+ * killed.
  *
  *      stacked SOCKET DIRECTORY      DIRECTORY: where it mounts; empty, the user's own
  */
@@ -32,7 +33,8 @@ static void answer(const struct fuse_in_header *in, int error, const void *data,
 static void serve_one(const struct fuse_in_header *in) {
         const char *name = (const char *)(in + 1) + sizeof(struct fuse_getxattr_in);
         struct fuse_init_out init = {.major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096};
-        struct fuse_attr_out attr = {.attr_valid = 3600, .attr = {.ino = FUSE_ROOT_ID, .mode = S_IFDIR | 0777, .nlink = 2}};
+        struct fuse_attr_out attr = {.attr_valid = 3600,
+                                     .attr = {.ino = FUSE_ROOT_ID, .mode = S_IFDIR | 0777, .nlink = 2}};
         struct fuse_statfs_out statfs = {.st = {.bsize = 4096, .namelen = 255}};
         struct fuse_open_out opened = {.fh = 1};
 
@@ -90,8 +92,9 @@ static int make_namespaces(const char *directory) {
 
         snprintf(uids, sizeof(uids), "0 %u 1", (unsigned)getuid());
         snprintf(gids, sizeof(gids), "0 %u 1", (unsigned)getgid());
-        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || put("/proc/self/setgroups", "deny") < 0 || put("/proc/self/uid_map", uids) < 0 ||
-            put("/proc/self/gid_map", gids) < 0 || mount("stacked", directory, "tmpfs", 0, "mode=755") < 0 || chdir(directory) < 0)
+        if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 || put("/proc/self/setgroups", "deny") < 0 ||
+            put("/proc/self/uid_map", uids) < 0 || put("/proc/self/gid_map", gids) < 0 ||
+            mount("stacked", directory, "tmpfs", 0, "mode=755") < 0 || chdir(directory) < 0)
                 return -1;
         return mkdir("fuse", 0755) == 0 && mkdir("other", 0755) == 0 && mkdir("stack", 0755) == 0 ? 0 : -1;
 }
@@ -102,7 +105,8 @@ static int fail(const struct fsop_client *client, const char *what) {
 }
 
 static int ask(struct fsop_client *client) {
-        const struct fsop_getxattr_args args = {.size = sizeof(args), .name = {(const uint8_t *)ATTRIBUTE, strlen(ATTRIBUTE)}};
+        const struct fsop_getxattr_args args = {.size = sizeof(args),
+                                                .name = {(const uint8_t *)ATTRIBUTE, strlen(ATTRIBUTE)}};
         struct fsop_handle handle;
         struct fsop_bytes value;
         struct fsop_at stack;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * undead: a client that passes its own end of the connection, so that the daemon never sees that it is gone: in a batch that
- * watches a job which goes on for ever. It ends once the batch is sent; whether the connection ends, too, is the daemon's affair.
+ * undead: a client that passes its own end of the connection, so that the daemon never sees that it is gone: in a batch
+ * that watches a job which goes on for ever. It ends once the batch is sent; whether the connection ends, too, is the
+ * daemon's affair.
  *
  *      undead SOCKET JOB
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * urgent: sends the daemon a descriptor that takes very long to be closed (a TCP socket with something to send that nobody reads, and
- * SO_LINGER) as urgent data, and something behind it. Says "sent"; until it is killed.
+ * urgent: sends the daemon a descriptor that takes very long to be closed (a TCP socket with something to send that
+ * nobody reads, and SO_LINGER) as urgent data, and something behind it. Says "sent"; until it is killed.
  *
  *      urgent SOCKET
  */
@@ -45,7 +45,8 @@ static int make_lingering(void) {
 static void send_urgent(int to, int fd) {
         _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
         struct iovec part = {.iov_base = (char[]){'x'}, .iov_len = 1};
-        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        struct msghdr message = {
+                .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
         header->cmsg_level = SOL_SOCKET;

@@ -49,7 +49,7 @@ struct connection {
         bool greeted, welcome;
         uint32_t frame_bytes_max, batch_ops_max; /* agreed on */
         bool may_pass_fds;
-        uint32_t n_fds; /* sent and not yet declared by a frame */
+        uint32_t n_fds;        /* sent and not yet declared by a frame */
         uint64_t fds_since_ms; /* when the first was sent; 0: none was */
         struct buffer sent;
         struct seen_batch batches[BATCHES];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * client_kit.h: a client of a fake_server with an empty batch, in a directory of its own that is the current one. For tests of what
- * leaves the process.
+ * client_kit.h: a client of a fake_server with an empty batch, in a directory of its own that is the current one. For
+ * tests of what leaves the process.
  */
 #ifndef FSOP_CLIENT_KIT_H
 #define FSOP_CLIENT_KIT_H

@@ -19,8 +19,8 @@ struct error sample_error(void);
 /* Every number at its longest, short paths. */
 struct job_info sample_longest_job(void);
 
-/* The body of MESSAGE's frame in memory of exactly its size, to be freed. Ends the program when it cannot be encoded.
- */
+/* The body of MESSAGE's frame in memory of exactly its size, to be freed. Ends the program when it cannot be
+ * encoded. */
 struct bytes sample_encode(const struct message *message);
 /* The same for a batch of one operation, and for results of one. */
 struct bytes sample_encode_operation(const struct operation *op);

@@ -24,7 +24,8 @@ static void quiet(int level, const char *message) {
 }
 
 struct engine *harness_open(int which, uint32_t workers) {
-        struct engine_config config = {.workers = workers, .workers_extra_max = 2, .spin_us = harness_spin_us, .log = quiet};
+        struct engine_config config = {
+                .workers = workers, .workers_extra_max = 2, .spin_us = harness_spin_us, .log = quiet};
         struct sys_config sys = {.private_service = geteuid() != 0, .log = quiet};
         const char *why = "?";
         bool own_root;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fail_alloc.h: memory that runs out when the test says. For the programs of fsop_over(failalloc_kit …) in tests/CMakeLists.txt,
- * whose own allocations it takes in, and leaves those of libraries alone.
+ * fail_alloc.h: memory that runs out when the test says. For the programs of fsop_over(failalloc_kit …) in
+ * tests/CMakeLists.txt, whose own allocations it takes in, and leaves those of libraries alone.
  */
 #ifndef FSOP_FAIL_ALLOC_H
 #define FSOP_FAIL_ALLOC_H

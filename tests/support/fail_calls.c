@@ -60,7 +60,7 @@ long __wrap_syscall(long number, ...) {
         type __real_##name parameters;                                                                                 \
         type __wrap_##name parameters;                                                                                 \
         type __wrap_##name parameters {                                                                                \
-                return !calls_of_identity && fails(-1) ? (type)-1 : __real_##name(__VA_ARGS__);                   \
+                return !calls_of_identity && fails(-1) ? (type)-1 : __real_##name(__VA_ARGS__);                        \
         }
 
 int __real_openat64(int dir, const char *path, int flags, unsigned mode);
@@ -80,7 +80,8 @@ int __wrap_openat64(int dir, const char *path, int flags, unsigned mode) {
 }
 
 FAILING(int, open64, (const char *path, int flags, unsigned mode), path, flags, mode)
-FAILING(int, statx, (int dir, const char *path, int flags, unsigned mask, struct statx *buffer), dir, path, flags, mask, buffer)
+FAILING(int, statx, (int dir, const char *path, int flags, unsigned mask, struct statx *buffer), dir, path, flags, mask,
+        buffer)
 FAILING(int, fstatfs64, (int fd, struct statfs *buffer), fd, buffer)
 FAILING(int, fchmodat, (int dir, const char *path, mode_t mode, int flags), dir, path, mode, flags)
 FAILING(int, fchownat, (int dir, const char *path, uid_t uid, gid_t gid, int flags), dir, path, uid, gid, flags)
@@ -97,8 +98,8 @@ FAILING(int, ftruncate64, (int fd, off_t length), fd, length)
 FAILING(ssize_t, pread64, (int fd, void *buffer, size_t bytes, off_t offset), fd, buffer, bytes, offset)
 FAILING(ssize_t, pwrite64, (int fd, const void *buffer, size_t bytes, off_t offset), fd, buffer, bytes, offset)
 FAILING(off_t, lseek64, (int fd, off_t offset, int whence), fd, offset, whence)
-FAILING(ssize_t, copy_file_range, (int from, off_t *at, int to, off_t *at_to, size_t bytes, unsigned flags), from, at, to, at_to,
-        bytes, flags)
+FAILING(ssize_t, copy_file_range, (int from, off_t *at, int to, off_t *at_to, size_t bytes, unsigned flags), from, at,
+        to, at_to, bytes, flags)
 FAILING(int, ioctl, (int fd, unsigned long request, void *argument), fd, request, argument)
 
 /* Never made in earnest: they take long where others write. */
@@ -106,7 +107,7 @@ FAILING(int, ioctl, (int fd, unsigned long request, void *argument), fd, request
         int __wrap_##name(int fd);                                                                                     \
         int __wrap_##name(int fd) {                                                                                    \
                 (void)fd;                                                                                              \
-                return !calls_of_identity && fails(-1) ? -1 : 0;                                                  \
+                return !calls_of_identity && fails(-1) ? -1 : 0;                                                       \
         }
 
 FLUSHING(fsync)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fail_calls.h: system calls that fail when the test says. For the programs of fsop_over(failcalls_kit …) in tests/CMakeLists.txt:
- * what the project's own files call, not what libraries do among themselves.
+ * fail_calls.h: system calls that fail when the test says. For the programs of fsop_over(failcalls_kit …) in
+ * tests/CMakeLists.txt: what the project's own files call, not what libraries do among themselves.
  */
 #ifndef FSOP_FAIL_CALLS_H
 #define FSOP_FAIL_CALLS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake_engine.h: an engine in which the test decides what happens. What is submitted is kept until the test completes it;
- * or, where the test says so, what a worker would do is done by the next wait. Loop thread only.
+ * fake_engine.h: an engine in which the test decides what happens. What is submitted is kept until the test completes
+ * it; or, where the test says so, what a worker would do is done by the next wait. Loop thread only.
  */
 #ifndef FSOP_FAKE_ENGINE_H
 #define FSOP_FAKE_ENGINE_H
@@ -14,10 +14,12 @@ struct engine *fake_engine_new(void);
 /* From now on IO_RESOLVE, IO_RUN and IO_CALL are run by the wait that follows, chains in order. */
 void fake_engine_run_inline(struct engine *engine, bool on);
 
-/* The Nth (1: the next) io of this kind that is submitted from now on fails with CODE (-FSOP_E…) instead of anything else. */
+/* The Nth (1: the next) io of this kind that is submitted from now on fails with CODE (-FSOP_E…) instead of anything
+ * else. */
 void fake_engine_fail_nth(struct engine *engine, enum io_kind kind, unsigned n, int code, int os_error);
 
-/* The io of this kind that was submitted as the INDEXth of those still there (0: the oldest); NULL if there are fewer. */
+/* The io of this kind that was submitted as the INDEXth of those still there (0: the oldest); NULL if there are
+ * fewer. */
 struct io *fake_engine_pending(struct engine *engine, enum io_kind kind, unsigned index);
 unsigned fake_engine_count(struct engine *engine, enum io_kind kind);
 

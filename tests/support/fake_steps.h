@@ -51,7 +51,7 @@ int may_fail(void);
 
 extern bool kit_is_unread;
 extern unsigned kit_shut; /* calls of sys_socket_shut */
-extern bool kit_is_gone; /* the client, in sys_socket_is_gone */
+extern bool kit_is_gone;  /* the client, in sys_socket_is_gone */
 extern bool kit_descriptors_are_short;
 
 /* ---- server_main ------------------------------------------------------------------------------------------------- */

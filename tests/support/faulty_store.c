@@ -128,7 +128,8 @@ static int faulty_read_files(struct store *store, uint64_t id, uint32_t place,
         struct counting counting = {.faulty = faulty_of(store), .each = each, .context = context};
         struct store *inner = counting.faulty->inner;
 
-        return faulty_store_crashed(store) ? -FSOP_EIO : inner->ops->read_files(inner, id, place, count_append, &counting);
+        return faulty_store_crashed(store) ? -FSOP_EIO
+                                           : inner->ops->read_files(inner, id, place, count_append, &counting);
 }
 
 static int faulty_read_all_files(struct store *store, uint64_t id, uint64_t from,
@@ -136,8 +137,9 @@ static int faulty_read_all_files(struct store *store, uint64_t id, uint64_t from
         struct counting counting = {.faulty = faulty_of(store), .each_of_all = each, .context = context};
         struct store *inner = counting.faulty->inner;
 
-        return faulty_store_crashed(store) ? -FSOP_EIO
-                                           : inner->ops->read_all_files(inner, id, from, count_append_of_all, &counting);
+        return faulty_store_crashed(store)
+                       ? -FSOP_EIO
+                       : inner->ops->read_all_files(inner, id, from, count_append_of_all, &counting);
 }
 
 static int faulty_read_parts(struct store *store, uint64_t id, uint32_t place,

@@ -57,8 +57,8 @@ void scene_acl(const char *name, const char *kind, uint32_t user, uint16_t perm,
 void scene_furnish(void);
 /* The scene's rule excludes it, and nothing else. Its descriptor, which the scene closes. */
 os_fd scene_exclude(const char *name);
-/* The scene's rule excludes that name. What stands there now is known, but is not excluded itself: so it is seen what the name
- * alone is good for. */
+/* The scene's rule excludes that name. What stands there now is known, but is not excluded itself: so it is seen what
+ * the name alone is good for. */
 void scene_keep_name(const char *name);
 extern struct object_id scene_kept_id;
 extern int scene_outdated; /* set where something else was met there */
@@ -79,8 +79,8 @@ struct request {
 };
 /* As nobody, below the reference root; PATHs are absolute or, with a base, relative. */
 struct request *request_new(enum fsop_verb verb, const char *path);
-/* path/NAME as root with all rights but set-id; the same of a descriptor; below the rule's directory with its rights.
- */
+/* path/NAME as root with all rights but set-id; the same of a descriptor; below the rule's directory with its
+ * rights. */
 struct request *request_root(enum fsop_verb verb, const char *name);
 struct request *request_attribute(enum fsop_verb verb, const char *path, const char *name, const void *value,
                                   size_t len);

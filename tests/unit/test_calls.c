@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_calls.c: operations of every kind on real files, as a caller and with a rule's rights, with each system call and each
- * allocation on the way failing in turn. Afterwards nothing is left open, nobody's identity is left on, what failed says
- * so, what was not begun changed nothing, and a walk that reports no failure did all of it.
+ * test_calls.c: operations of every kind on real files, as a caller and with a rule's rights, with each system call and
+ * each allocation on the way failing in turn. Afterwards nothing is left open, nobody's identity is left on, what
+ * failed says so, what was not begun changed nothing, and a walk that reports no failure did all of it.
  */
 #include <check.h>
 #include <errno.h>
@@ -21,20 +21,22 @@
 #include "tests/support/suite.h"
 
 #define NAME "user.name"
-#define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define BYTES(text)                                                                                                    \
+        { (const uint8_t *)(text), sizeof(text) - 1 }
 
 struct job {
         const char *name;
         struct operation op;
         const char *at, *to;
-        bool handle;               /* on the object itself, held open */
-        bool (*complete)(void);    /* whether it did all that it was to do */
+        bool handle;            /* on the object itself, held open */
+        bool (*complete)(void); /* whether it did all that it was to do */
 };
 
 static int base_umask;
 static bool built; /* the tree stands as build() makes it */
 
-/* ---- what is looked at ---------------------------------------------------------------------------------------------- */
+/* ---- what is looked at
+ * ---------------------------------------------------------------------------------------------- */
 
 static unsigned seen;
 static uint32_t seen_uid, seen_mode;
@@ -95,24 +97,36 @@ static void build(void) {
         ck_assert_int_eq(setxattr(scene_path("tree/d/f"), NAME, "v", 1, 0), 0);
 }
 
-/* ---- the jobs ---------------------------------------------------------------------------------------------------------- */
+/* ---- the jobs
+ * ---------------------------------------------------------------------------------------------------------- */
 
-#define CREATE {.create = true, .mode = 0644, .umask = 022}
+#define CREATE                                                                                                         \
+        { .create = true, .mode = 0644, .umask = 022 }
 
 static const struct job jobs[] = {
         {"stat", {.verb = FSOP_VERB_STAT}, "d/f"},
         {"statfs", {.verb = FSOP_VERB_STATFS}, "d/f"},
         {"chmod", {.verb = FSOP_VERB_CHMOD, .args.chmod = {.clear = 07777, .set = 0640}}, "d/f"},
-        {"chmod -R", {.verb = FSOP_VERB_CHMOD, .args.chmod = {.clear = 07777, .set = 0750, .walk = {.recursive = true}}}, "d",
+        {"chmod -R",
+         {.verb = FSOP_VERB_CHMOD, .args.chmod = {.clear = 07777, .set = 0750, .walk = {.recursive = true}}},
+         "d",
          .complete = all_have_the_mode},
-        {"chmod -RL", {.verb = FSOP_VERB_CHMOD,
-                       .args.chmod = {.clear = 07777, .set = 0750, .walk = {.recursive = true, .follow = FSOP_FOLLOW_ALWAYS}}},
-         "d", .complete = all_have_the_mode},
+        {"chmod -RL",
+         {.verb = FSOP_VERB_CHMOD,
+          .args.chmod = {.clear = 07777, .set = 0750, .walk = {.recursive = true, .follow = FSOP_FOLLOW_ALWAYS}}},
+         "d",
+         .complete = all_have_the_mode},
         {"chown", {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .uid = SOMEBODY}}, "d/f"},
-        {"chown -R", {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .uid = SOMEBODY, .walk = {.recursive = true}}}, "d",
+        {"chown -R",
+         {.verb = FSOP_VERB_CHOWN, .args.chown = {.has_uid = true, .uid = SOMEBODY, .walk = {.recursive = true}}},
+         "d",
          .complete = all_belong_to_somebody},
-        {"utimens", {.verb = FSOP_VERB_UTIMENS, .args.utimens = {.atime_change = TIME_NOW, .mtime_change = TIME_NOW}}, "d/f"},
-        {"utimens, new", {.verb = FSOP_VERB_UTIMENS, .args.utimens = {.atime_change = TIME_NOW, .create = CREATE}}, "d/new"},
+        {"utimens",
+         {.verb = FSOP_VERB_UTIMENS, .args.utimens = {.atime_change = TIME_NOW, .mtime_change = TIME_NOW}},
+         "d/f"},
+        {"utimens, new",
+         {.verb = FSOP_VERB_UTIMENS, .args.utimens = {.atime_change = TIME_NOW, .create = CREATE}},
+         "d/new"},
         {"mkdir", {.verb = FSOP_VERB_MKDIR, .args.mkdir = CREATE}, "d/new"},
         {"mknod", {.verb = FSOP_VERB_MKNOD, .args.mknod = {.type = FSOP_TYPE_FIFO, .create = CREATE}}, "d/new"},
         {"symlink", {.verb = FSOP_VERB_SYMLINK, .args.symlink = BYTES("f")}, "d/new"},
@@ -122,7 +136,10 @@ static const struct job jobs[] = {
         {"exchange", {.verb = FSOP_VERB_RENAME, .args.rename = {.exchange = true}}, "d/sub", "d/empty"},
         {"rmdir", {.verb = FSOP_VERB_RMDIR}, "d/empty"},
         {"unlink", {.verb = FSOP_VERB_UNLINK}, "d/f"},
-        {"unlink -r", {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true}}, "d/sub", .complete = tree_is_gone},
+        {"unlink -r",
+         {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true}},
+         "d/sub",
+         .complete = tree_is_gone},
         {"opendir", {.verb = FSOP_VERB_OPENDIR}, "d/sub"},
         {"ls", {.verb = FSOP_VERB_LS, .args.ls = {.entries_max = 100, .with_stat = true}}, "d"},
         {"getxattr", {.verb = FSOP_VERB_GETXATTR, .args.xattr = {.name = BYTES(NAME)}}, "d/f"},
@@ -133,13 +150,19 @@ static const struct job jobs[] = {
         {"truncate", {.verb = FSOP_VERB_TRUNCATE, .args.truncate = {.size = 3}}, "d/f"},
         {"fadvise", {.verb = FSOP_VERB_FADVISE, .args.fadvise = {.advice = FSOP_ADVICE_WILLNEED}}, "d/f"},
         {"copy-range", {.verb = FSOP_VERB_COPY_RANGE, .args.copy_range = {.create = CREATE}}, "d/f", "d/new"},
-        {"copy-range, by hand", {.verb = FSOP_VERB_COPY_RANGE, .args.copy_range = {.clone = FSOP_CLONE_NEVER, .create = CREATE}}, "d/f",
+        {"copy-range, by hand",
+         {.verb = FSOP_VERB_COPY_RANGE, .args.copy_range = {.clone = FSOP_CLONE_NEVER, .create = CREATE}},
+         "d/f",
          "d/new"},
         {"copy-range, over", {.verb = FSOP_VERB_COPY_RANGE}, "d/f", "d/sub/deep/g"},
         {"open", {.verb = FSOP_VERB_OPEN, .args.open = {.read = true}}, "d/f"},
         {"open, new", {.verb = FSOP_VERB_OPEN, .args.open = {.write = true, .create = CREATE}}, "d/new"},
-        {"open-fd, over", {.verb = FSOP_VERB_OPEN_FD, .args.open = {.write = true, .truncate = true, .create = CREATE}}, "d/f"},
-        {"open-fd through a link", {.verb = FSOP_VERB_OPEN_FD, .at = {.follow = true}, .args.open = {.read = true}}, "d/link"},
+        {"open-fd, over",
+         {.verb = FSOP_VERB_OPEN_FD, .args.open = {.write = true, .truncate = true, .create = CREATE}},
+         "d/f"},
+        {"open-fd through a link",
+         {.verb = FSOP_VERB_OPEN_FD, .at = {.follow = true}, .args.open = {.read = true}},
+         "d/link"},
         {"read", {.verb = FSOP_VERB_READ, .args.read = {.length = 100}}, "d/f", .handle = true},
         {"write", {.verb = FSOP_VERB_WRITE, .args.write = {.data = BYTES("x")}}, "d/f", .handle = true},
         {"fsync", {.verb = FSOP_VERB_FSYNC}, "d/f"},
@@ -198,13 +221,15 @@ static bool try(const struct job *job, bool elevated, unsigned n, int error, boo
         alloc_fail(0);
         calls_fail(0, 0);
 
-        ck_assert_msg(hit || code == 0 || (!elevated && job->op.verb == FSOP_VERB_CHOWN), "%s: %d without any failure", job->name, code);
-        ck_assert_msg(code == 0 || request->sys.os_error != 0 || request->sys.why != NULL, "%s: %d, call %u: no reason", job->name, code, n);
+        ck_assert_msg(hit || code == 0 || (!elevated && job->op.verb == FSOP_VERB_CHOWN), "%s: %d without any failure",
+                      job->name, code);
+        ck_assert_msg(code == 0 || request->sys.os_error != 0 || request->sys.why != NULL, "%s: %d, call %u: no reason",
+                      job->name, code, n);
         if (!request->began)
                 ck_assert_msg(fingerprint() == was, "%s, call %u: changed something that was not begun", job->name, n);
         if (code == 0 && job->complete && error != ENOENT) /* what is gone meanwhile is nobody's failure */
-                ck_assert_msg(job->complete(), "%s, %s %u (%s): says it did all, and did not", job->name, memory ? "allocation" : "call", n,
-                              strerror(error));
+                ck_assert_msg(job->complete(), "%s, %s %u (%s): says it did all, and did not", job->name,
+                              memory ? "allocation" : "call", n, strerror(error));
         ck_assert_uint_eq(geteuid(), 0);
         ck_assert_uint_eq(getegid(), 0);
         ck_assert_int_eq((int)umask((mode_t)base_umask), base_umask);
@@ -227,7 +252,8 @@ static void set_up(void) {
 }
 
 START_TEST(each_call_fails) {
-        static const int errors[][3] = {{EIO, EMFILE, ENOSPC}, {EINTR, EINTR, EINTR}, {ENOENT, ENOENT, ENOENT}, {EEXIST, EEXIST, EEXIST}};
+        static const int errors[][3] = {
+                {EIO, EMFILE, ENOSPC}, {EINTR, EINTR, EINTR}, {ENOENT, ENOENT, ENOENT}, {EEXIST, EEXIST, EEXIST}};
         unsigned failed = 0;
 
         for (unsigned i = 0; i < N_JOBS; i++)
@@ -247,7 +273,8 @@ START_TEST(each_allocation_fails) {
 }
 END_TEST
 
-/* ---- credentials ---------------------------------------------------------------------------------------------------- */
+/* ---- credentials
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* In a process of its own: to give up is the right thing where the service's own identity cannot be had again. */
 static int run_in_a_child(const struct job *job, unsigned n) {
@@ -275,7 +302,8 @@ static int run_in_a_child(const struct job *job, unsigned n) {
 }
 
 START_TEST(each_change_of_identity_fails) {
-        static const struct job job = {"chmod", {.verb = FSOP_VERB_CHMOD, .args.chmod = {.clear = 07777, .set = 0}}, "d/f"};
+        static const struct job job = {
+                "chmod", {.verb = FSOP_VERB_CHMOD, .args.chmod = {.clear = 07777, .set = 0}}, "d/f"};
         unsigned refused = 0, gave_up = 0;
         uint32_t mode;
 

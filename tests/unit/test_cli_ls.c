@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_cli_ls.c: what ls -l says of where links lead, against a daemon made of answers: that, that it is not known, or that it failed. */
+/* test_cli_ls.c: what ls -l says of where links lead, against a daemon made of answers: that, that it is not known, or
+ * that it failed. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,8 +54,9 @@ static int list(const char *path, const struct result *answers, unsigned n) {
 }
 
 static struct result link_page(const struct entry *link) {
-        return (struct result){
-                .verb = FSOP_VERB_LS, .outcome = FSOP_OUTCOME_DONE, .value.ls = {.entries = link, .n_entries = 1, .end = true}};
+        return (struct result){.verb = FSOP_VERB_LS,
+                               .outcome = FSOP_OUTCOME_DONE,
+                               .value.ls = {.entries = link, .n_entries = 1, .end = true}};
 }
 
 static struct result target(const char *text) {
@@ -95,7 +97,8 @@ END_TEST
 
 START_TEST(a_link_that_is_named_itself) {
         struct result stat = stat_result(0);
-        struct result answers[] = {failed_result(0, FSOP_VERB_LS, FSOP_ENOTDIR, FSOP_OUTCOME_DONE), stat, target("target")};
+        struct result answers[] = {failed_result(0, FSOP_VERB_LS, FSOP_ENOTDIR, FSOP_OUTCOME_DONE), stat,
+                                   target("target")};
 
         answers[1].value.stat.mask = FSOP_STAT_TYPE | FSOP_STAT_MODE;
         answers[1].value.stat.mode = 0120777;

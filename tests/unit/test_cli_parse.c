@@ -203,8 +203,8 @@ static uint32_t masked(const struct mode_masks *masks, uint32_t old, bool direct
         return mode & 07777;
 }
 
-/* Masks, where there are any, must say of every mode what the clauses say: all 4096 of them, of files and directories.
- */
+/* Masks, where there are any, must say of every mode what the clauses say: all 4096 of them, of files and
+ * directories. */
 START_TEST(modes_as_masks) {
         static const char *const texts[] = {"644",     "4755",        "755",      "00755",   "+x",      "-w",  "a+X",
                                             "a=rX",    "u=rwX,go=rX", "u+s",      "g-s",     "+t",      "a=",  "u=rwx",

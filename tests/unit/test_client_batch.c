@@ -439,11 +439,13 @@ START_TEST(descriptors_wait_with_their_request) {
 }
 END_TEST
 
-/* Where there is no room for a copy the request is taken back out of what waits, as if it had never been sent, and can be sent later. */
+/* Where there is no room for a copy the request is taken back out of what waits, as if it had never been sent, and can
+ * be sent later. */
 START_TEST(descriptors_that_cannot_be_kept) {
         static uint8_t data[WIRE_IO_BYTES_MAX];
         struct fsop_batch *first = new_batch(), *second = new_batch();
-        struct fsop_at null = fsop_at_fd(open("/dev/null", O_WRONLY), NULL, false), zero = fsop_at_fd(open("/dev/zero", O_RDONLY), NULL, false);
+        struct fsop_at null = fsop_at_fd(open("/dev/null", O_WRONLY), NULL, false),
+                       zero = fsop_at_fd(open("/dev/zero", O_RDONLY), NULL, false);
         struct fsop_write_args args = {.size = sizeof(args), .data = {data, sizeof(data)}};
         struct rlimit limit, tight;
         uint8_t header[8];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_client_jobs.c: what libfsop makes of requests about copy jobs, what it refuses itself, and how answers about them come out. */
+/* test_client_jobs.c: what libfsop makes of requests about copy jobs, what it refuses itself, and how answers about
+ * them come out. */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -89,7 +89,10 @@ static int write_sample(const char *side, uint32_t i, const char *what, struct b
         snprintf(path, sizeof(path), "%s/y_%s-%02u-%s", directory, side, i, what);
         if (bytes.len < FILE_BYTES_MAX) {
                 FILE *file = fopen(path, "wb");
-                r = file && fputc(strcmp(side, "reply") == 0 ? 1 : 0, file) != EOF && fwrite(bytes.data, 1, bytes.len, file) == bytes.len ? 0 : -1;
+                r = file && fputc(strcmp(side, "reply") == 0 ? 1 : 0, file) != EOF &&
+                                    fwrite(bytes.data, 1, bytes.len, file) == bytes.len
+                            ? 0
+                            : -1;
                 if (file && fclose(file) != 0)
                         r = -1;
         }

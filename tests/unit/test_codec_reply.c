@@ -179,8 +179,8 @@ static void check_promise(const struct job_answer *answer, const char *what) {
         sample_free(body);
 }
 
-/* Pages are cut by what is promised of each entry, so each alone must keep it: many of the longest, and nothing else.
- */
+/* Pages are cut by what is promised of each entry, so each alone must keep it: many of the longest, and nothing
+ * else. */
 START_TEST(no_job_is_longer_than_promised) {
         static struct job_info jobs[WIRE_JOB_ENTRIES_MAX];
         static struct job_failure failures[WIRE_JOB_ENTRIES_MAX];

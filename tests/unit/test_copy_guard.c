@@ -224,8 +224,8 @@ START_TEST(names_that_nothing_has_yet) {
 }
 END_TEST
 
-/* A directory that does not exist yet is built whole, and gets its name at the end: not where that makes such a name.
- */
+/* A directory that does not exist yet is built whole, and gets its name at the end: not where that makes such a
+ * name. */
 START_TEST(names_in_what_is_made) {
         furnish();
         scene_keep_name("tree/dst/d/file");

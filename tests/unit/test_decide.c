@@ -392,14 +392,10 @@ static const struct {
         const char *at, *to;
         enum verdict_kind kind;
 } pairs[] = {
-        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/build/y", E},
-        {FSOP_VERB_LINK, "/srv/build/x", "/srv/build/y", E},
-        {FSOP_VERB_RENAME, "/srv/second/x", "/srv/second/y", E},
-        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/second/y", C},
-        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/other/y", C},
-        {FSOP_VERB_LINK, "/srv/build/x", "/srv/other/y", C},
-        {FSOP_VERB_LINK, "/tmp/x", "/srv/build/y", C},
-        {FSOP_VERB_LINK, "/srv/build/x", "/tmp/y", C},
+        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/build/y", E},   {FSOP_VERB_LINK, "/srv/build/x", "/srv/build/y", E},
+        {FSOP_VERB_RENAME, "/srv/second/x", "/srv/second/y", E}, {FSOP_VERB_RENAME, "/srv/build/x", "/srv/second/y", C},
+        {FSOP_VERB_RENAME, "/srv/build/x", "/srv/other/y", C},   {FSOP_VERB_LINK, "/srv/build/x", "/srv/other/y", C},
+        {FSOP_VERB_LINK, "/tmp/x", "/srv/build/y", C},           {FSOP_VERB_LINK, "/srv/build/x", "/tmp/y", C},
         {FSOP_VERB_LINK, "/srv/build/x", "/srv/build/own/y", C},
 };
 
@@ -635,8 +631,8 @@ START_TEST(held_handles) {
         end.path = text("/srv/build/../x");
         ck_assert_int_eq(ask_end(&builder, op, end).code, -FSOP_EINVAL);
         end.path = text("/srv/build/x");
-        load("rules:\n  - {name: b, effect: allow, user: builder, path: /srv, ops: [read]}\n"); /* a reload took it away
-                                                                                                 */
+        load("rules:\n  - {name: b, effect: allow, user: builder, path: /srv, ops: [read]}\n"); /* a reload took it
+                                                                                                   away */
         ck_assert_int_eq(ask_end(&builder, op, end).kind, D);
         load("rules:\n  - {name: a, effect: allow, user: builder, path: /srv/second, ops: [read]}\n");
         ck_assert_int_eq(ask_end(&builder, op, end).kind, D);

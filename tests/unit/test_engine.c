@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_engine.c: waiting, waking, workers and the choice of an engine, against both engines of this platform; and what the
- * ring refuses.
+ * test_engine.c: waiting, waking, workers and the choice of an engine, against both engines of this platform; and what
+ * the ring refuses.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -155,7 +155,7 @@ START_TEST(ten_thousand) {
 }
 END_TEST
 
-static int gate[2]; /* a worker that reads from it stands still */
+static int gate[2];  /* a worker that reads from it stands still */
 static int standing; /* atomic: how many began to */
 
 static void stand_still(struct io *io) {
@@ -338,7 +338,8 @@ START_TEST(every_submission_wears_something) {
                 return;
         struct uring *e = (struct uring *)engine;
         socket_pair(fds);
-        struct io ios[3] = {receive_io(fds[0], &tallies[0]), io_for(IO_POLL, &tallies[1]), io_for(IO_ACCEPT, &tallies[2])};
+        struct io ios[3] = {receive_io(fds[0], &tallies[0]), io_for(IO_POLL, &tallies[1]),
+                            io_for(IO_ACCEPT, &tallies[2])};
         ios[1].u.poll.fd = fds[0];
         ios[2].u.accept.fd = fds[1];
         ck_assert_uint_ne(e->service_personality, 0);

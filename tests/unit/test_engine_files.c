@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_engine_files.c: operations on files through the engines. Every case is done twice, in two directories of the same
- * shape: by the engine in the one, by sys_run in the other; outcome, code, raw error and answer must be the same. With the
- * ring, the test also sees whether it was the ring that did it.
+ * test_engine_files.c: operations on files through the engines. Every case is done twice, in two directories of the
+ * same shape: by the engine in the one, by sys_run in the other; outcome, code, raw error and answer must be the same.
+ * With the ring, the test also sees whether it was the ring that did it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +52,8 @@ static void make_directories(void) {
         for (int i = 0; i < 2; i++) {
                 snprintf(directory[i], sizeof(directory[i]), "/tmp/fsop-engine-XXXXXX");
                 ck_assert_ptr_nonnull(mkdtemp(directory[i]));
-                command("cd %s && mkdir empty full && echo text > full/file && echo hello world > file && echo other > other && "
+                command("cd %s && mkdir empty full && echo text > full/file && echo hello world > file && echo other > "
+                        "other && "
                         "ln -s file link && chmod 755 . && touch -d @1000000000 file",
                         directory[i]);
         }
@@ -64,7 +65,8 @@ static void remove_directories(void) {
 }
 
 static void be_myself(void) {
-        struct peer peer = {.uid = geteuid(), .gid = getegid(), .capabilities = UINT64_MAX, .pid = getpid(), .pidfd = OS_FD_NONE};
+        struct peer peer = {
+                .uid = geteuid(), .gid = getegid(), .capabilities = UINT64_MAX, .pid = getpid(), .pidfd = OS_FD_NONE};
 
         ck_assert_int_eq(identity_of_peer(&peer, &caller), 0);
 }
@@ -130,8 +132,10 @@ static void compare_walk(const struct walk_result *a, const struct walk_result *
 }
 
 static void compare(struct subject *s, const char *what) {
-        ck_assert_msg(s[0].sys.code == s[1].sys.code, "%s: %d by the engine, %d directly", what, s[0].sys.code, s[1].sys.code);
-        ck_assert_msg(s[0].sys.os_error == s[1].sys.os_error, "%s: raw %d, %d", what, s[0].sys.os_error, s[1].sys.os_error);
+        ck_assert_msg(s[0].sys.code == s[1].sys.code, "%s: %d by the engine, %d directly", what, s[0].sys.code,
+                      s[1].sys.code);
+        ck_assert_msg(s[0].sys.os_error == s[1].sys.os_error, "%s: raw %d, %d", what, s[0].sys.os_error,
+                      s[1].sys.os_error);
         ck_assert_msg(s[0].result.outcome == s[1].result.outcome, "%s: outcome", what);
         ck_assert(s[0].sys.guarded == s[1].sys.guarded);
         ck_assert(!s[0].sys.why == !s[1].sys.why);
@@ -146,7 +150,9 @@ static void compare(struct subject *s, const char *what) {
         case FSOP_VERB_READ:
         case FSOP_VERB_GETXATTR:
                 ck_assert_uint_eq(s[0].result.value.data.len, s[1].result.value.data.len);
-                ck_assert_int_eq(memcmp(s[0].result.value.data.data, s[1].result.value.data.data, s[0].result.value.data.len), 0);
+                ck_assert_int_eq(
+                        memcmp(s[0].result.value.data.data, s[1].result.value.data.data, s[0].result.value.data.len),
+                        0);
                 return;
         case FSOP_VERB_WRITE:
                 ck_assert_uint_eq(s[0].result.value.count, s[1].result.value.count);
@@ -222,7 +228,7 @@ static int twice(const char *what, const struct operation *op, struct where wher
 
 #define OPEN_FORCED()                                                                                                  \
         do {                                                                                                           \
-                if (!harness_open(_i, 2))                                                                        \
+                if (!harness_open(_i, 2))                                                                              \
                         return;                                                                                        \
                 make_directories();                                                                                    \
                 be_myself();                                                                                           \
@@ -245,7 +251,8 @@ START_TEST(stat_of_everything) {
                 ck_assert_int_eq(twice(names[i], &op, (struct where){.at = names[i]}, BY_RING), 0);
                 ck_assert_uint_ne(subjects[0].result.value.stat.mask & FSOP_STAT_MNT_ID, 0);
         }
-        ck_assert_int_eq(twice("handle", &op, (struct where){.at = "file", .handle = true, .flags = O_RDONLY}, BY_RING), 0);
+        ck_assert_int_eq(twice("handle", &op, (struct where){.at = "file", .handle = true, .flags = O_RDONLY}, BY_RING),
+                         0);
         ck_assert_uint_eq(subjects[0].result.value.stat.size, 12);
         end();
 }
@@ -270,7 +277,8 @@ START_TEST(names_made_and_removed) {
         ck_assert_int_eq(twice("rmdir a file", &rmdir_op, (struct where){.at = "file"}, BY_RING), -FSOP_ENOTDIR);
         ck_assert_int_eq(twice("rmdir", &rmdir_op, (struct where){.at = "empty"}, BY_RING), 0);
         ck_assert_int_eq(twice("link", &link_op, (struct where){.at = "file", .to = "linked"}, BY_RING), 0);
-        ck_assert_int_eq(twice("link again", &link_op, (struct where){.at = "file", .to = "linked"}, BY_RING), -FSOP_EEXIST);
+        ck_assert_int_eq(twice("link again", &link_op, (struct where){.at = "file", .to = "linked"}, BY_RING),
+                         -FSOP_EEXIST);
         end();
 }
 END_TEST
@@ -363,16 +371,17 @@ START_TEST(reads_and_writes) {
 END_TEST
 
 START_TEST(space_and_advice) {
-        static const enum fsop_fallocate_mode modes[] = {
-                FSOP_FALLOCATE_ALLOCATE,       FSOP_FALLOCATE_PUNCH_HOLE,   FSOP_FALLOCATE_ZERO_RANGE,
-                FSOP_FALLOCATE_COLLAPSE_RANGE, FSOP_FALLOCATE_INSERT_RANGE, FSOP_FALLOCATE_UNSHARE_RANGE};
+        static const enum fsop_fallocate_mode modes[] = {FSOP_FALLOCATE_ALLOCATE,     FSOP_FALLOCATE_PUNCH_HOLE,
+                                                         FSOP_FALLOCATE_ZERO_RANGE,   FSOP_FALLOCATE_COLLAPSE_RANGE,
+                                                         FSOP_FALLOCATE_INSERT_RANGE, FSOP_FALLOCATE_UNSHARE_RANGE};
         struct where writer = {.at = "file", .handle = true, .flags = O_RDWR};
         struct where reader = {.at = "file", .handle = true, .flags = O_RDONLY};
         struct operation stat_op = {.verb = FSOP_VERB_STAT}, op = {.verb = FSOP_VERB_FALLOCATE};
 
         OPEN_FORCED();
         for (unsigned i = 0; i < 6; i++) {
-                op.args.fallocate = (struct fallocate_args){.mode = modes[i], .offset = i ? 65536 : 0, .length = i ? 65536 : 1 << 20};
+                op.args.fallocate = (struct fallocate_args){
+                        .mode = modes[i], .offset = i ? 65536 : 0, .length = i ? 65536 : 1 << 20};
                 twice("fallocate", &op, writer, BY_RING);
                 twice("what it made", &stat_op, writer, BY_RING);
         }
@@ -418,7 +427,8 @@ static struct operation xattr_op(enum fsop_verb verb, const char *name, const ch
 
 START_TEST(attributes) {
         struct where file = {.at = "file", .handle = true, .flags = O_RDWR};
-        struct operation set = xattr_op(FSOP_VERB_SETXATTR, "user.test", "value"), get = xattr_op(FSOP_VERB_GETXATTR, "user.test", ""),
+        struct operation set = xattr_op(FSOP_VERB_SETXATTR, "user.test", "value"),
+                         get = xattr_op(FSOP_VERB_GETXATTR, "user.test", ""),
                          none = xattr_op(FSOP_VERB_GETXATTR, "user.none", "");
 
         OPEN_FORCED();
@@ -453,7 +463,8 @@ START_TEST(declined_where_it_might_hang_or_differ) {
         struct operation stat_op = {.verb = FSOP_VERB_STAT}, mkdir_op = {.verb = FSOP_VERB_MKDIR},
                          chmod_op = {.verb = FSOP_VERB_CHMOD, .args.chmod = {.set = 0100}},
                          link_op = {.verb = FSOP_VERB_SYMLINK, .args.symlink = {(const uint8_t *)"x", 1}},
-                         write = write_op(0, "x"), walk = {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true}};
+                         write = write_op(0, "x"),
+                         walk = {.verb = FSOP_VERB_UNLINK, .args.unlink = {.recursive = true}};
         struct subject *s = &subjects[0];
 
         OPEN_FORCED();
@@ -562,11 +573,13 @@ START_TEST(done_as_its_identity) {
                 return;
         make_directories();
         for (int i = 0; i < 2; i++)
-                command("cd %s && mkdir private && echo s > private/secret && setfattr -n user.test -v v private/secret && "
+                command("cd %s && mkdir private && echo s > private/secret && setfattr -n user.test -v v "
+                        "private/secret && "
                         "chown -R %u:%u private && chmod 711 private && chmod 600 private/secret",
                         directory[i], ALICE, ALICE);
         be_user(BOB);
-        ck_assert_int_eq(twice("bob unlinks", &unlink_op, (struct where){.at = "private/secret"}, BY_RING), -FSOP_EACCES);
+        ck_assert_int_eq(twice("bob unlinks", &unlink_op, (struct where){.at = "private/secret"}, BY_RING),
+                         -FSOP_EACCES);
         ck_assert_int_eq(twice("bob asks", &get, reader, BY_RING), -FSOP_EACCES);
         ck_assert_int_eq(twice("bob links", &symlink_op, (struct where){.at = "private/link"}, BY_RING), -FSOP_EACCES);
         be_nobody_any_more();

@@ -115,8 +115,8 @@ END_TEST
 
 START_TEST(bad_descriptor_fails_through_done) {
         struct tally tallies[4] = {0};
-        struct io ios[4] = {io_for(IO_ACCEPT, &tallies[0]), receive_io(-1, &tallies[1]), send_io(-1, "x", 1, &tallies[2]),
-                            io_for(IO_POLL, &tallies[3])};
+        struct io ios[4] = {io_for(IO_ACCEPT, &tallies[0]), receive_io(-1, &tallies[1]),
+                            send_io(-1, "x", 1, &tallies[2]), io_for(IO_POLL, &tallies[3])};
 
         OPEN_OR_RETURN(2);
         ios[0].u.accept.fd = ios[3].u.poll.fd = -1;
@@ -388,7 +388,8 @@ static int listener(struct sockaddr_un *ret_address, socklen_t *ret_len, int fla
 
         *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
         *ret_len = sizeof(sa_family_t);
-        ck_assert_int_eq(bind(fd, (struct sockaddr *)ret_address, *ret_len), 0); /* an abstract name of the kernel's choice */
+        ck_assert_int_eq(bind(fd, (struct sockaddr *)ret_address, *ret_len),
+                         0); /* an abstract name of the kernel's choice */
         *ret_len = sizeof(*ret_address);
         ck_assert_int_eq(getsockname(fd, (struct sockaddr *)ret_address, ret_len), 0);
         ck_assert_int_eq(listen(fd, 64), 0);
@@ -462,7 +463,8 @@ START_TEST(accept_ends_with_its_error) {
 }
 END_TEST
 
-/* What was received before a cancel is delivered, the rest stays in the socket: nothing is lost, nothing comes twice. */
+/* What was received before a cancel is delivered, the rest stays in the socket: nothing is lost, nothing comes
+ * twice. */
 START_TEST(cancelled_receiver_loses_nothing) {
         const size_t len = 200000;
         uint8_t *data = pattern(len);
@@ -722,7 +724,8 @@ END_TEST
 /* ---- looking before sleeping ---- */
 
 #define ROUND_TRIPS 3000u
-#define LOOK_US 50000u /* on a busy machine, too, a sleep is shorter: so it looks wherever there is something to miss */
+/* on a busy machine, too, a sleep is shorter: so it looks wherever there is something to miss */
+#define LOOK_US 50000u
 
 static void *ask(void *argument) {
         int fd = *(int *)argument;
@@ -795,8 +798,8 @@ int main(void) {
         HARNESS_ADD(suite, "receive", receive_until_the_end, half_closed_is_the_end, broken_connection_is_an_error,
                     big_receive, many_sockets_at_once, pause_and_resume, cancelled_receiver_loses_nothing);
         HARNESS_ADD(suite, "send", send_passes_descriptors_with_the_first_byte, as_many_descriptors_as_there_can_be,
-                    descriptors_cut_off_are_told, big_send_to_a_slow_reader, send_to_nobody_raises_no_signal, send_ends_at_once_where_it_may,
-                    reader_gone_in_the_middle_of_a_send, cancel_of_a_waiting_send);
+                    descriptors_cut_off_are_told, big_send_to_a_slow_reader, send_to_nobody_raises_no_signal,
+                    send_ends_at_once_where_it_may, reader_gone_in_the_middle_of_a_send, cancel_of_a_waiting_send);
         HARNESS_ADD(suite, "accept", accept_goes_on, accept_ends_with_its_error);
         HARNESS_ADD(suite, "poll", poll_once, poll_of_the_mount_table);
         HARNESS_ADD(suite, "look", nothing_is_missed_while_it_looks, no_wake_is_missed_while_it_looks);

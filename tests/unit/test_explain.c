@@ -73,7 +73,8 @@ START_TEST(explanations) {
         ck_assert(says(explained.reason, "the target is written with the caller's"));
         explain(&builder, an_op(FSOP_VERB_COPY_RANGE), "/d/x", "/t/y");
         ck_assert(says(explained.reason, "the source is read with the caller's"));
-        op = (struct operation){.verb = FSOP_VERB_CP, .args.cp = {.preserve = FSOP_PRESERVE_OWNER | FSOP_PRESERVE_XATTR}};
+        op = (struct operation){.verb = FSOP_VERB_CP,
+                                .args.cp = {.preserve = FSOP_PRESERVE_OWNER | FSOP_PRESERVE_XATTR}};
         explain(&builder, op, "/d/x", "/t/y");
         ck_assert_uint_eq(explained.n_notes, 2);
         ck_assert(says(explained.notes[0], "lack chown") && says(explained.notes[1], "lack setxattr"));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_failures.c: a whole visit of a client, from its connection to its end, again and again; each time one thing more goes well
- * before something fails: an allocation, a call of the system, an io of the engine; or the client cancels, dies, comes to its
- * deadline, or the policy changes under it. Whatever happens, no operation is answered twice, all are answered unless the
- * connection is closed, and everything that was taken is given back.
+ * test_failures.c: a whole visit of a client, from its connection to its end, again and again; each time one thing more
+ * goes well before something fails: an allocation, a call of the system, an io of the engine; or the client cancels,
+ * dies, comes to its deadline, or the policy changes under it. Whatever happens, no operation is answered twice, all
+ * are answered unless the connection is closed, and everything that was taken is given back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +15,12 @@
 
 struct visit {
         bool slow;
-        bool step_by_step;                     /* one io of the engine at a time, with before_step before each */
-        unsigned steps;                        /* done so far */
-        unsigned event_at;                     /* before which step the event comes */
-        void (*event)(unsigned batch);         /* what then happens */
-        unsigned batch;                        /* in flight */
-        bool refused;                          /* the connection ended before the visit did */
+        bool step_by_step;             /* one io of the engine at a time, with before_step before each */
+        unsigned steps;                /* done so far */
+        unsigned event_at;             /* before which step the event comes */
+        void (*event)(unsigned batch); /* what then happens */
+        unsigned batch;                /* in flight */
+        bool refused;                  /* the connection ended before the visit did */
 };
 static struct visit visit;
 
@@ -67,7 +67,8 @@ static bool is_connected(void) {
 
 /* One batch of the visit. False: the connection is over. */
 static bool do_batch(enum fsop_batch_mode mode, struct operation *ops, uint32_t n, os_fd *fds, uint32_t n_fds) {
-        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.id = ++visit.batch, .mode = mode, .ops = ops, .n_ops = n}};
+        struct message message = {.kind = MESSAGE_BATCH,
+                                  .body.batch = {.id = ++visit.batch, .mode = mode, .ops = ops, .n_ops = n}};
 
         memset(&got.answers, 0, sizeof(got.answers));
         got.last_frames = 0;
@@ -86,7 +87,8 @@ static uint64_t opened_handle(uint32_t i) {
         return got.results[i].error.code == 0 ? got.results[i].value.handle : 12345;
 }
 
-#define BYTES(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define BYTES(text)                                                                                                    \
+        { (const uint8_t *)(text), sizeof(text) - 1 }
 
 static bool use_everything(uint64_t directory, uint64_t file, uint64_t placeless) {
         struct operation nested = chown_op("/srv/build/f", 1000);
@@ -95,21 +97,33 @@ static bool use_everything(uint64_t directory, uint64_t file, uint64_t placeless
                 chown_op("/srv/build/f", 1000),
                 chown_op("/srv/build/f", 0),
                 {.verb = FSOP_VERB_MKDIR, .at = at("/srv/build/d"), .args.mkdir = {.create = true, .mode = 0755}},
-                {.verb = FSOP_VERB_MKNOD, .at = at("/srv/build/p"), .args.mknod = {.type = FSOP_TYPE_FIFO, .create = {.create = true}}},
+                {.verb = FSOP_VERB_MKNOD,
+                 .at = at("/srv/build/p"),
+                 .args.mknod = {.type = FSOP_TYPE_FIFO, .create = {.create = true}}},
                 {.verb = FSOP_VERB_RENAME, .at = at("/srv/build/a"), .to = at("/srv/build/b")},
-                {.verb = FSOP_VERB_RENAME, .at = below(LOCATION_HANDLE, directory, "a"), .to = below(LOCATION_HANDLE, directory, "b")},
+                {.verb = FSOP_VERB_RENAME,
+                 .at = below(LOCATION_HANDLE, directory, "a"),
+                 .to = below(LOCATION_HANDLE, directory, "b")},
                 {.verb = FSOP_VERB_STAT, .at = below(LOCATION_HANDLE, directory, "x")},
-                {.verb = FSOP_VERB_CHOWN, .at = below(LOCATION_FD, 0, "y"), .args.chown = {.has_uid = true, .uid = 1000}},
+                {.verb = FSOP_VERB_CHOWN,
+                 .at = below(LOCATION_FD, 0, "y"),
+                 .args.chown = {.has_uid = true, .uid = 1000}},
                 {.verb = FSOP_VERB_STAT, .as = FSOP_AS_CALLER, .at = below(LOCATION_FD, 1, "")},
                 {.verb = FSOP_VERB_READ, .at = below(LOCATION_HANDLE, file, ""), .args.read = {.length = 100}},
                 {.verb = FSOP_VERB_READ, .at = below(LOCATION_HANDLE, placeless, ""), .args.read = {.length = 100}},
                 {.verb = FSOP_VERB_MKDIR, .at = at("/srv/service/d"), .args.mkdir = {.create = true, .mode = 0755}},
-                {.verb = FSOP_VERB_TRUNCATE, .at = at("/srv/service/t"), .args.truncate = {.size = 1 << 20, .create = {.create = true}}},
+                {.verb = FSOP_VERB_TRUNCATE,
+                 .at = at("/srv/service/t"),
+                 .args.truncate = {.size = 1 << 20, .create = {.create = true}}},
                 stat_op("/srv/watched/f"),
                 {.verb = FSOP_VERB_INFO, .as = FSOP_AS_ELEVATED, .at = at("/srv")},
-                {.verb = FSOP_VERB_COPY_RANGE, .at = below(LOCATION_HANDLE, file, ""), .to = at("/srv/build/copy"),
+                {.verb = FSOP_VERB_COPY_RANGE,
+                 .at = below(LOCATION_HANDLE, file, ""),
+                 .to = at("/srv/build/copy"),
                  .args.copy_range = {.length = 10, .create = {.create = true}}},
-                {.verb = FSOP_VERB_TRUNCATE, .at = at("/srv/build/t"), .args.truncate = {.size = 5, .create = {.create = true}}},
+                {.verb = FSOP_VERB_TRUNCATE,
+                 .at = at("/srv/build/t"),
+                 .args.truncate = {.size = 5, .create = {.create = true}}},
                 {.verb = FSOP_VERB_OPEN_FD, .at = at("/srv/build/f"), .args.open = {.read = true}},
                 {.verb = FSOP_VERB_OPENDIR, .at = below(LOCATION_HANDLE, directory, "sub")},
                 {.verb = FSOP_VERB_LS, .at = at("/srv/build"), .args.ls = {.entries_max = 10}},
@@ -130,10 +144,13 @@ static bool whole_visit(void) {
         struct operation opens[] = {
                 {.verb = FSOP_VERB_OPENDIR, .at = at("/srv/build")},
                 {.verb = FSOP_VERB_OPEN, .at = at("/etc/passwd"), .args.open = {.read = true}},
-                {.verb = FSOP_VERB_OPEN, .at = below(LOCATION_FD, 0, "f"), .args.open = {.read = true}}, /* elevated, path unknown */
+                {.verb = FSOP_VERB_OPEN,
+                 .at = below(LOCATION_FD, 0, "f"),
+                 .args.open = {.read = true}}, /* elevated, path unknown */
         };
         os_fd fd;
-        struct operation ends[] = {stat_op("/a"), {.verb = FSOP_VERB_CLOSE, .at = {.kind = LOCATION_HANDLE}}, stat_op("/b")};
+        struct operation ends[] = {
+                stat_op("/a"), {.verb = FSOP_VERB_CLOSE, .at = {.kind = LOCATION_HANDLE}}, stat_op("/b")};
         uint64_t directory, file, placeless;
 
         session_start(&server, fake_fd_open(NULL));
@@ -227,7 +244,8 @@ START_TEST(an_io_of_the_engine_fails) {
 }
 END_TEST
 
-/* ---- what others do meanwhile ------------------------------------------------------------------------------------------- */
+/* ---- what others do meanwhile
+ * ------------------------------------------------------------------------------------------- */
 
 static void client_cancels(unsigned batch) {
         struct message cancel = {.kind = MESSAGE_CANCEL, .body.cancel_id = batch};
@@ -271,14 +289,15 @@ static void garbage_comes(unsigned batch) {
 
         (void)batch;
         if (fake_engine_pending(server.engine, IO_RECEIVE, 0))
-                fake_engine_receive(fake_engine_pending(server.engine, IO_RECEIVE, 0), garbage, sizeof(garbage), NULL, 0);
+                fake_engine_receive(fake_engine_pending(server.engine, IO_RECEIVE, 0), garbage, sizeof(garbage), NULL,
+                                    0);
 }
 
 static const struct {
         void (*event)(unsigned batch);
         bool survives;
-} events[] = {{client_cancels, true}, {client_dies, false},   {deadline_passes, true},
-              {policy_changes, true}, {rights_are_revoked, true}, {mounts_change, true}, {garbage_comes, false}};
+} events[] = {{client_cancels, true},     {client_dies, false},  {deadline_passes, true}, {policy_changes, true},
+              {rights_are_revoked, true}, {mounts_change, true}, {garbage_comes, false}};
 
 START_TEST(something_happens_between) {
         bool happened = true;
@@ -299,7 +318,8 @@ START_TEST(something_happens_between) {
 }
 END_TEST
 
-/* ---- exact answers ------------------------------------------------------------------------------------------------------------- */
+/* ---- exact answers
+ * ------------------------------------------------------------------------------------------------------------- */
 
 /* OP waits for a worker, and is cancelled there: it says so, whatever it waited for. */
 static void cancelled_while_it_waits(struct operation *op, os_fd *fds, uint32_t n_fds) {
@@ -329,9 +349,12 @@ static void cancelled_while_it_waits(struct operation *op, os_fd *fds, uint32_t 
 START_TEST(who_waits_for_a_worker_can_be_cancelled) {
         struct operation nested = chown_op("/srv/build/f", 1000);
         struct operation by_path = chown_op("/srv/build/f", 1000), as_caller = stat_op("/net/f");
-        struct operation by_fd = {.verb = FSOP_VERB_CHOWN, .at = below(LOCATION_FD, 0, "y"), .args.chown = {.has_uid = true, .uid = 1000}};
+        struct operation by_fd = {.verb = FSOP_VERB_CHOWN,
+                                  .at = below(LOCATION_FD, 0, "y"),
+                                  .args.chown = {.has_uid = true, .uid = 1000}};
         struct operation info = {.verb = FSOP_VERB_INFO, .at = at("/srv")};
-        struct operation explain = {.verb = FSOP_VERB_EXPLAIN, .args.explain = {.user = BYTES("builder"), .op = &nested}};
+        struct operation explain = {.verb = FSOP_VERB_EXPLAIN,
+                                    .args.explain = {.user = BYTES("builder"), .op = &nested}};
         os_fd fd;
 
         cancelled_while_it_waits(&by_path, NULL, 0);
@@ -346,8 +369,12 @@ END_TEST
 START_TEST(rules_of_every_kind) {
         struct operation ops[] = {
                 {.verb = FSOP_VERB_MKDIR, .at = at("/srv/service/d"), .args.mkdir = {.create = true, .mode = 0755}},
-                {.verb = FSOP_VERB_TRUNCATE, .at = at("/srv/service/t"), .args.truncate = {.size = 1 << 20, .create = {.create = true}}},
-                {.verb = FSOP_VERB_TRUNCATE, .at = at("/srv/service/t"), .args.truncate = {.size = 1000, .create = {.create = true}}},
+                {.verb = FSOP_VERB_TRUNCATE,
+                 .at = at("/srv/service/t"),
+                 .args.truncate = {.size = 1 << 20, .create = {.create = true}}},
+                {.verb = FSOP_VERB_TRUNCATE,
+                 .at = at("/srv/service/t"),
+                 .args.truncate = {.size = 1000, .create = {.create = true}}},
                 stat_op("/srv/watched/f"),
                 {.verb = FSOP_VERB_INFO, .as = FSOP_AS_ELEVATED, .at = at("/srv")},
         };
@@ -398,7 +425,8 @@ END_TEST
 
 /* Settings and rules are all there or refused. */
 START_TEST(memory_runs_out_at_the_start) {
-        struct policy_config policy_config = {.directories = (const char *const[]){"/etc/fsopd/policy.d"}, .n_directories = 1};
+        struct policy_config policy_config = {.directories = (const char *const[]){"/etc/fsopd/policy.d"},
+                                              .n_directories = 1};
         bool enough = false;
 
         in_client = 0;
@@ -418,8 +446,10 @@ START_TEST(memory_runs_out_at_the_start) {
                 fake_directory_add("/srv/service", 0);
                 fake_directory_add("/srv/watched", 0);
                 fake_file_add("/etc/fsopd/policy.d/a.yaml", rules);
-                fake_file_add("/etc/fsopd/fsopd.yaml", "socket: /run/x/y.sock\nsocket-group: staff\nadmin-group: staff\npolicy-dir: [/etc/a, /etc/b]\n"
-                                                       "audit: file:/var/log/audit\nlimits:\n  connections: 10\n");
+                fake_file_add(
+                        "/etc/fsopd/fsopd.yaml",
+                        "socket: /run/x/y.sock\nsocket-group: staff\nadmin-group: staff\npolicy-dir: [/etc/a, /etc/b]\n"
+                        "audit: file:/var/log/audit\nlimits:\n  connections: 10\n");
                 alloc_fail(n);
                 code = config_load("/etc/fsopd/fsopd.yaml", false, &settings, &error);
                 if (code == 0)

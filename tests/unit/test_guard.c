@@ -316,11 +316,11 @@ START_TEST(who_may_lay_a_trap) {
 }
 END_TEST
 
-/* ---- what comes meanwhile -------------------------------------------------------------------------------------------
- */
+/* ---- what comes meanwhile
+ * ------------------------------------------------------------------------------------------- */
 
-/* A file that was not there when the way to it was looked at, and is when it is made: it is asked about like any other.
- */
+/* A file that was not there when the way to it was looked at, and is when it is made: it is asked about like any
+ * other. */
 START_TEST(who_was_faster) {
         static const struct {
                 uint32_t uid;

@@ -60,8 +60,13 @@ static void is_service(void) {
         ck_assert_uint_eq(view.effective, service.permitted & ~CAP(CAP_FSETID));
 }
 
-static struct identity *make(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t n_groups, uint64_t capabilities) {
-        struct peer peer = {.uid = uid, .gid = gid, .groups = (uint32_t *)(uintptr_t)groups, .n_groups = n_groups, .pidfd = OS_FD_NONE,
+static struct identity *make(uint32_t uid, uint32_t gid, const uint32_t *groups, uint32_t n_groups,
+                             uint64_t capabilities) {
+        struct peer peer = {.uid = uid,
+                            .gid = gid,
+                            .groups = (uint32_t *)(uintptr_t)groups,
+                            .n_groups = n_groups,
+                            .pidfd = OS_FD_NONE,
                             .capabilities = capabilities};
         struct identity *identity;
 
@@ -293,7 +298,9 @@ static int in_child(int (*call)(void *), void *argument) {
 }
 
 static int become_nobody(void) {
-        return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ? -1 : 0;
+        return setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0
+                       ? -1
+                       : 0;
 }
 
 static int attack(void *argument) {
@@ -365,8 +372,8 @@ struct meeting {
         struct sockaddr_storage address;
         socklen_t address_len;
         int listener;
-        int (*prepare)(void);       /* in the child, before it connects */
-        int (*prepare_late)(void);  /* and after */
+        int (*prepare)(void);      /* in the child, before it connects */
+        int (*prepare_late)(void); /* and after */
 };
 
 static int connect_and_wait(void *argument) {
@@ -394,7 +401,8 @@ static void meet(int (*prepare)(void), int (*prepare_late)(void), struct peer *p
         pid_t pid;
 
         meeting.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        ck_assert_int_eq(bind(meeting.listener, &address, sizeof(sa_family_t)), 0); /* an abstract name, chosen by the kernel */
+        ck_assert_int_eq(bind(meeting.listener, &address, sizeof(sa_family_t)),
+                         0); /* an abstract name, chosen by the kernel */
         meeting.address_len = sizeof(meeting.address);
         ck_assert_int_eq(getsockname(meeting.listener, (struct sockaddr *)&meeting.address, &meeting.address_len), 0);
         ck_assert_int_eq(listen(meeting.listener, 1), 0);
@@ -417,7 +425,9 @@ static int as_nobody_with_groups(void) {
 
         for (gid_t i = 0; i < 200; i++)
                 groups[i] = 9000 - i;
-        return setgroups(200, groups) < 0 || setresgid(4321, 4321, 4321) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ? -1 : 0;
+        return setgroups(200, groups) < 0 || setresgid(4321, 4321, 4321) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0
+                       ? -1
+                       : 0;
 }
 
 START_TEST(peer_of_a_user) {
@@ -538,7 +548,8 @@ START_TEST(peer_root_in_a_user_namespace) {
                 _exit(own_users() < 0);
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
         if (status != 0) {
-                printf("SKIP: a root of another user namespace: none can be made here (in a chroot, or not permitted)\n");
+                printf("SKIP: a root of another user namespace: none can be made here (in a chroot, or not "
+                       "permitted)\n");
                 return;
         }
         meet(NULL, own_users, &peer);
@@ -577,12 +588,14 @@ START_TEST(peer_of_a_dead_process) {
         if (pid == 0) {
                 char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
                 struct iovec part = {&byte, 1};
-                struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+                struct msghdr message = {
+                        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
                 struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
                 if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
                         _exit(1);
-                *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+                *header = (struct cmsghdr){
+                        .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
                 memcpy(CMSG_DATA(header), &pair[0], sizeof(int));
                 _exit(sendmsg(passing[1], &message, 0) == 1 ? 0 : 2);
         }
@@ -590,7 +603,8 @@ START_TEST(peer_of_a_dead_process) {
         ck_assert_int_eq(status, 0);
         char control[CMSG_SPACE(sizeof(int))] = {0}, byte;
         struct iovec part = {&byte, 1};
-        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        struct msghdr message = {
+                .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
         ck_assert_int_eq(recvmsg(passing[0], &message, MSG_CMSG_CLOEXEC), 1);
         memcpy(&pair[0], CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
         ck_assert_int_eq(peer_query(pair[0], &peer), 0);

@@ -150,11 +150,11 @@ struct scenario {
         bool waits_for_ever; /* it is answered only when it is cancelled */
         bool copies;         /* a copy job is among it */
         bool own_calls;      /* what the daemon asks of workers for itself comes back in a round of its own */
-        bool in_order; /* what comes back does so in the order in which it was asked for: only disturbances come between
-                        */
-        unsigned may;  /* MAY_… */
-        unsigned budget;   /* so many of them in one life */
-        unsigned together; /* so often several things happen in one round */
+        bool in_order;       /* what comes back does so in the order in which it was asked for: only disturbances come
+                                between */
+        unsigned may;        /* MAY_… */
+        unsigned budget;     /* so many of them in one life */
+        unsigned together;   /* so often several things happen in one round */
 };
 
 static const struct scenario *scenario;
@@ -670,8 +670,8 @@ static void check_audit(void) {
                 n_outcomes[reads] += outcome;
                 n_changes += outcome && !reads && !strstr(text, "\"error\"");
         }
-        must(n_changes <= n_intents[0] && n_intents[0] <= n_outcomes[0] && n_intents[1] <= n_outcomes[1], "an intent without an outcome, or the reverse:\n%s",
-             fake_written);
+        must(n_changes <= n_intents[0] && n_intents[0] <= n_outcomes[0] && n_intents[1] <= n_outcomes[1],
+             "an intent without an outcome, or the reverse:\n%s", fake_written);
 }
 
 static void check_life(void) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_jobs.c: the life of copy jobs in the daemon: what is copied, what time, rules and full disks do to them, what is told to whom,
- * and the daemon's end.
+ * test_jobs.c: the life of copy jobs in the daemon: what is copied, what time, rules and full disks do to them, what is
+ * told to whom, and the daemon's end.
  */
 #include <stdio.h>
 #include <string.h>
@@ -599,7 +599,8 @@ END_TEST
 /* To send it again to the next daemon is safe. */
 START_TEST(a_stopping_daemon_takes_no_jobs) {
         struct operation ops[2];
-        struct message message = {.kind = MESSAGE_BATCH, .body.batch = {.ops = ops, .n_ops = 2, .mode = FSOP_BATCH_ORDERED}};
+        struct message message = {.kind = MESSAGE_BATCH,
+                                  .body.batch = {.ops = ops, .n_ops = 2, .mode = FSOP_BATCH_ORDERED}};
         uint64_t batch;
 
         jobs_begin(CALLER_UID);

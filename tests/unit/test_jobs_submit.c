@@ -218,7 +218,8 @@ START_TEST(limits_are_kept) {
 }
 END_TEST
 
-/* Half of the table for the first, half of the rest for the next; who has none gets one that has ended from who has most. */
+/* Half of the table for the first, half of the rest for the next; who has none gets one that has ended from who has
+ * most. */
 START_TEST(no_few_users_fill_the_table) {
         char to[32];
         uint64_t first;

@@ -421,8 +421,8 @@ START_TEST(what_a_rename_replaces_is_looked_at) {
 }
 END_TEST
 
-/* Whoever closes the last descriptor of what was removed meanwhile waits until it is freed: what is large, or was held for long, is
- * for workers to close. What is somebody else's is nobody's to close. */
+/* Whoever closes the last descriptor of what was removed meanwhile waits until it is freed: what is large, or was held
+ * for long, is for workers to close. What is somebody else's is nobody's to close. */
 START_TEST(large_objects_are_taken) {
         static const struct {
                 const char *path;
@@ -438,7 +438,8 @@ START_TEST(large_objects_are_taken) {
         scene_fill("tree/large", 0, (SYS_SMALL_BLOCKS + 8) * 512);
         scene_chown("tree/large", NOBODY, NOBODY);
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                struct request *request = request_new(FSOP_VERB_CHMOD, cases[i].is_base ? "" : scene_path(cases[i].path));
+                struct request *request =
+                        request_new(FSOP_VERB_CHMOD, cases[i].is_base ? "" : scene_path(cases[i].path));
                 os_fd base = open(scene_path(cases[i].path), O_PATH | O_CLOEXEC), fds[4];
 
                 if (cases[i].is_base)

@@ -123,8 +123,8 @@ static int elevated_chmod(const char *path, uint32_t mode, struct parent_cache *
         return r;
 }
 
-/* A batch may be made to last: a directory that was moved out of the rule's meanwhile is not changed by the rest of it.
- */
+/* A batch may be made to last: a directory that was moved out of the rule's meanwhile is not changed by the rest of
+ * it. */
 START_TEST(parents_are_not_trusted_for_long) {
         struct parent_cache cache;
 
@@ -267,8 +267,8 @@ START_TEST(names_that_were_never_looked_up) {
 }
 END_TEST
 
-/* For slices: a mount that keeps its callers waiting is not waited for, and is named; with a parent's slot and without.
- */
+/* For slices: a mount that keeps its callers waiting is not waited for, and is named; with a parent's slot and
+ * without. */
 START_TEST(only_what_is_local) {
         struct parent_cache cache;
 

@@ -485,8 +485,8 @@ START_TEST(set_id_modes_need_the_rule) {
 }
 END_TEST
 
-/* Bits that are there make it no better: they may not survive a chmod either. On directories they mean something else.
- */
+/* Bits that are there make it no better: they may not survive a chmod either. On directories they mean something
+ * else. */
 START_TEST(set_id_modes_that_were_there) {
         struct request *request;
 

@@ -391,8 +391,8 @@ START_TEST(incomplete_roots_are_opened_again_soon) {
 }
 END_TEST
 
-/* What does not exist yet is not to be made either: what the rule excludes and the daemon's own by nobody, what is denied where that
- * is meant. */
+/* What does not exist yet is not to be made either: what the rule excludes and the daemon's own by nobody, what is
+ * denied where that is meant. */
 START_TEST(names_that_are_reserved) {
         const struct guard *stat, *chmod;
         struct root *root;
@@ -492,7 +492,9 @@ static void take_turns(unsigned n, bool remove, bool strangers) {
         open_anew(1000);
 }
 
-#define CROWD "rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/own/keep, ops: all}\n"
+#define CROWD                                                                                                          \
+        "rules:\n  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/own/keep, ops: "    \
+        "all}\n"
 
 static void load_crowd(bool strangers) {
         load_roots(CROWD);
@@ -535,9 +537,10 @@ END_TEST
 
 /* Two rules have seen what had the same number one after the other, whichever of them is given up first. */
 START_TEST(exclusions_with_one_number) {
-        load_roots("rules:\n"
-                   "  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n"
-                   "  - {name: b, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n");
+        load_roots(
+                "rules:\n"
+                "  - {name: a, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n"
+                "  - {name: b, effect: allow, user: builder, path: /srv/build, exclude: /srv/build/keep, ops: all}\n");
         for (unsigned first = 0; first < 2; first++) {
                 struct fake_directory *keep = fake_at("/srv/build/keep");
 

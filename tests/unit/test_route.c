@@ -71,7 +71,8 @@ static void pass(uint64_t ms) {
 START_TEST(every_operation_has_a_route) {
         begin();
         for (unsigned verb = 0; verb < FSOP_VERB_LIMIT; verb++)
-                ck_assert_msg((op_row((enum fsop_verb)verb) != NULL) == route_is_known((enum fsop_verb)verb), "verb %u", verb);
+                ck_assert_msg((op_row((enum fsop_verb)verb) != NULL) == route_is_known((enum fsop_verb)verb), "verb %u",
+                              verb);
         ck_assert(!route_is_known(FSOP_VERB_LIMIT));
         ck_assert(!route_is_service((enum fsop_verb)(FSOP_VERB_LIMIT + 7)));
         on(1);

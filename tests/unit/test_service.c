@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_service.c: signals, the service manager's variables and messages, and default paths. Each test runs in a process of
- * its own, so it may change its environment, descriptors and user.
+ * test_service.c: signals, the service manager's variables and messages, and default paths. Each test runs in a process
+ * of its own, so it may change its environment, descriptors and user.
  */
 #include <check.h>
 #include <fcntl.h>
@@ -73,7 +73,8 @@ static void place_socket(int fd, int family, int type, bool listening, const cha
         ck_assert_int_ge(made, 0);
         if (listening) {
                 memcpy(address.sun_path, name, name_bytes);
-                ck_assert_int_eq(bind(made, (struct sockaddr *)&address, (socklen_t)(sizeof(sa_family_t) + name_bytes)), 0);
+                ck_assert_int_eq(bind(made, (struct sockaddr *)&address, (socklen_t)(sizeof(sa_family_t) + name_bytes)),
+                                 0);
                 ck_assert_int_eq(listen(made, 8), 0);
         }
         ck_assert_int_eq(dup2(made, fd), fd);
@@ -202,7 +203,9 @@ START_TEST(notifies_by_abstract_name) {
 
         n = snprintf(name, sizeof(name), "@fsop-test-notify-%ld", (long)getpid());
         memcpy(address.sun_path + 1, name + 1, (size_t)n - 1);
-        ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)), 0);
+        ck_assert_int_eq(
+                bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)),
+                0);
         setenv("NOTIFY_SOCKET", name, 1);
         notify_and_expect(fd, "STATUS=serving");
 }

@@ -17,7 +17,7 @@
 #include "backends/service.h"
 #include "tests/support/suite.h"
 
-static int line[2];      /* what the service has to say; its end closes it */
+static int line[2];       /* what the service has to say; its end closes it */
 static int connection[2]; /* stands for a client's */
 
 /* Starts a process that splits itself and goes on as the service with function; its pid. */
@@ -181,7 +181,8 @@ START_TEST(readiness_comes_from_the_keeper) {
         socklen_t len = sizeof(address);
         char name[sizeof(address.sun_path) + 1] = "@", text[64] = "", control[CMSG_SPACE(sizeof(struct ucred))];
         struct iovec part = {.iov_base = text, .iov_len = sizeof(text) - 1};
-        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+        struct msghdr message = {
+                .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
         struct ucred sender;
         int fd = socket(AF_UNIX, SOCK_DGRAM, 0), on = 1;
 
@@ -237,8 +238,9 @@ END_TEST
 int main(void) {
         Suite *suite = suite_create("service-split");
         TCase *group = tcase_create("split");
-        const TTest *const tests[] = {ends_as_the_service_ends,          signals_are_passed_on,  killed_with_its_keeper,
-                                      not_waited_for_when_it_cannot_end, waited_for_when_it_can, readiness_comes_from_the_keeper,
+        const TTest *const tests[] = {ends_as_the_service_ends, signals_are_passed_on,
+                                      killed_with_its_keeper,   not_waited_for_when_it_cannot_end,
+                                      waited_for_when_it_can,   readiness_comes_from_the_keeper,
                                       sockets_are_handed_on};
 
         for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_spin.c: looking before sleeping begins where it pays, ends where it does not, and costs little where it never does.
+ * test_spin.c: looking before sleeping begins where it pays, ends where it does not, and costs little where it never
+ * does.
  */
 #include "proto/spin.h"
 #include "tests/support/suite.h"

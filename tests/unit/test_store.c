@@ -73,7 +73,9 @@ START_TEST(update_changes_what_may_change) {
                 kit_commit_one(store, (struct store_change){.kind = STORE_PLACE_FINISHED, .id = 2, .place = 1}), 0);
         jobs[1].places[1].finished = true;
         jobs[1].places[0].top = (struct copy_made){77, {1700000000, 5}};
-        ck_assert_int_eq(kit_commit_one(store, (struct store_change){.kind = STORE_TOP, .id = 2, .top = &jobs[1].places[0].top}), 0);
+        ck_assert_int_eq(
+                kit_commit_one(store, (struct store_change){.kind = STORE_TOP, .id = 2, .top = &jobs[1].places[0].top}),
+                0);
         kit_has_jobs(store, jobs, 2, 3);
         store->ops->close(store);
         store = kit_open();
@@ -149,7 +151,8 @@ START_TEST(files_of_all_places_are_read_on) {
                 ck_assert_int_eq(store->ops->read_all_files(store, 5, all.files[i].number, take_append, &rest), 0);
                 ck_assert_uint_eq(rest.n, all.n - i);
                 ck_assert_mem_eq(rest.files, all.files + i, rest.n * sizeof(rest.files[0]));
-                ck_assert_int_eq(store->ops->read_all_files(store, 5, all.files[i].number, take_append, &first), -FSOP_ECANCELED);
+                ck_assert_int_eq(store->ops->read_all_files(store, 5, all.files[i].number, take_append, &first),
+                                 -FSOP_ECANCELED);
                 ck_assert_uint_eq(first.n, 1);
         }
         ck_assert_int_eq(store->ops->read_all_files(store, 6, 0, take_append, &other), 0);

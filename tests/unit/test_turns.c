@@ -290,9 +290,11 @@ END_TEST
 /* It is not read from, and what it waits for does not come. */
 START_TEST(who_is_gone_while_not_read_from_is_seen) {
         static uint8_t data[40000];
-        const struct message ping = {.kind = MESSAGE_BATCH,
-                                     .body.batch = {.id = 11, .n_ops = 1,
-                                                    .ops = &(struct operation){.verb = FSOP_VERB_PING, .args.ping = {data, sizeof(data)}}}};
+        const struct message ping = {
+                .kind = MESSAGE_BATCH,
+                .body.batch = {.id = 11,
+                               .n_ops = 1,
+                               .ops = &(struct operation){.verb = FSOP_VERB_PING, .args.ping = {data, sizeof(data)}}}};
 
         start(CALLER_UID);
         kit_is_gone = false;

@@ -524,7 +524,8 @@ START_TEST(never_goes_on_outside) {
         mover.outside_fd = open(scene_path("outside"), O_PATH | O_DIRECTORY | O_CLOEXEC);
         file_fd = open(scene_path("outside/file"), O_PATH | O_CLOEXEC);
         root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        ck_assert_int_eq(chroot(scene_path("")), 0); /* a walk that does go on ends there, and not at the machine's own root */
+        ck_assert_int_eq(chroot(scene_path("")),
+                         0); /* a walk that does go on ends there, and not at the machine's own root */
         for (int i = 0; i < 40; i++) {
                 int next = openat(mover.parent_fd, "a-directory", O_PATH | O_DIRECTORY | O_CLOEXEC);
 

@@ -75,8 +75,8 @@ END_TEST
 
 #define CHAIN 40
 
-/* The way back out of a link is kept open, so there is an end to links behind links: it is told, and the rest is done.
- */
+/* The way back out of a link is kept open, so there is an end to links behind links: it is told, and the rest is
+ * done. */
 START_TEST(chains_of_links_have_an_end) {
         struct request *request = chown_all("t", FSOP_FOLLOW_ALWAYS);
         unsigned before = open_descriptors();
