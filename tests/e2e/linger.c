@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * urgent: sends the daemon a descriptor that takes very long to be closed (a TCP socket with something to send that
- * nobody reads, and SO_LINGER) as urgent data, and something behind it. Says "sent"; until it is killed.
+ * linger: sends the daemon descriptors that take very long to be closed (TCP sockets with something to send that nobody
+ * reads, and SO_LINGER). Says "sent"; until it is killed.
  *
- *      urgent SOCKET
+ *      linger SOCKET urgent
+ *
+ * one, as urgent data, and something behind it
+ *
+ *      linger SOCKET NUMBER
+ *
+ * one by each of so many connections
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +49,18 @@ static int make_lingering(void) {
         return fd;
 }
 
-static void send_urgent(int to, int fd) {
+static int connect_to(const char *path) {
+        struct sockaddr_un daemon = {.sun_family = AF_UNIX};
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+        snprintf(daemon.sun_path, sizeof(daemon.sun_path), "%s", path);
+        if (fd < 0 || connect(fd, (struct sockaddr *)&daemon, sizeof(daemon)) < 0)
+                exit(2);
+        return fd;
+}
+
+/* The descriptor is only the other end's then. */
+static int send_away(int to, int fd, int flags) {
         _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
         struct iovec part = {.iov_base = (char[]){'x'}, .iov_len = 1};
         struct msghdr message = {
@@ -53,25 +71,29 @@ static void send_urgent(int to, int fd) {
         header->cmsg_type = SCM_RIGHTS;
         header->cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(header), &fd, sizeof(int));
-        if (sendmsg(to, &message, MSG_OOB | MSG_NOSIGNAL) < 0) {
-                printf("SKIP: this kernel has no urgent data on Unix sockets\n");
-                exit(77);
-        }
-        close(fd);
+        if (sendmsg(to, &message, flags | MSG_NOSIGNAL) < 0)
+                return -1;
+        return close(fd);
 }
 
 int main(int argc, char **argv) {
-        struct sockaddr_un daemon = {.sun_family = AF_UNIX};
-        int to = socket(AF_UNIX, SOCK_STREAM, 0);
-
-        if (argc != 2)
-                return 2;
-        snprintf(daemon.sun_path, sizeof(daemon.sun_path), "%s", argv[1]);
-        if (connect(to, (struct sockaddr *)&daemon, sizeof(daemon)) < 0)
+        if (argc != 3)
                 return 2;
         listen_on_loopback();
-        send_urgent(to, make_lingering());
-        send(to, "x", 1, MSG_NOSIGNAL); /* what is behind it makes the kernel throw it away, if it does */
+        if (strcmp(argv[2], "urgent") == 0) {
+                int to = connect_to(argv[1]);
+
+                if (send_away(to, make_lingering(), MSG_OOB) < 0) {
+                        if (errno != EOPNOTSUPP)
+                                return 2;
+                        printf("SKIP: this kernel has no urgent data on Unix sockets\n");
+                        return 77;
+                }
+                send(to, "x", 1, MSG_NOSIGNAL); /* what is behind it makes the kernel throw it away, if it does */
+        }
+        for (int i = 0; i < atoi(argv[2]); i++)
+                if (send_away(connect_to(argv[1]), make_lingering(), 0) < 0)
+                        return 2;
         printf("sent\n");
         fflush(stdout);
         for (;;)
