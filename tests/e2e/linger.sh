@@ -28,7 +28,9 @@ esac
 kill -KILL "${children[@]}" 2>/dev/null # whoever closes it need not wait any more
 
 # In the queues of connections that are one too many, before the daemon has seen these.
+stopped() { grep -q '^State:[[:space:]]*T' "/proc/$(serving_pid)/status"; }
 kill -STOP "$(serving_pid)"
+wait_until "it is stopped" stopped || fail "it is stopped"
 linger 40
 kill -CONT "$(serving_pid)"
 equal "they are sent" sent "$said"
