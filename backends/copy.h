@@ -263,8 +263,7 @@ void copy_part_finish(struct copy_part *part, struct copy_file *file);
  * becomes -FSOP_EAGAIN as with copy_discard. [any] */
 void copy_part_free(struct copy_part *part, bool keep, struct copy_error *error);
 
-/* ---- durability and the end
- * --------------------------------------------------------------------------------------- */
+/* ---- durability and the end -------------------------------------------------------------------------------------- */
 
 /* Flushes the target's filesystem: everything that calls before it have written. */
 int copy_flush(struct copy_tree *tree, struct copy_error *ret_error);

@@ -33,8 +33,7 @@ static void call_done(struct io *io) {
         task_io_done(io);
 }
 
-/* ---- info
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- info -------------------------------------------------------------------------------------------------------- */
 
 static void probe_call(struct io *io) {
         struct task_op *o = io->owner;
@@ -65,8 +64,7 @@ static void answer_info(struct task_op *o) {
                 submit_call(o, probe_call, call_done);
 }
 
-/* ---- explain
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- explain ----------------------------------------------------------------------------------------------------- */
 
 /* A peer as it would be if that user connected now. On a worker: the user database may be remote. */
 static int peer_of_user(const char *name, struct peer *ret) {
@@ -153,8 +151,7 @@ static void answer_explain(struct task_op *o) {
         submit_call(o, explain_call, explain_done);
 }
 
-/* ---- policy-reload, close
- * ---------------------------------------------------------------------------------------------- */
+/* ---- policy-reload, close ---------------------------------------------------------------------------------------- */
 
 static void answer_reload(struct task_op *o) {
         struct arena *out = &o->task->out;

@@ -92,8 +92,7 @@ struct policy *policy_unref(struct policy *policy) {
         return NULL;
 }
 
-/* ---- whether rules are the same as before
- * ----------------------------------------------------------------------------- */
+/* ---- whether rules are the same as before ------------------------------------------------------------------------ */
 
 void policy_remember(struct policy *policy, const void *data, size_t len) {
         if (buffer_append(&policy->source, data, len) < 0)

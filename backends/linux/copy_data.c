@@ -13,8 +13,7 @@
 #define LITTLE_BYTES (UINT64_C(256) << 10)
 #define SMALL_BYTES COPY_BUFFER_BYTES /* up to here a read and a write cost less than the kernel's copy */
 
-/* ---- buffers
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- buffers ----------------------------------------------------------------------------------------------------- */
 
 static struct {
         pthread_mutex_t lock;
@@ -58,8 +57,7 @@ void copy_buffer_give(void *buffer) {
         free(buffer);
 }
 
-/* ---- the source
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the source -------------------------------------------------------------------------------------------------- */
 
 static bool same_time(const struct fsop_time *a, const struct fsop_time *b) {
         return a->sec == b->sec && a->nsec == b->nsec;
@@ -110,8 +108,7 @@ bool copy_data_is_large(const struct copy_tree *tree, const struct fsop_stat *st
         return is_large(stat) && !may_clone(tree);
 }
 
-/* ---- sharing
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- sharing ----------------------------------------------------------------------------------------------------- */
 
 /* EINVAL and ETXTBSY are about this file (one that is swapped to, or not copied on write), the others about both
  * filesystems. */
@@ -144,8 +141,7 @@ int copy_clone(struct copy_tree *tree, int from, int to, const struct fsop_stat 
         return ret->code;
 }
 
-/* ---- copying
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- copying ----------------------------------------------------------------------------------------------------- */
 
 static int copy_range(const struct copy_tree *tree, struct transfer *transfer) {
         void *buffer;

@@ -18,8 +18,7 @@
 #define ACL_DEFAULT "system.posix_acl_default"
 #define ACL_ACCESS "system.posix_acl_access"
 
-/* ---- the object
- * --------------------------------------------------------------------------------------------------- */
+/* ---- the object -------------------------------------------------------------------------------------------------- */
 
 static struct copy_dir *dir_new(const char *above, const char *name, uint32_t depth) {
         struct copy_dir *dir = calloc(1, sizeof(*dir));
@@ -61,8 +60,7 @@ const char *copy_dir_path(const struct copy_dir *dir) {
         return dir->path;
 }
 
-/* ---- the source's side
- * -------------------------------------------------------------------------------------------- */
+/* ---- the source's side ------------------------------------------------------------------------------------------- */
 
 /*
  * Where only the reader itself and the administrator may change names, what was listed as a file is one when it is
@@ -111,8 +109,7 @@ static int enter_source(struct copy_tree *tree, const struct copy_dir *parent, c
         return r;
 }
 
-/* ---- the target's side
- * -------------------------------------------------------------------------------------------- */
+/* ---- the target's side ------------------------------------------------------------------------------------------- */
 
 static bool sets_acl(const struct copy_tree *tree) {
         return (tree->options->preserve & (FSOP_PRESERVE_MODE | FSOP_PRESERVE_XATTR)) != 0;
@@ -277,8 +274,7 @@ int copy_enter(struct copy_tree *tree, struct copy_dir *parent, const char *name
         return 0;
 }
 
-/* ---- the top
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the top ----------------------------------------------------------------------------------------------------- */
 
 /* The directory that the target is in, for its default ACL and for single files. */
 static int open_place(struct copy_tree *tree, struct copy_dir *dir, struct copy_error *ret) {
@@ -385,8 +381,7 @@ int copy_top(struct copy_tree *tree, struct copy_dir **ret_dir, struct copy_erro
         return 0;
 }
 
-/* ---- listing
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- listing ----------------------------------------------------------------------------------------------------- */
 
 /* The target, where it lies in the source. */
 static bool is_own_top(const struct copy_tree *tree, const struct copy_dir *dir, const struct kernel_entry *entry) {
@@ -460,8 +455,7 @@ int copy_list(struct copy_tree *tree, struct copy_dir *dir, struct copy_names *n
         return 0;
 }
 
-/* ---- what it carries
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what it carries --------------------------------------------------------------------------------------------- */
 
 /* The same directory again, or ESTALE. */
 static int reopen(int top, const struct copy_dir *dir, const struct fsop_stat *was, uint64_t open_flags, bool stays,

@@ -19,8 +19,7 @@
 
 #define TRIES 3
 
-/* ---- one file
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- one file ---------------------------------------------------------------------------------------------------- */
 
 void copy_work_init(const struct copy_tree *tree, const struct copy_dir *dir, struct copy_file *file,
                     struct copy_work *work) {
@@ -61,8 +60,7 @@ static bool sets_acl(const struct copy_tree *tree) {
         return preserves(tree, FSOP_PRESERVE_MODE | FSOP_PRESERVE_XATTR);
 }
 
-/* ---- what stands there already (writer)
- * ---------------------------------------------------------------------------- */
+/* ---- what stands there already (writer) -------------------------------------------------------------------------- */
 
 void copy_work_look(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
         int r = lookup_stat(dir->target, work->target_name, dir->to_fs != FS_LOCAL, &work->old);
@@ -76,8 +74,7 @@ void copy_work_look(struct copy_tree *tree, struct copy_dir *dir, struct copy_wo
         work->existed = true;
 }
 
-/* ---- the source (reader)
- * ------------------------------------------------------------------------------------------- */
+/* ---- the source (reader) ----------------------------------------------------------------------------------------- */
 
 /* O_NONBLOCK and the look that follows are for what the owner of the directory may do to itself. */
 static bool open_at_once(struct copy_dir *dir, struct copy_work *work) {
@@ -202,8 +199,7 @@ void copy_work_open(struct copy_tree *tree, struct copy_dir *dir, struct copy_wo
                 copy_work_failed(work, -r);
 }
 
-/* ---- making (writer)
- * ----------------------------------------------------------------------------------------------- */
+/* ---- making (writer) --------------------------------------------------------------------------------------------- */
 
 static uint64_t owner_of(const struct fsop_stat *stat) {
         return (uint64_t)stat->uid << 32 | stat->gid;
@@ -323,8 +319,7 @@ static void make_regular(struct copy_tree *tree, struct copy_dir *dir, struct co
                 set_failed(work);
 }
 
-/* ---- what it carries (keeper)
- * -------------------------------------------------------------------------------------- */
+/* ---- what it carries (keeper) ------------------------------------------------------------------------------------ */
 
 void copy_work_keep(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work) {
         bool decided = acl_decides(tree, dir, work);
@@ -349,8 +344,7 @@ void copy_work_keep(struct copy_tree *tree, struct copy_dir *dir, struct copy_wo
                 copy_work_failed(work, errno);
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 void copy_work_close(struct copy_work *work) {
         if (work->object >= 0 && !work->object_is_trees)
@@ -383,8 +377,7 @@ void copy_work_end(struct copy_tree *tree, struct copy_dir *dir, struct copy_wor
         work->file->needs_publish = !dir->finals;
 }
 
-/* ---- groups
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------------------------------------------------ */
 
 /* Wears it if anything is left to be done; false: nothing is, or it could not be worn, which is everyone's failure. */
 static bool wear_for(struct identity *identity, struct copy_work *works, uint32_t n) {

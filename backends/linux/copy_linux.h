@@ -61,8 +61,7 @@ struct copy_dir {
         size_t at, len;
 };
 
-/* ---- errors (copy_tree.c): each fills *ret and returns the code
- * --------------------------------------------------- */
+/* ---- errors (copy_tree.c): each fills *ret and returns the code -------------------------------------------------- */
 
 int copy_failed(struct copy_error *ret, int os_errno);
 int copy_not_made(struct copy_error *ret,
@@ -76,8 +75,7 @@ bool copy_stopped(const struct copy_tree *tree);
 void copy_note_mount(struct copy_tree *tree, int directory, const struct fsop_stat *stat);
 int copy_flush_directory(const struct copy_tree *tree, int directory, struct copy_error *ret);
 
-/* ---- looking up (copy_look.c)
- * ------------------------------------------------------------------------------------- */
+/* ---- looking up (copy_look.c) ------------------------------------------------------------------------------------ */
 
 /* One name in a held directory of the source or the target, pinned; never followed. Descriptor or a negative errno. */
 int copy_pin_source(const struct copy_tree *tree, int dir_fd, const char *name, uint64_t open_flags);
@@ -110,8 +108,7 @@ int copy_check_made(const struct copy_tree *tree, const struct fsop_stat *stat, 
 /* -FSOP_EPERM where the rule does not let a file become that large. */
 int copy_guard_size(const struct guard *guard, uint64_t size, struct copy_error *ret);
 
-/* ---- names (copy_name.c)
- * ------------------------------------------------------------------------------------------ */
+/* ---- names (copy_name.c) ----------------------------------------------------------------------------------------- */
 
 void copy_next_temporary(struct copy_tree *tree, char temporary[COPY_TEMPORARY_BYTES]);
 /* Whether it is a temporary name of this job's files. */
@@ -123,8 +120,7 @@ int copy_leaves_out(const struct copy_tree *tree, const char *directory, const c
 /* DIRECTORY/NAME, or the one of them that is not empty; malloc'd. */
 char *copy_join(const char *directory, const char *name);
 
-/* ---- what an object carries (copy_meta.c, copy_xattr.c)
- * ------------------------------------------------------------ */
+/* ---- what an object carries (copy_meta.c, copy_xattr.c) ---------------------------------------------------------- */
 
 /* Extended attributes as they were read: records of name, NUL, length, value. */
 struct copy_xattrs {
@@ -159,8 +155,7 @@ int copy_keep(struct copy_object *object, struct copy_error *ret);
 int copy_xattrs_set(const struct copy_object *object, const char *path, struct copy_error *ret);
 int copy_acls_drop(const struct copy_object *object, struct copy_error *ret);
 
-/* ---- data (copy_data.c)
- * ------------------------------------------------------------------------------------------- */
+/* ---- data (copy_data.c) ------------------------------------------------------------------------------------------ */
 
 enum { COPY_DATA_CHANGED = 1, COPY_DATA_LARGE = 2 };
 /*
@@ -187,8 +182,7 @@ void copy_buffer_give(void *buffer);
 void copy_data_tree_opened(void);
 void copy_data_tree_closed(void);
 
-/* ---- one file on its way (copy_file.c)
- * ----------------------------------------------------------------------------- */
+/* ---- one file on its way (copy_file.c) --------------------------------------------------------------------------- */
 
 struct copy_work {
         struct copy_file *file;
@@ -232,8 +226,7 @@ void copy_work_end(struct copy_tree *tree, struct copy_dir *dir, struct copy_wor
 /* Links, FIFOs, sockets, devices (copy_node.c). */
 void copy_node_make(struct copy_tree *tree, struct copy_dir *dir, struct copy_work *work);
 
-/* ---- moving much data (copy_ring.c)
- * -------------------------------------------------------------------------------- */
+/* ---- moving much data (copy_ring.c) ------------------------------------------------------------------------------ */
 
 struct copy_pump {
         int from_fd, to_fd;

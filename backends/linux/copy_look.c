@@ -84,8 +84,7 @@ int copy_check_mount(int fd, const struct fsop_stat *stat, const struct fsop_sta
         return 0;
 }
 
-/* ---- what a rule demands
- * ------------------------------------------------------------------------------------------ */
+/* ---- what a rule demands ----------------------------------------------------------------------------------------- */
 
 int copy_guard_object(const struct guard *guard, const struct fsop_stat *stat, struct copy_error *ret) {
         const char *fault = guard != NULL ? guard_object_fault(guard, stat, false) : NULL;

@@ -22,8 +22,7 @@ static bool is_elevated(const struct copy_object *object) {
         return object->tree->to_guard != NULL;
 }
 
-/* ---- owner
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- owner ------------------------------------------------------------------------------------------------------- */
 
 static int chown_now(struct copy_object *object, uint32_t uid, uint32_t gid) {
         if (fchownat(object->fd, "", uid, gid, AT_EMPTY_PATH) < 0)
@@ -57,8 +56,7 @@ static int keep_owner(struct copy_object *object, const char *path, bool *ret_re
         return r == 0 || r == -EPERM || r == -EINVAL ? 0 : copy_failed(ret, -r);
 }
 
-/* ---- mode
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- mode -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t set_id_bits(const struct copy_object *object, bool owner_refused) {
         uint32_t bits = object->source->mode & SET_ID_BITS;
@@ -102,8 +100,7 @@ static int keep_mode(const struct copy_object *object, bool owner_refused, struc
         return r < 0 ? copy_failed(ret, -r) : 0;
 }
 
-/* ---- times
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- times ------------------------------------------------------------------------------------------------------- */
 
 static int keep_times(const struct copy_object *object, struct copy_error *ret) {
         const struct fsop_stat *source = object->source;
@@ -117,8 +114,7 @@ static int keep_times(const struct copy_object *object, struct copy_error *ret) 
         return 0;
 }
 
-/* ---- all of it
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static bool drops_acls(const struct copy_object *object) {
         if (stat_is_link(object->source))

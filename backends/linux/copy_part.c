@@ -24,8 +24,7 @@ struct copy_part {
         bool by_kernel; /* where a server may do it for us */
 };
 
-/* ---- beginning
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- beginning --------------------------------------------------------------------------------------------------- */
 
 static bool same_time(const struct fsop_time *a, const struct fsop_time *b) {
         return a->sec == b->sec && a->nsec == b->nsec;
@@ -215,8 +214,7 @@ void copy_part_begin(struct copy_tree *tree, struct copy_dir *dir, struct copy_f
         }
 }
 
-/* ---- copying
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- copying ----------------------------------------------------------------------------------------------------- */
 
 uint64_t copy_part_offset(const struct copy_part *part) {
         return __atomic_load_n(&part->offset, __ATOMIC_ACQUIRE);
@@ -311,8 +309,7 @@ int copy_part_flush(struct copy_part *part, struct copy_part_record *ret_record,
         return 0;
 }
 
-/* ---- the end
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 static void finish(struct copy_part *part) {
         struct copy_work *work = &part->work;

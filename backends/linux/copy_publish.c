@@ -21,8 +21,7 @@ static bool is_older(const struct fsop_stat *a, const struct fsop_stat *b) {
         return a->mtime.sec != b->mtime.sec ? a->mtime.sec < b->mtime.sec : a->mtime.nsec < b->mtime.nsec;
 }
 
-/* ---- renaming
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- renaming ---------------------------------------------------------------------------------------------------- */
 
 /* What is new is not needed after all. */
 static void drop(struct copy_dir *dir, struct copy_file *file, enum copy_outcome outcome) {
@@ -142,8 +141,7 @@ void copy_discard(struct copy_tree *tree, struct copy_dir *dir, struct copy_file
         file->temporary[0] = 0;
 }
 
-/* ---- further links
- * -------------------------------------------------------------------------------------------------- */
+/* ---- further links ----------------------------------------------------------------------------------------------- */
 
 /* What the source is, for comparing; and that it is what is meant by a further link. */
 static int look_at_source(struct copy_tree *tree, struct copy_dir *dir, struct copy_file *file,
@@ -263,8 +261,7 @@ void copy_link(struct copy_tree *tree, const char *path, struct copy_dir *dir, s
                 close(object);
 }
 
-/* ---- an earlier run's
- * ----------------------------------------------------------------------------------------------- */
+/* ---- an earlier run's -------------------------------------------------------------------------------------------- */
 
 bool copy_is_there(struct copy_tree *tree, struct copy_dir *dir, const char *name) {
         struct fsop_stat from = tree->source_stat, to;

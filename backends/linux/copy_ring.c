@@ -28,8 +28,7 @@ static bool stopped(const struct copy_pump *pump) {
         return __atomic_load_n(pump->stop, __ATOMIC_RELAXED) != 0;
 }
 
-/* ---- by hand
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- by hand ----------------------------------------------------------------------------------------------------- */
 
 static int64_t by_hand(const struct copy_pump *pump, uint64_t offset, uint64_t length) {
         struct transfer transfer = {.from_fd = pump->from_fd, .to_fd = pump->to_fd, .from = offset, .to = offset};
@@ -53,8 +52,7 @@ static int64_t by_hand(const struct copy_pump *pump, uint64_t offset, uint64_t l
 
 #ifdef FSOP_HAVE_URING
 
-/* ---- rings
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- rings ------------------------------------------------------------------------------------------------------- */
 
 #define CHUNKS 8u
 #define ENTRIES 32u
@@ -165,8 +163,7 @@ void copy_pump_allow_ring(bool allow) {
         pthread_mutex_unlock(&rings.lock);
 }
 
-/* ---- a run on the ring
- * --------------------------------------------------------------------------------------------- */
+/* ---- a run on the ring ------------------------------------------------------------------------------------------- */
 
 /* A piece on its way through a buffer. */
 struct chunk {

@@ -15,8 +15,7 @@
 
 #define SERIAL_BYTES 9u /* "-" and eight digits */
 
-/* ---- failing
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- failing ----------------------------------------------------------------------------------------------------- */
 
 int copy_failed(struct copy_error *ret, int os_errno) {
         *ret = (struct copy_error){.code = error_from_errno(os_errno), .os_error = os_errno};
@@ -51,8 +50,7 @@ bool copy_stopped(const struct copy_tree *tree) {
         return __atomic_load_n(&tree->stop, __ATOMIC_RELAXED) != 0;
 }
 
-/* ---- both ends
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- both ends --------------------------------------------------------------------------------------------------- */
 
 static int take(os_fd fd, os_fd *ret_fd, struct copy_error *ret) {
         int own = fcntl((int)fd, F_DUPFD_CLOEXEC, 0);
@@ -144,8 +142,7 @@ static int take_target(struct copy_tree *tree, const struct place *to, struct co
         return r < 0 ? r : find_target(tree, to, slashes, ret);
 }
 
-/* ---- what makes no sense
- * ------------------------------------------------------------------------------------------ */
+/* ---- what makes no sense ----------------------------------------------------------------------------------------- */
 
 /* Whether the target's directory is the source or lies in it. What cannot be told is no: copy_list leaves the target
  * out then. */
@@ -187,8 +184,7 @@ static int check_ends(struct copy_tree *tree, struct copy_error *ret) {
         return 0;
 }
 
-/* ---- opening and closing
- * ------------------------------------------------------------------------------------------ */
+/* ---- opening and closing ----------------------------------------------------------------------------------------- */
 
 static uint32_t random_serial(void) {
         uint32_t serial;
@@ -260,8 +256,7 @@ void copy_devices(const struct copy_tree *tree, uint64_t *ret_from, uint64_t *re
                                                                                   : tree->target_parent_id.dev;
 }
 
-/* ---- durability
- * --------------------------------------------------------------------------------------------------- */
+/* ---- durability -------------------------------------------------------------------------------------------------- */
 
 /* A directory opened so that it can be flushed: as the service, which may, or as the writer where the service may
  * not. */
@@ -327,8 +322,7 @@ int copy_flush_directory(const struct copy_tree *tree, int directory, struct cop
         return r;
 }
 
-/* ---- the top gets its name
- * ---------------------------------------------------------------------------------------- */
+/* ---- the top gets its name --------------------------------------------------------------------------------------- */
 
 /* Where the filesystem knows no rename that leaves what is there: after a look. */
 static int rename_looking(struct copy_tree *tree) {

@@ -26,8 +26,7 @@ struct walk {
         struct copy_error *ret;
 };
 
-/* ---- what waits
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- what waits -------------------------------------------------------------------------------------------------- */
 
 static int push(struct walk *walk, const char *directory, const char *name) {
         if (walk->n == walk->room) {
@@ -53,8 +52,7 @@ static void walk_fini(struct walk *walk) {
         free(walk->links);
 }
 
-/* ---- files with several links
- * ---------------------------------------------------------------------------------------- */
+/* ---- files with several links ------------------------------------------------------------------------------------ */
 
 static size_t slot_of(const struct object_id *table, size_t room, const struct object_id *id) {
         size_t i = (size_t)((id->ino ^ id->dev << 17) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (room - 1);
@@ -96,8 +94,7 @@ static bool is_further_link(struct walk *walk, const struct fsop_stat *stat) {
         return false;
 }
 
-/* ---- one directory
- * --------------------------------------------------------------------------------------------------- */
+/* ---- one directory ----------------------------------------------------------------------------------------------- */
 
 static void count(struct walk *walk, const struct fsop_stat *stat) {
         walk->files++;
@@ -171,8 +168,7 @@ static int read_directory(struct walk *walk, const char *path) {
         return r;
 }
 
-/* ---- counting
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- counting ---------------------------------------------------------------------------------------------------- */
 
 int copy_count(struct copy_tree *tree, uint64_t *ret_files, uint64_t *ret_bytes, struct copy_error *ret) {
         struct walk walk = {.tree = tree, .counts = true, .ret = ret};
@@ -196,8 +192,7 @@ int copy_count(struct copy_tree *tree, uint64_t *ret_files, uint64_t *ret_bytes,
         return r < 0 ? r : 0;
 }
 
-/* ---- giving up
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- giving up --------------------------------------------------------------------------------------------------- */
 
 static int walk_top(struct copy_tree *tree, struct operation *op, os_fd object, const struct fsop_stat *stat,
                     struct copy_error *ret) {

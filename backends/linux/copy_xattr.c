@@ -34,8 +34,7 @@ static bool is_carried(const char *name) {
                (begins(name, "security.") && strcmp(name, "security.evm") != 0);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------------------------------- */
 
 static ssize_t list(int fd, bool pinned, char *buffer, size_t bytes) {
         return pinned ? xattr_list(fd, buffer, bytes) : flistxattr(fd, buffer, bytes);
@@ -110,8 +109,7 @@ int copy_xattrs_read(int fd, bool pinned, struct copy_xattrs *ret) {
         return r;
 }
 
-/* ---- setting
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- setting ----------------------------------------------------------------------------------------------------- */
 
 /* Labels that the system itself gives to what is new. */
 static bool is_label(const char *name) {

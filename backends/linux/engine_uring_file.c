@@ -31,8 +31,7 @@ struct file_row {
         bool (*complete)(struct sys_op *op, struct scratch *scratch, uint64_t progress, int32_t result);
 };
 
-/* ---- what fits
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- what fits --------------------------------------------------------------------------------------------------- */
 
 static bool is_open_file(const struct sys_op *op) {
         return op->at.has_stat && S_ISREG(op->at.stat.mode) && data_is_open(&op->at);
@@ -101,8 +100,7 @@ static bool fsync_fits(const struct sys_op *op) {
                !op->op->args.fsync.filesystem;
 }
 
-/* ---- preparing
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- preparing --------------------------------------------------------------------------------------------------- */
 
 static void copy_text(char *target, const struct bytes *text) {
         memcpy(target, text->data, text->len);
@@ -212,8 +210,7 @@ static int prepare_fsync(struct sys_op *op, struct io_uring_sqe *sqe, struct scr
         return 0;
 }
 
-/* ---- completing
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- completing -------------------------------------------------------------------------------------------------- */
 
 static bool complete_stat(struct sys_op *op, struct scratch *scratch, uint64_t progress, int32_t result) {
         (void)progress;
@@ -242,8 +239,7 @@ static bool complete_write(struct sys_op *op, struct scratch *scratch, uint64_t 
         return result == 0 || progress == op->op->args.write.data.len;
 }
 
-/* ---- the table
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 static const struct file_row rows[FSOP_VERB_LIMIT] = {
         [FSOP_VERB_STAT] = {IORING_OP_STATX, stat_fits, prepare_stat, complete_stat},

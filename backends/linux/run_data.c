@@ -14,8 +14,7 @@
 #define OWN_UMASK 077
 #define RACES_MAX 8
 
-/* ---- opening
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 /* Devices, FIFOs and sockets act or hang when they are opened. */
 static int check_type(struct sys_op *op, const struct fsop_stat *stat) {
@@ -198,8 +197,7 @@ int run_opendir(struct sys_op *op) {
         return op->code;
 }
 
-/* ---- reading and writing
- * --------------------------------------------------------------------------------------------- */
+/* ---- reading and writing ----------------------------------------------------------------------------------------- */
 
 static int check_handle(struct sys_op *op) {
         int r = check_type(op, &op->at.stat);
@@ -256,8 +254,7 @@ int run_write(struct sys_op *op) {
         return 0;
 }
 
-/* ---- space and advice
- * --------------------------------------------------------------------------------------------------- */
+/* ---- space and advice -------------------------------------------------------------------------------------------- */
 
 int data_fallocate_flags(const struct fallocate_args *args) {
         int keep = args->keep_size ? FALLOC_FL_KEEP_SIZE : 0;

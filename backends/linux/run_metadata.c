@@ -45,8 +45,7 @@ int run_statfs(struct sys_op *op) {
         return 0;
 }
 
-/* ---- times
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- times ------------------------------------------------------------------------------------------------------- */
 
 static struct timespec time_to_set(enum time_change change, const struct fsop_time *time) {
         switch (change) {
@@ -80,8 +79,7 @@ int run_utimens(struct sys_op *op) {
         return op->code;
 }
 
-/* ---- mode
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- mode -------------------------------------------------------------------------------------------------------- */
 
 uint32_t new_mode(const struct chmod_args *args, uint32_t old) {
         uint32_t mode = (old & 07777 & ~args->clear) | args->set;
@@ -127,8 +125,7 @@ int run_chmod(struct sys_op *op) {
         return op->code;
 }
 
-/* ---- owner
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- owner ------------------------------------------------------------------------------------------------------- */
 
 /* What the kernel leaves of set-id bits (set-gid without group execution) goes too, unless the rule lets them
  * survive. */

@@ -190,8 +190,7 @@ int resolve_failed(struct sys_op *op, const struct place *place, int error);
 /* From START. Its descriptor, or op's code. */
 int way_walk(struct sys_op *op, const struct place *place, const char *path, int start, unsigned flags);
 
-/* ---- parents that a batch shares (parents.c); CACHE may be NULL
- * ---------------------------------------------------- */
+/* ---- parents that a batch shares (parents.c); CACHE may be NULL -------------------------------------------------- */
 
 /* The directory that the first LEN bytes of PATH name for this place, if the batch has it open. */
 struct parent_slot *parents_find(struct parent_cache *cache, const struct place *place, const char *path, size_t len);
@@ -281,8 +280,7 @@ int xattr_set(os_fd object, const char *name, const struct bytes *value, int fla
 ssize_t xattr_list(os_fd object, char *buffer, size_t bytes);
 int xattr_remove(os_fd object, const char *name);
 
-/* ---- from one open file to another (transfer.c)
- * ------------------------------------------------------------------- */
+/* ---- from one open file to another (transfer.c) ------------------------------------------------------------------ */
 
 struct transfer {
         int from_fd, to_fd;

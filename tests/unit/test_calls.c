@@ -35,8 +35,7 @@ struct job {
 static int base_umask;
 static bool built; /* the tree stands as build() makes it */
 
-/* ---- what is looked at
- * ---------------------------------------------------------------------------------------------- */
+/* ---- what is looked at ------------------------------------------------------------------------------------------- */
 
 static unsigned seen;
 static uint32_t seen_uid, seen_mode;
@@ -97,8 +96,7 @@ static void build(void) {
         ck_assert_int_eq(setxattr(scene_path("tree/d/f"), NAME, "v", 1, 0), 0);
 }
 
-/* ---- the jobs
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- the jobs ---------------------------------------------------------------------------------------------------- */
 
 #define CREATE                                                                                                         \
         { .create = true, .mode = 0644, .umask = 022 }
@@ -273,8 +271,7 @@ START_TEST(each_allocation_fails) {
 }
 END_TEST
 
-/* ---- credentials
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- credentials ------------------------------------------------------------------------------------------------- */
 
 /* In a process of its own: to give up is the right thing where the service's own identity cannot be had again. */
 static int run_in_a_child(const struct job *job, unsigned n) {

@@ -95,8 +95,7 @@ START_TEST(the_target_is_carried_away_before_its_end) {
 }
 END_TEST
 
-/* ---- objects
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- objects ----------------------------------------------------------------------------------------------------- */
 
 /* A mount on a file, which its directory's owner knows nothing of. */
 START_TEST(a_file_on_another_mount) {
@@ -138,8 +137,7 @@ START_TEST(a_directory_of_somebody_else) {
 }
 END_TEST
 
-/* ---- names
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------------------------------------------------- */
 
 static const char *kept_out(void *context, struct bytes path) {
         const char *const *names = context;
@@ -190,8 +188,7 @@ START_TEST(links_that_are_kept_out) {
 }
 END_TEST
 
-/* ---- names, where the rule's directory was reached by another way
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- names, where the rule's directory was reached by another way ------------------------------------------------ */
 
 /* From tree/src to tree/dst, neither known to rules by that name. */
 static void begin_by_another_way(void) {
@@ -341,8 +338,7 @@ START_TEST(directories_when_something_else_has_a_name) {
 }
 END_TEST
 
-/* ---- on the way
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- on the way -------------------------------------------------------------------------------------------------- */
 
 /* Until it is finished nobody else may enter what is made. */
 START_TEST(nobody_looks_into_what_is_made) {

@@ -244,8 +244,7 @@ START_TEST(an_io_of_the_engine_fails) {
 }
 END_TEST
 
-/* ---- what others do meanwhile
- * ------------------------------------------------------------------------------------------- */
+/* ---- what others do meanwhile ------------------------------------------------------------------------------------ */
 
 static void client_cancels(unsigned batch) {
         struct message cancel = {.kind = MESSAGE_CANCEL, .body.cancel_id = batch};
@@ -318,8 +317,7 @@ START_TEST(something_happens_between) {
 }
 END_TEST
 
-/* ---- exact answers
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- exact answers ----------------------------------------------------------------------------------------------- */
 
 /* OP waits for a worker, and is cancelled there: it says so, whatever it waited for. */
 static void cancelled_while_it_waits(struct operation *op, os_fd *fds, uint32_t n_fds) {

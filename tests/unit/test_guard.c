@@ -19,8 +19,7 @@
 #include "tests/support/scene.h"
 #include "tests/support/suite.h"
 
-/* ---- what is excluded
- * ------------------------------------------------------------------------------------------------ */
+/* ---- what is excluded -------------------------------------------------------------------------------------------- */
 
 static struct object_id excluded_id;
 static os_fd excluded_fd;
@@ -165,8 +164,7 @@ START_TEST(each_call_fails_where_something_is_excluded) {
 }
 END_TEST
 
-/* ---- mounts
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- mounts ------------------------------------------------------------------------------------------------------ */
 
 static int stat_from(os_fd base, const char *path, bool is_client_fd, unsigned failing) {
         struct request *request = request_new(FSOP_VERB_STAT, path);
@@ -272,8 +270,7 @@ START_TEST(sizes_that_cannot_be_looked_at) {
 }
 END_TEST
 
-/* ---- traps
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- traps ------------------------------------------------------------------------------------------------------- */
 
 static int open_elevated(const char *path, bool create) {
         struct request *request = request_new(FSOP_VERB_OPEN, path);
@@ -316,8 +313,7 @@ START_TEST(who_may_lay_a_trap) {
 }
 END_TEST
 
-/* ---- what comes meanwhile
- * ------------------------------------------------------------------------------------------- */
+/* ---- what comes meanwhile ---------------------------------------------------------------------------------------- */
 
 /* A file that was not there when the way to it was looked at, and is when it is made: it is asked about like any
  * other. */

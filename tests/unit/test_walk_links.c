@@ -48,8 +48,7 @@ static const char *numbered(const char *before, unsigned number, const char *beh
         return names[next % 4];
 }
 
-/* ---- links
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- links ------------------------------------------------------------------------------------------------------- */
 
 #define MANY 600
 
@@ -130,8 +129,7 @@ START_TEST(a_link_has_no_mode) {
 }
 END_TEST
 
-/* ---- changed meanwhile
- * ------------------------------------------------------------------------------------------------- */
+/* ---- changed meanwhile ------------------------------------------------------------------------------------------- */
 
 /* The root of what is removed has to be what was looked at. */
 START_TEST(another_directory_under_the_name) {
