@@ -194,8 +194,6 @@ static void verify_call(struct io *io) {
                         continue;
                 }
                 copy_discard(&unit->tree->t, bundle->dir->handle, file);
-                if (file->error.code == -FSOP_EAGAIN)
-                        unit->error = file->error;
         }
         io->result = 0;
 }

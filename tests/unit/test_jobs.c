@@ -217,6 +217,36 @@ START_TEST(what_differs_does_not_stay) {
 }
 END_TEST
 
+static void removing_fails(enum fake_copy_call call, const char *name) {
+        (void)name;
+        if (call == FAKE_COPY_DISCARD) {
+                copies.only = FAKE_COPY_DISCARD;
+                copies.fail_at = copies.calls + 1;
+        }
+}
+
+/* … and where it cannot be removed, its directory is not published: the job tries again. */
+START_TEST(what_cannot_be_removed_is_not_published) {
+        struct operation op = cp_op("/home/src", "/home/dst");
+        uint64_t id;
+
+        jobs_begin(CALLER_UID);
+        make_source("/home/src");
+        op.args.cp.verify = true;
+        copies.only = FAKE_COPY_VERIFY;
+        copies.fail_at = 3;
+        copies.error = (struct copy_error){.code = -FSOP_EIO, .why = "the copy differs from its source"};
+        copies.between = removing_fails;
+        id = submit(op);
+        run_until(id, FSOP_JOB_WAITING);
+        ck_assert_ptr_null(fake_at("/home/dst"));
+        ck_assert_uint_eq(job_of(id)->kept.counters.files_failed, 0);
+        fake_copy_forget();
+        copies.between = NULL;
+        stop();
+}
+END_TEST
+
 /* Nobody is told of an end before it is on the disk. */
 START_TEST(an_end_is_told_when_it_is_kept) {
         uint64_t id;
@@ -765,6 +795,7 @@ int main(void) {
         tcase_add_test(tcase, an_end_is_told_when_it_is_kept);
         tcase_add_test(tcase, failures_are_listed);
         tcase_add_test(tcase, what_differs_does_not_stay);
+        tcase_add_test(tcase, what_cannot_be_removed_is_not_published);
         tcase_add_test(tcase, a_large_file_fails);
         tcase_add_test(tcase, only_these_names);
         tcase_add_test(tcase, links_that_were_removed);
