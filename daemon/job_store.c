@@ -25,8 +25,8 @@ struct opening {
         struct io io;
         struct jobs *jobs;
         struct jobs *found; /* with the journal, if it is open */
-        int code;   /* -FSOP_EAGAIN: no worker has come to it */
-        char *note; /* malloc'd: of a store that is open, what was wrong with the one before it */
+        int code;           /* -FSOP_EAGAIN: no worker has come to it */
+        char *note;         /* malloc'd: of a store that is open, what was wrong with the one before it */
         char why[320];
 };
 

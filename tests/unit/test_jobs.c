@@ -642,7 +642,7 @@ START_TEST(a_stopping_daemon_takes_no_jobs) {
         got.answers[0] = got.answers[1] = 0;
         send_message(&message, NULL, 0);
         rounds();
-        step(); /* the store is made */
+        step();                                   /* the store is made */
         ck_assert_uint_eq(got.batches[batch], 0); /* the first one's places are looked at */
         server.draining = true;
         while (got.batches[batch] == 0 && step())

@@ -487,8 +487,8 @@ static void count_aside(const char *name, void *context) {
                 ++*(int *)context;
 }
 
-/* A start that fails leaves what it found: nothing, so that numbers begin at 1 when there is room; or a damaged file under
- * its own name, so that they do not. */
+/* A start that fails leaves what it found: nothing, so that numbers begin at 1 when there is room; or a damaged file
+ * under its own name, so that they do not. */
 START_TEST(a_start_without_room_changes_nothing) {
         char filler[300], aside[600];
         struct image damaged;
