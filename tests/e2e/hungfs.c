@@ -81,7 +81,7 @@ static void answer_lookup(const struct fuse_in_header *in) {
 static void answer_read(const struct fuse_in_header *in) {
         static char zeros[REQUEST_BYTES];
         const struct fuse_read_in *read_in = (const struct fuse_read_in *)(const void *)(in + 1);
-        uint32_t len = !(in->nodeid & LARGE_BIT)      ? 0
+        uint32_t len = !(in->nodeid & LARGE_BIT)       ? 0
                        : read_in->size < sizeof(zeros) ? read_in->size
                                                        : (uint32_t)sizeof(zeros);
         struct fuse_out_header out = {.len = (uint32_t)sizeof(out) + len, .unique = in->unique};

@@ -3,7 +3,7 @@
  * peep: reads a name again and again while it is being replaced, until TERM: every time it must be one of two files,
  * whole.
  *
- *      peep NAME THIS THAT        says "this" and "that" when it sees it for the first time; at its end how often it was
+ *      peep NAME THIS THAT        says "this" and "that" when it is seen first; at its end how often it was
  *                                 which, and how often there was none; 1: it was something else
  */
 #include <errno.h>

@@ -293,6 +293,10 @@ serving_pid() {
         read -r child _ <"/proc/$daemon_pid/task/$daemon_pid/children" 2>/dev/null
         echo "${child:-$daemon_pid}"
 }
+# counter NAME: one of what the status tells root; nothing where there is none of the name
+counter() { "$bin/fsop" --json status | tr -d ' "' | tr ',{' '\n\n' | sed -n "s/^$1:\([0-9]*\).*/\1/p" | head -n 1; }
+# in_flight NUMBER: whether the daemon has so many requests of nobody's
+in_flight() { [ "$(counter "uid-$nobody_uid-requests-in-flight")" = "$1" ]; }
 daemon_fds() { find "/proc/$(serving_pid)/fd" -mindepth 1 2>/dev/null | wc -l; }
 daemon_rss_kb() { sed -n 's/^VmRSS:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$(serving_pid)/status"; }
 
