@@ -7,7 +7,7 @@
  *      submit SOCKET key KEY SOURCE TARGET           prints the job's number
  *
  *      submit SOCKET measure ID                      the least time of several tries, which no busy machine makes
- *                                                    shorter; ID and the four before, which run still, are cancelled
+ *                                                    shorter; ID and the four before, none ended yet, are cancelled
  */
 #include <inttypes.h>
 #include <stdio.h>
