@@ -153,7 +153,7 @@ rm "$scratch/small/ballast"
 submitted -T "$data/some/good" "$data/to/after"
 ends_as "with room again: a new job" "$job" done
 for number in "${accepted[@]}"; do
-        job_reaches "$number" done 60 >/dev/null || fail "what was accepted is done" "job $number is $(job_state "$number")"
+        job_reaches "$number" done >/dev/null || fail "what was accepted is done" "job $number is $(job_state "$number")"
 done
 stop_daemon
 start_daemon

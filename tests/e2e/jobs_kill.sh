@@ -110,7 +110,7 @@ survive() {
                 fail "$what: at most 64 MiB again for each kill" "$total bytes written for $needed, $killed kills"
         # The small ones are done too, each of them once.
         while read -r number; do
-                job_reaches "$number" done 60 >/dev/null || fail "$what: job $number" "$(job_state "$number")"
+                job_reaches "$number" done >/dev/null || fail "$what: job $number" "$(job_state "$number")"
         done <"$acknowledged"
         no_leftovers "$what" "$directory"
         rm -rf "${directory:?}"/*
