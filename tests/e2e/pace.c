@@ -3,9 +3,9 @@
  * pace: asks the daemon at $FSOP_SOCKET for one operation after the other, and sees how long it waits for the answers.
  *
  *      pace hammer PATH            stats, opens, chowns and batches of names that begin with PATH, until it is killed
- *      pace measure COUNT DIR      so many operations of each kind in DIR, as caller and by a rule: prints "KIND P50 P99
- *                                  MAX" in microseconds. Quick ones are for the daemon's loop (stat, chown), others for
- *                                  workers (a stat of what nobody has looked for, ls)
+ *      pace measure COUNT DIR      so many operations of each kind in DIR, as caller and by a rule: prints "KIND P50
+ *                                  P99 MAX" in microseconds. Quick ones are for the daemon's loop (stat, chown),
+ *                                  others for workers (a stat of what nobody has looked for, ls)
  */
 #include <stdio.h>
 #include <stdlib.h>
