@@ -61,9 +61,12 @@ START_TEST(wake_from_another_thread) {
 }
 END_TEST
 
+static volatile sig_atomic_t alarms;
+
 static void on_alarm(int number) {
         (void)number;
         engine->ops->wake(engine);
+        alarms++;
 }
 
 START_TEST(wake_from_a_signal_handler) {
@@ -74,7 +77,9 @@ START_TEST(wake_from_a_signal_handler) {
         sigaction(SIGALRM, &action, NULL);
         for (int i = 0; i < 5; i++) {
                 setitimer(ITIMER_REAL, &soon, NULL);
-                ck_assert_int_eq(engine->ops->wait(engine, -1), 0);
+                do /* a wait that the signal interrupts may leave its wake to the next one */
+                        ck_assert_int_eq(engine->ops->wait(engine, -1), 0);
+                while (alarms == i);
         }
         harness_close();
 }
