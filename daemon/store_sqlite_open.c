@@ -210,6 +210,8 @@ static int claim(struct attempt *attempt, sqlite3 **ret_db) {
         if (sqlite3_open_v2(attempt->path, ret_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
                 return *ret_db ? failed(attempt, *ret_db) : fail(attempt, -FSOP_ENOMEM, NULL);
         harden(*ret_db);
+        if (sqlite3_db_readonly(*ret_db, "main") == 1) /* then it could not even be claimed */
+                return fail(attempt, -FSOP_EROFS, sentence("%s cannot be written to", attempt->path));
         return execute(attempt, *ret_db, settings);
 }
 

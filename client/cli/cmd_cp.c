@@ -187,6 +187,9 @@ static int plan_places(struct cli *cli, const struct invocation *invocation, str
         if (!join && (n > 1 || into) && !exact)
                 return cli_usage_value(cli, invocation, "target", target,
                                        n > 1 ? "is no directory, but there are several SRC" : "is no directory");
+        if (!join && !exact && *target && target[strlen(target) - 1] == '/' &&
+            !cli_is_directory(cli, invocation->operands[0]) && cli_goes_on(cli))
+                return cli_usage_value(cli, invocation, "target", target, "is no directory");
         for (int i = 0; i < n; i++) {
                 const char *source = invocation->operands[i];
                 add_place(action, submission, source,

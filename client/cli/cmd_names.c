@@ -151,10 +151,12 @@ int plan_rm(struct cli *cli, const struct invocation *invocation) {
                                  .one_filesystem = given(invocation, OPT_ONE_FILESYSTEM)};
         for (int i = 0; i < invocation->n_operands; i++) {
                 struct fsop_bytes leaf = path_leaf(invocation->operands[i]);
-                if (leaf.len == 0 || *(const char *)leaf.data == '/' || is_dots(leaf.data, leaf.len))
+                if (leaf.len > 0 && (*(const char *)leaf.data == '/' || is_dots(leaf.data, leaf.len)))
                         return cli_usage(cli, invocation, "refusing to remove '%s'", invocation->operands[i]);
         }
         for (int i = 0; i < invocation->n_operands; i++) {
+                if (given(invocation, OPT_FORCE) && *invocation->operands[i] == 0)
+                        continue; /* which nothing is called */
                 struct action *action = action_new(cli, invocation, FSOP_VERB_UNLINK, invocation->operands[i]);
                 struct step *step = action_step(action, FSOP_VERB_UNLINK, false);
                 struct fsop_unlink_args *args = step_args(step, sizeof(*args));
@@ -170,7 +172,8 @@ int plan_rm(struct cli *cli, const struct invocation *invocation) {
 
 int plan_mv(struct cli *cli, const struct invocation *invocation) {
         const char *target = invocation->operands[invocation->n_operands - 1];
-        bool no_replace = given(invocation, OPT_NO_CLOBBER), exchange = given(invocation, OPT_EXCHANGE);
+        const char *clobber = invocation->values[OPT_NO_CLOBBER];
+        bool no_replace = clobber && *clobber == 'n', exchange = given(invocation, OPT_EXCHANGE);
         bool exact = exchange || given(invocation, OPT_NO_TARGET_DIRECTORY);
         if (exact && invocation->n_operands > 2)
                 return cli_usage(cli, invocation, "%s takes one SRC and one DST", exchange ? "--exchange" : "-T");

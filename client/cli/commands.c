@@ -48,7 +48,9 @@ static const struct option rm_options[] = {
         ONE_FILESYSTEM(0),
         {0}};
 static const struct option mv_options[] = {
-        {OPT_NO_CLOBBER, 'n', "no-clobber", .help = "fail where the target exists"},
+        {OPT_NO_CLOBBER, 'n', "no-clobber", .help = "fail where the target exists", .sets = "n"},
+        {OPT_NO_CLOBBER, 'f', "force", .help = "replace it, as without either; the last of -n and -f counts",
+         .sets = "f"},
         {OPT_NO_TARGET_DIRECTORY, 'T', "no-target-directory", .help = "DST is the new name, even if it is a directory"},
         {OPT_EXCHANGE, 0, "exchange", .help = "swap SRC and DST"},
         {0}};

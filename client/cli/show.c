@@ -10,10 +10,16 @@
 /* ---- the streams ------------------------------------------------------------------------------------------------- */
 
 static const char *output_error; /* why the first write that failed did so */
+static bool reader_left; /* … for nobody reads any more, which is no reason to complain: `fsop ls | head -1` */
+
+static void output_failed(void) {
+        reader_left = terminal_reader_left();
+        output_error = terminal_why();
+}
 
 void show_raw(const char *data, size_t len) {
         if (len && !output_error && fwrite(data, 1, len, stdout) != len)
-                output_error = terminal_why();
+                output_failed();
 }
 
 void show_text(struct text *text) {
@@ -23,13 +29,13 @@ void show_text(struct text *text) {
 
 void show_flush(void) {
         if (!output_error && fflush(stdout) != 0)
-                output_error = terminal_why();
+                output_failed();
 }
 
 bool show_finish(void) {
         if (!output_error && (fflush(stdout) != 0 || ferror(stdout)))
-                output_error = terminal_why();
-        if (output_error)
+                output_failed();
+        if (output_error && !reader_left)
                 show_note("cannot write to standard output: %s", output_error);
         return !output_error;
 }

@@ -28,6 +28,8 @@ void terminal_die_of_interrupt(void);
 
 /* What the C library says about its last failure; static or valid until the next call. */
 const char *terminal_why(void);
+/* After a write that failed: whoever read what is written has left. */
+bool terminal_reader_left(void);
 
 uint32_t terminal_umask(void);
 

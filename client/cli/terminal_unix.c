@@ -73,6 +73,10 @@ void terminal_die_of_interrupt(void) {
 
 /* ---- odds and ends ----------------------------------------------------------------------------------------------- */
 
+bool terminal_reader_left(void) {
+        return errno == EPIPE;
+}
+
 const char *terminal_why(void) {
         return strerror(errno ? errno : EIO);
 }

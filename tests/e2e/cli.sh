@@ -88,6 +88,15 @@ exits 1 "rm does" n rm missing
 exits 0 "rm -f of nothing" n rm -f
 equal "… says nothing" "" "$output"
 exits 2 "rm of nothing" n rm -r
+exits 0 "rm -f of an empty name" n rm -f ""
+exits 1 "rm of it" n rm ""
+touch forced
+exits 0 "mv -f" n mv -nf forced forced2
+exits 1 "mv -n" n mv -fn "$PWD/two" forced2
+exits 2 "cp of a file to what is to be a directory" n cp forced2 none/
+[ ! -e none ] && ok "… makes none" || fail "… makes none"
+exits 0 "… of a directory" n cp -r "$(mktemp -d -p "$PWD" dirXXXX)" none/
+rm -rf forced2 none dir????
 
 # ---- odd names ------------------------------------------------------------------------------------------------------------
 odd=$'new\nline\xff\e[31m'
@@ -295,6 +304,7 @@ for option in --help --version "--check-config --config $scratch/etc/fsopd.yaml"
 done
 # $1 is opened for reading as well until there is one for writing.
 exits 1 "a reader that has left" bash -c 'mkfifo "$1"; exec 8<>"$1" 9>"$1" 8<&-; fsop ls / >&9' - "$scratch/left"
+equal "… is not told so" "" "$output"
 exits 3 "a closed standard error" bash -c "exec \"\$@\" 2>&-" - "${nobody[@]}" "$bin/fsop" chown root /
 exits 0 "… and then" n ping
 lacks "… is not the connection" "not a frame" "$(cat "$daemon_log")"

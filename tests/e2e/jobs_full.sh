@@ -198,7 +198,7 @@ stop_daemon
 no_jobs() { "${asker[@]}" fsop --json status | jq -r '.no_jobs // empty'; }
 has_jobs() { [ -z "$(no_jobs)" ]; }
 fill() { dd if=/dev/zero of="$scratch/full-state/ballast" bs=4096 status=none 2>/dev/null; }
-if loop_mount ext4 "$scratch/full-state" 8M; then
+if loop_mount ext4 "$scratch/full-state" 48M; then
         chmod 700 "$scratch/full-state"
         sed -i "s#^state-dir:.*#state-dir: $scratch/full-state#" "$scratch/etc/fsopd.yaml"
 
