@@ -69,6 +69,10 @@ bool terminal_interrupted(void) {
 void terminal_die_of_interrupt(void) {
 }
 
+bool terminal_reader_left(void) {
+        return false;
+}
+
 const char *terminal_why(void) {
         return "it failed";
 }
