@@ -8,8 +8,8 @@
  * later: it says what kind of filesystem it is, too, so that a job with it can be submitted, and hangs when that runs.
  * slow: every name is an empty file, or a directory where it begins with "dir", and "no..." does not exist; attributes
  * are taken and forgotten. Each answer takes MS milliseconds, however many are asked at once; SIGUSR1 makes it quick,
- * SIGUSR2 slow again. Names that begin with "kept" are known to the kernel for an hour, others are asked for each time.
- * Names that begin with "large" are files of 1 GiB, which nobody reads to the end.
+ * SIGUSR2 slow again: it says so when it is. Names that begin with "kept" are known to the kernel for an hour, others
+ * are asked for each time. Names that begin with "large" are files of 1 GiB, which nobody reads to the end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -179,6 +179,8 @@ static void *serve(void *nothing) {
 
 static void become_quick(int sig) {
         quick = sig == SIGUSR1;
+        if (write(STDOUT_FILENO, quick ? "quick\n" : "slow\n", quick ? 6 : 5) < 0)
+                _exit(1);
 }
 
 int main(int argc, char **argv) {
