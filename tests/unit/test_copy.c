@@ -262,7 +262,7 @@ int main(void) {
         TCase *trees = tcase_create("filesystems"), *tcase = tcase_create("copy");
 
         scene_need_root();
-        tcase_set_timeout(trees, 120);
+        tcase_set_timeout(trees, 300);
         tcase_add_loop_test(trees, a_tree_with_everything, 0, 4);
         tcase_add_loop_test(trees, clones, 0, 3);
         tcase_set_timeout(tcase, 300);

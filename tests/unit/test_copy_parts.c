@@ -538,7 +538,7 @@ static Suite *parts_suite(void) {
         Suite *suite = suite_create("copy_parts");
         TCase *tcase = tcase_create("parts");
 
-        tcase_set_timeout(tcase, 120);
+        tcase_set_timeout(tcase, 300);
         tcase_add_checked_fixture(tcase, scene_open, scene_close);
         tcase_add_loop_test(tcase, in_parts, 0, 12);
         tcase_add_loop_test(tcase, gone_on_with, 0, 6);

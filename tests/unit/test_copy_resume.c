@@ -362,7 +362,7 @@ int main(void) {
         TCase *trees = tcase_create("filesystems"), *tcase = tcase_create("copy");
 
         scene_need_root();
-        tcase_set_timeout(trees, 120);
+        tcase_set_timeout(trees, 300);
         tcase_add_test(trees, no_room);
         tcase_set_timeout(tcase, 300);
         tcase_add_checked_fixture(tcase, scene_open, scene_close);
