@@ -178,6 +178,8 @@ int sys_own_file(const char *path, uint64_t *ret_bytes);
 int sys_make_own_file(const char *path);
 /* Gives it another name in the same directory, durably; -FSOP_EEXIST where something has that name. */
 int sys_rename_own_file(const char *from, const char *to);
+/* Takes its name away, durably; -FSOP_ENOENT where it has none. */
+int sys_remove_own_file(const char *path);
 /* -FSOP_E... for an error number of the operating system that came by way of a library; 0 gives -FSOP_EIO. */
 int sys_error(int os_error);
 
@@ -391,6 +393,7 @@ int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_pat
 uint64_t sys_monotonic_ms(void); /* [any] */
 uint64_t sys_thread_waits(
         void); /* how often this thread has given up the processor to wait for something; 0: not known. [any] */
+uint64_t sys_thread_cpu_ns(void);    /* of the processor that this thread has used. [any] */
 uint64_t sys_monotonic_ns(void);     /* [any] */
 void sys_sleep_ms(uint32_t ms);      /* at a start: nothing that serves may sleep. [any] */
 struct fsop_time sys_realtime(void); /* [any] */

@@ -64,7 +64,7 @@ static bool submits_alone(struct task_op *o) {
 static enum flow run_all(struct task *task) {
         struct routes *routes = &task->session->server->routes;
         struct io *first = NULL, **link = &first;
-        bool shared = share_begin(task);
+        bool shared = share_begin(task), dear = turn_is_dear(task->session);
 
         for_each_op(task, o) {
                 if (o->sys.has_run)
@@ -74,7 +74,7 @@ static enum flow run_all(struct task *task) {
                         continue;
                 }
                 set_excluded(o);
-                switch (route_of(routes, &o->sys)) {
+                switch (route_of(routes, &o->sys, dear)) {
                 case ROUTE_SERVICE:
                         answer(o);
                         break;

@@ -15,18 +15,24 @@ start_daemon
 
 # ---- a full target -----------------------------------------------------------------------------------------------------
 
+# Whether the job waits; what was said of it then is $output.
+tells_waiting() {
+        output=$("${asker[@]}" fsop job show "$job" 2>&1)
+        [[ $output == *"waits for: "* ]]
+}
 # waits_for_space WHAT SOURCE TARGET: to a filesystem without enough room; with room, it completes by itself
 waits_for_space() {
         local what=$1 source=$2 target=$3
         submitted -a -T --clone never "$source" "$target"
-        ends_as "$what: the job waits" "$job" waiting 60
-        contains "$what: it says for what" ENOSPC "$(job_error "$job")"
-        exits 0 "$what: job show says so" "${asker[@]}" fsop job show "$job"
+        ends_as "$what: the job waits" "$job" waiting
+        # It tries again every now and then, and is told of once more when it waits again.
+        wait_until "$what: it waits" tells_waiting && ok "$what: job show says so" || fail "$what: job show says so" "$output"
+        contains "$what: it says for what" ENOSPC "$output"
         contains "$what: in words" "space" "$output"
         [ "$(job_field "$job" .files_failed)" = 0 ] && ok "$what: no file has failed" || fail "$what: no file has failed"
         exits 0 "$what: the daemon serves" as_nobody fsop ping
         rm "$data/full/ballast"
-        ends_as "$what: with room, it completes" "$job" done 90
+        ends_as "$what: with room, it completes" "$job" done
         same "$what: the copy is faithful" "$source" "$target"
         no_leftovers "$what" "$data/full"
         rm -rf "$target"
@@ -47,10 +53,10 @@ if loop_mount ext4 "$data/full" 96M; then
         # A restart does not make it forget that it waits, and what it waits for is not needed any more after a cancel.
         ballast
         submitted -a -T --clone never "$data/many" "$data/full/given-up"
-        ends_as "to be given up: it waits" "$job" waiting 60
+        ends_as "to be given up: it waits" "$job" waiting
         stop_daemon
         start_daemon
-        ends_as "to be given up: it waits after a restart" "$job" waiting 60
+        ends_as "to be given up: it waits after a restart" "$job" waiting
         exits 0 "to be given up: cancel" job_do cancel "$job"
         ends_as "to be given up: cancelled" "$job" cancelled
         no_leftovers "to be given up" "$data/full"
@@ -68,22 +74,23 @@ failing() {
         echo secret >"$from/unreadable"
         chmod 600 "$from/unreadable"
         [ "$2" = new ] || as_nobody mkdir "$to"
-        while :; do # as fast as a copy of it never is
+        rm -f "$scratch/written"
+        until [ -e "$scratch/written" ]; do # as fast as a copy of it never is
                 printf x | dd of="$from/changing" bs=1 seek=$RANDOM conv=notrunc status=none
                 sleep 0.02
         done &
         writer=$!
         children+=("$writer")
         submit_as=(--as caller)
-        submitted -r -T --clone never --bwlimit 6M "$from" "$to"
+        submitted -r -T --clone never --bwlimit 1M "$from" "$to"
         submit_as=()
         # A file that is listed and not begun: the last one of the directory.
         until_field "$job" '.bytes_copied > 500000' || fail "$what: the job is under way"
         last=$(find "$from" -type f -name 'f*' -printf '%f\n' | tail -n 1)
         [ -n "$last" ] && mv "$from/$last" "$data/aside" && ok "$what: $last vanishes" || fail "$what: $last vanishes"
-        ends_as "$what: the job ends as failed" "$job" failed 90
-        kill "$writer"
-        wait "$writer" 2>/dev/null
+        ends_as "$what: the job ends as failed" "$job" failed
+        touch "$scratch/written"
+        wait "$writer"
         equal "$what: failures by code and path" "$(printf '%s\n' "EACCES $from/unreadable" "EBUSY $from/changing" "ENOENT $from/$last")" "$(job_failures "$job")"
         equal "$what: the counts" "3 23" "$(job_field "$job" '"\(.files_failed) \(.files_done)"')"
         for name in $(find "$from" -type f -name 'f*' -printf '%f\n'); do
@@ -146,7 +153,7 @@ rm "$scratch/small/ballast"
 submitted -T "$data/some/good" "$data/to/after"
 ends_as "with room again: a new job" "$job" done
 for number in "${accepted[@]}"; do
-        job_reaches "$number" done 60 >/dev/null || fail "what was accepted is done" "job $number is $(job_state "$number")"
+        job_reaches "$number" done >/dev/null || fail "what was accepted is done" "job $number is $(job_state "$number")"
 done
 stop_daemon
 start_daemon
@@ -184,4 +191,76 @@ contains "a damaged journal: the log says so" "set aside" "$(tail -n 20 "$daemon
 equal "a damaged journal: it is kept" 1 "$(for file in "$scratch/small"/*; do cksum <"$file"; done | grep -cxF "$sum")"
 submitted -T "$data/some/good" "$data/to/anew"
 ends_as "a damaged journal: new jobs are taken" "$job" done
+stop_daemon
+
+# ---- a state directory that is full at the start ---------------------------------------------------------------------------
+
+no_jobs() { "${asker[@]}" fsop --json status | jq -r '.no_jobs // empty'; }
+has_jobs() { [ -z "$(no_jobs)" ]; }
+fill() { dd if=/dev/zero of="$scratch/full-state/ballast" bs=4096 status=none 2>/dev/null; }
+if loop_mount ext4 "$scratch/full-state" 8M; then
+        chmod 700 "$scratch/full-state"
+        sed -i "s#^state-dir:.*#state-dir: $scratch/full-state#" "$scratch/etc/fsopd.yaml"
+
+        # There is no journal yet: the first job makes it.
+        fill
+        start_daemon
+        exits 1 "full from the first: a job is refused" as_nobody fsop cp --detach -T "$data/some/good" "$data/to/first-of-all"
+        contains "full from the first: it says why" ENOSPC "$output"
+        contains "full from the first: it says where" "$scratch/full-state/jobs.sqlite" "$output"
+        contains "full from the first: it says what helps" "make room there" "$output"
+        equal "full from the first: nothing is begun" "" "$(find "$scratch/full-state" -name 'jobs.sqlite*')"
+        contains "full from the first: status says so" ENOSPC "$(no_jobs)"
+        rm "$scratch/full-state/ballast"
+        wait_until "full from the first: with room there are jobs" has_jobs || fail "full from the first: with room there are jobs"
+        submitted -T "$data/some/good" "$data/to/first-of-all"
+        equal "full from the first: the first job has the first number" 1 "$job"
+        ends_as "full from the first: it is done" "$job" done
+
+        # It was killed with a job on its way, and is started without room.
+        head -c 300000 /dev/urandom >"$data/to-go-on"
+        submitted -T --clone never --bwlimit 100K "$data/to-go-on" "$data/to/went-on"
+        crash_daemon
+        fill
+        lines=$(wc -l <"$daemon_log")
+        start_daemon
+        exits 0 "full at the start: all else is served" as_nobody fsop mkdir "$data/to/while-full"
+        exits 1 "full at the start: jobs are not listed" as_nobody fsop job list
+        contains "full at the start: it says why" ENOSPC "$output"
+        exits 0 "full at the start: status" as_nobody fsop status
+        contains "full at the start: status says so" "no copy jobs: $scratch/full-state/jobs.sqlite" "$output"
+        kill -HUP "$daemon_pid"
+        sleep 3 # it tries meanwhile
+        equal "full at the start: the log says it once" 1 "$(tail -n "+$((lines + 1))" "$daemon_log" | grep -c 'no copy jobs: .*ENOSPC')"
+        rm "$scratch/full-state/ballast"
+        wait_until "full at the start: with room there are jobs" has_jobs || fail "full at the start: with room there are jobs"
+        contains "full at the start: the log says so" "there are copy jobs again: 2" "$(tail -n 5 "$daemon_log")"
+        equal "full at the start: all jobs are there" "$(printf '%s\n' 1 "$job")" "$(job_list)"
+        ends_as "full at the start: the job goes on" "$job" done
+        exits 0 "full at the start: it is whole" cmp "$data/to-go-on" "$data/to/went-on"
+
+        # Read-only for a while; a reload tries at once.
+        stop_daemon
+        mount -o remount,ro "$scratch/full-state"
+        start_daemon
+        contains "read-only at the start: status says so" EROFS "$(no_jobs)"
+        mount -o remount,rw "$scratch/full-state"
+        kill -HUP "$daemon_pid"
+        wait_until "read-only at the start: after a reload there are jobs" has_jobs || fail "read-only at the start: after a reload there are jobs"
+        equal "read-only at the start: all jobs are there" "$(printf '%s\n' 1 "$job")" "$(job_list)"
+        stop_daemon
+
+        # A damaged journal waits for room to be set aside.
+        dd if=/dev/urandom of="$scratch/full-state/jobs.sqlite" bs=1024 count=8 conv=notrunc status=none
+        fill
+        start_daemon
+        contains "damaged and full: status says both" "is damaged" "$(no_jobs)"
+        contains "damaged and full: … with its reason" ENOSPC "$(no_jobs)"
+        equal "damaged and full: it stays where it is" "" "$(find "$scratch/full-state" -name '*.damaged-*')"
+        rm "$scratch/full-state/ballast"
+        wait_until "damaged and full: with room there are jobs" has_jobs || fail "damaged and full: with room there are jobs"
+        equal "damaged and full: it is set aside, once" 1 "$(find "$scratch/full-state" -name '*.damaged-*' ! -name '*-wal' | wc -l)"
+        submitted -T "$data/some/good" "$data/to/after-damage"
+        [ "$job" -gt 1000 ] && ok "damaged and full: numbers do not come again" || fail "damaged and full: numbers do not come again" "$job"
+fi
 finish
