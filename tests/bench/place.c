@@ -35,7 +35,7 @@ static int write_file(const char *path, const char *text) {
 
 /* A new directory that everyone may look into; its name is in *ret also after a failure, if it was made. */
 static int make_scratch(const char *parent, char **ret) {
-        char *path = bench_format("%s/fsop-bench.XXXXXX", parent);
+        char *path = bench_format("%s/fsop-bench.%ld.XXXXXX", parent, (long)getpid());
 
         if (!mkdtemp(path)) {
                 free(path);
