@@ -223,11 +223,11 @@ under_way "$data/to/paused"
 exits 0 "pause" job_do pause "$job"
 ends_as "paused" "$job" paused
 comes_to_rest() { # what is under way is finished
-        now=$(counters)
+        seen=$(counters)
         sleep 0.7
-        [ "$now" = "$(counters)" ]
+        [ "$seen" = "$(counters)" ]
 }
-wait_until "nothing goes on" comes_to_rest && ok "nothing goes on" || fail "nothing goes on" "$now, then $(counters)"
+wait_until "nothing goes on" comes_to_rest && ok "nothing goes on" || fail "nothing goes on" "$seen, then $(counters)"
 equal "it is paused" paused "$(job_state "$job")"
 top=$(find "$data/to" -maxdepth 1 -name ".fsop-$job-*")
 "$bin/alike" -l "$top" | sort >"$scratch/seen"
@@ -241,8 +241,8 @@ exits 1 "what is paused cannot be forgotten" job_do forget "$job"
 exits 0 "resume" job_do resume "$job"
 ends_as "resumed, it ends" "$job" done
 kept=$(comm -12 "$scratch/seen" <("$bin/alike" -l "$data/to/paused" | sort) | wc -l)
-[ "$kept" -ge "${now% *}" ] && [ "$kept" -gt 0 ] && ok "what was done before is not copied again ($kept files)" ||
-        fail "what was done before is not copied again" "done: ${now% *}, kept: $kept"
+[ "$kept" -ge "${seen% *}" ] && [ "$kept" -gt 0 ] && ok "what was done before is not copied again ($kept files)" ||
+        fail "what was done before is not copied again" "done: ${seen% *}, kept: $kept"
 same "and all is there" "$data/pace" "$data/to/paused"
 exits 1 "what is done cannot be paused" job_do pause "$job"
 exits 1 "nor resumed" job_do resume "$job"
