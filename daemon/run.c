@@ -63,10 +63,13 @@ static bool submits_alone(struct task_op *o) {
 
 static enum flow run_all(struct task *task) {
         struct routes *routes = &task->session->server->routes;
+        struct route_user *user = account_route(task->session->account);
         struct io *first = NULL, **link = &first;
-        bool shared = share_begin(task);
+        bool shared = share_begin(task), away = routes_send_away(routes, user, task->session->server->now_ms);
 
         for_each_op(task, o) {
+                enum route route;
+
                 if (o->sys.has_run)
                         continue;
                 if (task->cancelled) {
@@ -74,7 +77,8 @@ static enum flow run_all(struct task *task) {
                         continue;
                 }
                 set_excluded(o);
-                switch (route_of(routes, &o->sys)) {
+                route = route_of(routes, &o->sys);
+                switch (route == ROUTE_INLINE && away ? ROUTE_POOL : route) {
                 case ROUTE_SERVICE:
                         answer(o);
                         break;
@@ -83,9 +87,9 @@ static enum flow run_all(struct task *task) {
                                 share_add(o, IO_RUN);
                                 break;
                         }
-                        routes_begin(routes);
+                        routes_begin(routes, user);
                         sys_run(&o->sys);
-                        routes_end(routes, &o->sys);
+                        routes_end(routes, user, &o->sys);
                         break;
                 case ROUTE_ENGINE:
                         submit_to_engine(o);
