@@ -144,6 +144,14 @@ bool route_is_big(const struct sys_op *op) {
         }
 }
 
+bool route_moves_much(const struct sys_op *op) {
+        return op->op->verb == FSOP_VERB_RENAME && (!op->at.has_stat || is_much(&op->at));
+}
+
+bool route_frees_name(const struct operation *op) {
+        return op->verb == FSOP_VERB_UNLINK || op->verb == FSOP_VERB_RMDIR || op->verb == FSOP_VERB_RENAME;
+}
+
 /* Whether the kernel takes the lock of a file or directory for it, that of a directory for its names. What is opened
  * for writing may lose its set-id bits first. */
 static bool takes_lock(const struct operation *op) {

@@ -65,7 +65,8 @@ static enum flow run_all(struct task *task) {
         struct routes *routes = &task->session->server->routes;
         struct route_user *user = account_route(task->session->account);
         struct io *first = NULL, **link = &first;
-        bool shared = share_begin(task), away = routes_send_away(routes, user, task->session->server->now_ms);
+        bool shared = share_begin(task), away = routes_send_away(routes, user, task->session->server->now_ms),
+             moved = false;
 
         for_each_op(task, o) {
                 enum route route;
@@ -78,7 +79,10 @@ static enum flow run_all(struct task *task) {
                 }
                 set_excluded(o);
                 route = route_of(routes, &o->sys);
-                switch (route == ROUTE_INLINE && away ? ROUTE_POOL : route) {
+                if (route == ROUTE_INLINE && (away || (moved && route_frees_name(o->op))))
+                        route = ROUTE_POOL;
+                moved = moved || (route_moves_much(&o->sys) && routes->choice != CONFIG_ROUTES_INLINE);
+                switch (route) {
                 case ROUTE_SERVICE:
                         answer(o);
                         break;
