@@ -393,7 +393,6 @@ int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_pat
 /* ---- odds and ends ---------------------------------------------------------------------------------------------- */
 
 uint64_t sys_monotonic_ms(void); /* [any] */
-uint64_t sys_thread_cpu_ns(void); /* how long this thread has had a processor; 0: cannot be told. [any] */
 uint64_t sys_thread_waits(
         void); /* how often this thread has given up the processor to wait for something; 0: not known. [any] */
 uint64_t sys_monotonic_ns(void);     /* [any] */

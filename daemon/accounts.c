@@ -16,8 +16,7 @@ static void forget_paid(struct account **link, bool all) {
         uint64_t now_ns = sys_monotonic_ns();
 
         for (struct account *account; (account = *link);) {
-                if (account->connections > 0 || (!all && (account->fds > 0 || account->audit_paid_ns > now_ns ||
-                                                          account->route.watched_until_ns > now_ns))) {
+                if (account->connections > 0 || (!all && (account->fds > 0 || account->audit_paid_ns > now_ns))) {
                         link = &account->next;
                         continue;
                 }
@@ -37,7 +36,7 @@ struct account *accounts_connect(struct accounts *accounts, uint32_t uid, uint32
                 account = calloc(1, sizeof(*account));
                 if (!account)
                         return NULL;
-                account->uid = account->route.uid = uid;
+                account->uid = uid;
                 account->next = *bucket;
                 *bucket = account;
         }

@@ -9,8 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/route.h"
-
 struct session;
 
 /* Connections of one user, first in first out; linked by their turn_prev and turn_next. */
@@ -37,8 +35,6 @@ struct account {
         uint32_t ops_left;
         int64_t ns_left;
         uint64_t audit_paid_ns; /* until when the lines written so far last at the rate that is allowed; 0: none were */
-
-        struct route_user route;
 };
 
 struct accounts {
@@ -47,14 +43,9 @@ struct accounts {
 
 /* The account of UID with one more connection, or NULL when the limit is reached or there is no memory. */
 struct account *accounts_connect(struct accounts *accounts, uint32_t uid, uint32_t connections_max);
-/* One connection less; the last one closes the account. What its user has written to the audit, and how long it kept
- * the loop, is not forgotten with it: else who connects anew would begin anew. Nor are the descriptors that are not
- * closed yet. */
+/* One connection less; the last one closes the account. What its user has written to the audit is not forgotten with
+ * it: else who connects anew would begin anew. Nor are the descriptors that are not closed yet. */
 void accounts_disconnect(struct accounts *accounts, struct account *account);
-/* For route.h; NULL: the daemon's own. */
-static inline struct route_user *account_route(struct account *account) {
-        return account ? &account->route : NULL;
-}
 /* At exit: those that were kept. */
 void accounts_fini(struct accounts *accounts);
 

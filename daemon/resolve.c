@@ -162,19 +162,12 @@ static bool needs_pins(const struct task_op *o) {
  * us) that it pays to learn whether names are in memory. Others need a descriptor anyhow, and gain 0.2. */
 static int resolve_on_loop(struct task_op *o) {
         struct routes *routes = &o->task->session->server->routes;
-        struct route_user *user = account_route(o->task->session->account);
         int code;
 
-        if (o->op->verb != FSOP_VERB_STAT || o->task->batch.n_ops > 1 || !o->sys.at.guard) {
-                routes_begin(routes, user);
-                code = sys_resolve(&o->sys, SYS_CACHED_ONLY);
-        } else if (!routes_try_leaf(routes, user)) {
-                code = sys_resolve(&o->sys, SYS_CACHED_ONLY);
-        } else {
-                code = sys_resolve(&o->sys, SYS_CACHED_ONLY | SYS_TRY_LEAF);
-                routes_tried_leaf(routes, &o->sys);
-        }
-        routes_looked_up(routes, user);
+        if (o->op->verb != FSOP_VERB_STAT || o->task->batch.n_ops > 1 || !o->sys.at.guard || !routes_try_leaf(routes))
+                return sys_resolve(&o->sys, SYS_CACHED_ONLY);
+        code = sys_resolve(&o->sys, SYS_CACHED_ONLY | SYS_TRY_LEAF);
+        routes_tried_leaf(routes, &o->sys);
         return code;
 }
 
@@ -205,7 +198,7 @@ static void forget_closed(struct task *task) {
  */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
-        bool shared, quick = false, away;
+        bool shared, quick = false;
 
         if (task->cancelled) { /* while the directories were opened: nobody would call back what is handed over now */
                 for_each_op(task, o) task_op_fail_cancelled(o);
@@ -213,10 +206,8 @@ static enum flow pin(struct task *task) {
         }
         forget_closed(task);
         shared = share_begin(task);
-        away = routes_send_away(&task->session->server->routes, account_route(task->session->account),
-                                task->session->server->now_ms);
         for_each_op(task, o) {
-                bool worker;
+                bool passed;
 
                 if (o->row->at == LOCATE_NONE || o->op->at.kind == LOCATION_NONE)
                         continue;
@@ -228,12 +219,12 @@ static enum flow pin(struct task *task) {
                 if (task->batch.n_ops > 1 ||
                     o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
                         o->sys.cache = &task->parents;
-                worker = away || o->sys.at.base_is_client_fd || o->sys.to.base_is_client_fd;
-                if (!worker && shared && quick)
+                passed = o->sys.at.base_is_client_fd || o->sys.to.base_is_client_fd;
+                if (!passed && shared && quick)
                         share_add(o, IO_RESOLVE);
-                else if (!worker && is_settled_by_cache(o))
+                else if (!passed && is_settled_by_cache(o))
                         quick = quick || o->pinned;
-                else if (!worker && o->sys.held_up_by)
+                else if (!passed && o->sys.held_up_by)
                         submit_alone(o);
                 else
                         link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});

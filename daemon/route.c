@@ -15,7 +15,6 @@
 
 #define SLOW_NS (1 * MS)               /* nothing quick takes so long */
 #define WATCHED_MS 10000u              /* after something did */
-#define BUSY_NS (5 * MS)               /* of a processor, for one operation of a user's */
 #define DEBT_NS_MAX (30 * MS)          /* by which the loop may be kept waiting in all */
 #define DEBT_NS_ON_TRIAL_MAX (10 * MS) /* … by a mount that was demoted before */
 #define FORGIVEN_PART 100u             /* of the time that goes by */
@@ -208,43 +207,11 @@ enum route route_of(const struct routes *routes, const struct sys_op *op) {
         return route;
 }
 
-/* Twice the last one. */
-static uint64_t next_term(uint64_t term_ms) {
-        return term_ms == 0 ? TERM_MS_MIN : term_ms < TERM_MS_MAX ? term_ms * 2 : TERM_MS_MAX;
-}
-
 bool route_may_wait(const struct sys_op *op, uint64_t *ret_mount) {
         const struct place *place = is_quick(&op->at) && has_two_ends(op->op) ? &op->to : &op->at;
 
         *ret_mount = place->fs == FS_LOCAL && !place->demoted ? 0 : place->mnt_id ? place->mnt_id : SYS_MOUNT_UNKNOWN;
         return !is_quick(place);
-}
-
-/* ---- users for whom the loop is long at work --------------------------------------------------------------------- */
-
-bool routes_send_away(const struct routes *routes, const struct route_user *user, uint64_t now_ms) {
-        return routes->choice != CONFIG_ROUTES_INLINE && user && user->away_until_ns > now_ms * MS;
-}
-
-/*
- * No mount is slow, but what a user has made costs the kernel: a path of two thousand directories each with an ACL of
- * five thousand entries takes it 0.1 s to follow. As with mounts the first time proves nothing.
- */
-static void look_at_busy(struct routes *routes, struct route_user *user, uint64_t now_ns) {
-        if (!user || now_ns - routes->began_ns < BUSY_NS)
-                return;
-        if (routes->began_ns >= user->watched_until_ns) {
-                user->watched_until_ns = now_ns + WATCHED_MS * MS;
-                user->term_ms = 0;
-                return;
-        }
-        if (sys_thread_cpu_ns() - routes->began_cpu_ns < BUSY_NS)
-                return;
-        user->term_ms = next_term(user->term_ms);
-        user->away_until_ns = now_ns + user->term_ms * MS;
-        user->watched_until_ns = user->away_until_ns + (user->term_ms + WATCHED_MS) * MS;
-        log_line(LOG_LEVEL_NOTICE, "operations of uid %u keep everybody waiting: left to the workers for %llu s",
-                 user->uid, (unsigned long long)(user->term_ms / 1000));
 }
 
 /* ---- mounts that turn out slow ----------------------------------------------------------------------------------- */
@@ -274,7 +241,9 @@ static void suspect(struct routes *routes, uint64_t mnt_id, uint64_t now_ms) {
 static void demote(struct routes *routes, struct route_mount *mount, uint64_t now_ms) {
         uint64_t number = sys_mount_demote(mount->mnt_id, true);
 
-        mount->term_ms = next_term(mount->term_ms);
+        mount->term_ms = mount->term_ms == 0            ? TERM_MS_MIN
+                         : mount->term_ms < TERM_MS_MAX ? mount->term_ms * 2
+                                                        : TERM_MS_MAX;
         mount->until_ms = now_ms + mount->term_ms;
         mount->debt_ns = 0;
         mount->demoted = true;
@@ -295,12 +264,10 @@ static void charge(struct routes *routes, struct route_mount *mount, uint64_t ns
                 demote(routes, mount, now_ms);
 }
 
-void routes_begin(struct routes *routes, const struct route_user *user) {
+void routes_begin(struct routes *routes) {
         if (routes->n_watched > routes->n_demoted)
                 routes->began_waits = sys_thread_waits();
         routes->began_ns = sys_monotonic_ns();
-        if (user && routes->began_ns < user->watched_until_ns)
-                routes->began_cpu_ns = sys_thread_cpu_ns();
 }
 
 static void look_at_slow(struct routes *routes, uint64_t mnt_id, uint64_t now_ns) {
@@ -330,16 +297,12 @@ static uint64_t end_at(struct routes *routes, const struct sys_op *op) {
         return now_ns;
 }
 
-void routes_end(struct routes *routes, struct route_user *user, const struct sys_op *op) {
-        look_at_busy(routes, user, end_at(routes, op));
+void routes_end(struct routes *routes, const struct sys_op *op) {
+        end_at(routes, op);
 }
 
-void routes_looked_up(struct routes *routes, struct route_user *user) {
-        look_at_busy(routes, user, sys_monotonic_ns());
-}
-
-bool routes_try_leaf(struct routes *routes, const struct route_user *user) {
-        routes_begin(routes, user);
+bool routes_try_leaf(struct routes *routes) {
+        routes_begin(routes);
         if (routes->locks_may_be_kept || routes->began_ns < routes->leaves_again_ns)
                 return false;
         if (routes->began_ns < routes->leaves_watched_ns &&

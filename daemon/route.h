@@ -31,21 +31,13 @@ struct route_mount {
                               again */
 };
 
-/* A user for whom the loop was long at work. */
-struct route_user {
-        uint32_t uid;              /* only told */
-        uint64_t watched_until_ns; /* it is seen how long the loop works for it */
-        uint64_t away_until_ns;    /* its operations go to workers */
-        uint64_t term_ms;          /* of the last time */
-};
-
 struct routes {
         enum config_routes choice;
         bool locks_may_be_kept; /* sys_locks_may_be_kept: what takes one is not for the loop */
         uint32_t on_ring;       /* operations with ROUTE_ENGINE that are out */
         struct route_mount mounts[ROUTE_MOUNTS_MAX];
         uint32_t n_watched, n_demoted; /* of those */
-        uint64_t began_ns, began_waits, began_cpu_ns;
+        uint64_t began_ns, began_waits;
         uint64_t
                 leaves_watched_ns; /* until then it is seen whether look-ups of last names wait, or have no processor */
         uint64_t leaves_ns;        /* how long they kept the loop waiting */
@@ -73,16 +65,12 @@ enum route route_of(const struct routes *routes, const struct sys_op *op);
 /* Whether a worker may be kept waiting by where it is, and by which mount; 0: none that is known to. */
 bool route_may_wait(const struct sys_op *op, uint64_t *ret_mount);
 
-/* Around what runs on the loop: a cheap look at the clock, and at more where a mount or the user is suspect. */
-void routes_begin(struct routes *routes, const struct route_user *user);
-void routes_end(struct routes *routes, struct route_user *user, const struct sys_op *op);
-/* The same around looking names up, which says nothing of a mount. */
-void routes_looked_up(struct routes *routes, struct route_user *user);
-/* Whether nothing of that user's is for the loop, but what the daemon answers itself. */
-bool routes_send_away(const struct routes *routes, const struct route_user *user, uint64_t now_ms);
+/* Around what runs on the loop: a cheap look at the clock, and at more where a mount is suspect. */
+void routes_begin(struct routes *routes);
+void routes_end(struct routes *routes, const struct sys_op *op);
 /* Whether the loop may look up a last name at once (SYS_TRY_LEAF): not in the second after they kept it waiting. If so,
  * looking it up is to stand between this and routes_tried_leaf. */
-bool routes_try_leaf(struct routes *routes, const struct route_user *user);
+bool routes_try_leaf(struct routes *routes);
 void routes_tried_leaf(struct routes *routes, const struct sys_op *op);
 /* Now and then: what was demoted comes back, on trial. */
 void routes_tick(struct routes *routes, uint64_t now_ms);

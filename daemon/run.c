@@ -63,10 +63,8 @@ static bool submits_alone(struct task_op *o) {
 
 static enum flow run_all(struct task *task) {
         struct routes *routes = &task->session->server->routes;
-        struct route_user *user = account_route(task->session->account);
         struct io *first = NULL, **link = &first;
-        bool shared = share_begin(task), away = routes_send_away(routes, user, task->session->server->now_ms),
-             moved = false;
+        bool shared = share_begin(task), moved = false;
 
         for_each_op(task, o) {
                 enum route route;
@@ -79,7 +77,7 @@ static enum flow run_all(struct task *task) {
                 }
                 set_excluded(o);
                 route = route_of(routes, &o->sys);
-                if (route == ROUTE_INLINE && (away || (moved && route_frees_name(o->op))))
+                if (route == ROUTE_INLINE && moved && route_frees_name(o->op))
                         route = ROUTE_POOL;
                 moved = moved || (route_moves_much(&o->sys) && routes->choice != CONFIG_ROUTES_INLINE);
                 switch (route) {
@@ -91,9 +89,9 @@ static enum flow run_all(struct task *task) {
                                 share_add(o, IO_RUN);
                                 break;
                         }
-                        routes_begin(routes, user);
+                        routes_begin(routes);
                         sys_run(&o->sys);
-                        routes_end(routes, user, &o->sys);
+                        routes_end(routes, &o->sys);
                         break;
                 case ROUTE_ENGINE:
                         submit_to_engine(o);

@@ -36,14 +36,6 @@ uint64_t sys_thread_waits(void) {
         return 0;
 }
 
-uint64_t sys_thread_cpu_ns(void) {
-        struct timespec had;
-
-        if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &had) < 0)
-                return 0;
-        return (uint64_t)had.tv_sec * 1000000000u + (uint64_t)had.tv_nsec;
-}
-
 uint64_t sys_monotonic_ns(void) {
         struct timespec now;
 

@@ -306,10 +306,6 @@ uint64_t sys_monotonic_ms(void) {
         return fake_now_ms;
 }
 
-uint64_t sys_thread_cpu_ns(void) {
-        return 0;
-}
-
 uint64_t sys_thread_waits(void) {
         return 0;
 }

@@ -5,7 +5,6 @@
  */
 #define sys_monotonic_ns fake_monotonic_ns
 #define sys_thread_waits fake_thread_waits
-#define sys_thread_cpu_ns fake_thread_cpu_ns
 #define sys_mount_demote fake_mount_demote
 #include "daemon/route.c"
 
@@ -15,7 +14,7 @@
 #include "daemon/ops.h"
 #include "tests/support/suite.h"
 
-static uint64_t now_ns, thread_waits, thread_cpu_ns, demoted_mount;
+static uint64_t now_ns, thread_waits, demoted_mount;
 
 uint64_t fake_monotonic_ns(void) {
         return now_ns;
@@ -23,10 +22,6 @@ uint64_t fake_monotonic_ns(void) {
 
 uint64_t fake_thread_waits(void) {
         return thread_waits;
-}
-
-uint64_t fake_thread_cpu_ns(void) {
-        return thread_cpu_ns;
 }
 
 uint64_t fake_mount_demote(uint64_t mnt_id, bool demoted) {
@@ -62,10 +57,10 @@ static void on(uint64_t mnt_id) {
 /* An operation on the loop that takes so long, and waits meanwhile or is only kept from the processor. */
 static void takes(uint64_t mnt_id, uint64_t ms, bool waits) {
         on(mnt_id);
-        routes_begin(&routes, NULL);
+        routes_begin(&routes);
         now_ns += ms * MS;
         thread_waits += waits;
-        routes_end(&routes, NULL, &sys_op);
+        routes_end(&routes, &sys_op);
 }
 
 static void pass(uint64_t ms) {
@@ -197,7 +192,7 @@ END_TEST
 /* A look-up on the loop that takes so long, and waits meanwhile or is only kept from the processor. */
 static bool tries_leaf(uint64_t ns, bool waits) {
         on(1);
-        if (!routes_try_leaf(&routes, NULL))
+        if (!routes_try_leaf(&routes))
                 return false;
         now_ns += ns;
         thread_waits += waits;
@@ -223,45 +218,6 @@ START_TEST(names_that_are_not_in_memory_keep_the_loop_waiting_for_a_moment_only)
         ck_assert(tries_leaf(20 * MS, true));
         ck_assert(!tries_leaf(0, false));
         ck_assert_uint_eq(routes.n_watched, 1);
-}
-END_TEST
-
-/* Something on the loop for a user that takes so long, of which the thread has had a processor for so long. */
-static bool sends_away(struct route_user *user, uint64_t ms, uint64_t cpu_ms) {
-        on(1);
-        routes_begin(&routes, user);
-        now_ns += ms * MS;
-        thread_cpu_ns += cpu_ms * MS;
-        routes_looked_up(&routes, user);
-        return routes_send_away(&routes, user, now_ns / MS);
-}
-
-START_TEST(who_keeps_the_loop_at_work_is_left_to_the_workers) {
-        struct route_user user = {0}, other = {0};
-
-        begin();
-        ck_assert(!sends_away(&user, 100, 100)); /* the first time proves nothing */
-        for (int i = 0; i < 100; i++)
-                ck_assert(!sends_away(&user, 4, 4));
-        ck_assert(!sends_away(&user, 100, 4)); /* others had the processor */
-        ck_assert(!sends_away(&other, 100, 100));
-        ck_assert(sends_away(&user, 6, 6));
-        ck_assert(!routes_send_away(&routes, &other, now_ns / MS) && !routes_send_away(&routes, NULL, now_ns / MS));
-        routes.choice = CONFIG_ROUTES_INLINE;
-        ck_assert(!routes_send_away(&routes, &user, now_ns / MS));
-        routes.choice = CONFIG_ROUTES_AUTO;
-        pass(TERM_MS_MIN - 1);
-        ck_assert(routes_send_away(&routes, &user, now_ns / MS));
-        pass(1);
-        ck_assert(!sends_away(&user, 1, 1));
-        ck_assert(sends_away(&user, 6, 6)); /* at once now, and for twice as long */
-        pass(2 * TERM_MS_MIN - 1);
-        ck_assert(routes_send_away(&routes, &user, now_ns / MS));
-        pass(2 * TERM_MS_MIN + WATCHED_MS + 1);
-        ck_assert(!sends_away(&user, 100, 100)); /* quick for so long: all is forgotten */
-        routes_begin(&routes, NULL);
-        now_ns += 100 * MS;
-        routes_looked_up(&routes, NULL); /* for nobody */
 }
 END_TEST
 
@@ -297,7 +253,7 @@ START_TEST(locks_that_may_be_kept_are_for_workers) {
         ck_assert_int_eq(route(FSOP_VERB_OPEN, FS_LOCAL), ROUTE_POOL);
         sys_op.at.in_memory = false; /* what the ring's few threads wait for is others' wait, too */
         ck_assert_int_eq(route(FSOP_VERB_WRITE, FS_LOCAL), ROUTE_POOL);
-        ck_assert(!routes_try_leaf(&routes, NULL));
+        ck_assert(!routes_try_leaf(&routes));
         routes.choice = CONFIG_ROUTES_INLINE;
         ck_assert_int_eq(route(FSOP_VERB_CHOWN, FS_LOCAL), ROUTE_INLINE);
 }
@@ -396,7 +352,6 @@ int main(void) {
         tcase_add_test(tcase, what_is_much_goes_elsewhere);
         tcase_add_test(tcase, what_is_large_is_freed_elsewhere);
         tcase_add_test(tcase, names_that_are_not_in_memory_keep_the_loop_waiting_for_a_moment_only);
-        tcase_add_test(tcase, who_keeps_the_loop_at_work_is_left_to_the_workers);
         tcase_add_test(tcase, routes_are_forced);
         tcase_add_test(tcase, locks_that_may_be_kept_are_for_workers);
         tcase_add_test(tcase, a_mount_that_keeps_the_loop_waiting_is_demoted);

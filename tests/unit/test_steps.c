@@ -362,33 +362,6 @@ START_TEST(what_stands_elsewhere_meanwhile_is_freed_by_workers) {
 }
 END_TEST
 
-/* For whom the loop was long at work it looks nothing up, and does nothing. It stays so when he comes again. */
-START_TEST(who_is_sent_away_has_nothing_done_on_the_loop) {
-        struct operation op = chown_op("/srv/build/f", 1000);
-
-        start(CALLER_UID);
-        send_batch(1, FSOP_BATCH_PARALLEL, &op, 1);
-        rounds();
-        fake_engine_run_inline(server.engine, false);
-        session->account->route.away_until_ns = session->account->route.watched_until_ns = UINT64_MAX;
-        send_batch(2, FSOP_BATCH_PARALLEL, &op, 1);
-        rounds();
-        ck_assert_uint_eq(fake_engine_count(server.engine, IO_RESOLVE), 1);
-        complete_all(IO_RESOLVE, 0);
-        rounds();
-        ck_assert_uint_eq(fake_engine_count(server.engine, IO_RUN), 1);
-        ck_assert_ptr_eq(accounts_connect(&server.accounts, CALLER_UID, 2), session->account);
-        complete_all(IO_RUN, 0);
-        rounds();
-        ck_assert_uint_eq(got.last_frames, 2);
-        accounts_disconnect(&server.accounts, session->account);
-        accounts_disconnect(&server.accounts, session->account);
-        ck_assert_ptr_eq(accounts_connect(&server.accounts, CALLER_UID, 2), session->account);
-        ck_assert(session->account->route.away_until_ns == UINT64_MAX);
-        stop();
-}
-END_TEST
-
 START_TEST(garbage_is_refused) {
         static const uint8_t garbage[] = {5, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff};
 
@@ -461,7 +434,6 @@ int main(void) {
         tcase_add_test(tcase, a_silent_reader_is_held_back);
         tcase_add_test(tcase, no_more_batches_at_a_time_than_agreed);
         tcase_add_test(tcase, what_stands_elsewhere_meanwhile_is_freed_by_workers);
-        tcase_add_test(tcase, who_is_sent_away_has_nothing_done_on_the_loop);
         tcase_add_test(tcase, garbage_is_refused);
         tcase_add_test(tcase, a_batch_id_in_use_is_refused);
         tcase_add_test(tcase, a_foreign_client_has_no_paths);
