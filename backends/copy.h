@@ -269,7 +269,7 @@ void copy_part_free(struct copy_part *part, bool keep, struct copy_error *error)
 int copy_flush(struct copy_tree *tree, struct copy_error *ret_error);
 
 /* Removes everything of a job that is given up that has a temporary name: the fresh top, or the files in the
- * directories that the source leads to. */
+ * directories that the source leads to. Goes on whether or not `stop` is set. */
 int copy_remove_temporaries(struct copy_tree *tree, struct copy_error *ret_error);
 
 #endif

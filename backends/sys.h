@@ -395,6 +395,7 @@ int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_pat
 uint64_t sys_monotonic_ms(void); /* [any] */
 uint64_t sys_thread_waits(
         void); /* how often this thread has given up the processor to wait for something; 0: not known. [any] */
+uint64_t sys_thread_cpu_ns(void);    /* of the processor that this thread has used. [any] */
 uint64_t sys_monotonic_ns(void);     /* [any] */
 void sys_sleep_ms(uint32_t ms);      /* at a start: nothing that serves may sleep. [any] */
 struct fsop_time sys_realtime(void); /* [any] */

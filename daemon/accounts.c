@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * accounts.c: one small record per connected uid, and per uid that has written more to the audit than time has paid for
- * or whose descriptors are still being closed.
+ * accounts.c: one small record per connected uid, and per uid that has written more to the audit than time has paid
+ * for, whose descriptors are still being closed, or whose turns took long.
  */
 #include "daemon/accounts.h"
 
@@ -16,7 +16,8 @@ static void forget_paid(struct account **link, bool all) {
         uint64_t now_ns = sys_monotonic_ns();
 
         for (struct account *account; (account = *link);) {
-                if (account->connections > 0 || (!all && (account->fds > 0 || account->audit_paid_ns > now_ns))) {
+                if (account->connections > 0 || (!all && (account->fds > 0 || account->audit_paid_ns > now_ns ||
+                                                          account->watched_until_ns > now_ns))) {
                         link = &account->next;
                         continue;
                 }

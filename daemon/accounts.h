@@ -34,6 +34,7 @@ struct account {
         uint64_t round; /* of the loop, plus 1, for which the next two say what is left */
         uint32_t ops_left;
         int64_t ns_left;
+        uint64_t watched_until_ns, dear_until_ns, dear_term_ns; /* its turns took long (turn_is_dear) */
         uint64_t audit_paid_ns; /* until when the lines written so far last at the rate that is allowed; 0: none were */
 };
 

@@ -200,10 +200,8 @@ static void tree_remove(struct tree *tree) {
 static void close_call(struct io *io) {
         struct unit *unit = io->owner;
 
-        if (unit->tree->removing) {
-                unit->tree->t.stop = 0;
+        if (unit->tree->removing)
                 copy_remove_temporaries(&unit->tree->t, &unit->error);
-        }
         copy_close(&unit->tree->t);
         io->result = 0;
 }

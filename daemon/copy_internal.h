@@ -29,7 +29,9 @@
 #define RECORD_FILES 8192u
 #define RECORD_MS 5000u                /* … or what has waited so long */
 #define STEP_BYTES (UINT64_C(8) << 20) /* of a large file in one unit */
+/* listed of one job, and of all jobs of a user: a tree of unreadable files must not fill the disk */
 #define FAILURES_KEPT_MAX 100000u
+#define FAILURES_BYTES_MAX (UINT64_C(64) << 20)
 #define DIRS_OPEN_MAX 256u /* directories that wait for their files to be recorded */
 
 /* ---- a place being copied ---------------------------------------------------------------------------------------- */

@@ -398,13 +398,20 @@ static void add_files(struct run *run, struct changes *changes) {
         }
 }
 
+/* Beyond the limits they are counted, and no longer listed. */
 static void add_failures(struct run *run, struct changes *changes) {
+        struct store_counters *kept = &run->job->kept.counters;
+        uint64_t listed = run->failures ? jobs_failure_bytes(run->job->jobs, run->job->kept.uid) : 0;
+
         for (const struct failure *failure = run->failures; failure; failure = failure->next) {
+                uint64_t bytes = strlen(failure->path) + failure->error.rule.len + failure->error.message.len;
                 struct store_change *change;
 
-                run->job->kept.counters.files_failed++;
-                if (run->job->kept.counters.files_failed > FAILURES_KEPT_MAX)
-                        continue; /* counted, but no longer listed: a tree of unreadable files must not fill the disk */
+                kept->files_failed++;
+                if (kept->files_failed > FAILURES_KEPT_MAX || listed + bytes > FAILURES_BYTES_MAX)
+                        continue;
+                listed += bytes;
+                kept->failure_bytes += bytes;
                 change = change_add(changes, STORE_FAILURE, run, failure->place);
                 change->path = (struct bytes){(const uint8_t *)failure->path, strlen(failure->path)};
                 change->error = &failure->error;
@@ -442,6 +449,7 @@ static struct store_counters less(const struct store_counters *a, const struct s
         rest.bytes_copied -= b->bytes_copied;
         rest.bytes_flushed -= b->bytes_flushed;
         rest.bytes_verified -= b->bytes_verified;
+        rest.failure_bytes -= b->failure_bytes;
         return rest;
 }
 

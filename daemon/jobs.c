@@ -74,6 +74,14 @@ uint32_t jobs_of(const struct jobs *jobs, uint32_t uid, uint64_t *ret_bytes) {
         return n;
 }
 
+uint64_t jobs_failure_bytes(const struct jobs *jobs, uint32_t uid) {
+        uint64_t bytes = 0;
+
+        for (const struct job *job = jobs->first; job; job = job->next)
+                bytes += job->kept.uid == uid ? job->kept.counters.failure_bytes : 0;
+        return bytes;
+}
+
 static void unlink_job(struct job *job) {
         struct jobs *jobs = job->jobs;
         struct job *before = NULL;
@@ -344,7 +352,7 @@ void job_resume(struct job *job, struct task_op *asker) {
 void job_retry(struct job *job, struct task_op *asker) {
         struct store_change change = {.kind = STORE_RETRY, .id = job->kept.id};
 
-        job->kept.counters.files_failed = 0;
+        job->kept.counters.files_failed = job->kept.counters.failure_bytes = 0;
         job->live = job->kept.counters;
         job->kept.finished = (struct fsop_time){0};
         for (uint32_t i = 0; i < job->kept.n_places; i++)

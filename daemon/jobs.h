@@ -122,6 +122,8 @@ void jobs_session_closed(struct jobs *jobs, uint64_t session_id);
 struct job *jobs_find(struct jobs *jobs, uint64_t id);
 /* How many jobs a user has, and what memory is charged for them. */
 uint32_t jobs_of(const struct jobs *jobs, uint32_t uid, uint64_t *ret_bytes);
+/* What the store keeps of them as lists of failures. */
+uint64_t jobs_failure_bytes(const struct jobs *jobs, uint32_t uid);
 /* The job of that number if the peer may see it. */
 struct job *jobs_find_for(struct jobs *jobs, uint64_t id, const struct peer *peer);
 struct job *job_new(struct jobs *jobs); /* unnumbered, not in the table */

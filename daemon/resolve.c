@@ -194,7 +194,7 @@ static void forget_closed(struct task *task) {
  * What is found in the cache is pinned here; the rest goes to one worker, in one hand-over, but for what may be kept
  * waiting. A large window is shared between workers once its first operation has shown that its filesystem answers at
  * once: a slow one must not get them all. What a client passed is looked at by workers only: it can be any
- * filesystem's.
+ * filesystem's. So is everything of a user whose paths take long.
  */
 static enum flow pin(struct task *task) {
         struct io *first = NULL, **link = &first;
@@ -207,7 +207,7 @@ static enum flow pin(struct task *task) {
         forget_closed(task);
         shared = share_begin(task);
         for_each_op(task, o) {
-                bool passed;
+                bool away; /* from the loop */
 
                 if (o->row->at == LOCATE_NONE || o->op->at.kind == LOCATION_NONE)
                         continue;
@@ -219,12 +219,12 @@ static enum flow pin(struct task *task) {
                 if (task->batch.n_ops > 1 ||
                     o->row->to != LOCATE_NONE) /* else nothing shares the parent: to pin it would only cost */
                         o->sys.cache = &task->parents;
-                passed = o->sys.at.base_is_client_fd || o->sys.to.base_is_client_fd;
-                if (!passed && shared && quick)
+                away = o->sys.at.base_is_client_fd || o->sys.to.base_is_client_fd;
+                if (!away && shared && quick)
                         share_add(o, IO_RESOLVE);
-                else if (!passed && is_settled_by_cache(o))
+                else if (!(away = away || turn_is_dear(task->session)) && is_settled_by_cache(o))
                         quick = quick || o->pinned;
-                else if (!passed && o->sys.held_up_by)
+                else if (!away && o->sys.held_up_by)
                         submit_alone(o);
                 else
                         link = chain_op(o, link, (struct io){.kind = IO_RESOLVE, .flags = IO_POOL, .u.op = &o->sys});

@@ -182,7 +182,7 @@ static bool has_two_ends(const struct operation *op) {
         return op->to.kind != LOCATION_NONE;
 }
 
-enum route route_of(const struct routes *routes, const struct sys_op *op) {
+enum route route_of(const struct routes *routes, const struct sys_op *op, bool dear) {
         const struct route_row *row = row_of(op->op->verb);
         enum route route;
 
@@ -202,7 +202,7 @@ enum route route_of(const struct routes *routes, const struct sys_op *op) {
                 break;
         }
         /* The ring has few threads that wait, for all users together, and nobody counts whose they are. */
-        if (routes->locks_may_be_kept && takes_lock(op->op))
+        if ((routes->locks_may_be_kept || dear) && takes_lock(op->op))
                 return ROUTE_POOL;
         return route;
 }

@@ -60,8 +60,8 @@ bool route_is_big(const struct sys_op *op);
 bool route_moves_much(const struct sys_op *op);
 bool route_frees_name(const struct operation *op);
 
-/* Decides, likewise. */
-enum route route_of(const struct routes *routes, const struct sys_op *op);
+/* Decides, likewise. DEAR: for a user who keeps the loop from the others (turn_is_dear). */
+enum route route_of(const struct routes *routes, const struct sys_op *op, bool dear);
 /* Whether a worker may be kept waiting by where it is, and by which mount; 0: none that is known to. */
 bool route_may_wait(const struct sys_op *op, uint64_t *ret_mount);
 

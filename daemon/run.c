@@ -64,7 +64,7 @@ static bool submits_alone(struct task_op *o) {
 static enum flow run_all(struct task *task) {
         struct routes *routes = &task->session->server->routes;
         struct io *first = NULL, **link = &first;
-        bool shared = share_begin(task), moved = false;
+        bool shared = share_begin(task), dear = turn_is_dear(task->session), moved = false;
 
         for_each_op(task, o) {
                 enum route route;
@@ -76,7 +76,7 @@ static enum flow run_all(struct task *task) {
                         continue;
                 }
                 set_excluded(o);
-                route = route_of(routes, &o->sys);
+                route = route_of(routes, &o->sys, dear);
                 if (route == ROUTE_INLINE && moved && route_frees_name(o->op))
                         route = ROUTE_POOL;
                 moved = moved || (route_moves_much(&o->sys) && routes->choice != CONFIG_ROUTES_INLINE);

@@ -31,6 +31,7 @@ struct store_counters {
         bool totals_known;
         uint64_t files_done, files_failed, files_skipped;
         uint64_t bytes_copied, bytes_flushed, bytes_verified;
+        uint64_t failure_bytes; /* of the paths and words of the failures that are listed: load adds them up */
 };
 
 struct store_job {

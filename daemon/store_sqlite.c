@@ -58,7 +58,9 @@ static const char *const statements[STATEMENTS] = {
         [STATEMENT_FREE_PAGES] = "PRAGMA freelist_count",
         [STATEMENT_SHRINK] = "PRAGMA incremental_vacuum(1024)",
         [STATEMENT_LOAD_JOBS] =
-                "SELECT " JOB_COLUMNS ", " STATE_COLUMNS " FROM jobs LEFT JOIN states ON job = id ORDER BY id",
+                "SELECT " JOB_COLUMNS ", " STATE_COLUMNS ", (SELECT coalesce(sum(length(path) + length(rule) + "
+                "length(message)), 0) FROM failures WHERE failures.job = id) "
+                "FROM jobs LEFT JOIN states ON job = id ORDER BY id",
         [STATEMENT_LOAD_PLACES] = "SELECT place, " PLACE_COLUMNS " FROM places WHERE job = ? ORDER BY place",
         [STATEMENT_READ_FILES] = "SELECT data FROM files WHERE job = ? AND place = ? ORDER BY number",
         /* two searches of the index, merged: one alone would begin at the place's first */
@@ -415,6 +417,7 @@ static void read_state(struct row *row, struct store_job *job) {
         counters->bytes_flushed = row_u64(row);
         counters->bytes_verified = row_u64(row);
         job->error = row_error(row);
+        counters->failure_bytes = row_u64(row);
 }
 
 static void read_place(struct row *row, struct store_place *place) {

@@ -11,13 +11,38 @@
 
 #define SHARED_FOR_NS 100000000u
 #define WINDOW_OPS_MIN 8u
-#define LOOK_OPS 4u /* before so many there is no need to look at the clock */
+#define LOOK_OPS 4u                          /* before so many there is no need to look at the clock */
+#define WATCHED_NS (UINT64_C(10) * NS_PER_S) /* after a dear turn */
+#define DEAR_TERM_NS_MAX (UINT64_C(64) * NS_PER_S)
 #define NS_PER_S 1000000000u
 
 /* ---- one turn ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t slice_ns(const struct turns *turns) {
         return turns->began_ns < turns->shared_until_ns ? TURN_NS_SHARED : TURN_NS;
+}
+
+static void watch(struct turns *turns, const struct account *account) {
+        turns->watched = turns->began_ns < account->watched_until_ns;
+        if (!turns->watched)
+                return;
+        turns->began_cpu_ns = sys_thread_cpu_ns();
+        turns->began_waits = sys_thread_waits();
+}
+
+/* The first time proves nothing: the processor may have been somebody else's. From now on it is looked at closely. */
+static void judge(const struct turns *turns, struct account *account, uint64_t now_ns) {
+        bool was_watched = now_ns < account->watched_until_ns;
+
+        account->watched_until_ns = now_ns + WATCHED_NS;
+        if (!turns->watched ||
+            (sys_thread_cpu_ns() - turns->began_cpu_ns < TURN_DEAR_NS && sys_thread_waits() == turns->began_waits))
+                return;
+        account->dear_term_ns = !was_watched || account->dear_term_ns == 0     ? NS_PER_S
+                                : account->dear_term_ns * 2 < DEAR_TERM_NS_MAX ? account->dear_term_ns * 2
+                                                                               : DEAR_TERM_NS_MAX;
+        account->dear_until_ns = now_ns + account->dear_term_ns;
+        account->watched_until_ns = account->dear_until_ns + WATCHED_NS;
 }
 
 bool turn_begin(struct session *session) {
@@ -38,17 +63,21 @@ bool turn_begin(struct session *session) {
                 account->ops_left = TURN_OPS;
                 account->ns_left = (int64_t)slice_ns(turns);
         }
+        watch(turns, account);
         return true;
 }
 
 void turn_end(struct session *session, bool began) {
         struct turns *turns;
-        uint64_t took_ns;
+        uint64_t now_ns, took_ns;
 
         if (!began) /* then the session may be gone */
                 return;
         turns = &session->server->turns;
-        took_ns = sys_monotonic_ns() - turns->began_ns;
+        now_ns = sys_monotonic_ns();
+        took_ns = now_ns - turns->began_ns;
+        if (took_ns > TURN_DEAR_NS)
+                judge(turns, session->account, now_ns);
         session->account->ns_left -= (int64_t)took_ns;
         if (turns->ops >= WINDOW_OPS_MIN) { /* a moving average, so that one odd window does not count for much */
                 uint32_t op_ns = (uint32_t)(took_ns / turns->ops);
@@ -56,6 +85,18 @@ void turn_end(struct session *session, bool began) {
                 session->op_ns = session->op_ns > 0 ? (session->op_ns * 3 + op_ns) / 4 : op_ns;
         }
         turns->running = NULL;
+}
+
+bool turn_is_dear(const struct session *session) {
+        const struct turns *turns = &session->server->turns;
+        const struct account *account = session->account;
+        uint64_t now_ns;
+
+        if (!account)
+                return false;
+        now_ns = sys_monotonic_ns();
+        return now_ns < account->dear_until_ns ||
+               (account == turns->running && now_ns - turns->began_ns > TURN_DEAR_NS);
 }
 
 /* Written more lines of the audit than a second of its rate is good for. */

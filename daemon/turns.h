@@ -18,6 +18,9 @@
 #define TURN_NS 500000u
 #define TURN_NS_SHARED 30000u
 
+/* What a user's turn may take when all goes well, several times over. Beyond it the user is dear. */
+#define TURN_DEAR_NS 2000000u
+
 struct account;
 struct server;
 struct session;
@@ -27,6 +30,8 @@ struct turns {
         uint64_t round;
         struct account *running; /* whose work runs now */
         uint64_t began_ns;
+        bool watched; /* whose work runs: then the next two were looked at when it began */
+        uint64_t began_cpu_ns, began_waits;
         uint32_t ops;           /* of what runs */
         bool from_queue;        /* what runs has queued up for it */
         struct account *latest; /* to be compared only: it may be gone */
@@ -40,6 +45,13 @@ void turn_end(struct session *session, bool began);
 
 /* Whether the rest must wait for the user's next turn; the session notes that there is a rest (session->yielded). */
 bool turn_is_over(struct session *session);
+
+/*
+ * Whether what the loop looks up or changes for the user may take long: this turn has, or others lately have, and not
+ * for want of a processor. (A path through forty links of 4 KB each, a lock for which a hundred others queue.) Then
+ * workers do it, for a second, and twice as long each time that it is found again.
+ */
+bool turn_is_dear(const struct session *session);
 
 /* How many operations may go together. */
 uint32_t turn_window(const struct session *session);

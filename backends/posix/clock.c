@@ -36,6 +36,13 @@ uint64_t sys_thread_waits(void) {
         return 0;
 }
 
+uint64_t sys_thread_cpu_ns(void) {
+        struct timespec used;
+
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+        return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
 uint64_t sys_monotonic_ns(void) {
         struct timespec now;
 

@@ -311,7 +311,7 @@ static const char *decision(const struct trial *trial, bool is_fuse) {
                 subjects[0].sys.at.has_stat = true;
                 subjects[0].sys.at.stat.blocks = 8;
         }
-        route = route_of(&routes, &subjects[0].sys);
+        route = route_of(&routes, &subjects[0].sys, false);
         finish(&subjects[0]);
         return names[route];
 }

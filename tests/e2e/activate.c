@@ -39,7 +39,7 @@ static int wait_for(int notify, const char *word) {
                 struct pollfd poll_fd = {.fd = notify, .events = POLLIN};
                 ssize_t n;
 
-                if (poll(&poll_fd, 1, 15000) <= 0) {
+                if (poll(&poll_fd, 1, 60000) <= 0) {
                         printf("never notified: %s\n", word);
                         return -1;
                 }

@@ -186,11 +186,10 @@ helper undead
 head -c 16M /dev/zero >"$scratch/real/large"
 job=$(as_nobody fsop cp --detach --clone never --bwlimit 64K "$scratch/real/large" "$tree/outer/long" 2>/dev/null | tr -dc 0-9)
 exits 0 "a job is paused" as_nobody fsop job pause "$job"
-connections() { fsop --json status | tr -d ' ' | grep -o '"connections":[0-9]*' | head -n 1; }
-alone() { [ "$(connections)" = '"connections":1' ]; }
+alone() { [ "$(counter connections)" = 1 ]; }
 exits 0 "its connection is passed to the daemon" "${nobody[@]}" "$bin/undead" "$socket" "$job"
 wait_until "the connection ends with its client" alone && ok "the connection ends with its client" ||
-        fail "the connection ends with its client" "$(connections)"
+        fail "the connection ends with its client" "$(counter connections)"
 exits 0 "the job is cancelled" as_nobody fsop job cancel "$job"
 
 # The audit has a directory of its own, and a rule for everything.

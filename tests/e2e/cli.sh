@@ -290,45 +290,54 @@ for option in --help --version "--check-config --config $scratch/etc/fsopd.yaml"
         exits 1 "… of fsopd ${option%% *}" bash -c "fsopd $option >/dev/full"
         contains "… says so" "cannot write to standard output" "$output"
 done
-exits 1 "a reader that leaves" bash -c "set -o pipefail; fsop ls /usr/bin | true"
+# $1 is opened for reading as well until there is one for writing.
+exits 1 "a reader that has left" bash -c 'mkfifo "$1"; exec 8<>"$1" 9>"$1" 8<&-; fsop ls / >&9' - "$scratch/left"
 exits 3 "a closed standard error" bash -c "exec \"\$@\" 2>&-" - "${nobody[@]}" "$bin/fsop" chown root /
 exits 0 "… and then" n ping
 lacks "… is not the connection" "not a frame" "$(cat "$daemon_log")"
-dd if=/dev/zero of=big bs=1M count=1024 status=none
-chown nobody big
-as_nobody fsop copy-range --clone never big copy &
-copier=$!
-children+=("$copier")
-end=$((SECONDS + 20))
-until [ -s copy ] || [ $SECONDS -ge $end ]; do :; done # at once: it does not take long
-[ -s copy ] || fail "the copy has begun"
-kill -TERM "$(pgrep -P "$copier" -x fsop || echo "$copier")"
-status=0
-wait "$copier" || status=$?
-equal "an interrupted command ends by its signal" 143 "$status"
-size=$(stat -c %s copy)
-[ "$size" -lt 1073741824 ] && ok "… and the copy was cancelled" || fail "… and the copy was cancelled" "$size bytes"
-for json in "" --json; do
-        rm -f copy
-        { echo "touch begun"; echo "copy-range --clone never big copy"; seq -f 'mkdir later%g' 200; } >many
-        "${nobody[@]}" "$bin/fsop" ${json:+"$json"} batch many >said 2>&1 &
-        copier=$!
-        children+=("$copier")
-        end=$((SECONDS + 20))
-        until [ -s copy ] || [ $SECONDS -ge $end ]; do :; done
-        kill -TERM "$copier"
+
+# ---- interrupts -----------------------------------------------------------------------------------------------------------
+# Of a copy that nobody waits for: its source is read slowly.
+helper hungfs
+mkdir slow
+mkfifo "$scratch/said"
+"$bin/hungfs" slow slow 50 >"$scratch/said" &
+children+=($!)
+read -r said <"$scratch/said"
+interrupt() { # PID OF A COMMAND THAT COPIES: once it does
+        wait_until "the copy begins" test -s copy || fail "the copy begins"
+        kill -TERM "$1"
         status=0
-        wait "$copier" || status=$?
-        equal "an interrupted batch $json ends by its signal" 143 "$status"
-        if [ "$json" ]; then
-                equal "… with a line for each operation" 202 "$(wc -l <said)"
-                equal "… and nothing else" "" "$(grep -v '^{.*}$' said)"
-        else
-                equal "… with a line for what was under way, and one for the rest" 2 "$(wc -l <said)"
-                contains "… the one" "line 2: copy-range" "$(head -n 1 said)"
-                equal "… the other" "fsop: interrupted: 1 done, 1 failed, 200 not begun" "$(tail -n 1 said)"
-        fi
-done
-rm -f big copy many said
+        wait "$1" || status=$?
+}
+case $said in
+SKIP*) skip "interrupts: ${said#SKIP: }" ;;
+*)
+        mounts+=("$tree/slow")
+        "${nobody[@]}" "$bin/fsop" copy-range --clone never slow/large copy 2>/dev/null &
+        children+=($!)
+        interrupt $!
+        equal "an interrupted command ends by its signal" 143 "$status"
+        size=$(stat -c %s copy)
+        [ "$size" -lt 1073741824 ] && ok "… and the copy was cancelled" || fail "… and the copy was cancelled" "$size bytes"
+        for json in "" --json; do
+                rm -f copy
+                { echo "touch begun"; echo "copy-range --clone never slow/large copy"; seq -f 'mkdir later%g' 200; } >many
+                "${nobody[@]}" "$bin/fsop" ${json:+"$json"} batch many >said 2>&1 &
+                children+=($!)
+                interrupt $!
+                equal "an interrupted batch $json ends by its signal" 143 "$status"
+                if [ "$json" ]; then
+                        equal "… with a line for each operation" 202 "$(wc -l <said)"
+                        equal "… and nothing else" "" "$(grep -v '^{.*}$' said)"
+                else
+                        equal "… with a line for what was under way, and one for the rest" 2 "$(wc -l <said)"
+                        contains "… the one" "line 2: copy-range" "$(head -n 1 said)"
+                        equal "… the other" "fsop: interrupted: 1 done, 1 failed, 200 not begun" "$(tail -n 1 said)"
+                fi
+        done
+        rm -f copy many said
+        ;;
+esac
 exits 0 "the daemon goes on" n ping
 finish

@@ -212,7 +212,7 @@ contains "… it does not exist" "there is no job 1 of yours" "$output"
 contains "root sees all" nobody "$(fsop job list -a)"
 
 # ---- detached, watched, paused, cancelled -----------------------------------------------------------------------------------------
-slow=(cp --clone never --bwlimit 2M --detach big)
+slow=(cp --clone never --bwlimit 200K --detach big) # it is not waited for
 exits 0 "--detach" n "${slow[@]}" slow1
 equal "… prints the number" "job $(last_job)" "$output"
 job=$(last_job)
@@ -226,7 +226,7 @@ equal "… in JSON" "job-resume true $job string" \
 exits 1 "resumed twice" n job resume "$job"
 contains "… says what it is" "job resume $job: job $job is" "$output"
 status=0
-n --timeout 1 job watch "$job" >/dev/null 2>&1 || status=$?
+n --timeout 3 job watch "$job" >/dev/null 2>&1 || status=$?
 equal "--timeout ends the watching" 1 $status
 wait_until "it still runs" is_state "$job" running && ok "it still runs" || fail "it still runs"
 "${nobody[@]}" "$bin/fsop" job watch "$job" 2>"$scratch/watch" &
@@ -260,7 +260,7 @@ equal "… each once" 25 "$(grep -c '^job ' <<<"$output")"
 exits 1 "job watch has no place there" n batch - < <(echo "job watch 1")
 
 # ---- interrupts -----------------------------------------------------------------------------------------------------------------------
-"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 2M big slow2 2>"$scratch/interrupted" &
+"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 200K big slow2 2>"$scratch/interrupted" &
 copier=$!
 started() { job=$(last_job) && [ "$(n --json job show "$job" | jq -r .target)" = "$tree/$1" ] && is_state "$job" running; }
 wait_until "it runs" started slow2
@@ -271,7 +271,7 @@ equal "an interrupt ends it by its signal" 143 $status
 equal "… and cancels the job" cancelled "$(state_of "$job")"
 contains "… and says so" "was cancelled" "$(cat "$scratch/interrupted")"
 [ ! -e slow2 ] && ok "nothing is left of it" || fail "nothing is left of it"
-"${nobody[@]}" "$bin/fsop" --json cp --clone never --bwlimit 2M big slow2 >"$scratch/interrupted" &
+"${nobody[@]}" "$bin/fsop" --json cp --clone never --bwlimit 200K big slow2 >"$scratch/interrupted" &
 copier=$!
 wait_until "it runs" started slow2
 kill -TERM $copier
@@ -280,7 +280,7 @@ status=0
 wait $copier || status=$?
 equal "… by its signal" 143 $status
 equal "… and the last line says so" cancelled "$(tail -n 1 "$scratch/interrupted" | jq -r .state)"
-"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 2M big slow3 2>/dev/null &
+"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 200K big slow3 2>/dev/null &
 copier=$!
 wait_until "it runs" started slow3
 kill -KILL $copier
@@ -290,7 +290,7 @@ equal "whoever watches may die" running "$(state_of "$job")"
 n job cancel "$job"
 
 # ---- progress ------------------------------------------------------------------------------------------------------------------------------
-exits 0 "a plain line every five seconds" n cp --clone never --bwlimit 3M big plain
+exits 0 "a plain line every five seconds" n cp --clone never --bwlimit 2M big plain
 contains "… has the figures" "of 24.0 MiB" "$output"
 equal "… whole lines" "" "$(grep -v '^fsop: cp: job [0-9]*: ' <<<"$output")"
 lacks "… and no escapes" $'\e' "$output"
@@ -298,7 +298,7 @@ if script -qec true /dev/null >/dev/null 2>&1; then
         terminal() { # TERM COMMAND: what a terminal gets
                 TERM=$1 script -qec "setpriv --reuid=$nobody_uid --regid=$nobody_gid --clear-groups -- $2" /dev/null
         }
-        bar=$(terminal xterm "fsop cp --clone never --bwlimit 12M big bar")
+        bar=$(terminal xterm "fsop cp --clone never --bwlimit 4M big bar")
         contains "a bar on a terminal" "100% [====" "$bar"
         contains "… is redrawn" $'\r' "$bar"
         lacks "… not on a dumb one" $'\e' "$(terminal dumb "fsop cp --clone never big bar")"
@@ -308,7 +308,7 @@ else
 fi
 
 # ---- a daemon that dies and comes back -------------------------------------------------------------------------------------------------------
-"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 6M big resumed 2>"$scratch/resumed" &
+"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 3M big resumed 2>"$scratch/resumed" &
 copier=$!
 wait_until "it runs" started resumed
 kill -KILL "$(serving_pid)"
@@ -318,7 +318,7 @@ status=0
 wait $copier || status=$?
 equal "cp goes on when the daemon is back" 0 $status
 cmp -s big resumed && ok "… and all is there" || fail "… and all is there" "$(cat "$scratch/resumed")"
-"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 1M big lost 2>"$scratch/lost" &
+"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 200K big lost 2>"$scratch/lost" &
 copier=$!
 wait_until "it runs" started lost
 kill -KILL "$(serving_pid)"

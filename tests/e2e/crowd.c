@@ -5,11 +5,12 @@
  *
  *      crowd idle SOCKET N         connects N times and says Hello: "N welcome, M refused"
  *      crowd stall SOCKET N        connects N times, says nothing, and waits until the daemon has closed them: "N
- * closed, the last after S s" crowd slow SOCKET N         connects N times, asks for more than a socket holds, and does
- * not read: "N asked"; then, when a line comes from standard input, reads it all: "N answered" crowd share SOCKET UID
- * UID  as root: the first user keeps 8 connections busy with failing stats in batches of 1024, the second asks for
- *                                  `status` again and again: how many operations failed between two of its answers:
- * "least L, median M"
+ *                                  closed, none sooner than S": seconds from before it connected
+ *      crowd slow SOCKET N         connects N times, asks for more than a socket holds, and does not read: "N asked";
+ *                                  then, when a line comes from standard input, reads it all: "N answered"
+ *      crowd share SOCKET UID UID  as root: the first user keeps 8 connections busy with failing stats in batches of
+ *                                  1024, the second asks for `status` again and again: how many operations failed
+ *                                  between two of its answers: "least L, median M"
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,9 +18,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -184,15 +187,16 @@ static void idle(const char *path, int n, int *fds) {
 }
 
 static void stall(const char *path, int n, int *fds) {
-        double begin_s, last_s = 0;
+        double *began = calloc((size_t)n, sizeof(*began)), least = 1e9;
         int n_closed = 0;
         char byte, line[64];
 
-        for (int i = 0; i < n; i++)
+        for (int i = 0; began && i < n; i++) {
+                began[i] = seconds();
                 fds[i] = begin(path);
-        begin_s = seconds();
+        }
         say("stalling");
-        for (int i = 0; i < n; i++) {
+        for (int i = 0; began && i < n; i++) {
                 ssize_t got = 1;
 
                 while (fds[i] >= 0 && got > 0) {
@@ -201,10 +205,12 @@ static void stall(const char *path, int n, int *fds) {
                         got = poll(&poll_fd, 1, WAIT_MS) == 1 ? recv(fds[i], &byte, 1, 0) : -1;
                 }
                 n_closed += fds[i] >= 0 && got == 0;
+                if (seconds() - began[i] < least)
+                        least = seconds() - began[i];
         }
-        last_s = seconds() - begin_s;
-        snprintf(line, sizeof(line), "%d closed, the last after %.0f s", n_closed, last_s);
+        snprintf(line, sizeof(line), "%d closed, none sooner than %.1f", n_closed, least);
         say(line);
+        free(began);
         stay();
 }
 
@@ -390,11 +396,14 @@ static void share(const char *path, uid_t greedy, uid_t small) {
         pid = fork();
         if (pid < 0)
                 fail("fork");
-        if (pid == 0)
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL); /* whatever this one ends by */
                 be_greedy(fds);
+        }
         before = failed_so_far(fd, id++);
         while (failed_so_far(fd, id++) < before + 20000) /* it is at it */
-                ;
+                if (waitpid(pid, NULL, WNOHANG) != 0)
+                        fail("the greedy one has ended");
         for (int i = 0; i < ASKED; i++) {
                 before = failed_so_far(fd, id++);
                 between[i] = failed_so_far(fd, id++) - before;

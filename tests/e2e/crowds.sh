@@ -31,7 +31,6 @@ others_are_served() {
         exits 0 "$1: another user is served" as_user 12345 12345 - fsop stat /
         exits 0 "$1: and root" fsop ping
 }
-counter() { "$bin/fsop" --json status | tr -d ' "' | tr ',{' '\n\n' | sed -n "s/^$1:\([0-9]*\).*/\1/p" | head -n 1; }
 connections_are() { [ "$(counter connections)" = "$1" ]; }
 descriptors_are() { [ "$(daemon_fds)" -le "$1" ]; }
 new_lines() { tail -n "+$((lines + 1))" "$daemon_log"; }
@@ -69,10 +68,12 @@ equal "handshakes stall" stalling "$said"
 others_are_served "$some stalled handshakes"
 read -r said <&9
 contains "all are closed" "$some closed" "$said"
-# from the last one's connecting; the first ones' five seconds began before
-[[ $said =~ after\ [3-9]\ s ]] && ok "when their five seconds are over: $said" || fail "when their five seconds are over" "$said"
+# What a busy machine makes of it is later, never sooner.
+first=${said##* } first=${first%.*}
+[ "$first" -ge 3 ] && ok "when their five seconds are over: $said" || fail "when their five seconds are over" "$said"
 crowd_ends
-[ "$(new_lines | grep -c "no Hello within")" -le 20 ] && ok "the log tells of some" || fail "the log tells of some" "$(new_lines | tail)"
+# ten in ten seconds
+[ "$(new_lines | grep -c "no Hello within")" -le $((some / 4)) ] && ok "the log tells of some" || fail "the log tells of some" "$(new_lines | tail)"
 log_counts() { new_lines | grep -q "further sessions were closed"; }
 [ $some -le 10 ] || { wait_until "the log counts the others" log_counts && ok "the log counts the others" || fail "the log counts the others" "$(new_lines)"; }
 
@@ -89,6 +90,8 @@ read -r said <&9
 equal "all are answered when they read" "$some answered" "$said"
 crowd_ends
 wait_until "they are gone" connections_are 1 && ok "they are gone" || fail "they are gone" "$(counter connections) left"
+wait_until "their descriptors are closed" descriptors_are $((fds_before + 4)) && ok "their descriptors are closed" ||
+        fail "their descriptors are closed" "$(daemon_fds), $fds_before before"
 
 # ---- more than there are descriptors -------------------------------------------------------------------------------------
 # The daemon's own limit is computed at its start; from here on there are fewer.
@@ -105,7 +108,7 @@ others=0
 for _ in 1 2 3 4 5 6 7 8 9 10; do as_user 12345 12345 - fsop stat / >/dev/null 2>&1 && others=$((others + 1)); done
 equal "short of descriptors, a new connection is refused" 0 "$others"
 contains "the log says what was refused" "was refused: the process is short of descriptors (EMFILE)" "$(new_lines)"
-[ "$(new_lines | grep -c "short of descriptors")" -le 20 ] && ok "but not each time" || fail "but not each time" "$(new_lines | wc -l) lines"
+[ "$(new_lines | grep -c "short of descriptors")" -le 60 ] && ok "but not each time" || fail "but not each time" "$(new_lines | wc -l) lines"
 crowd_ends
 recovers() { as_user 12345 12345 - fsop stat / >/dev/null 2>&1; }
 wait_until "it recovers" recovers && ok "it recovers" || fail "it recovers"

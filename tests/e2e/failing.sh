@@ -18,7 +18,7 @@ standard_policy "$scratch/data"
 starts_not() {
         local what=$1 needle=$2
         shift 2
-        exits 1 "$what: it does not start" timeout 20 "$bin/fsopd" --engine "$FSOP_TEST_ENGINE" --config "$scratch/etc/fsopd.yaml" "$@"
+        exits 1 "$what: it does not start" timeout 90 "$bin/fsopd" --engine "$FSOP_TEST_ENGINE" --config "$scratch/etc/fsopd.yaml" "$@"
         contains "$what: it says why" "$needle" "$output"
 }
 rm -f "$scratch/etc/fsopd.yaml"
@@ -127,7 +127,7 @@ sleep 1 # nothing to wait for: most of them are refused in silence
 kill -0 "$(serving_pid)" && ok "it lives without descriptors" || fail "it lives without descriptors"
 disown "${holders[@]}" 2>/dev/null # or the shell reports every death
 kill -KILL "${holders[@]}" 2>/dev/null
-serves() { as_nobody timeout 5 fsop stat "$tree" >/dev/null 2>&1; }
+serves() { as_nobody timeout 30 fsop stat "$tree" >/dev/null 2>&1; }
 wait_until "it serves again" serves && ok "it serves again" || fail "it serves again" "$(tail -n 5 "$daemon_log")"
 stop_daemon
 rm -f "$scratch/data"/held*

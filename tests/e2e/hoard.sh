@@ -38,9 +38,9 @@ fi
 exec 8>&-
 wait "${children[1]}" 2>/dev/null
 # Handles of connections that are gone are given back.
-own_handles() { as_nobody fsop --json status | tr -d ' ' | grep -o '"own-handles":[0-9]*' | head -n 1; }
-none_held() { [ "$(own_handles)" = '"own-handles":0' ]; }
-wait_until "the handles are given back" none_held && ok "the handles are given back" || fail "the handles are given back" "$(own_handles)"
+handles() { counter "uid-$nobody_uid-handles"; }
+none_held() { [ "$(handles)" = 0 ]; }
+wait_until "the handles are given back" none_held && ok "the handles are given back" || fail "the handles are given back" "$(handles)"
 exec 7>&-
 # Whoever waits for a turn is not read from without end.
 helper storm

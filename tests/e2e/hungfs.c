@@ -8,7 +8,8 @@
  * later: it says what kind of filesystem it is, too, so that a job with it can be submitted, and hangs when that runs.
  * slow: every name is an empty file, or a directory where it begins with "dir", and "no..." does not exist; attributes
  * are taken and forgotten. Each answer takes MS milliseconds, however many are asked at once; SIGUSR1 makes it quick,
- * SIGUSR2 slow again. Names that begin with "kept" are known to the kernel for an hour, others are asked for each time.
+ * SIGUSR2 slow again: it says so when it is. Names that begin with "kept" are known to the kernel for an hour, others
+ * are asked for each time. Names that begin with "large" are files of 1 GiB, which nobody reads to the end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +29,8 @@
 #define SLOW_THREADS 64
 #define REQUEST_BYTES (1u << 17)
 #define DIRECTORY_BIT ((uint64_t)1 << 62) /* of a node's number */
+#define LARGE_BIT ((uint64_t)1 << 61)
+#define LARGE_BYTES ((uint64_t)1 << 30)
 
 enum mode { HUNG, LATER, SLOW };
 
@@ -42,8 +46,10 @@ static void answer(uint64_t unique, int error, const void *data, size_t len) {
 static struct fuse_attr attr_of(uint64_t node) {
         int is_directory = node == FUSE_ROOT_ID || node & DIRECTORY_BIT;
 
-        return (struct fuse_attr){
-                .ino = node, .mode = is_directory ? S_IFDIR | 0777 : S_IFREG | 0666, .nlink = is_directory ? 2 : 1};
+        return (struct fuse_attr){.ino = node,
+                                  .size = node & LARGE_BIT ? LARGE_BYTES : 0,
+                                  .mode = is_directory ? S_IFDIR | 0777 : S_IFREG | 0666,
+                                  .nlink = is_directory ? 2 : 1};
 }
 
 static uint64_t node_of(uint64_t parent, const char *name) {
@@ -51,7 +57,7 @@ static uint64_t node_of(uint64_t parent, const char *name) {
 
         while (*name)
                 hash = (hash ^ (unsigned char)*name++) * 1099511628211u;
-        return (hash & (DIRECTORY_BIT - 1)) | 2;
+        return (hash & (LARGE_BIT - 1)) | 2;
 }
 
 static void answer_lookup(const struct fuse_in_header *in) {
@@ -64,10 +70,25 @@ static void answer_lookup(const struct fuse_in_header *in) {
         }
         if (strstr(name, "dir") == name || strncmp(name, "kept-dir", 8) == 0)
                 entry.nodeid |= DIRECTORY_BIT;
+        if (strncmp(name, "large", 5) == 0)
+                entry.nodeid |= LARGE_BIT;
         if (strncmp(name, "kept", 4) == 0)
                 entry.entry_valid = 3600;
         entry.attr = attr_of(entry.nodeid);
         answer(in->unique, 0, &entry, sizeof(entry));
+}
+
+static void answer_read(const struct fuse_in_header *in) {
+        static char zeros[REQUEST_BYTES];
+        const struct fuse_read_in *read_in = (const struct fuse_read_in *)(const void *)(in + 1);
+        uint32_t len = !(in->nodeid & LARGE_BIT)       ? 0
+                       : read_in->size < sizeof(zeros) ? read_in->size
+                                                       : (uint32_t)sizeof(zeros);
+        struct fuse_out_header out = {.len = (uint32_t)sizeof(out) + len, .unique = in->unique};
+        struct iovec parts[] = {{&out, sizeof(out)}, {zeros, len}};
+
+        if (writev(fuse, parts, 2) < 0 && errno != ENOENT)
+                perror("an answer of FUSE");
 }
 
 /* Whether it was one for which this filesystem has an answer at once. */
@@ -123,9 +144,11 @@ static void answer_slowly(const struct fuse_in_header *in) {
         case FUSE_LISTXATTR:
                 answer(in->unique, ENODATA, NULL, 0);
                 return;
+        case FUSE_READ:
+                answer_read(in);
+                return;
         case FUSE_UNLINK:
         case FUSE_RMDIR:
-        case FUSE_READ:
         case FUSE_READDIR:
         case FUSE_FLUSH:
         case FUSE_FSYNC:
@@ -156,6 +179,8 @@ static void *serve(void *nothing) {
 
 static void become_quick(int sig) {
         quick = sig == SIGUSR1;
+        if (write(STDOUT_FILENO, quick ? "quick\n" : "slow\n", quick ? 6 : 5) < 0)
+                _exit(1);
 }
 
 int main(int argc, char **argv) {

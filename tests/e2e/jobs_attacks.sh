@@ -88,7 +88,7 @@ squat=$(submit n --json cp --detach "$scratch/file" "$scratch/other/mine")
 n job pause "$squat" >/dev/null
 wait_until "another waits" is_state "$squat" paused
 exits 0 "a job on a filesystem that another user's job uses, to a target that is one of its" \
-        timeout 10 setpriv --reuid=1234 --regid=1234 --clear-groups -- "$bin/fsop" cp "$scratch/file" "$scratch/other/mine"
+        timeout 90 setpriv --reuid=1234 --regid=1234 --clear-groups -- "$bin/fsop" cp "$scratch/file" "$scratch/other/mine"
 equal "… is done meanwhile" "root running" "$(cat "$scratch/other/mine") $(fsop --json job show "$slow" | jq -r .state)"
 n job cancel "$slow" >/dev/null
 
@@ -104,7 +104,7 @@ rules:
 POLICY
 mv "$scratch/etc/policy.d/rules.yaml" "$scratch/etc/rules.was"
 fsop policy reload >/dev/null
-part=$(submit n --json cp --clone never --bwlimit 30M --detach "$tree/large" "$tree/to/part")
+part=$(submit n --json cp --clone never --bwlimit 8M --detach "$tree/large" "$tree/to/part")
 has_part() { [ "$(fsop --json job show "$part" | jq -r .bytes_flushed)" -gt 8000000 ]; }
 wait_until "a part is on the disk" has_part
 n job pause "$part" >/dev/null

@@ -110,7 +110,7 @@ survive() {
                 fail "$what: at most 64 MiB again for each kill" "$total bytes written for $needed, $killed kills"
         # The small ones are done too, each of them once.
         while read -r number; do
-                job_reaches "$number" done 60 >/dev/null || fail "$what: job $number" "$(job_state "$number")"
+                job_reaches "$number" done >/dev/null || fail "$what: job $number" "$(job_state "$number")"
         done <"$acknowledged"
         no_leftovers "$what" "$directory"
         rm -rf "${directory:?}"/*
@@ -143,9 +143,10 @@ ok "$all kills in $round rounds"
 
 # ---- a large file alone -----------------------------------------------------------------------------------------------------
 
-half=$((big_mib * mib * 6 / 10))
-submitted --clone never --bwlimit $((big_mib / 2))M "$data/from/tree/big" "$data/to/big"
-until_field "$job" ".bytes_copied >= $half" 60 || fail "the large file is under way" "$("${asker[@]}" fsop --json job show "$job")"
+# So slowly that there is time to look at it and to kill before it is done.
+part=$((big_mib * mib * 4 / 10))
+submitted --clone never --bwlimit $((big_mib / 16))M "$data/from/tree/big" "$data/to/big"
+until_field "$job" ".bytes_copied >= $part" || fail "the large file is under way" "$("${asker[@]}" fsop --json job show "$job")"
 copied=$(job_field "$job" .bytes_copied)
 flushed=$(job_field "$job" .bytes_flushed)
 crash_daemon
@@ -173,7 +174,7 @@ rm "$data/to/big"
 
 # Killed as soon as the answer is there.
 slow() {
-        submitted --clone never --bwlimit 4M "$data/from/tree/big" "$data/to/slow"
+        submitted --clone never --bwlimit 1M "$data/from/tree/big" "$data/to/slow"
         until_field "$job" '.bytes_copied > 0' || fail "the slow job is under way" "$(job_state "$job")"
 }
 again() {
@@ -183,24 +184,24 @@ again() {
 slow
 exits 0 "pause" job_do pause "$job"
 again
-ends_as "paused, killed: it stays paused" "$job" paused 10
+ends_as "paused, killed: it stays paused" "$job" paused
 exits 0 "resume" job_do resume "$job"
 again
-ends_as "resumed, killed: it runs" "$job" running 10
+ends_as "resumed, killed: it runs" "$job" running
 exits 0 "cancel" job_do cancel "$job"
 again
-ends_as "cancelled, killed: it stays cancelled" "$job" cancelled 10
+ends_as "cancelled, killed: it stays cancelled" "$job" cancelled
 no_leftovers "cancelled, killed" "$data/to"
 [ ! -e "$data/to/slow" ] && ok "cancelled, killed: nothing is there" || fail "cancelled, killed: nothing is there"
 exits 0 "forget" job_do forget "$job"
 again
 exits 1 "forgotten, killed: it stays forgotten" job_do show "$job"
 mkdir "$data/to/dir"
-submitted -r -T --update=none-fail "$data/from" "$data/to/dir"
-job_reaches "$job" running 5 >/dev/null
+submitted -r -T --update=none-fail --clone never --bwlimit 4M "$data/from" "$data/to/dir"
+until_field "$job" '.bytes_copied > 0' || fail "the tree is under way" "$(job_state "$job")"
 exits 0 "cancel a tree" job_do cancel "$job"
 again
-ends_as "a tree, cancelled, killed: it stays cancelled" "$job" cancelled 20
+ends_as "a tree, cancelled, killed: it stays cancelled" "$job" cancelled
 no_leftovers "a tree, cancelled, killed" "$data/to"
 rm -rf "$data/to/dir"
 rm "$data/from/tree/big"

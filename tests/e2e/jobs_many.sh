@@ -48,10 +48,10 @@ crash_daemon
 start_daemon
 echo "started again within $(((${EPOCHREALTIME/./} - begin) / 1000)) ms"
 equal "after a crash they are all there" $((count + 1)) "$(job_list | wc -l)"
-quick "after a crash" "$((last - 1))" $((count + 1))
+quick "after a crash" "$((last - 5))" $((count + 1))
 small "after a crash"
 exits 0 "what kept them waiting goes" job_do cancel "$job"
-ends_as "the others are done, one after the other" $((job + 200)) done 120
+ends_as "the others are done, one after the other" $((job + 200)) done 300
 small "while they are done"
 stop_daemon
 no_leftovers "at the end" "$data/to"

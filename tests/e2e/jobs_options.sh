@@ -167,20 +167,22 @@ for target in new existing; do
 done
 
 # What is damaged between copying and verifying is found: the small file is written to while the large one is still on
-# its way.
+# its way. The daemon stands still while one looks: it would publish it meanwhile.
+is_damaged() {
+        local place status=1
+        kill -STOP "$(serving_pid)"
+        place=$(find "$data/to" -type f -size 12c \( -path "*damaged-$target*" -o -path "*/.fsop-$job-*" \) | head -n 1)
+        [ -z "$place" ] || { printf 'WHAT' | dd of="$place" conv=notrunc,nocreat status=none && status=0; }
+        kill -CONT "$(serving_pid)"
+        return $status
+}
 for target in new existing; do
         mkdir "$data/damaged-$target"
         echo "what it was" >"$data/damaged-$target/small"
         head -c 24M /dev/urandom >"$data/damaged-$target/large"
         [ $target = new ] || mkdir "$data/to/damaged-$target"
-        submitted -r -T --verify --clone never --bwlimit 8M "$data/damaged-$target" "$data/to/damaged-$target"
-        place=
-        for _ in $(seq 100); do
-                place=$(find "$data/to" -type f -size 12c -path '*' \( -path "*damaged-$target*" -o -path "*/.fsop-$job-*" \) | head -n 1)
-                [ -z "$place" ] || break
-                sleep 0.02
-        done
-        printf 'WHAT' | dd of="$place" conv=notrunc status=none || fail "the copy can be damaged" "$place"
+        submitted -r -T --verify --clone never --bwlimit 4M "$data/damaged-$target" "$data/to/damaged-$target"
+        wait_until "the small file is copied" is_damaged || fail "the copy can be damaged"
         ends_as "--verify, $target: damage is found" "$job" failed
         equal "--verify, $target: in the file that has it" "EIO $data/damaged-$target/small" "$(job_failures "$job")"
         lacks "--verify, $target: the manifest does not vouch for it" /small "$(job_manifest "$job")"
@@ -211,21 +213,24 @@ rm -rf "$data/to"/*
 # ---- pause, resume, cancel -----------------------------------------------------------------------------------------------------
 
 head -c 20M /dev/urandom >"$data/pace/large"
-# under_way TARGET [RATE]: a slow job that has begun
+# under_way TARGET [RATE]: a job that has begun, so slow that it is still on its way when something is done with it
 under_way() {
-        submitted -a -T --clone never --bwlimit "${2:-12M}" "$data/pace" "$1"
+        submitted -a -T --clone never --bwlimit "${2:-4M}" "$data/pace" "$1"
         until_field "$job" '.files_done + .bytes_copied > 0' || fail "the job is under way" "$(job_state "$job")"
 }
 counters() { job_field "$job" '"\(.files_done) \(.bytes_copied)"'; }
 under_way "$data/to/paused"
 exits 0 "pause" job_do pause "$job"
-ends_as "paused" "$job" paused 10
-sleep 0.3 # what is under way is finished
-now=$(counters)
+ends_as "paused" "$job" paused
+comes_to_rest() { # what is under way is finished
+        now=$(counters)
+        sleep 0.7
+        [ "$now" = "$(counters)" ]
+}
+wait_until "nothing goes on" comes_to_rest && ok "nothing goes on" || fail "nothing goes on" "$now, then $(counters)"
+equal "it is paused" paused "$(job_state "$job")"
 top=$(find "$data/to" -maxdepth 1 -name ".fsop-$job-*")
 "$bin/alike" -l "$top" | sort >"$scratch/seen"
-sleep 0.7
-equal "nothing goes on" "$now" "$(counters)"
 stop_daemon
 start_daemon
 equal "a restart does not resume it" paused "$(job_state "$job")"
@@ -248,22 +253,22 @@ lacks "nor listed" "$job" "$(job_list)"
 
 for target in new existing; do
         [ $target = new ] || mkdir "$data/to/cancelled-$target"
-        under_way "$data/to/cancelled-$target"
+        under_way "$data/to/cancelled-$target" 1M
         exits 0 "cancel, $target" job_do cancel "$job"
-        ends_as "cancelled, $target" "$job" cancelled 10
+        ends_as "cancelled, $target" "$job" cancelled
         no_leftovers "cancelled, $target" "$data/to"
         [ $target = existing ] || [ ! -e "$data/to/cancelled-new" ] && ok "cancelled, $target: nothing is begun in vain" || fail "cancelled, $target: the new directory is there"
-        under_way "$data/to/cancelled-$target"
+        under_way "$data/to/cancelled-$target" 1M
         job_do pause "$job" >/dev/null
         stop_daemon
         start_daemon
         exits 0 "cancel, paused, after a restart, $target" job_do cancel "$job"
-        ends_as "cancelled, paused, after a restart, $target" "$job" cancelled 10
+        ends_as "cancelled, paused, after a restart, $target" "$job" cancelled
         no_leftovers "cancelled, paused, after a restart, $target" "$data/to"
 done
 
 # Ctrl-C cancels; a connection that breaks does not. (What a shell starts in the background ignores INT.)
-env --default-signal=INT "${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 6M "$data/pace" "$data/to/ctrl-c" >/dev/null 2>&1 &
+env --default-signal=INT "${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 1M "$data/pace" "$data/to/ctrl-c" >/dev/null 2>&1 &
 client=$!
 latest() { job_list | tail -n 1; }
 until_running() { [ "$(job_state "$(latest)")" = running ]; }
@@ -271,8 +276,8 @@ wait_until "the job runs" until_running || fail "the job runs"
 job=$(latest)
 kill -INT "$client"
 wait "$client" 2>/dev/null
-ends_as "Ctrl-C cancels" "$job" cancelled 10
-"${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 20M "$data/pace" "$data/to/lost" >/dev/null 2>&1 &
+ends_as "Ctrl-C cancels" "$job" cancelled
+"${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 4M "$data/pace" "$data/to/lost" >/dev/null 2>&1 &
 client=$!
 wait_until "the job runs" until_running || fail "the job runs"
 job=$(latest)
@@ -282,21 +287,21 @@ ends_as "a lost client does not" "$job" done
 
 # Watching: from anywhere, to the end.
 under_way "$data/to/watched"
-exits 0 "watch joins a running job, and ends with it" "${asker[@]}" timeout 60 fsop --json job watch "$job"
+exits 0 "watch joins a running job, and ends with it" "${asker[@]}" timeout 120 fsop --json job watch "$job"
 equal "its last word" done "$(jq -rs 'map(.state // empty) | last' <<<"$output")"
 [ "$(wc -l <<<"$output")" -ge 3 ] && ok "it tells of progress" || fail "it tells of progress" "$output"
-exits 0 "watch of a job that has ended" "${asker[@]}" timeout 10 fsop job watch "$job"
+exits 0 "watch of a job that has ended" "${asker[@]}" timeout 60 fsop job watch "$job"
 
 # Across a crash: numbers of events go on, and who waits for a job joins it anew.
 under_way "$data/to/rejoined"
 event=$(job_field "$job" .event)
 crash_daemon
 start_daemon
-exits 0 "watch after a crash" "${asker[@]}" timeout 60 fsop --json job watch "$job"
+exits 0 "watch after a crash" "${asker[@]}" timeout 120 fsop --json job watch "$job"
 events=$(jq -r .event <<<"$output")
 equal "numbers of events ascend" "$(sort -nu <<<"$events")" "$events"
 [ "$(head -n 1 <<<"$events")" -gt "$event" ] && ok "beyond those before the crash" || fail "beyond those before the crash" "$event, then $events"
-"${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 12M "$data/pace" "$data/to/waited-for" >"$scratch/waited-for" 2>&1 &
+"${nobody[@]}" "$bin/fsop" cp -r -T --clone never --bwlimit 4M "$data/pace" "$data/to/waited-for" >"$scratch/waited-for" 2>&1 &
 client=$!
 wait_until "the job runs" until_running || fail "the job runs"
 crash_daemon
@@ -310,7 +315,7 @@ rm -rf "$data/to"/*
 # ---- order ------------------------------------------------------------------------------------------------------------------------
 
 # Two jobs on one device: one after the other.
-under_way "$data/to/first"
+under_way "$data/to/first" 12M
 first=$job
 submitted -T "$data/tree/a.txt" "$data/to/second"
 second=$job
@@ -323,7 +328,7 @@ ends_as "then the second" "$second" done
 exits 3 "a high priority is not for everyone" as_nobody fsop cp --detach --priority 5 -T "$data/tree/a.txt" "$data/to/p0"
 exits 2 "nor one that there is not" as_nobody fsop cp --detach --priority 1000 -T "$data/tree/a.txt" "$data/to/p0"
 asker=(env)
-under_way "$data/to/blocker" 3M
+under_way "$data/to/blocker" 500K
 blocker=$job
 jobs=()
 for priority in -10 0 5 0; do

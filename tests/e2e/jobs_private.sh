@@ -22,7 +22,7 @@ admin=(as_user 2 2 "$daemon_group")
 
 # ---- others --------------------------------------------------------------------------------------------------------------
 
-submitted -r -T --bwlimit 200K "$data/from" "$data/to/slow"
+submitted -r -T --bwlimit 20K "$data/from" "$data/to/slow"
 slow=$job
 until_field "$slow" '.state == "running"' || fail "the job runs" "$(job_state "$slow")"
 equal "its owner sees it" "$slow" "$(job_list)"
@@ -38,10 +38,10 @@ contains "root's list names the user" nobody "$output"
 # As of a job that does not exist, to the letter.
 unknown=$((slow + 100000))
 for verb in show watch pause resume cancel retry forget; do
-        exits 1 "another user: $verb" "${other[@]}" timeout 10 fsop --json job $verb "$slow"
+        exits 1 "another user: $verb" "${other[@]}" timeout 60 fsop --json job $verb "$slow"
         said=$output
         contains "another user: $verb is ENOENT" '"ENOENT"' "$said"
-        exits 1 "of a job that does not exist: $verb" "${other[@]}" timeout 10 fsop --json job $verb "$unknown"
+        exits 1 "of a job that does not exist: $verb" "${other[@]}" timeout 60 fsop --json job $verb "$unknown"
         equal "another user: $verb tells nothing" "${output//$unknown/N}" "${said//$slow/N}"
 done
 equal "the job is as it was" running "$(job_state "$slow")"
@@ -86,11 +86,11 @@ exits 0 "another key" as_nobody submit "$socket" key other-key "$data/file" "$da
 
 job_do cancel "$slow" >/dev/null
 ends_as "cancelled" "$slow" cancelled
-submitted -r -T --bwlimit 4M "$data/from" "$data/to/revoked"
+submitted -r -T --bwlimit 2M "$data/from" "$data/to/revoked"
 until_field "$job" '.files_done + .bytes_copied > 0' || fail "the job is under way"
 echo "rules: []" | write_policy copies
 exits 0 "the rule goes" fsop policy reload
-ends_as "the job ends as failed" "$job" failed 20
+ends_as "the job ends as failed" "$job" failed
 contains "the reason's class is denied" denied "$(job_error "$job")"
 exits 0 "job show" job_do show "$job"
 contains "the reason is told" rule "$output"
@@ -104,14 +104,14 @@ exits 0 "and all is there" diff -r "$data/from" "$data/to/revoked"
 no_leftovers "a rule that goes" "$data/to"
 
 # A rule that goes while the job is queued, and one that never was.
-submitted -r -T --bwlimit 200K "$data/from" "$data/to/blocker"
+submitted -r -T --bwlimit 20K "$data/from" "$data/to/blocker"
 blocker=$job
 submitted -r -T "$data/from" "$data/to/queued"
 queued=$job
 echo "rules: []" | write_policy copies
 kill -HUP "$daemon_pid"
-ends_as "HUP: the running job ends as failed" "$blocker" failed 20
-ends_as "HUP: the queued job does, too" "$queued" failed 20
+ends_as "HUP: the running job ends as failed" "$blocker" failed
+ends_as "HUP: the queued job does, too" "$queued" failed
 [ ! -e "$data/to/queued" ] && ok "nothing of it was copied" || fail "nothing of it was copied"
 exits 3 "without a rule" as_nobody fsop cp -r -T "$data/from" "$data/to/denied"
 copy_policy "$data" "exclude: [$data/to/secret]"
@@ -148,7 +148,7 @@ start_daemon
 submitted -T "$data/file" "$data/to/l0"
 ends_as "a job that has ended" "$job" done
 ended=$job
-submitted -r -T --bwlimit 100K "$data/from" "$data/to/l1"
+submitted -r -T --bwlimit 20K "$data/from" "$data/to/l1"
 for i in 2 3 4 5 6; do submitted -T "$data/file" "$data/to/l$i"; done
 equal "at the limit, the oldest job that has ended is forgotten" 0 "$(job_list | grep -cxF "$ended")"
 refused_as "more jobs than a user may have" EUSERS busy as_nobody fsop --json cp --detach -T "$data/file" "$data/to/l7"

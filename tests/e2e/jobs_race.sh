@@ -37,7 +37,7 @@ swapped() {
         echo "$1: swapped $(cat "$scratch/swapped") times"
         equal "$1: no secret is read" "" "$(grep -rl TOP-SECRET "$tree" 2>/dev/null | head -n 3)"
         equal "$1: nothing outside is changed" "$before" "$(snapshot "$outside")"
-        find "$tree/to" -name '.fsop-*' | grep -q . && fail "$1: no temporary name is left"
+        no_leftovers "$1" "$tree/to"
         exits 0 "$1: the daemon lives" as_nobody fsop ping
 }
 

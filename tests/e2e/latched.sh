@@ -4,22 +4,20 @@
 # from the service.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
-need_root
+# shellcheck source=tests/support/fuse.sh
+. "$(dirname "$0")/../support/fuse.sh"
 helper latch
 helper scribble
-[ -c /dev/fuse ] || skip_all "there is no /dev/fuse"
 mkdir -p "$scratch/data"
 mounted -t tmpfs -o mode=777 latched "$scratch/data" || skip_all "needs to mount a tmpfs"
 as_nobody mkdir "$scratch/data/dir"
 as_nobody touch "$scratch/data"/{file,set-gid,other,dir/file}
 as_nobody chmod 2644 "$scratch/data/set-gid"
 
-# As on most systems; here root may have it to itself.
-fuse_mode=$(stat -c %a /dev/fuse)
-chmod 666 /dev/fuse
 standard_policy "$scratch/data"
+fuse_for_all # the daemon looks when it starts
 start_daemon
-chmod "$fuse_mode" /dev/fuse
+fuse_as_before
 
 latch() { # MOUNT FILE [list]
         mkdir -p "$1"
@@ -27,7 +25,7 @@ latch() { # MOUNT FILE [list]
         "$bin/latch" "$@" >"$scratch/said" &
         children+=($!)
         mounts+=("$1")
-        read -r said <"$scratch/said"
+        read -r -t 90 said <"$scratch/said"
         rm "$scratch/said"
         case $said in SKIP*) skip_all "${said#SKIP: }" ;; esac
         equal "a lock is kept: of $2" held "$said"
@@ -49,7 +47,7 @@ done
 "${nobody[@]}" "$bin/scribble" "$socket" "$scratch/data/set-gid" >/dev/null 2>&1 & # which takes the set-gid bit first
 children+=($!)
 sleep 1 # nothing to wait for: they are silent
-served() { timeout -s KILL 20 "$@"; }
+served() { timeout -s KILL 60 "$@"; }
 exits 0 "ping is answered meanwhile" served fsop ping
 exits 0 "a change elsewhere" served fsop chmod 640 "$scratch/data/other"
 exits 0 "what is read" served fsop stat "$scratch/data/file"

@@ -25,11 +25,12 @@ exits 0 "the first still serves" as_nobody fsop ping
 as_nobody fsop stat "$tree" >/dev/null
 fds=$(daemon_fds)
 mkfifo "$scratch/said"
-"${nobody[@]}" "$bin/hold" "$socket" "$tree" 40 >"$scratch/said" &
+"${nobody[@]}" "$bin/hold" "$socket" "$tree" 45 >"$scratch/said" &
 holder=$!
 children+=("$holder")
-read -r said <"$scratch/said"
+read -r -t 90 said <"$scratch/said"
 equal "the client holds its handles" holding "$said"
+# (80 of 90: connections that have ended may have been among those before.)
 [ "$(daemon_fds)" -ge $((fds + 80)) ] && ok "the daemon keeps them open" || fail "the daemon keeps them open" "$(daemon_fds)"
 kill -KILL "$holder"
 wait "$holder" 2>/dev/null
@@ -50,8 +51,10 @@ exits 4 "without a daemon" as_nobody fsop ping
 
 # A dead socket of a daemon that was killed does not keep the next one from starting.
 start_daemon
+serving=$(serving_pid)
 kill -KILL "$daemon_pid"
 wait "$daemon_pid" 2>/dev/null
+wait_until "the service goes with its keeper" gone "$serving" || fail "the service goes with its keeper"
 [ -e "$socket" ] && ok "a killed daemon leaves its socket" || fail "a killed daemon leaves its socket"
 start_daemon
 exits 0 "the next one starts" as_nobody fsop ping

@@ -12,9 +12,9 @@ mkfifo "$scratch/said"
 linger() { # ARGUMENT: what it says is in $said
         "${nobody[@]}" "$bin/linger" "$socket" "$1" >"$scratch/said" 2>&1 &
         children+=($!)
-        read -r said <"$scratch/said"
+        read -r -t 90 said <"$scratch/said"
 }
-answered() { exits 0 "$1" timeout -s KILL 20 "$bin/fsop" ping; }
+answered() { exits 0 "$1" timeout -s KILL 60 "$bin/fsop" ping; }
 
 linger urgent
 case $said in

@@ -3,9 +3,9 @@
  * pace: asks the daemon at $FSOP_SOCKET for one operation after the other, and sees how long it waits for the answers.
  *
  *      pace hammer PATH            stats, opens, chowns and batches of names that begin with PATH, until it is killed
- *      pace measure SECONDS DIR    operations in DIR, each as caller and by a rule: prints "KIND COUNT P50 P99 MAX" in
- *                                  microseconds. Quick ones are for the daemon's loop (stat, chown), others for workers
- * (a stat of what nobody has looked for, ls)
+ *      pace measure COUNT DIR      so many operations of each kind in DIR, as caller and by a rule: prints "KIND P50
+ *                                  P99 MAX" in microseconds. Quick ones are for the daemon's loop (stat, chown),
+ *                                  others for workers (a stat of what nobody has looked for, ls)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +14,13 @@
 
 #include "client/fsop.h"
 
-#define SAMPLES_MAX 200000u
+#define SAMPLES_MAX 10000u
 #define BATCH_OPS 32
 
 enum kind { STAT, CHOWN, NEW_NAME, LS, N_KINDS };
 static const char *const names[] = {"stat", "chown", "new-name", "ls"};
 
 static uint32_t samples[N_KINDS][SAMPLES_MAX];
-static uint32_t n_samples[N_KINDS];
 
 static uint64_t now_us(void) {
         struct timespec now;
@@ -102,11 +101,10 @@ static int compare(const void *a, const void *b) {
         return x < y ? -1 : x > y;
 }
 
-static int measure(unsigned seconds, const char *directory) {
+static int measure(unsigned count, const char *directory) {
         struct fsop_client *client = connect_or_exit();
-        uint64_t end = now_us() + seconds * UINT64_C(1000000);
 
-        for (unsigned n = 0; now_us() < end && n < SAMPLES_MAX; n++)
+        for (unsigned n = 0; n < count; n++)
                 for (enum kind kind = STAT; kind < N_KINDS; kind++) {
                         uint64_t begin = now_us();
 
@@ -116,14 +114,12 @@ static int measure(unsigned seconds, const char *directory) {
                                 fsop_close(client);
                                 return 1;
                         }
-                        samples[kind][n_samples[kind]++] = (uint32_t)(now_us() - begin);
+                        samples[kind][n] = (uint32_t)(now_us() - begin);
                 }
         for (enum kind kind = STAT; kind < N_KINDS; kind++) {
-                uint32_t n = n_samples[kind];
-
-                qsort(samples[kind], n, sizeof(samples[kind][0]), compare);
-                printf("%s %u %u %u %u\n", names[kind], n, samples[kind][n / 2], samples[kind][(uint64_t)n * 99 / 100],
-                       samples[kind][n - 1]);
+                qsort(samples[kind], count, sizeof(samples[kind][0]), compare);
+                printf("%s %u %u %u\n", names[kind], samples[kind][count / 2], samples[kind][count * 99 / 100],
+                       samples[kind][count - 1]);
         }
         fsop_close(client);
         return 0;
@@ -132,7 +128,7 @@ static int measure(unsigned seconds, const char *directory) {
 int main(int argc, char **argv) {
         if (argc == 3 && strcmp(argv[1], "hammer") == 0)
                 hammer(argv[2]);
-        if (argc == 4 && strcmp(argv[1], "measure") == 0)
-                return measure((unsigned)atoi(argv[2]), argv[3]);
-        return 2;
+        if (argc != 4 || strcmp(argv[1], "measure") != 0 || atoi(argv[2]) < 1 || atoi(argv[2]) > (int)SAMPLES_MAX)
+                return 2;
+        return measure((unsigned)atoi(argv[2]), argv[3]);
 }

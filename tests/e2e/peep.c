@@ -3,7 +3,8 @@
  * peep: reads a name again and again while it is being replaced, until TERM: every time it must be one of two files,
  * whole.
  *
- *      peep NAME THIS THAT        prints how often it was which, and how often there was none; 1: it was something else
+ *      peep NAME THIS THAT        says "this" and "that" when it is seen first; at its end how often it was
+ *                                 which, and how often there was none; 1: it was something else
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,6 +57,13 @@ static struct content whole(const char *path) {
         return content;
 }
 
+static void count(unsigned long *n, const char *name) {
+        if ((*n)++ == 0) {
+                printf("%s\n", name);
+                fflush(stdout);
+        }
+}
+
 static int same(const struct content *a, const struct content *b) {
         return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
@@ -78,9 +86,9 @@ int main(int argc, char **argv) {
                 if (seen.len == (size_t)-1) {
                         n_none++;
                 } else if (same(&seen, &this)) {
-                        n_this++;
+                        count(&n_this, "this");
                 } else if (same(&seen, &that)) {
-                        n_that++;
+                        count(&n_that, "that");
                 } else {
                         printf("%s: %zu bytes that are neither\n", argv[1], seen.len);
                         return 1;

@@ -4,22 +4,21 @@
 # is asked by it does not run on the loop.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
-need_root
+# shellcheck source=tests/support/fuse.sh
+. "$(dirname "$0")/../support/fuse.sh"
 helper stacked
-[ -c /dev/fuse ] || skip_all "there is no /dev/fuse"
 install -d -o $nobody_uid -g $nobody_gid "$scratch/data/own"
 start_daemon
 
-fuse_mode=$(stat -c %a /dev/fuse)
-chmod 666 /dev/fuse
+fuse_for_all
 mkfifo "$scratch/said"
 "${nobody[@]}" "$bin/stacked" "$socket" "$scratch/data/own" >"$scratch/said" 2>&1 &
 children+=($!)
-read -r said <"$scratch/said"
-chmod "$fuse_mode" /dev/fuse
+read -r -t 90 said <"$scratch/said"
+fuse_as_before
 case $said in SKIP*) skip_all "${said#SKIP: }" ;; esac
 equal "its server is asked" asked "$said"
-exits 0 "ping is answered meanwhile" timeout -s KILL 20 fsop ping
-exits 0 "and others are" timeout -s KILL 20 fsop stat "$scratch"
+exits 0 "ping is answered meanwhile" timeout -s KILL 60 fsop ping
+exits 0 "and others are" timeout -s KILL 60 fsop stat "$scratch"
 kill -KILL "${children[@]}" # its server goes, and the operation ends
 finish

@@ -6,7 +6,8 @@
  *
  *      submit SOCKET key KEY SOURCE TARGET           prints the job's number
  *
- *      submit SOCKET measure ID                      ID, a job that has not ended, is cancelled
+ *      submit SOCKET measure ID                      the least time of several tries, which no busy machine makes
+ *                                                    shorter; ID and the four before, none ended yet, are cancelled
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 #include "client/fsop.h"
 
-enum { JOBS_PER_BATCH = 250 };
+enum { JOBS_PER_BATCH = 250, TRIES = 5 };
 
 static struct fsop_client *client;
 
@@ -99,20 +100,40 @@ static unsigned list_all(void) {
         return n;
 }
 
+static void keep_least(double *least, double begin) {
+        double ms = now_ms() - begin;
+
+        if (*least == 0 || ms < *least)
+                *least = ms;
+}
+
 static void measure(uint64_t id) {
         struct fsop_job_args args = {.size = sizeof(args), .id = id};
+        double list_ms = 0, watch_ms = 0, cancel_ms = 0;
         const struct fsop_job_answer *answer;
         const struct fsop_job_info *job;
-        double begin = now_ms();
-        unsigned n = list_all();
+        unsigned n_jobs = 0, n_events = 0;
 
-        printf("list %.1f ms, %u jobs\n", now_ms() - begin, n);
-        begin = now_ms();
-        must("watch", fsop_job_watch(client, &args, &answer));
-        printf("watch %.1f ms, %u events\n", now_ms() - begin, answer->n_events);
-        begin = now_ms();
-        must("cancel", fsop_job_cancel(client, id, &job));
-        printf("cancel %.1f ms, %s\n", now_ms() - begin, fsop_job_state_name(job->state));
+        for (unsigned i = 0; i < TRIES; i++) {
+                double begin = now_ms();
+
+                n_jobs = list_all();
+                keep_least(&list_ms, begin);
+                begin = now_ms();
+                must("watch", fsop_job_watch(client, &args, &answer));
+                n_events = answer->n_events;
+                keep_least(&watch_ms, begin);
+        }
+        printf("list %.1f ms, %u jobs\nwatch %.1f ms, %u events\n", list_ms, n_jobs, watch_ms, n_events);
+        for (unsigned i = 0; i < TRIES; i++) {
+                double begin = now_ms();
+
+                must("cancel", fsop_job_cancel(client, id - i, &job));
+                if (job->state != FSOP_JOB_CANCELLED)
+                        break;
+                keep_least(&cancel_ms, begin);
+        }
+        printf("cancel %.1f ms, %s\n", cancel_ms, fsop_job_state_name(job->state));
 }
 
 int main(int argc, char **argv) {

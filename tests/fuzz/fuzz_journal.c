@@ -23,13 +23,14 @@
 
 #define FIRST_PARAMETER 10 /* those before are the real statements', and bound by the store */
 
-/* Columns by kind: i a number, e a small one, b bytes, l a list of numbers, t a list of texts. */
+/* Columns by kind: i a number, e a small one, b bytes, l a list of numbers, t a list of texts, s a sum that the
+ * database makes itself, of which nothing stands on the disk. */
 static const struct {
         enum store_statement which;
         const char *columns;
         unsigned rows_max;
 } tables[] = {
-        {STATEMENT_LOAD_JOBS, "ieeliebbeeeeeeeeeiitbiee" /* what never changes */ "eieieieeeiieiiiiiieeeibb", 2},
+        {STATEMENT_LOAD_JOBS, "ieeliebbeeeeeeeeeiitbiee" /* what never changes */ "eieieieeeiieiiiiiieeeibbs", 2},
         {STATEMENT_LOAD_PLACES, "ebbeeiiiiietiiee", 3},
         {STATEMENT_READ_FILES, "b", 2},
         {STATEMENT_READ_ALL_FILES, "eib", 2},
@@ -95,6 +96,10 @@ static void put(struct input *input, sqlite3_stmt *statement, int parameter, cha
         uint8_t data[4096], escape = input->len > 0 ? input->data[0] : 0;
         size_t len;
 
+        if (kind == 's') {
+                sqlite3_bind_int64(statement, parameter, 0);
+                return;
+        }
         if (escape >= 0xf8 && escape <= 0xfd)
                 input_byte(input);
         switch (escape) {

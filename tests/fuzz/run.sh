@@ -56,7 +56,7 @@ for target in "${targets[@]}"; do
         mkdir -p "$new"
         max_len=1024
         [ "$target" != session ] || max_len=400 # scripts, whose steps are short
-        arguments=("$limit" "-max_len=$max_len" -entropic=0 -timeout=25 -rss_limit_mb=2048 -print_final_stats=1 -close_fd_mask=1
+        arguments=("$limit" "-max_len=$max_len" -entropic=0 -timeout=100 -rss_limit_mb=2048 -print_final_stats=1 -close_fd_mask=1
                 "-artifact_prefix=$crashes/$target-" "-dict=$root/tests/fuzz/dict/$target")
         if "$build/tests/fuzz/fuzz_$target" "${arguments[@]}" "$new" "$root/tests/fuzz/corpus/$target" >"$work/$target.log" 2>&1; then
                 awk -v target="$target" '/\tDONE / { for (i = 1; i < NF; i++) { if ($i == "cov:") cov = $(i + 1); if ($i == "corp:") corp = $(i + 1) } }

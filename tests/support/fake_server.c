@@ -14,7 +14,7 @@
 #include "proto/codec.h"
 #include "proto/frame.h"
 
-enum { PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 100000 }; /* only where a test fails */
 
 void fake_init(struct fake_server *fake) {
         int fds[2];
@@ -60,7 +60,7 @@ struct welcome fake_welcome(void) {
 }
 
 int fake_open(struct fake_server *fake, const struct welcome *welcome, struct fsop_client_options *options) {
-        struct fsop_client_options plain = {.size = sizeof(plain), .name = "test"};
+        struct fsop_client_options plain = {.size = sizeof(plain), .name = "test", .connect_ms = PATIENCE_MS};
         if (welcome) {
                 struct message message = {.kind = MESSAGE_WELCOME, .body.welcome = *welcome};
                 fake_send(fake, &message, NULL, 0);

@@ -94,6 +94,10 @@ void parent_cache_clear(struct parent_cache *cache) {
 
 int sys_resolve(struct sys_op *op, unsigned flags) {
         must(op->at.object != PINNED_FD, "resolved twice");
+        if (flags & SYS_CACHED_ONLY) {
+                sys.looked_up_on_loop++;
+                fake_now_ms += sys.look_up_ms;
+        }
         op->code = sys.slow && (flags & (SYS_CACHED_ONLY | SYS_LOCAL_ONLY)) ? -FSOP_EAGAIN : may_fail();
         op->held_up_by = op->code == -FSOP_EAGAIN ? sys.held_up_by : 0;
         op->since_ms = op->at.guard || op->to.guard ? sys_monotonic_ms() : 0;

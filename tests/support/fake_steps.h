@@ -26,13 +26,14 @@
 struct fake_steps {
         unsigned calls, fail_at; /* the fail_at-th call from now on fails with code */
         int code;
-        bool every;          /* … or all of them do */
-        int pinned;          /* resolved and not released */
-        int identities;      /* references out */
-        unsigned runs;       /* sys_run that did something */
-        uint64_t held_up_by; /* … and says which mount it is that keeps it */
-        bool slow;           /* sys_resolve asks for a worker (of its own, in a slice), and what it pins is not local */
-        bool large;          /* closing what was pinned, or is a handle's, may take long */
+        bool every;                             /* … or all of them do */
+        int pinned;                             /* resolved and not released */
+        int identities;                         /* references out */
+        unsigned runs;                          /* sys_run that did something */
+        unsigned looked_up_on_loop, look_up_ms; /* how often, and how long that takes */
+        uint64_t held_up_by;                    /* … and says which mount it is that keeps it */
+        bool slow;  /* sys_resolve asks for a worker (of its own, in a slice), and what it pins is not local */
+        bool large; /* closing what was pinned, or is a handle's, may take long */
         uint32_t uid;
         bool foreign;
         unsigned ran_as_service, ran_as_caller;

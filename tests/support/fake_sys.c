@@ -310,6 +310,10 @@ uint64_t sys_thread_waits(void) {
         return 0;
 }
 
+uint64_t sys_thread_cpu_ns(void) {
+        return fake_now_ms * 1000000u;
+}
+
 uint64_t sys_monotonic_ns(void) {
         return fake_now_ms * 1000000u;
 }

@@ -74,7 +74,7 @@ ended() {
 
 # job_reaches ID STATE [SECONDS]: until it is in that state; 1 when it ends otherwise, or in time
 job_reaches() {
-        local deadline=$((SECONDS + ${3:-60})) state=
+        local deadline=$((SECONDS + ${3:-120})) state=
         while [ $SECONDS -le $deadline ]; do
                 state=$(job_state "$1")
                 [ "$state" != "$2" ] || return 0
@@ -89,12 +89,12 @@ job_reaches() {
 # ends_as WHAT ID STATE [SECONDS]
 ends_as() {
         local said
-        if said=$(job_reaches "$2" "$3" "${4:-60}"); then ok "$1"; else fail "$1" "$said"; fi
+        if said=$(job_reaches "$2" "$3" "${4:-120}"); then ok "$1"; else fail "$1" "$said"; fi
 }
 
 # until_field ID FILTER [SECONDS]: until the filter says true
 until_field() {
-        local deadline=$((SECONDS + ${3:-30}))
+        local deadline=$((SECONDS + ${3:-120}))
         while [ "$(job_field "$1" "$2")" != true ]; do
                 [ $SECONDS -le $deadline ] || return 1
                 ! ended "$(job_state "$1")" || [ "$(job_field "$1" "$2")" = true ] || return 1

@@ -62,10 +62,15 @@ static int lingering_yield(void) {
         return sched_yield();
 }
 
-/* Only what keeps busy uses time: a worker on its way to the gate would seem to do something, were it looked at. */
+/* Only what keeps busy uses time: a worker on its way to the gate would seem to do something, were it looked at. And
+ * who closes gives workers an hour, and not a second, which a busy machine may need to let them end. */
 static int used_time(clockid_t clock, struct timespec *ret_used) {
-        if (clock == CLOCK_MONOTONIC)
-                return clock_gettime(clock, ret_used);
+        if (clock == CLOCK_MONOTONIC) {
+                int r = clock_gettime(clock, ret_used);
+
+                ret_used->tv_sec += 3600;
+                return r;
+        }
         *ret_used = (struct timespec){.tv_nsec = clock == LOAD(busy_clock) ? 1 + LOAD(rounds) : 1};
         return 0;
 }

@@ -431,6 +431,16 @@ struct request *request_elevated(enum fsop_verb verb, const char *path) {
         return request;
 }
 
+int request_resolve_known(struct request *request, unsigned flags) {
+        int r;
+
+        while ((r = sys_resolve(&request->sys, flags)) == -FSOP_EAGAIN) {
+                ck_assert_int_eq(sys_resolve(&request->sys, 0), 0); /* it may have been forgotten, too */
+                sys_release(&request->sys);
+        }
+        return r;
+}
+
 int request_run(struct request *request) {
         request->began = false;
         if (sys_resolve(&request->sys, 0) == 0) {

@@ -92,6 +92,9 @@ void request_as(struct request *request, struct identity *identity);
 /* With the rule's rights: the paths are below path/tree. create_as: for what it creates; NULL: the service. */
 void request_elevate(struct request *request, struct identity *create_as);
 void request_base(struct place *place, os_fd base);
+/* sys_resolve with FLAGS by which nothing is waited for, of what is in memory. The kernel may still be unable to say,
+ * while something is mounted anywhere: then it is asked again. */
+int request_resolve_known(struct request *request, unsigned flags);
 /* Resolves, runs, releases; its code. opened is closed by request_free. */
 int request_run(struct request *request);
 void request_free(struct request *request);

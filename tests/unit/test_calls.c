@@ -330,7 +330,7 @@ int main(void) {
         TCase *tcase = tcase_create("calls");
 
         scene_need_root();
-        tcase_set_timeout(tcase, 60);
+        tcase_set_timeout(tcase, 300);
         tcase_add_checked_fixture(tcase, set_up, scene_close);
         tcase_add_loop_test(tcase, each_call_fails, 0, 8);
         tcase_add_loop_test(tcase, each_allocation_fails, 0, 2);

@@ -103,7 +103,8 @@ END_TEST
 /* Opens, having sent what PREPARE sends; it must fail with CODE and say TEXT. The socket given must be closed then. */
 static void expect_no_client(int code, const char *text, void (*prepare)(void)) {
         struct fsop_open_failure failure = {.size = sizeof(failure)};
-        struct fsop_client_options options = {.size = sizeof(options), .connect_ms = 200, .failure = &failure};
+        struct fsop_client_options options = {
+                .size = sizeof(options), .connect_ms = prepare ? 100000 : 200, .failure = &failure};
         fake_init(&fake);
         int client_fd = fake.client_fd;
         if (prepare)

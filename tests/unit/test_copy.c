@@ -265,7 +265,7 @@ int main(void) {
         tcase_set_timeout(trees, 120);
         tcase_add_loop_test(trees, a_tree_with_everything, 0, 4);
         tcase_add_loop_test(trees, clones, 0, 3);
-        tcase_set_timeout(tcase, 60);
+        tcase_set_timeout(tcase, 300);
         tcase_add_checked_fixture(tcase, scene_open, scene_close);
         tcase_add_test(tcase, three_identities);
         tcase_add_test(tcase, a_single_file);

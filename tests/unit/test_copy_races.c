@@ -232,7 +232,7 @@ START_TEST(swapped_all_the_time) {
         swapper_start(&directory, "tree/src/d", "tree/side/d");
         swapper_start(&file, "tree/src/f", "tree/side/f");
         swapper_start(&target, "tree/dst/d", "tree/side/target");
-        for (unsigned round = 0; round < 400; round++) {
+        for (unsigned round = 0; round < 400 || swapped == 0 || whole == 0; round++) {
                 struct copy_job *job = copy_job_elevated();
 
                 ck_assert_int_eq(copy_job_run(job), 0);
@@ -248,8 +248,6 @@ START_TEST(swapped_all_the_time) {
         swapper_stop(&directory);
         swapper_stop(&file);
         swapper_stop(&target);
-        ck_assert_uint_gt(swapped, 0);
-        ck_assert_uint_gt(whole, 0);
         ck_assert_uint_eq(scene_stat("outside/d").mode, outside.mode);
         ck_assert_uint_eq(scene_stat("outside/d").uid, outside.uid);
         ck_assert_int_eq(scene_stat("outside/d").mtime.sec, outside.mtime.sec);
@@ -307,7 +305,7 @@ int main(void) {
         TCase *tcase = tcase_create("copy");
 
         scene_need_root();
-        tcase_set_timeout(tcase, 60);
+        tcase_set_timeout(tcase, 300);
         tcase_add_checked_fixture(tcase, scene_open, scene_close);
         tcase_add_test(tcase, files_become_something_else);
         tcase_add_test(tcase, files_become_something_else_at_home);

@@ -364,7 +364,7 @@ int main(void) {
         scene_need_root();
         tcase_set_timeout(trees, 120);
         tcase_add_test(trees, no_room);
-        tcase_set_timeout(tcase, 60);
+        tcase_set_timeout(tcase, 300);
         tcase_add_checked_fixture(tcase, scene_open, scene_close);
         tcase_add_test(tcase, another_top_is_found);
         tcase_add_test(tcase, sweeps_what_it_can);

@@ -348,7 +348,7 @@ int main(void) {
         TCase *tcase = tcase_create("copy");
 
         scene_need_root();
-        tcase_set_timeout(tcase, 60);
+        tcase_set_timeout(tcase, 300);
         tcase_add_checked_fixture(tcase, scene_open, scene_close);
         tcase_add_test(tcase, as_an_ordinary_user);
         tcase_add_test(tcase, nothing_preserved);

@@ -332,7 +332,7 @@ int main(void) {
         Suite *suite = suite_create("done");
         TCase *tcase = tcase_create("done");
 
-        tcase_set_timeout(tcase, 60);
+        tcase_set_timeout(tcase, 300);
         tcase_add_test(tcase, entries_come_back);
         tcase_add_test(tcase, a_prefix_is_written_once);
         tcase_add_test(tcase, appends_stand_alone);

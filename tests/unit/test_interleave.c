@@ -908,7 +908,7 @@ int main(void) {
                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (all_decisions == MAP_FAILED)
                 return 1;
-        tcase_set_timeout(tcase, 600);
+        tcase_set_timeout(tcase, 1500);
         tcase_add_checked_fixture(tcase, set_up, tear_down);
         tcase_add_loop_test(tcase, whatever_happens, 0, N_SCENARIOS);
         suite_add_tcase(suite, tcase);

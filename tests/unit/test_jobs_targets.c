@@ -172,7 +172,7 @@ int main(void) {
         Suite *suite = suite_create("jobs_targets");
         TCase *tcase = tcase_create("targets");
 
-        tcase_set_timeout(tcase, 30);
+        tcase_set_timeout(tcase, 120);
         tcase_add_checked_fixture(tcase, kit_setup, kit_teardown);
         tcase_add_loop_test(tcase, a_retry_waits_for_the_target, 0, 3);
         tcase_add_test(tcase, two_retries_of_one_target);

@@ -47,6 +47,11 @@ static void note_and_stand(struct io *io) {
         stand_still(io);
 }
 
+static void note_and_be_busy(struct io *io) {
+        note_run(io);
+        be_busy(io);
+}
+
 static void make_chain(struct io *ios, unsigned n, uint32_t whose, unsigned *calls) {
         for (unsigned i = 0; i < n; i++) {
                 ios[i] = call(note_run, calls);
@@ -64,40 +69,53 @@ static void new_pool_of_one(struct io *blocker, unsigned *calls) {
         SPIN_UNTIL(LOAD(standing) == 1);
 }
 
+/* Its worker is busy with the first io of a chain while others are queued behind it; … */
+static void begin_with(struct io *first) {
+        STORE(keep_busy, 1);
+        first->u.call = note_and_be_busy;
+        pool_submit(pool, first);
+        SPIN_UNTIL(LOAD(standing) == 2);
+}
+
+/* … then it goes on, alone, until N came back. The other's call is the last one. */
+static void go_on(unsigned n) {
+        STORE(keep_busy, 0);
+        DELIVER_UNTIL(n_done == n);
+        open_gate(1);
+        DELIVER_UNTIL(n_done == n + 1);
+        ck_assert_uint_eq(pool_close(pool), 0);
+}
+
 /* However many chains one user has queued, another's comes next. */
 START_TEST(users_take_turns) {
         unsigned calls = 0;
-        struct io blocker, gate_keeper = call(note_and_stand, &calls), many[40], one = call(note_run, &calls);
+        struct io blocker, first, many[40], one;
 
         new_pool_of_one(&blocker, &calls);
-        gate_keeper.whose = 5;
-        pool_submit(pool, &gate_keeper);
-        SPIN_UNTIL(LOAD(standing) == 2);
+        make_chain(&first, 1, 5, &calls);
+        begin_with(&first);
         for (unsigned i = 0; i < 40; i++) {
                 make_chain(&many[i], 1, 5, &calls);
                 pool_submit(pool, &many[i]);
         }
-        one.whose = 6;
+        make_chain(&one, 1, 6, &calls);
         pool_submit(pool, &one);
-        open_gate(2);
-        DELIVER_UNTIL(n_done == 43);
+        go_on(42);
         ck_assert_uint_eq(ran.n, 42);
         for (unsigned i = 0; i < 42; i++)
                 if (ran.whose[i] == 6)
-                        ck_assert_uint_le(i, 2 + lane_turn_ios);
-        ck_assert_uint_eq(pool_close(pool), 0);
+                        ck_assert_uint_le(i, 1 + lane_turn_ios);
 }
 END_TEST
 
 /* Long chains against single ios: what counts is ios, so the single ones do not wait for whole chains. */
 START_TEST(turns_are_counted_in_ios) {
         unsigned calls = 0, last = 0, n_others = 0;
-        struct io blocker, gate_keeper = call(note_and_stand, &calls), chains[2][60], ones[10];
+        struct io blocker, first, chains[2][60], ones[10];
 
         new_pool_of_one(&blocker, &calls);
-        gate_keeper.whose = 5;
-        pool_submit(pool, &gate_keeper);
-        SPIN_UNTIL(LOAD(standing) == 2);
+        make_chain(&first, 1, 5, &calls);
+        begin_with(&first);
         for (unsigned i = 0; i < 2; i++) {
                 make_chain(chains[i], 60, 5, &calls);
                 pool_submit(pool, &chains[i][0]);
@@ -106,8 +124,7 @@ START_TEST(turns_are_counted_in_ios) {
                 make_chain(&ones[i], 1, 6, &calls);
                 pool_submit(pool, &ones[i]);
         }
-        open_gate(1); /* one of the two goes on; whichever it is, the other stands */
-        DELIVER_UNTIL(n_done == 131);
+        go_on(131);
         for (unsigned i = 0; i < ran.n; i++)
                 if (ran.whose[i] == 6) {
                         n_others++;
@@ -115,34 +132,25 @@ START_TEST(turns_are_counted_in_ios) {
                 }
         ck_assert_uint_eq(n_others, 10);
         ck_assert_uint_le(last, 1 + lane_turn_ios + 60 + 10);
-        open_gate(1);
-        DELIVER_UNTIL(n_done == 132);
-        ck_assert_uint_eq(pool_close(pool), 0);
 }
 END_TEST
 
 /* A chain that runs lets others go first after give_way_ios ios, or when it has taken its time; then it goes on. */
 START_TEST(a_chain_gives_way) {
         unsigned calls = 0, position = 0;
-        struct io blocker, chain[100], one = call(note_run, &calls);
+        struct io blocker, chain[100], one;
 
         new_pool_of_one(&blocker, &calls);
         make_chain(chain, 100, 5, &calls);
-        chain[0].u.call = note_and_stand;
-        pool_submit(pool, &chain[0]);
-        SPIN_UNTIL(LOAD(standing) == 2);
-        one.whose = 6;
+        begin_with(&chain[0]);
+        make_chain(&one, 1, 6, &calls);
         pool_submit(pool, &one);
-        open_gate(1); /* the blocker may be the one that goes on: then it is idle, and takes the other's */
-        DELIVER_UNTIL(calls > 0 && (LOAD(ran.n) > 100 || LOAD(standing) == 1));
-        open_gate(1);
-        DELIVER_UNTIL(n_done == 102);
+        go_on(101);
         while (ran.whose[position] != 6)
                 position++;
-        ck_assert_uint_le(position, give_way_ios);
+        ck_assert_uint_eq(position, give_way_ios);
         for (unsigned i = 0; i < 100; i++)
                 ck_assert_ptr_null(chain[i].chain);
-        ck_assert_uint_eq(pool_close(pool), 0);
 }
 END_TEST
 
@@ -440,12 +448,16 @@ END_TEST
 
 /* Chains of all lengths, cancelled here and there: each io comes back exactly once. */
 START_TEST(everything_comes_back_once) {
-        enum { COUNT = 20000 };
+        enum { COUNT = 20000, HELD = 4 };
         unsigned *calls = calloc(COUNT, sizeof(*calls)), state = 12345;
-        struct io *ios = calloc(COUNT, sizeof(*ios));
-        unsigned cancelled = 0;
+        struct io *ios = calloc(COUNT, sizeof(*ios)), holders[HELD];
+        unsigned cancelled = 0, held = 0;
 
-        new_pool(4, 2);
+        new_pool(HELD, 2);
+        for (int i = 0; i < HELD; i++) {
+                holders[i] = call(stand_still, &held);
+                pool_submit(pool, &holders[i]);
+        }
         for (int i = 0; i < COUNT;) {
                 int first = i, links = 1 + (int)(state % 7);
 
@@ -461,8 +473,10 @@ START_TEST(everything_comes_back_once) {
                         pool_cancel(pool, &ios[state % (unsigned)i]);
                 if (state & 0x20000)
                         deliver();
+                if (first < 1000 && i >= 1000) /* until then what was cancelled had not begun */
+                        open_gate(HELD);
         }
-        DELIVER_UNTIL(n_done == COUNT);
+        DELIVER_UNTIL(n_done == COUNT + HELD);
         for (int i = 0; i < COUNT; i++) {
                 ck_assert_uint_eq(calls[i], 1);
                 ck_assert(ios[i].result == 7 || ios[i].result == -FSOP_ECANCELED);

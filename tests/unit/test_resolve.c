@@ -389,7 +389,7 @@ START_TEST(what_is_removed_is_looked_at) {
 
                 if (cases[i].recursive)
                         request->op.args.unlink.recursive = true;
-                ck_assert_int_eq(sys_resolve(&request->sys, cases[i].flags), 0);
+                ck_assert_int_eq(request_resolve_known(request, cases[i].flags), 0);
                 ck_assert_int_eq(request->sys.at.has_stat, cases[i].looked);
                 ck_assert_uint_eq(request->sys.at.stat.size, cases[i].looked ? 3 : 0);
                 sys_release(&request->sys);
@@ -442,20 +442,25 @@ START_TEST(large_objects_are_taken) {
         scene_file("tree/small", NOBODY, 0644, "x");
         scene_fill("tree/large", 0, (SYS_SMALL_BLOCKS + 8) * 512);
         scene_chown("tree/large", NOBODY, NOBODY);
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]);) {
                 struct request *request =
                         request_new(FSOP_VERB_CHMOD, cases[i].is_base ? "" : scene_path(cases[i].path));
                 os_fd base = open(scene_path(cases[i].path), O_PATH | O_CLOEXEC), fds[4];
+                uint32_t n;
 
                 if (cases[i].is_base)
                         request_base(&request->sys.at, base);
                 ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
                 if (cases[i].is_old)
                         request->sys.since_ms = 0;
-                ck_assert_msg(sys_take_large(&request->sys, fds) == cases[i].n, "case %zu", i);
-                ck_assert_int_eq(request->sys.at.object == OS_FD_NONE, cases[i].n);
-                for (uint32_t j = 0; j < cases[i].n; j++)
+                n = sys_take_large(&request->sys, fds);
+                for (uint32_t j = 0; j < n; j++)
                         sys_close(fds[j]);
+                if (op_is_old(&request->sys) == cases[i].is_old) { /* else it took long to come here: once more */
+                        ck_assert_msg(n == cases[i].n, "case %zu", i);
+                        ck_assert_int_eq(request->sys.at.object == OS_FD_NONE, cases[i].n);
+                        i++;
+                }
                 sys_release(&request->sys);
                 ck_assert_int_ge(fcntl((int)base, F_GETFD), 0);
                 sys_close(base);

@@ -32,6 +32,7 @@ uint64_t fake_mount_demote(uint64_t mnt_id, bool demoted) {
 static struct routes routes;
 static struct operation op;
 static struct sys_op sys_op;
+static bool dear;
 
 static void begin(void) {
         routes = (struct routes){0};
@@ -45,7 +46,7 @@ static enum route route(enum fsop_verb verb, enum fs_class fs) {
         op.verb = verb;
         sys_op.op = &op;
         sys_op.at.fs = sys_op.to.fs = fs;
-        return route_of(&routes, &sys_op);
+        return route_of(&routes, &sys_op, dear);
 }
 
 static void on(uint64_t mnt_id) {
@@ -77,7 +78,7 @@ START_TEST(every_operation_has_a_route) {
         ck_assert(!route_is_service((enum fsop_verb)(FSOP_VERB_LIMIT + 7)));
         on(1);
         op.verb = (enum fsop_verb)(FSOP_VERB_LIMIT + 7);
-        ck_assert_int_eq(route_of(&routes, &sys_op), ROUTE_POOL);
+        ck_assert_int_eq(route_of(&routes, &sys_op, false), ROUTE_POOL);
 }
 END_TEST
 
@@ -241,6 +242,11 @@ START_TEST(locks_that_may_be_kept_are_for_workers) {
         begin();
         op = (struct operation){0};
         sys_op = (struct sys_op){.at.has_stat = true, .at.in_memory = true};
+        dear = true; /* one user's are */
+        ck_assert_int_eq(route(FSOP_VERB_CHOWN, FS_LOCAL), ROUTE_POOL);
+        ck_assert_int_eq(route(FSOP_VERB_STAT, FS_LOCAL), ROUTE_INLINE);
+        dear = false;
+        ck_assert_int_eq(route(FSOP_VERB_CHOWN, FS_LOCAL), ROUTE_INLINE);
         routes.locks_may_be_kept = true;
         ck_assert_int_eq(route(FSOP_VERB_CHOWN, FS_LOCAL), ROUTE_POOL);
         ck_assert_int_eq(route(FSOP_VERB_UNLINK, FS_LOCAL), ROUTE_POOL);

@@ -91,14 +91,16 @@ static int inherited(void) {
 
 START_TEST(inherits_listening_sockets) {
         struct sockaddr_un full = {.sun_family = AF_UNIX};
-        char directory[] = "/tmp/fsop-test.XXXXXX";
+        char directory[] = "/tmp/fsop-test.XXXXXX", name[32] = "", shown[32];
 
+        snprintf(name + 1, sizeof(name) - 1, "fsop-test-%ld", (long)getpid());
+        snprintf(shown, sizeof(shown), "@%s", name + 1);
         ck_assert_ptr_nonnull(mkdtemp(directory));
         memset(full.sun_path, 'x', sizeof(full.sun_path)); /* nothing ends it */
         memcpy(full.sun_path, directory, strlen(directory));
         full.sun_path[strlen(directory)] = '/';
         place_socket(3, AF_UNIX, SOCK_STREAM, true, full.sun_path, sizeof(full.sun_path));
-        place_socket(4, AF_UNIX, SOCK_STREAM, true, "\0fsop-test-of-a-name", 20);
+        place_socket(4, AF_UNIX, SOCK_STREAM, true, name, strlen(shown));
         announce("2", (long)getpid());
         ck_assert_int_eq(inherited(), 2);
         ck_assert_ptr_null(why);
@@ -106,7 +108,7 @@ START_TEST(inherits_listening_sockets) {
         ck_assert_int_eq(sockets[1].fd, 4);
         ck_assert_uint_eq(strlen(sockets[0].name), sizeof(full.sun_path));
         ck_assert_mem_eq(sockets[0].name, full.sun_path, sizeof(full.sun_path));
-        ck_assert_str_eq(sockets[1].name, "@fsop-test-of-a-name");
+        ck_assert_str_eq(sockets[1].name, shown);
         ck_assert(fcntl(3, F_GETFD) & FD_CLOEXEC);
         ck_assert(fcntl(4, F_GETFD) & FD_CLOEXEC);
         ck_assert_ptr_null(getenv("LISTEN_FDS")); /* not for children of ours */
@@ -286,7 +288,7 @@ END_TEST
 
 /* Nobody made a runtime directory for this user, and anyone may have made the name in /tmp. */
 START_TEST(socket_in_tmp_only_if_it_is_ours) {
-        const unsigned uid = 3000000000u; /* nobody's, and nobody else's test */
+        const unsigned uid = 3000000000u + (unsigned)getpid(); /* nobody's, and nobody else's test */
         char directory[64], expected[80];
         struct stat st;
 

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backends/service.h"
@@ -55,6 +56,13 @@ static void hear_the_end(void) {
         char byte;
 
         ck_assert_int_eq(read(line[0], &byte, 1), 0);
+}
+
+static time_t seconds(void) {
+        struct timespec now;
+
+        ck_assert_int_eq(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+        return now.tv_sec;
 }
 
 static int status_of(pid_t pid) {
@@ -162,11 +170,14 @@ static int ends_after_saying_so(void) {
         return 4; /* the truth is what counts, when it comes in time */
 }
 
+/* A machine that let it stand still for so long got what it had said. */
 START_TEST(waited_for_when_it_can) {
+        time_t begin = seconds();
         int status = status_of(start(ends_after_saying_so));
 
         ck_assert(WIFEXITED(status));
-        ck_assert_int_eq(WEXITSTATUS(status), 4);
+        if (WEXITSTATUS(status) != 3 || seconds() < begin + 5)
+                ck_assert_int_eq(WEXITSTATUS(status), 4);
 }
 END_TEST
 

@@ -209,6 +209,50 @@ START_TEST(the_audit_remembers_who_left) {
 }
 END_TEST
 
+static void look_up(struct session *from, uint64_t id, unsigned n_looked_up_on_loop) {
+        send_stats(from, id, 1);
+        rounds();
+        ck_assert_uint_eq(got.batches[id], 1);
+        ck_assert_uint_eq(sys.looked_up_on_loop, n_looked_up_on_loop);
+}
+
+/* A user whose paths take long on the loop is left to the workers, the others are not. */
+START_TEST(who_is_dear_leaves_the_loop) {
+        struct session *other;
+
+        start(CALLER_UID);
+        other = connect_as(OTHER_UID);
+        sys.look_up_ms = 3;
+        look_up(session, 1, 1); /* which may have been somebody else's doing */
+        look_up(session, 2, 2);
+        look_up(session, 3, 2);
+        look_up(other, 4, 3);
+        leave();
+        session = connect_as(CALLER_UID); /* is not forgotten */
+        look_up(session, 5, 3);
+        fake_now_ms += 1000;
+        look_up(session, 6, 4);
+        fake_now_ms += 1500; /* longer the second time */
+        look_up(session, 7, 4);
+        sys.look_up_ms = 0;
+        fake_now_ms += 20000;
+        look_up(session, 8, 5);
+        look_up(session, 9, 6);
+        stop();
+}
+END_TEST
+
+START_TEST(a_turn_that_takes_long_ends_with_workers) {
+        start(CALLER_UID);
+        sys.look_up_ms = 3;
+        send_stats(session, 1, 8);
+        rounds();
+        ck_assert_uint_eq(got.batches[1], 1);
+        ck_assert_uint_eq(sys.looked_up_on_loop, 1);
+        stop();
+}
+END_TEST
+
 START_TEST(requests_in_flight_have_a_budget) {
         struct session *other, *foreign;
         struct io *io;
@@ -469,6 +513,8 @@ int main(void) {
         tcase_add_test(tests, connections_of_a_user_take_turns);
         tcase_add_test(tests, the_audit_has_a_rate);
         tcase_add_test(tests, the_audit_remembers_who_left);
+        tcase_add_test(tests, who_is_dear_leaves_the_loop);
+        tcase_add_test(tests, a_turn_that_takes_long_ends_with_workers);
         tcase_add_test(tests, requests_in_flight_have_a_budget);
         tcase_add_test(tests, a_cancel_does_not_wait);
         tcase_add_test(tests, who_is_gone_while_not_read_from_is_seen);

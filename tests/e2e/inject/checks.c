@@ -145,8 +145,8 @@ static void check_daemon(const char *when, bool may_end, off_t log_from) {
                         checks_remember_descriptors();
                 return;
         }
-        for (unsigned i = 0; !daemon_has_ended() && !daemon_answers(); i++) { /* it may be ending */
-                if (i == 100 || now_ms() - asked >= PATIENCE_MS)
+        while (!daemon_has_ended() && !daemon_answers()) { /* it may be ending, for which it has some seconds */
+                if (now_ms() - asked >= PATIENCE_MS)
                         daemon_end_stuck(when);
                 pause_ms(10);
         }

@@ -117,9 +117,11 @@ const char *daemon_last_words(off_t from) {
 
 /* It must end in order, or at least by itself. */
 void daemon_stop(const char *when, bool may_give_up) {
+        unsigned began = now_ms();
+
         if (!daemon_has_ended())
                 kill(daemon_.pid, SIGTERM);
-        for (unsigned i = 0; i < 750 && !daemon_has_ended(); i++)
+        while (!daemon_has_ended() && now_ms() - began < PATIENCE_MS)
                 pause_ms(20);
         if (!daemon_.is_over) {
                 complain("%s: the daemon does not end", when);

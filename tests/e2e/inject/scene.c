@@ -44,13 +44,14 @@ static void make_directory(const char *below, mode_t mode, uid_t uid) {
 /* A job that the daemon took up again may still be at work in it. */
 static void empty(const char *below) {
         char line[PATH_BYTES + 32];
+        unsigned began = now_ms();
 
         snprintf(line, sizeof(line), "rm -rf '%s' 2>/dev/null", path_of(below));
-        for (unsigned i = 0; i < 500; i++) {
+        do {
                 if (system(line) == 0)
                         return;
                 pause_ms(20);
-        }
+        } while (now_ms() - began < PATIENCE_MS);
         complain("%s cannot be removed", below);
 }
 
