@@ -354,6 +354,10 @@ void sys_release(struct sys_op *op);
  */
 uint32_t sys_take_large(struct sys_op *op, os_fd ret_fds[4]);
 #define SYS_SMALL_BLOCKS 2048u /* of 512 bytes: what is freed in one go */
+/* Blocks can lie beyond a file's end, and pages in memory where it has no blocks. */
+static inline bool sys_stat_is_large(const struct fsop_stat *stat) {
+        return stat->blocks > SYS_SMALL_BLOCKS || stat->size > SYS_SMALL_BLOCKS * UINT64_C(512);
+}
 /* The same question about a descriptor on a local filesystem. [any] */
 bool sys_is_large(os_fd fd);
 

@@ -10,6 +10,7 @@
 
 #define SMALL_BYTES (64u << 10) /* of data, from memory to memory */
 #define SMALL_ALLOCATION (1u << 20)
+#define SMALL_DIRECTORY (64u << 10) /* an empty one is read to its end before it is removed */
 #define RING_MAX 16u /* out at a time when everything is to go that way: what waits there keeps its batch in memory */
 
 #define SLOW_NS (1 * MS)               /* nothing quick takes so long */
@@ -53,10 +54,11 @@ static const struct route_row {
         ROW(CHOWN, INLINE, INLINE, POOL),                                     /* walks go to a worker */
         ROW(MKNOD, INLINE, INLINE, POOL),                                     /* as mkdir */
         ROW(OPENDIR, INLINE, INLINE, POOL),                                   /* already pinned */
-        ROW(MKDIR, INLINE, INLINE, POOL), ROW(RMDIR, INLINE, INLINE, POOL),
-        ROW(UNLINK, INLINE, INLINE, POOL),                            /* a large file takes as long as it takes */
-        ROW(RENAME, INLINE, INLINE, POOL), ROW(LS, POOL, POOL, POOL), /* as long as the directory is */
-        ROW(SYMLINK, INLINE, INLINE, POOL),                           /* long on the ring at depth 64 */
+        ROW(MKDIR, INLINE, INLINE, POOL),
+        /* a large file, or an empty directory that was large, takes as long as it takes */
+        ROW(RMDIR, INLINE, INLINE, POOL), ROW(UNLINK, INLINE, INLINE, POOL), ROW(RENAME, INLINE, INLINE, POOL),
+        ROW(LS, POOL, POOL, POOL),          /* as long as the directory is */
+        ROW(SYMLINK, INLINE, INLINE, POOL), /* long on the ring at depth 64 */
         ROW(LINK, INLINE, INLINE, POOL), ROW(READLINK, INLINE, INLINE, POOL), ROW(GETXATTR, INLINE, INLINE, POOL),
         ROW(SETXATTR, INLINE, INLINE, POOL),
         ROW(LISTXATTR, INLINE, INLINE, POOL),   /* as getxattr, without a ring opcode */
@@ -103,9 +105,10 @@ bool route_is_walk(const struct operation *op) {
         }
 }
 
-/* Cutting a file down to SIZE. One that is not there has nothing to be freed. */
-static bool frees_much(const struct place *place, uint64_t size) {
-        return place->has_stat && place->stat.blocks > SYS_SMALL_BLOCKS && size < place->stat.size;
+/* What is not there has nothing to be freed. How many names a file has says nothing: the others may be gone by then. */
+static bool is_much(const struct place *place) {
+        return place->has_stat && (sys_stat_is_large(&place->stat) ||
+                                   ((place->stat.mode & 0170000) == 0040000 && place->stat.size > SMALL_DIRECTORY));
 }
 
 bool route_is_big(const struct sys_op *op) {
@@ -113,15 +116,16 @@ bool route_is_big(const struct sys_op *op) {
 
         switch (o->verb) {
         case FSOP_VERB_UNLINK: /* what could not be looked at may be anything by then */
-                return o->args.unlink.recursive || !op->at.has_stat ||
-                       (op->at.stat.nlink == 1 && frees_much(&op->at, 0));
-        case FSOP_VERB_RENAME:
-                return op->to.has_stat && op->to.stat.nlink == 1 && frees_much(&op->to, 0);
-        case FSOP_VERB_TRUNCATE:
-                return frees_much(&op->at, o->args.truncate.size);
+                return o->args.unlink.recursive || !op->at.has_stat || is_much(&op->at);
+        case FSOP_VERB_RMDIR:
+                return !op->at.has_stat || is_much(&op->at);
+        case FSOP_VERB_RENAME: /* ext4 begins to write what is put in the place of another file */
+                return op->to.has_stat && !o->args.rename.exchange && (is_much(&op->to) || is_much(&op->at));
+        case FSOP_VERB_TRUNCATE: /* to whatever size: XFS first writes what is not on the disk yet */
+                return is_much(&op->at);
         case FSOP_VERB_OPEN:
         case FSOP_VERB_OPEN_FD:
-                return o->args.open.truncate && frees_much(&op->at, 0);
+                return o->args.open.truncate && is_much(&op->at);
         case FSOP_VERB_FALLOCATE:
                 return o->args.fallocate.length > SMALL_ALLOCATION ||
                        o->args.fallocate.mode == FSOP_FALLOCATE_COLLAPSE_RANGE ||
@@ -137,6 +141,14 @@ bool route_is_big(const struct sys_op *op) {
         default:
                 return route_is_walk(o);
         }
+}
+
+bool route_moves_much(const struct sys_op *op) {
+        return op->op->verb == FSOP_VERB_RENAME && (!op->at.has_stat || is_much(&op->at));
+}
+
+bool route_frees_name(const struct operation *op) {
+        return op->verb == FSOP_VERB_UNLINK || op->verb == FSOP_VERB_RMDIR || op->verb == FSOP_VERB_RENAME;
 }
 
 /* Whether the kernel takes the lock of a file or directory for it, that of a directory for its names. What is opened

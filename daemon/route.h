@@ -55,6 +55,11 @@ bool route_is_walk(const struct operation *op);
 /* Whether its amount of work has no bound, of an operation that is resolved. */
 bool route_is_big(const struct sys_op *op);
 
+/* Of operations of one window, all of which are looked at before any is done: whether the first may give something
+ * large to a name that the second frees. */
+bool route_moves_much(const struct sys_op *op);
+bool route_frees_name(const struct operation *op);
+
 /* Decides, likewise. DEAR: for a user who keeps the loop from the others (turn_is_dear). */
 enum route route_of(const struct routes *routes, const struct sys_op *op, bool dear);
 /* Whether a worker may be kept waiting by where it is, and by which mount; 0: none that is known to. */

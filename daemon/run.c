@@ -64,9 +64,11 @@ static bool submits_alone(struct task_op *o) {
 static enum flow run_all(struct task *task) {
         struct routes *routes = &task->session->server->routes;
         struct io *first = NULL, **link = &first;
-        bool shared = share_begin(task), dear = turn_is_dear(task->session);
+        bool shared = share_begin(task), dear = turn_is_dear(task->session), moved = false;
 
         for_each_op(task, o) {
+                enum route route;
+
                 if (o->sys.has_run)
                         continue;
                 if (task->cancelled) {
@@ -74,7 +76,11 @@ static enum flow run_all(struct task *task) {
                         continue;
                 }
                 set_excluded(o);
-                switch (route_of(routes, &o->sys, dear)) {
+                route = route_of(routes, &o->sys, dear);
+                if (route == ROUTE_INLINE && moved && route_frees_name(o->op))
+                        route = ROUTE_POOL;
+                moved = moved || (route_moves_much(&o->sys) && routes->choice != CONFIG_ROUTES_INLINE);
+                switch (route) {
                 case ROUTE_SERVICE:
                         answer(o);
                         break;

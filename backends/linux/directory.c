@@ -291,7 +291,7 @@ int sys_ancestors(os_fd directory, struct object_id *ret_ids, uint32_t ids_max, 
 bool sys_is_large(os_fd fd) {
         struct fsop_stat stat;
 
-        return lookup_stat((int)fd, "", false, &stat) < 0 || stat.blocks > SYS_SMALL_BLOCKS;
+        return lookup_stat((int)fd, "", false, &stat) < 0 || sys_stat_is_large(&stat);
 }
 
 int sys_fd_check(os_fd fd, bool *ret_readable, bool *ret_writable, bool *ret_path_only) {

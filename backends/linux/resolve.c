@@ -324,16 +324,23 @@ static int caller_pin_name(struct sys_op *op, struct place *place, unsigned flag
 
 /* Whether what has the name now is freed. (A walk is long whatever it meets first.) */
 static bool frees(const struct operation *op, bool is_to) {
-        if (op->verb == FSOP_VERB_UNLINK)
+        switch (op->verb) {
+        case FSOP_VERB_UNLINK:
                 return !op->args.unlink.recursive;
-        return op->verb == FSOP_VERB_RENAME && is_to && !op->args.rename.no_replace && !op->args.rename.exchange;
+        case FSOP_VERB_RMDIR:
+                return true;
+        case FSOP_VERB_RENAME:
+                return is_to && !op->args.rename.no_replace && !op->args.rename.exchange;
+        default:
+                return false;
+        }
 }
 
 /*
- * How much that is: whoever sends the operation somewhere wants to know. Only openat2 can say that a disk would have to
- * be waited for, and takes a descriptor; where that does not matter one statx will do.
+ * How much is behind a name: whoever sends the operation somewhere wants to know. Only openat2 can say that a disk
+ * would have to be waited for, and takes a descriptor; where that does not matter one statx will do.
  */
-static int look_at_freed(struct sys_op *op, struct place *place, unsigned flags) {
+static int look_at(struct sys_op *op, struct place *place, unsigned flags) {
         int fd;
 
         if (!(flags & SYS_CACHED_ONLY) && is_plain_name(place->leaf)) {
@@ -348,6 +355,13 @@ static int look_at_freed(struct sys_op *op, struct place *place, unsigned flags)
         place->has_stat = lookup_stat(fd, "", false, &place->stat) >= 0;
         sys_close(fd);
         return 0;
+}
+
+/* What is freed, and what takes its place. */
+static int look_at_freed(struct sys_op *op, struct place *place, unsigned flags) {
+        int r = look_at(op, place, flags);
+
+        return r < 0 || place == &op->at || !place->has_stat ? r : look_at(op, &op->at, flags);
 }
 
 /* By way of a parent that the batch shares. *ret_done false: the whole path must be walked after all. */
@@ -845,8 +859,8 @@ static uint32_t take(os_fd *fd, bool wanted, os_fd *ret_fd) {
 
 static uint32_t take_large(struct place *place, bool is_old, os_fd *ret_fds) {
         bool waits = is_old || place_is_far(place);
-        uint32_t n = take(&place->object, !place->object_borrowed && (waits || place->stat.blocks > SYS_SMALL_BLOCKS),
-                          ret_fds);
+        uint32_t n =
+                take(&place->object, !place->object_borrowed && (waits || sys_stat_is_large(&place->stat)), ret_fds);
 
         return n + take(&place->parent, !place->parent_borrowed && waits, ret_fds + n);
 }

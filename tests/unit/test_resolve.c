@@ -369,22 +369,26 @@ END_TEST
 /* ---- what a rename replaces -------------------------------------------------------------------------------------- */
 
 /* Freeing it can take long, and is not for everybody to wait for. */
-START_TEST(what_an_unlink_removes_is_looked_at) {
+START_TEST(what_is_removed_is_looked_at) {
         static const struct {
                 const char *path;
                 bool recursive, looked;
                 unsigned flags;
-        } cases[] = {{"tree/d/old", false, true, 0},
-                     {"tree/d/old", false, true, SYS_CACHED_ONLY},
-                     {"tree/d/none", false, false, 0},
-                     {"tree/d/old", true, false, 0}};
+                enum fsop_verb verb;
+        } cases[] = {{"tree/d/old", false, true, 0, FSOP_VERB_UNLINK},
+                     {"tree/d/old", false, true, SYS_CACHED_ONLY, FSOP_VERB_UNLINK},
+                     {"tree/d/none", false, false, 0, FSOP_VERB_UNLINK},
+                     {"tree/d/old", true, false, 0, FSOP_VERB_UNLINK},
+                     {"tree/d/old", false, true, 0, FSOP_VERB_RMDIR},
+                     {"tree/d/old", false, true, SYS_CACHED_ONLY, FSOP_VERB_RMDIR}};
 
         scene_mkdir("tree/d", NOBODY, 0755);
         scene_file("tree/d/old", NOBODY, 0644, "xyz");
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                struct request *request = request_new(FSOP_VERB_UNLINK, scene_path(cases[i].path));
+                struct request *request = request_new(cases[i].verb, scene_path(cases[i].path));
 
-                request->op.args.unlink.recursive = cases[i].recursive;
+                if (cases[i].recursive)
+                        request->op.args.unlink.recursive = true;
                 ck_assert_int_eq(request_resolve_known(request, cases[i].flags), 0);
                 ck_assert_int_eq(request->sys.at.has_stat, cases[i].looked);
                 ck_assert_uint_eq(request->sys.at.stat.size, cases[i].looked ? 3 : 0);
@@ -415,6 +419,7 @@ START_TEST(what_a_rename_replaces_is_looked_at) {
                 ck_assert_int_eq(sys_resolve(&request->sys, 0), 0);
                 ck_assert_int_eq(request->sys.to.has_stat, cases[i].looked);
                 ck_assert_uint_eq(request->sys.to.stat.size, cases[i].looked ? 3 : 0);
+                ck_assert_int_eq(request->sys.at.has_stat, cases[i].looked); /* what replaces it may be written first */
                 sys_release(&request->sys);
                 request_free(request);
         }
@@ -503,7 +508,7 @@ int main(void) {
         tcase_add_loop_test(caller, caller_creates_where_the_kernel_does, 0, 2);
         tcase_add_test(caller, caller_from_a_directory);
         tcase_add_test(caller, confined_names_stay);
-        tcase_add_test(caller, what_an_unlink_removes_is_looked_at);
+        tcase_add_test(caller, what_is_removed_is_looked_at);
         tcase_add_test(caller, what_a_rename_replaces_is_looked_at);
         tcase_add_test(caller, large_objects_are_taken);
         tcase_add_test(caller, procfs_is_out_of_reach);

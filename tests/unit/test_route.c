@@ -132,8 +132,8 @@ START_TEST(what_is_much_goes_elsewhere) {
         sys_op.at.stat.size = sys_op.at.stat.blocks = UINT64_C(1) << 30;
         ck_assert_int_eq(route(FSOP_VERB_UNLINK, FS_LOCAL), ROUTE_POOL);
         ck_assert_int_eq(route(FSOP_VERB_TRUNCATE, FS_LOCAL), ROUTE_POOL);
-        op.args.truncate.size = UINT64_C(1) << 31; /* longer than it is */
-        ck_assert_int_eq(route(FSOP_VERB_TRUNCATE, FS_LOCAL), ROUTE_INLINE);
+        op.args.truncate.size = UINT64_C(1) << 31; /* longer than it is: what is dirty may have to be written first */
+        ck_assert_int_eq(route(FSOP_VERB_TRUNCATE, FS_LOCAL), ROUTE_POOL);
         op.args.chown = (struct chown_args){.walk.recursive = true};
         ck_assert_int_eq(route(FSOP_VERB_CHOWN, FS_LOCAL), ROUTE_POOL);
         op.args.read = (struct read_args){.length = 4096};
@@ -142,6 +142,51 @@ START_TEST(what_is_much_goes_elsewhere) {
         ck_assert_int_eq(route(FSOP_VERB_READ, FS_LOCAL), ROUTE_INLINE);
         op.args.read.length = 1u << 20;
         ck_assert_int_eq(route(FSOP_VERB_READ, FS_LOCAL), ROUTE_ENGINE);
+}
+END_TEST
+
+/* All that can be behind a name. */
+START_TEST(what_is_large_is_freed_elsewhere) {
+        static const struct {
+                struct fsop_stat stat;
+                enum route file, directory;
+        } cases[] = {
+                {{.nlink = 1, .size = 4096, .blocks = 8}, ROUTE_INLINE, ROUTE_INLINE},
+                {{.nlink = 1, .size = 0, .blocks = 4096}, ROUTE_POOL, ROUTE_POOL},     /* all of it beyond its end */
+                {{.nlink = 1, .size = 8u << 20, .blocks = 0}, ROUTE_POOL, ROUTE_POOL}, /* holes that were read */
+                {{.nlink = 2, .size = 8u << 20, .blocks = 1}, ROUTE_POOL, ROUTE_POOL}, /* the other name may go first */
+                {{.nlink = 2, .size = 68u << 10, .blocks = 136}, ROUTE_INLINE, ROUTE_POOL}, /* is read before it goes */
+        };
+
+        begin();
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                enum route file = cases[i].file, directory = cases[i].directory;
+
+                on(7);
+                sys_op.at.has_stat = true;
+                sys_op.at.stat = cases[i].stat;
+                sys_op.at.stat.mode = 0100644;
+                ck_assert_int_eq(route(FSOP_VERB_UNLINK, FS_LOCAL), file);
+                ck_assert_int_eq(route(FSOP_VERB_TRUNCATE, FS_LOCAL), file);
+                ck_assert_int_eq(route(FSOP_VERB_CHMOD, FS_LOCAL), ROUTE_INLINE);
+                op.args.open = (struct open_args){.write = true, .truncate = true};
+                ck_assert_int_eq(route(FSOP_VERB_OPEN, FS_LOCAL), file);
+                op.args.rename = (struct rename_args){0};
+                ck_assert_int_eq(route(FSOP_VERB_RENAME, FS_LOCAL), ROUTE_INLINE); /* nothing has the new name */
+                sys_op.to.has_stat = true;
+                ck_assert_int_eq(route(FSOP_VERB_RENAME, FS_LOCAL), file); /* it may have to be written first */
+                op.args.rename.exchange = true;
+                ck_assert_int_eq(route(FSOP_VERB_RENAME, FS_LOCAL), ROUTE_INLINE);
+                op.args.rename.exchange = false;
+                sys_op.to = sys_op.at;
+                sys_op.at.has_stat = false;
+                ck_assert_int_eq(route(FSOP_VERB_RENAME, FS_LOCAL), file);
+                sys_op.to.stat.mode = 0040755;
+                ck_assert_int_eq(route(FSOP_VERB_RENAME, FS_LOCAL), directory);
+                ck_assert_int_eq(route(FSOP_VERB_RMDIR, FS_LOCAL), ROUTE_POOL); /* it could not be looked at */
+                sys_op.at = sys_op.to;
+                ck_assert_int_eq(route(FSOP_VERB_RMDIR, FS_LOCAL), directory);
+        }
 }
 END_TEST
 
@@ -311,6 +356,7 @@ int main(void) {
         tcase_add_test(tcase, what_may_hang_goes_to_a_worker);
         tcase_add_test(tcase, both_ends_count);
         tcase_add_test(tcase, what_is_much_goes_elsewhere);
+        tcase_add_test(tcase, what_is_large_is_freed_elsewhere);
         tcase_add_test(tcase, names_that_are_not_in_memory_keep_the_loop_waiting_for_a_moment_only);
         tcase_add_test(tcase, routes_are_forced);
         tcase_add_test(tcase, locks_that_may_be_kept_are_for_workers);

@@ -337,6 +337,31 @@ START_TEST(no_more_batches_at_a_time_than_agreed) {
 }
 END_TEST
 
+/* All of a window is looked at before any of it is done: what a rename has put there meanwhile nobody has looked at. */
+START_TEST(what_stands_elsewhere_meanwhile_is_freed_by_workers) {
+        struct operation ops[] = {
+                {.verb = FSOP_VERB_RENAME, .at = at("/srv/build/large"), .to = at("/srv/build/a")},
+                stat_op("/srv/build/f"),
+                {.verb = FSOP_VERB_RENAME, .at = at("/srv/build/small"), .to = at("/srv/build/a")},
+        };
+
+        start(CALLER_UID);
+        send_batch(1, FSOP_BATCH_PARALLEL, &ops[1], 1); /* the directory is opened */
+        rounds();
+        fake_engine_run_inline(server.engine, false);
+        sys.runs = 0;
+        send_batch(2, FSOP_BATCH_PARALLEL, ops, 3);
+        rounds();
+        ck_assert_uint_eq(sys.runs, 2);
+        ck_assert_uint_eq(fake_engine_count(server.engine, IO_RUN), 1);
+        ck_assert_ptr_eq(fake_engine_pending(server.engine, IO_RUN, 0), &session->tasks->ops[2].io);
+        complete_all(IO_RUN, 0);
+        rounds();
+        ck_assert_uint_eq(got.last_frames, 2);
+        stop();
+}
+END_TEST
+
 START_TEST(garbage_is_refused) {
         static const uint8_t garbage[] = {5, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff};
 
@@ -408,6 +433,7 @@ int main(void) {
         tcase_add_test(tcase, death_gives_everything_back);
         tcase_add_test(tcase, a_silent_reader_is_held_back);
         tcase_add_test(tcase, no_more_batches_at_a_time_than_agreed);
+        tcase_add_test(tcase, what_stands_elsewhere_meanwhile_is_freed_by_workers);
         tcase_add_test(tcase, garbage_is_refused);
         tcase_add_test(tcase, a_batch_id_in_use_is_refused);
         tcase_add_test(tcase, a_foreign_client_has_no_paths);
