@@ -178,6 +178,8 @@ int sys_own_file(const char *path, uint64_t *ret_bytes);
 int sys_make_own_file(const char *path);
 /* Gives it another name in the same directory, durably; -FSOP_EEXIST where something has that name. */
 int sys_rename_own_file(const char *from, const char *to);
+/* Takes its name away, durably; -FSOP_ENOENT where it has none. */
+int sys_remove_own_file(const char *path);
 /* -FSOP_E... for an error number of the operating system that came by way of a library; 0 gives -FSOP_EIO. */
 int sys_error(int os_error);
 

@@ -579,6 +579,7 @@ struct fsop_counter {
 struct fsop_status_result {
         const struct fsop_counter *counters;
         uint32_t n_counters;
+        struct fsop_bytes no_jobs; /* why there are no copy jobs now; empty: there are */
 };
 
 struct fsop_explain_result {

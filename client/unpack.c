@@ -122,7 +122,7 @@ static int unpack_status(struct arena *arena, const struct result *result, struc
                         return -FSOP_ENOMEM;
         }
         *ret = (struct fsop_status_result){.counters = list, .n_counters = n};
-        return 0;
+        return unpack_bytes(arena, result->value.status.no_jobs, &ret->no_jobs);
 }
 
 static int unpack_explain(struct arena *arena, const struct explain_result *explain, struct fsop_explain_result *ret) {

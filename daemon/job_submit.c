@@ -429,18 +429,15 @@ static void look_call(struct io *io) {
                 submission->user[0] = 0;
 }
 
-/* What is answered without looking at any file. True: it is answered. */
+/* What is answered without looking at any file. True: it is answered, or waits for the store. */
 static bool answer_at_once(struct task_op *o) {
         struct session *session = o->task->session;
         struct jobs *jobs = session->server->jobs;
         const struct cp_args *args = &o->op->args.cp;
         struct job *known;
 
-        if (jobs_need_store(jobs) < 0) {
-                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "this daemon takes no jobs: %s",
-                             jobs->unavailable);
+        if (job_needs_store(o))
                 return true;
-        }
         if (session->server->draining) {
                 task_op_fail_stopping(o, "");
                 return true;

@@ -358,11 +358,8 @@ void job_answer(struct task_op *o) {
         const struct job_args *args = &o->op->args.job;
         struct job *job;
 
-        if (jobs->unavailable) {
-                task_op_fail(o, -FSOP_EOPNOTSUPP, FSOP_CLASS_UNSUPPORTED, "this daemon has no jobs: %s",
-                             jobs->unavailable);
+        if (jobs->unavailable && job_needs_store(o))
                 return;
-        }
         if (o->op->verb == FSOP_VERB_JOB_LIST) {
                 answer_list(o, jobs);
                 return;

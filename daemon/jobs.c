@@ -21,10 +21,6 @@
 #define FORGET_AFTER_S (7 * DAY_S)
 #define FAIL_AFTER_S (14 * DAY_S)
 #define HOUSEKEEPING_MS 60000u
-/* for a store that another daemon has */
-#define STORE_WAIT_MS 5000u /* at the start */
-#define STORE_PAUSE_MS 20u
-#define STORE_RETRY_MS 1000 /* later */
 
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
@@ -406,12 +402,15 @@ void job_forget(struct job *job, struct task_op *asker) {
         job->jobs->schedule_wanted = true;
 }
 
-static void wait_to_retry(struct job *job, const struct error *error) {
-        uint64_t ms = (uint64_t)1000 << (job->backoff < 6 ? job->backoff : 6);
+uint64_t jobs_backoff_ms(uint32_t n) {
+        uint64_t ms = (uint64_t)1000 << (n < 6 ? n : 6);
 
-        if (ms > BACKOFF_MS_MAX)
-                ms = BACKOFF_MS_MAX;
-        job->backoff++;
+        return ms < BACKOFF_MS_MAX ? ms : BACKOFF_MS_MAX;
+}
+
+static void wait_to_retry(struct job *job, const struct error *error) {
+        uint64_t ms = jobs_backoff_ms(job->backoff++);
+
         job->retry_ms = job->jobs->now_ms + ms;
         job->retry = sys_realtime();
         job->retry.sec += (int64_t)(ms / 1000);
@@ -523,8 +522,8 @@ int jobs_tick(struct jobs *jobs, uint64_t now_ms) {
         uint64_t next = UINT64_MAX;
 
         jobs->now_ms = now_ms;
-        if (jobs->store_retry_ms > 0 && jobs_need_store(jobs) == -FSOP_EBUSY)
-                return STORE_RETRY_MS;
+        if (jobs->unavailable)
+                return jobs_tick_store(jobs);
         if (!jobs->first)
                 return -1;
         if (now_ms >= jobs->next_house_ms)
@@ -559,7 +558,7 @@ void jobs_end_round(struct jobs *jobs) {
 
 /* ---- the daemon's start and end ---------------------------------------------------------------------------------- */
 
-static int load_job(void *context, const struct store_job *from) {
+int jobs_load(void *context, const struct store_job *from) {
         struct jobs *jobs = context;
         struct job *job = job_new(jobs);
 
@@ -593,78 +592,6 @@ static int load_job(void *context, const struct store_job *from) {
         return 0;
 }
 
-static void say_unavailable(struct jobs *jobs, const char *why, int code) {
-        bool again = jobs->store_retry_ms > 0;
-
-        snprintf(jobs->unavailable_text, sizeof(jobs->unavailable_text), "%s", why ? why : error_text(-code));
-        jobs->unavailable = jobs->unavailable_text;
-        jobs->store_retry_ms = code == -FSOP_EBUSY ? jobs->now_ms + STORE_RETRY_MS : 0;
-        if (!again || code != -FSOP_EBUSY)
-                log_line(LOG_LEVEL_ERROR, "no copy jobs: %s", jobs->unavailable);
-}
-
-static int open_store(struct jobs *jobs) {
-        struct server *server = jobs->server;
-        struct store *store = NULL;
-        const char *why = NULL;
-        char *note = NULL;
-        int code;
-
-        code = sys_make_directory(server->config->state_dir, 0700);
-        if (code < 0) {
-                say_unavailable(jobs, "the state directory cannot be made", code);
-                return code;
-        }
-        /* Whoever can put files there could write jobs for anybody. */
-        code = sys_check_trusted_directory(server->config->state_dir, &why);
-        if (code < 0) {
-                log_line(LOG_LEVEL_ERROR, "the state directory %s is not used: %s", server->config->state_dir,
-                         why ? why : error_text(-code));
-                say_unavailable(jobs, "the state directory is not the daemon's own", code);
-                return code;
-        }
-        code = store_sqlite.open(server->config->state_dir, &store, &note);
-        if (code == 0 && note)
-                log_line(LOG_LEVEL_ERROR, "jobs: %s", note);
-        jobs->event_base = code == 0 ? store->ops->generation(store) << 32 : 0;
-        if (code == 0)
-                code = store->ops->load(store, load_job, jobs, &jobs->next_id);
-        if (code == 0)
-                code = journal_new(store, server->engine, &jobs->journal);
-        if (code < 0) {
-                while (jobs->first)
-                        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): job_free takes it off the list */
-                        job_free(jobs->first);
-                say_unavailable(jobs, note, code);
-                if (store)
-                        store->ops->close(store);
-        }
-        free(note);
-        if (code == 0) {
-                if (jobs->unavailable)
-                        log_line(LOG_LEVEL_NOTICE, "there are copy jobs again");
-                jobs->unavailable = NULL;
-                jobs->store_retry_ms = 0;
-        }
-        jobs->schedule_wanted = true;
-        return code;
-}
-
-int jobs_need_store(struct jobs *jobs) {
-        if (jobs->journal)
-                return 0;
-        if (!jobs->unavailable || (jobs->store_retry_ms > 0 && jobs->now_ms >= jobs->store_retry_ms))
-                return open_store(jobs);
-        return jobs->store_retry_ms > 0 ? -FSOP_EBUSY : -FSOP_EOPNOTSUPP;
-}
-
-/* The daemon before may be dying still: its files go a moment after those who wait for it know that it is gone. */
-static void take_store_over(struct jobs *jobs) {
-        for (uint32_t waited_ms = 0; open_store(jobs) == -FSOP_EBUSY && waited_ms < STORE_WAIT_MS;
-             waited_ms += STORE_PAUSE_MS)
-                sys_sleep_ms(STORE_PAUSE_MS);
-}
-
 int jobs_start(struct server *server, struct jobs **ret_jobs) {
         struct jobs *jobs = calloc(1, sizeof(*jobs));
 
@@ -675,9 +602,7 @@ int jobs_start(struct server *server, struct jobs **ret_jobs) {
         jobs->now_ms = server->now_ms;
         *ret_jobs = jobs;
         if (store_sqlite.exists(server->config->state_dir))
-                take_store_over(jobs);
-        if (jobs->n > 0)
-                log_line(LOG_LEVEL_INFO, "jobs: %u", jobs->n);
+                jobs_start_store(jobs);
         return 0;
 }
 
@@ -690,7 +615,7 @@ void jobs_drain(struct jobs *jobs) {
 }
 
 bool jobs_is_idle(const struct jobs *jobs) {
-        return jobs->n_running == 0 && (!jobs->journal || journal_is_idle(jobs->journal));
+        return jobs->n_running == 0 && !jobs->opening && (!jobs->journal || journal_is_idle(jobs->journal));
 }
 
 struct jobs *jobs_free(struct jobs *jobs) {

@@ -3,6 +3,7 @@
  * jobs.h: copy jobs: the table of them, their states, which of them run. All on the loop thread.
  *
  *      jobs.c          the table; loading, starting, stopping, waiting, forgetting
+ *      job_store.c     the store opened, and tried again
  *      job_schedule.c  which of those that are queued may run now
  *      job_submit.c    cp: from operations to a job that is on the disk
  *      job_verbs.c     list, show, watch, pause, resume, cancel, retry, forget
@@ -77,10 +78,14 @@ struct job {
 
 struct jobs {
         struct server *server;
-        struct journal *journal; /* NULL: not opened yet, or not to be had */
-        const char *unavailable; /* why there are no jobs here; NULL: there are */
-        char unavailable_text[512];
-        uint64_t store_retry_ms; /* another daemon has the store: when to look again; 0: nothing to wait for */
+        struct journal *journal; /* NULL: not opened yet, or not to be had; then there are no jobs */
+        bool opening;            /* a worker opens it */
+        const char *unavailable; /* why it could not be opened, for people; NULL: it could, or has not been tried */
+        char unavailable_text[480];
+        int unavailable_code;                /* what requests are answered then */
+        uint32_t store_tries;                /* that failed, since the last reload */
+        uint64_t store_tried_ms;             /* when the last one did */
+        struct task_op *askers, *last_asker; /* who wait for a try that is under way; linked by waits_for */
         bool update_failed;
         struct job *first, *last;
         uint32_t n, n_drafts, n_running;
@@ -97,12 +102,9 @@ struct jobs {
         bool draining;
 };
 
-/* Opens the store if there is one, waiting for one that the daemon before has still; a store that cannot be used leaves
- * the daemon without jobs, and the log says why. */
+/* Opens the store if there is one, waiting for one that the daemon before has still. One that cannot be opened leaves
+ * the daemon without jobs; the log says why, and jobs_tick tries again. */
 int jobs_start(struct server *server, struct jobs **ret_jobs);
-/* Makes the store where there is none yet. 0, or negative with jobs->unavailable; -FSOP_EBUSY: another daemon has it,
- * and jobs_tick looks again. */
-int jobs_need_store(struct jobs *jobs);
 /* Begins to stop what runs; jobs_is_idle then says when it has. */
 void jobs_drain(struct jobs *jobs);
 bool jobs_is_idle(const struct jobs *jobs);
@@ -112,6 +114,8 @@ struct jobs *jobs_free(struct jobs *jobs); /* NULL */
 int jobs_tick(struct jobs *jobs, uint64_t now_ms);
 /* The end of a loop round. */
 void jobs_end_round(struct jobs *jobs);
+/* Somebody may have mended what kept the store from being opened. */
+void jobs_retry_store(struct jobs *jobs);
 /* Rules have changed: what runs is stopped and authorized anew. */
 void jobs_policy_changed(struct jobs *jobs);
 /* A connection is gone: jobs that it held are forgotten. */
@@ -158,6 +162,22 @@ void job_run_ended(struct job *job, const struct error *error, bool transient);
 struct store_counters job_counters(const struct job *job);
 /* As its owner sees it; texts are the job's. */
 struct job_info job_describe(const struct job *job);
+
+/* A job of the store into the table: an EACH of store.h. */
+int jobs_load(void *context, const struct store_job *from);
+/* How long to wait before what has failed so often before is tried again: 1, 2, 4, … 60 s. */
+uint64_t jobs_backoff_ms(uint32_t n);
+
+/* ---- job_store.c ---- */
+/* Opens the store, in this call. */
+void jobs_start_store(struct jobs *jobs);
+/* Of jobs that are not available: as jobs_tick. */
+int jobs_tick_store(struct jobs *jobs);
+/*
+ * Whether an operation has to do without a store, which is made where there is none yet, or tried again. True: it has
+ * failed, or is parked, and begins anew (job_submit, job_answer) when that is known.
+ */
+bool job_needs_store(struct task_op *o);
 
 /* ---- job_schedule.c ---- */
 /* Starts what may run now; jobs of lower priority that are in the way of others are asked to step aside. */

@@ -168,10 +168,12 @@ static int reload_policy(struct server *server, struct policy_report *ret_report
         return 0;
 }
 
-/* Whoever moved the audit file away must not lose what follows, whatever is wrong with the rules. */
+/* Whoever moved the audit file away must not lose what follows, whatever is wrong with the rules; and who made room for
+ * the journal of jobs should have them. */
 int server_reload(struct server *server, struct policy_report *ret_report) {
         int code = reload_policy(server, ret_report);
 
+        jobs_retry_store(server->jobs);
         if (audit_reopen(server->audit) < 0)
                 log_line(LOG_LEVEL_ERROR, "the audit log could not be opened anew; the old file is kept");
         return code;

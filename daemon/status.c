@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * status.c: what the daemon counts, and what its limits are: of the whole, of the asker, and to administrators of every
- * user who is connected.
+ * user who is connected; and what it has to do without.
  */
 #include <stdio.h>
 #include <string.h>
@@ -111,4 +111,6 @@ void answer_status(struct task_op *o) {
                 count_accounts(&counting, session->server);
         o->result.value.status.counters = counting.counters;
         o->result.value.status.n_counters = counting.n;
+        if (session->server->jobs->unavailable)
+                o->result.value.status.no_jobs = arena_printf(&o->task->out, "%s", session->server->jobs->unavailable);
 }

@@ -101,6 +101,7 @@ struct attempt {
         uint32_t n_steps;
         bool after_damage; /* there was one before it, of which nothing is known any more */
         bool damaged;      /* to be set aside */
+        bool made;         /* there was none */
         char *why;         /* malloc'd, or NULL */
 };
 
@@ -127,6 +128,10 @@ static int failed(struct attempt *attempt, sqlite3 *db) {
                 return fail(attempt, -FSOP_EBUSY, sentence("%s is used by another daemon", attempt->path));
         return fail(attempt, store_sqlite_error(db), sentence("%s: %s", attempt->path, sqlite3_errmsg(db)));
 }
+
+static const char *const suffixes[] = {"", "-wal", "-journal",
+                                       "-shm"}; /* of the file and of what SQLite puts beside it */
+#define SUFFIXES (sizeof(suffixes) / sizeof(suffixes[0]))
 
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
@@ -184,6 +189,7 @@ static int find_file(struct attempt *attempt) {
         char *log = sentence("%s-wal", attempt->path);
         uint64_t bytes = 0, log_bytes = 0;
 
+        attempt->made = made > 0;
         if (made >= 0)
                 code = log ? sys_own_file(attempt->path, &bytes) : -FSOP_ENOMEM;
         if (code == -FSOP_EPERM)
@@ -378,6 +384,18 @@ static int bring_up_to_date(struct attempt *attempt, struct store_sqlite *store)
         return 0;
 }
 
+/* Else it would be taken for one that was emptied. The file last: without it, a log would be taken for damage. */
+static void remove_begun(const char *file) {
+        int code = 0;
+
+        for (size_t i = SUFFIXES; i > 0 && (code == 0 || code == -FSOP_ENOENT); i--) {
+                char *path = sentence("%s%s", file, suffixes[i - 1]);
+
+                code = path ? sys_remove_own_file(path) : -FSOP_ENOMEM;
+                free(path);
+        }
+}
+
 static int try_to_open(struct attempt *attempt, struct store_sqlite *store) {
         int code = claim(attempt, &store->db);
 
@@ -385,14 +403,12 @@ static int try_to_open(struct attempt *attempt, struct store_sqlite *store) {
                 code = bring_up_to_date(attempt, store);
         if (code < 0)
                 store_sqlite_close_file(store, true);
+        if (code < 0 && attempt->made && !attempt->damaged && code != -FSOP_EBUSY)
+                remove_begun(attempt->path);
         return code;
 }
 
 /* ---- damage ------------------------------------------------------------------------------------------------------ */
-
-static const char *const suffixes[] = {"", "-wal", "-journal",
-                                       "-shm"}; /* the file first: without it nothing else is used */
-#define SUFFIXES (sizeof(suffixes) / sizeof(suffixes[0]))
 
 static bool is_free(const char *name) {
         bool free_ = true;
@@ -425,23 +441,25 @@ static char *find_name(const char *path) {
         return NULL;
 }
 
-static int move_all(const char *path, const char *name) {
-        for (size_t i = 0; i < SUFFIXES; i++) {
-                char *from = sentence("%s%s", path, suffixes[i]), *to = sentence("%s%s", name, suffixes[i]);
+/* To aside the file goes first: without it nothing else is used; back it comes last. */
+static int move_all(const char *from_file, const char *to_file, bool back) {
+        for (size_t n = 0; n < SUFFIXES; n++) {
+                size_t i = back ? SUFFIXES - 1 - n : n;
+                char *from = sentence("%s%s", from_file, suffixes[i]), *to = sentence("%s%s", to_file, suffixes[i]);
                 int code = from && to ? sys_rename_own_file(from, to) : -FSOP_ENOMEM;
 
                 free(from);
                 free(to);
-                if (code < 0 && !(code == -FSOP_ENOENT && i > 0))
+                if (code < 0 && !(code == -FSOP_ENOENT && (back || i > 0)))
                         return code;
         }
         return 0;
 }
 
-/* To *ret_note what was damaged and where it is now. */
-static int set_aside(struct attempt *attempt, char **ret_note) {
+/* To *ret_note what was damaged and where it is now, to *ret_aside the latter; both malloc'd. */
+static int set_aside(struct attempt *attempt, char **ret_note, char **ret_aside) {
         char *name = find_name(attempt->path);
-        int code = name ? move_all(attempt->path, name) : -FSOP_ENOMEM;
+        int code = name ? move_all(attempt->path, name, false) : -FSOP_ENOMEM;
 
         if (code == 0)
                 *ret_note = sentence(
@@ -453,7 +471,29 @@ static int set_aside(struct attempt *attempt, char **ret_note) {
                 fail(attempt, code,
                      sentence("the journal of copy jobs, %s, is damaged (%s), and could not be set aside",
                               attempt->path, attempt->why ? attempt->why : ""));
-        free(name);
+        *ret_aside = name;
+        return code;
+}
+
+/* A new one in the place of a damaged one, which comes back where that cannot be: nothing else would tell the next try
+ * that there was one. */
+static int begin_anew(struct attempt *attempt, struct store_sqlite *store, char **ret_note) {
+        char *aside = NULL;
+        uint64_t bytes;
+        int code = set_aside(attempt, ret_note, &aside);
+
+        attempt->damaged = false;
+        attempt->after_damage = true;
+        if (code == 0) {
+                code = try_to_open(attempt, store);
+                if (code < 0)
+                        fail(attempt, code,
+                             sentence("the journal of copy jobs, %s, is damaged, and a new one cannot be begun: %s",
+                                      attempt->path, attempt->why ? attempt->why : ""));
+                if (code < 0 && sys_own_file(attempt->path, &bytes) == -FSOP_ENOENT)
+                        move_all(aside, attempt->path, true);
+        }
+        free(aside);
         return code;
 }
 
@@ -467,18 +507,13 @@ int store_sqlite_open_as(const char *directory, const char *const *steps, uint32
         int code = path && store ? try_to_open(&attempt, store) : -FSOP_ENOMEM;
 
         *ret_note = NULL;
-        if (attempt.damaged) {
-                code = set_aside(&attempt, ret_note);
-                attempt.damaged = false;
-                attempt.after_damage = true;
-                if (code == 0)
-                        code = try_to_open(&attempt, store);
-        }
+        if (attempt.damaged)
+                code = begin_anew(&attempt, store, ret_note);
         if (code == 0) {
                 store->store.ops = &store_sqlite;
                 *ret_store = &store->store;
                 store = NULL;
-        } else if (attempt.why) { /* and where the damaged one is, it says of itself by its name */
+        } else {
                 free(*ret_note);
                 *ret_note = attempt.why;
                 attempt.why = NULL;

@@ -246,6 +246,7 @@ static void status_put(struct wire_writer *writer, struct arena *scratch, uint32
         }
         leaf.n_counters = n;
         leaf.counters = pointers;
+        PUT_TEXT(leaf, no_jobs, result->value.status.no_jobs);
         leaf_put(writer, number, &leaf.base);
 }
 
@@ -263,6 +264,7 @@ static int status_from(struct decoder *decoder, const ProtobufCMessage *message,
                 };
         result->value.status.counters = counters;
         result->value.status.n_counters = (uint32_t)leaf->n_counters;
+        result->value.status.no_jobs = leaf_bytes(leaf->no_jobs);
         return 0;
 }
 

@@ -390,6 +390,7 @@ struct result {
                 struct {
                         const struct counter *counters;
                         uint32_t n_counters;
+                        struct bytes no_jobs; /* why; empty: there are copy jobs */
                 } status;
                 struct explain_result explain;
                 struct reload_result reload;

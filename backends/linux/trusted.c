@@ -463,6 +463,8 @@ int sys_make_own_file(const char *path) {
                 return errno == EEXIST ? sys_own_file(path, &bytes) : error_from_errno(errno);
         close(fd);
         r = flush_directory_of(path);
+        if (r < 0)
+                unlink(path);
         return r < 0 ? r : 1;
 }
 
@@ -479,4 +481,9 @@ int sys_rename_own_file(const char *from, const char *to) {
                         return error_from_errno(errno);
         }
         return flush_directory_of(to);
+}
+
+int sys_remove_own_file(const char *path) {
+        identity_wear_service();
+        return unlink(path) < 0 ? error_from_errno(errno) : flush_directory_of(path);
 }

@@ -44,7 +44,7 @@ static const struct option mkdir_options[] = {
 static const struct option rm_options[] = {
         {OPT_RECURSIVE, 'r', "recursive", .help = "remove directories and what is in them"},
         {OPT_RECURSIVE, 'R', NULL, .help = "likewise"},
-        {OPT_FORCE, 'f', "force", .help = "do not mind what does not exist"},
+        {OPT_FORCE, 'f', "force", .help = "do not mind what does not exist, or that there is no PATH"},
         ONE_FILESYSTEM(0),
         {0}};
 static const struct option mv_options[] = {
@@ -196,7 +196,7 @@ static const char mv_more[] = "Nothing is copied: to another filesystem, `fsop c
 static const char getxattr_more[] = "Without -e the value is printed as it is, with nothing behind it.\n";
 static const char status_more[] =
         "Everybody sees the daemon's and their own (own-…), uid 0 and the admin group those of every user who is connected\n"
-        "(uid-N-…), too.\n";
+        "(uid-N-…), too. The last line says why there are no copy jobs, where that is so.\n";
 static const char explain_more[] =
         "COMMAND is what would be typed behind `fsop`, with its options: `fsop explain chown www-data: FILE`.\n";
 static const char policy_reload_more[] =
@@ -231,7 +231,7 @@ const struct command commands[] = {
         {"readlink", "PATH…", "print where symbolic links lead", NULL, 1, -1, FILES, .plan = plan_readlink},
         {"mkdir", "PATH…", "make directories", mkdir_options, 1, -1, FILES, .plan = plan_mkdir},
         {"rmdir", "PATH…", "remove empty directories", NULL, 1, -1, FILES, .plan = plan_rmdir},
-        {"rm", "PATH…", "remove files", rm_options, 1, -1, FILES, .plan = plan_rm},
+        {"rm", "PATH…", "remove files", rm_options, 1, -1, FILES, .none_with = OPT_FORCE, .plan = plan_rm},
         {"mv", "SRC… DST", "rename", mv_options, 2, -1, FILES, .plan = plan_mv, .more = mv_more},
         {"ln", "TARGET LINK", "make a link", ln_options, 2, 2, FILES, .plan = plan_ln},
         {"touch", "PATH…", "set times, make empty files", touch_options, 1, -1, FILES, .plan = plan_touch,

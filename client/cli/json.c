@@ -227,6 +227,8 @@ static void put_status(json_t *object, const struct fsop_status_result *status) 
         }
         put(object, "counters", counters);
         put(object, "limits", limits);
+        if (status->no_jobs.len > 0)
+                put_sentence(object, "no_jobs", status->no_jobs);
 }
 
 static void put_explain(json_t *object, const struct action *action, const struct fsop_explain_result *explain) {

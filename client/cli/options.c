@@ -216,8 +216,10 @@ int options_parse_global(const char *const *words, int n_words, const char *valu
         return parser.at;
 }
 
-static int check_operands(const struct command *command, int n_operands, struct text *why) {
-        bool missing = n_operands < command->operands_min;
+static int check_operands(const struct command *command, const struct invocation *invocation, struct text *why) {
+        int n_operands = invocation->n_operands;
+        bool may_be_none = invocation->values[command->none_with] != NULL;
+        bool missing = n_operands < command->operands_min && !(n_operands == 0 && may_be_none);
         if (!missing && (command->operands_max < 0 || n_operands <= command->operands_max))
                 return 0;
         text_adds(why, missing ? "too few arguments; usage: " : "too many arguments; usage: ");
@@ -245,7 +247,7 @@ int options_parse(const struct command *command, const char *const *words, int n
                 } else if ((word[1] == '-' ? parse_long : parse_letters)(&parser) < 0)
                         return -1;
         }
-        if (!invocation.values[OPT_HELP] && check_operands(command, invocation.n_operands, why) < 0)
+        if (!invocation.values[OPT_HELP] && check_operands(command, &invocation, why) < 0)
                 return -1;
         invocation.repeated = parser.repeated;
         invocation.n_repeated = parser.n_repeated;

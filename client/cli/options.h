@@ -110,6 +110,7 @@ struct command {
         enum completes completes;       /* the operands */
         const char *words;              /* their values, for COMPLETE_WORDS */
         const char *dash_letters;       /* "-x" is an operand when its letters are among these: chmod -x */
+        enum option_key none_with;      /* with this option there need be no operands; OPT_END: with none */
         bool nested;                    /* the operands are a command with options of its own */
         bool alone;                     /* not in a batch file, not to be explained */
         /* Turns the invocation into actions (cli.h). 0, or -1 after cli_usage(). */

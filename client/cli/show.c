@@ -479,6 +479,11 @@ void show_status(struct cli *cli, const struct action *action, const struct fsop
                         text_addf(&text, " of %llu", (unsigned long long)counter->limit);
                 text_adds(&text, "\n");
         }
+        if (status->no_jobs.len > 0) {
+                text_adds(&text, "no copy jobs: ");
+                text_add_sentence(&text, status->no_jobs.data, status->no_jobs.len);
+                text_adds(&text, "\n");
+        }
         show_text(&text);
 }
 

@@ -20,7 +20,7 @@
 
 #include "tests/bench/bench.h"
 
-#define DAEMON_START_MS 10000u
+#define DAEMON_START_MS 60000u
 #define DAEMON_END_MS 12000u
 #define DESCRIPTORS_WANTED 65536u
 

@@ -85,6 +85,9 @@ json "denied in JSON" '[.ok, .error.class, .error.os_error|tostring] | join(" ")
 json "a rule's name in JSON" '.elevated' true stat one
 exits 0 "rm -f does not mind" n rm -f missing
 exits 1 "rm does" n rm missing
+exits 0 "rm -f of nothing" n rm -f
+equal "… says nothing" "" "$output"
+exits 2 "rm of nothing" n rm -r
 
 # ---- odd names ------------------------------------------------------------------------------------------------------------
 odd=$'new\nline\xff\e[31m'

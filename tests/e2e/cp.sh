@@ -263,7 +263,7 @@ exits 1 "job watch has no place there" n batch - < <(echo "job watch 1")
 "${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 200K big slow2 2>"$scratch/interrupted" &
 copier=$!
 started() { job=$(last_job) && [ "$(n --json job show "$job" | jq -r .target)" = "$tree/$1" ] && is_state "$job" running; }
-wait_until "it runs" started slow2
+wait_until "it runs" started slow2 || fail "it runs"
 kill -TERM $copier # a script's background jobs ignore INT
 status=0
 wait $copier || status=$?
@@ -273,7 +273,7 @@ contains "… and says so" "was cancelled" "$(cat "$scratch/interrupted")"
 [ ! -e slow2 ] && ok "nothing is left of it" || fail "nothing is left of it"
 "${nobody[@]}" "$bin/fsop" --json cp --clone never --bwlimit 200K big slow2 >"$scratch/interrupted" &
 copier=$!
-wait_until "it runs" started slow2
+wait_until "it runs" started slow2 || fail "it runs"
 kill -TERM $copier
 wait_until "an interrupt ends it with --json, too" gone $copier || kill -KILL $copier
 status=0
@@ -282,7 +282,7 @@ equal "… by its signal" 143 $status
 equal "… and the last line says so" cancelled "$(tail -n 1 "$scratch/interrupted" | jq -r .state)"
 "${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 200K big slow3 2>/dev/null &
 copier=$!
-wait_until "it runs" started slow3
+wait_until "it runs" started slow3 || fail "it runs"
 kill -KILL $copier
 wait $copier 2>/dev/null
 sleep 0.3
@@ -308,9 +308,9 @@ else
 fi
 
 # ---- a daemon that dies and comes back -------------------------------------------------------------------------------------------------------
-"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 3M big resumed 2>"$scratch/resumed" &
+"${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 1500K big resumed 2>"$scratch/resumed" &
 copier=$!
-wait_until "it runs" started resumed
+wait_until "it runs" started resumed || fail "it runs"
 kill -KILL "$(serving_pid)"
 wait "$daemon_pid" 2>/dev/null
 start_daemon
@@ -320,7 +320,7 @@ equal "cp goes on when the daemon is back" 0 $status
 cmp -s big resumed && ok "… and all is there" || fail "… and all is there" "$(cat "$scratch/resumed")"
 "${nobody[@]}" "$bin/fsop" cp --clone never --bwlimit 200K big lost 2>"$scratch/lost" &
 copier=$!
-wait_until "it runs" started lost
+wait_until "it runs" started lost || fail "it runs"
 kill -KILL "$(serving_pid)"
 wait "$daemon_pid" 2>/dev/null
 status=0

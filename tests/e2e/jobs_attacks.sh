@@ -42,15 +42,15 @@ start_daemon
 gives_up() { # WHAT DIRECTORY
         local job temporary
         job=$(submit n --json cp -r --bwlimit 10 --detach "$tree/from" "$tree/to/new")
-        wait_until "job $job makes its directory" compgen -G "$tree/to/.fsop-$job-*" >/dev/null
+        wait_until "job $job makes its directory" compgen -G "$tree/to/.fsop-$job-*" >/dev/null || fail "job $job makes its directory"
         temporary=$(compgen -G "$tree/to/.fsop-$job-*")
         n job pause "$job" >/dev/null
-        wait_until "job $job is paused" is_state "$job" paused
+        wait_until "job $job is paused" is_state "$job" paused || fail "job $job is paused"
         as_nobody mv -T "$temporary" "$tree/to/was"
         as_nobody mv -T "$2" "$temporary"
         n job cancel "$job"
-        wait_until "job $job is cancelled" is_state "$job" cancelled
-        wait_until "… and cleaned up" grep -q "job $job: temporary files could not all be removed" "$daemon_log"
+        wait_until "job $job is cancelled" is_state "$job" cancelled || fail "job $job is cancelled"
+        wait_until "… and cleaned up" grep -q "job $job: temporary files could not all be removed" "$daemon_log" || fail "… and cleaned up"
         equal "a job that is given up leaves $1" SECRET "$(cat "$temporary/file" 2>&1)"
         as_nobody mv -T "$temporary" "$2"
         rm -rf "$tree/to/was"
@@ -83,10 +83,10 @@ equal "… nor replaced by a tree" SECRET "$(cat "$tree/late/secret")"
 
 # ---- one user's jobs and another's -----------------------------------------------------------------------------------------
 slow=$(submit n --json cp -r --bwlimit 1 --detach "$tree/from" "$scratch/out/slow")
-wait_until "it runs" is_state "$slow" running
+wait_until "it runs" is_state "$slow" running || fail "it runs"
 squat=$(submit n --json cp --detach "$scratch/file" "$scratch/other/mine")
 n job pause "$squat" >/dev/null
-wait_until "another waits" is_state "$squat" paused
+wait_until "another waits" is_state "$squat" paused || fail "another waits"
 exits 0 "a job on a filesystem that another user's job uses, to a target that is one of its" \
         timeout 90 setpriv --reuid=1234 --regid=1234 --clear-groups -- "$bin/fsop" cp "$scratch/file" "$scratch/other/mine"
 equal "… is done meanwhile" "root running" "$(cat "$scratch/other/mine") $(fsop --json job show "$slow" | jq -r .state)"
@@ -106,14 +106,14 @@ mv "$scratch/etc/policy.d/rules.yaml" "$scratch/etc/rules.was"
 fsop policy reload >/dev/null
 part=$(submit n --json cp --clone never --bwlimit 8M --detach "$tree/large" "$tree/to/part")
 has_part() { [ "$(fsop --json job show "$part" | jq -r .bytes_flushed)" -gt 8000000 ]; }
-wait_until "a part is on the disk" has_part
+wait_until "a part is on the disk" has_part || fail "a part is on the disk"
 n job pause "$part" >/dev/null
-wait_until "it is paused" is_state "$part" paused
+wait_until "it is paused" is_state "$part" paused || fail "it is paused"
 temporary=$(compgen -G "$tree/to/.fsop-$part-*")
 as_nobody mv "$temporary" "$tree/to/was"
 as_nobody mv "$tree/to/theirs" "$temporary"
 n job resume "$part" >/dev/null
-wait_until "it is done" is_state "$part" 'done'
+wait_until "it is done" is_state "$part" 'done' || fail "it is done"
 cmp -s "$tree/large" "$tree/to/part" && ok "a part that was replaced is begun anew" || fail "a part that was replaced is begun anew"
 equal "… and root's file that had its name is as it was" "104857600 0" \
         "$(stat -L -c %s /proc/self/fd/9) $(tr -d '\0' <&9 | wc -c)"
@@ -131,10 +131,10 @@ gives_up "root's directory, where the job makes root's" "$tree/to/inside"
 goes_on() {
         local job temporary
         job=$(submit n --json cp -r --bwlimit 10 --detach "$tree/from" "$tree/to/new")
-        wait_until "job $job makes its directory" compgen -G "$tree/to/.fsop-$job-*" >/dev/null
+        wait_until "job $job makes its directory" compgen -G "$tree/to/.fsop-$job-*" >/dev/null || fail "job $job makes its directory"
         temporary=$(compgen -G "$tree/to/.fsop-$job-*")
         n job pause "$job" >/dev/null
-        wait_until "job $job is paused" is_state "$job" paused
+        wait_until "job $job is paused" is_state "$job" paused || fail "job $job is paused"
         as_nobody mv -T "$temporary" "$tree/to/was"
         as_nobody mv -T "$tree/to/inside" "$temporary"
         kill -KILL "$(serving_pid)" "$daemon_pid" 2>/dev/null
@@ -142,7 +142,7 @@ goes_on() {
         daemon_pid=
         start_daemon
         n job resume "$job"
-        wait_until "job $job has failed" is_state "$job" failed
+        wait_until "job $job has failed" is_state "$job" failed || fail "job $job has failed"
         equal "a job that goes on after a crash does not in root's directory" "file SECRET 700" \
                 "$(ls "$temporary") $(cat "$temporary/file") $(stat -c %a "$temporary")"
         as_nobody mv -T "$temporary" "$tree/to/inside"

@@ -191,4 +191,76 @@ contains "a damaged journal: the log says so" "set aside" "$(tail -n 20 "$daemon
 equal "a damaged journal: it is kept" 1 "$(for file in "$scratch/small"/*; do cksum <"$file"; done | grep -cxF "$sum")"
 submitted -T "$data/some/good" "$data/to/anew"
 ends_as "a damaged journal: new jobs are taken" "$job" done
+stop_daemon
+
+# ---- a state directory that is full at the start ---------------------------------------------------------------------------
+
+no_jobs() { "${asker[@]}" fsop --json status | jq -r '.no_jobs // empty'; }
+has_jobs() { [ -z "$(no_jobs)" ]; }
+fill() { dd if=/dev/zero of="$scratch/full-state/ballast" bs=4096 status=none 2>/dev/null; }
+if loop_mount ext4 "$scratch/full-state" 8M; then
+        chmod 700 "$scratch/full-state"
+        sed -i "s#^state-dir:.*#state-dir: $scratch/full-state#" "$scratch/etc/fsopd.yaml"
+
+        # There is no journal yet: the first job makes it.
+        fill
+        start_daemon
+        exits 1 "full from the first: a job is refused" as_nobody fsop cp --detach -T "$data/some/good" "$data/to/first-of-all"
+        contains "full from the first: it says why" ENOSPC "$output"
+        contains "full from the first: it says where" "$scratch/full-state/jobs.sqlite" "$output"
+        contains "full from the first: it says what helps" "make room there" "$output"
+        equal "full from the first: nothing is begun" "" "$(find "$scratch/full-state" -name 'jobs.sqlite*')"
+        contains "full from the first: status says so" ENOSPC "$(no_jobs)"
+        rm "$scratch/full-state/ballast"
+        wait_until "full from the first: with room there are jobs" has_jobs || fail "full from the first: with room there are jobs"
+        submitted -T "$data/some/good" "$data/to/first-of-all"
+        equal "full from the first: the first job has the first number" 1 "$job"
+        ends_as "full from the first: it is done" "$job" done
+
+        # It was killed with a job on its way, and is started without room.
+        head -c 300000 /dev/urandom >"$data/to-go-on"
+        submitted -T --clone never --bwlimit 100K "$data/to-go-on" "$data/to/went-on"
+        crash_daemon
+        fill
+        lines=$(wc -l <"$daemon_log")
+        start_daemon
+        exits 0 "full at the start: all else is served" as_nobody fsop mkdir "$data/to/while-full"
+        exits 1 "full at the start: jobs are not listed" as_nobody fsop job list
+        contains "full at the start: it says why" ENOSPC "$output"
+        exits 0 "full at the start: status" as_nobody fsop status
+        contains "full at the start: status says so" "no copy jobs: $scratch/full-state/jobs.sqlite" "$output"
+        kill -HUP "$daemon_pid"
+        sleep 3 # it tries meanwhile
+        equal "full at the start: the log says it once" 1 "$(tail -n "+$((lines + 1))" "$daemon_log" | grep -c 'no copy jobs: .*ENOSPC')"
+        rm "$scratch/full-state/ballast"
+        wait_until "full at the start: with room there are jobs" has_jobs || fail "full at the start: with room there are jobs"
+        contains "full at the start: the log says so" "there are copy jobs again: 2" "$(tail -n 5 "$daemon_log")"
+        equal "full at the start: all jobs are there" "$(printf '%s\n' 1 "$job")" "$(job_list)"
+        ends_as "full at the start: the job goes on" "$job" done
+        exits 0 "full at the start: it is whole" cmp "$data/to-go-on" "$data/to/went-on"
+
+        # Read-only for a while; a reload tries at once.
+        stop_daemon
+        mount -o remount,ro "$scratch/full-state"
+        start_daemon
+        contains "read-only at the start: status says so" EROFS "$(no_jobs)"
+        mount -o remount,rw "$scratch/full-state"
+        kill -HUP "$daemon_pid"
+        wait_until "read-only at the start: after a reload there are jobs" has_jobs || fail "read-only at the start: after a reload there are jobs"
+        equal "read-only at the start: all jobs are there" "$(printf '%s\n' 1 "$job")" "$(job_list)"
+        stop_daemon
+
+        # A damaged journal waits for room to be set aside.
+        dd if=/dev/urandom of="$scratch/full-state/jobs.sqlite" bs=1024 count=8 conv=notrunc status=none
+        fill
+        start_daemon
+        contains "damaged and full: status says both" "is damaged" "$(no_jobs)"
+        contains "damaged and full: … with its reason" ENOSPC "$(no_jobs)"
+        equal "damaged and full: it stays where it is" "" "$(find "$scratch/full-state" -name '*.damaged-*')"
+        rm "$scratch/full-state/ballast"
+        wait_until "damaged and full: with room there are jobs" has_jobs || fail "damaged and full: with room there are jobs"
+        equal "damaged and full: it is set aside, once" 1 "$(find "$scratch/full-state" -name '*.damaged-*' ! -name '*-wal' | wc -l)"
+        submitted -T "$data/some/good" "$data/to/after-damage"
+        [ "$job" -gt 1000 ] && ok "damaged and full: numbers do not come again" || fail "damaged and full: numbers do not come again" "$job"
+fi
 finish

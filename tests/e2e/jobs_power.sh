@@ -36,9 +36,11 @@ cut_power() {
         restore_power
 }
 restore_power() {
-        umount "$data" || die "cannot unmount after the shutdown"
+        wait_until "the filesystem is unmounted" unmounted || die "cannot unmount after the shutdown"
         wait_until "the filesystem is mounted after the shutdown" mount_again || die "cannot mount after the shutdown"
 }
+# What a ring had in hand is let go of a moment after the end of its process.
+unmounted() { umount "$data"; }
 # Where another test has made a mount namespace meanwhile, that still holds the filesystem, and it is the dead one that is mounted.
 mount_again() {
         mount -o loop "$image" "$data" || return
@@ -122,7 +124,7 @@ for clone in never auto; do
 done
 
 # A filesystem that fails under a daemon that lives on: the job waits or fails, says why, and can be gone on with.
-submitted -a -T --clone never --bwlimit 10M "$data/new" "$data/to/failing"
+submitted -a -T --clone never --bwlimit 4M "$data/new" "$data/to/failing"
 until_field "$job" '.bytes_copied > 1000000' || fail "a failing filesystem: the job is under way"
 xfs_io -x -c shutdown "$data"
 gave_up() { case $(job_state "$job") in waiting | failed) return 0 ;; esac; return 1; }

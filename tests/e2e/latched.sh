@@ -25,7 +25,7 @@ latch() { # MOUNT FILE [list]
         "$bin/latch" "$@" >"$scratch/said" &
         children+=($!)
         mounts+=("$1")
-        read -r -t 90 said <"$scratch/said"
+        read -r -t 300 said <"$scratch/said"
         rm "$scratch/said"
         case $said in SKIP*) skip_all "${said#SKIP: }" ;; esac
         equal "a lock is kept: of $2" held "$said"

@@ -28,7 +28,7 @@ mkfifo "$scratch/said"
 "${nobody[@]}" "$bin/hold" "$socket" "$tree" 45 >"$scratch/said" &
 holder=$!
 children+=("$holder")
-read -r -t 90 said <"$scratch/said"
+read -r -t 300 said <"$scratch/said"
 equal "the client holds its handles" holding "$said"
 # (80 of 90: connections that have ended may have been among those before.)
 [ "$(daemon_fds)" -ge $((fds + 80)) ] && ok "the daemon keeps them open" || fail "the daemon keeps them open" "$(daemon_fds)"

@@ -38,11 +38,13 @@ static void listen_on_loopback(void) {
 
 static int make_lingering(void) {
         static char data[1 << 16];
+        int little = 4096; /* and no more is to be sent than keeps it from being closed */
         struct linger linger = {.l_onoff = 1, .l_linger = 3600};
         int fd = socket(AF_INET, SOCK_STREAM, 0);
 
         if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || accept(listener, NULL, NULL) < 0)
                 exit(2);
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little));
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
         while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
                 ;

@@ -12,7 +12,7 @@ mkfifo "$scratch/said"
 linger() { # ARGUMENT: what it says is in $said
         "${nobody[@]}" "$bin/linger" "$socket" "$1" >"$scratch/said" 2>&1 &
         children+=($!)
-        read -r -t 90 said <"$scratch/said"
+        read -r -t 300 said <"$scratch/said"
 }
 answered() { exits 0 "$1" timeout -s KILL 60 "$bin/fsop" ping; }
 

@@ -26,7 +26,7 @@ chown -R 2000 "$local"
 mkfifo "$scratch/said"
 exec {said_fd}<>"$scratch/said"
 says() { # WORD: the slow filesystem, next
-        read -r -t 90 -u "$said_fd" said
+        read -r -t 300 -u "$said_fd" said
         case $said in SKIP*) skip_all "${said#SKIP: }" ;; esac
         [ "$said" = "$1" ] || die "the slow filesystem is $1"
 }
@@ -38,7 +38,7 @@ mounts+=("$slow")
 write_config "workers: 4"
 start_daemon
 
-status() { fsop status | sed -n "s/^$1[: ]*\([0-9]*\).*/\1/p"; }
+status() { timeout -s KILL 60 fsop status | sed -n "s/^$1[: ]*\([0-9]*\).*/\1/p"; }
 measure() { as_user 2345 2345 - timeout -s KILL 60 "$bin/pace" measure "$1" "$local"; }
 show() { sed "s/^\([^ ]*\) \([0-9]*\) \([0-9]*\) \([0-9]*\)$/$1: \1: median \2 us, p99 \3, longest \4/" <<<"$2"; }
 

@@ -14,7 +14,7 @@ fuse_for_all
 mkfifo "$scratch/said"
 "${nobody[@]}" "$bin/stacked" "$socket" "$scratch/data/own" >"$scratch/said" 2>&1 &
 children+=($!)
-read -r -t 90 said <"$scratch/said"
+read -r -t 300 said <"$scratch/said"
 fuse_as_before
 case $said in SKIP*) skip_all "${said#SKIP: }" ;; esac
 equal "its server is asked" asked "$said"

@@ -459,6 +459,7 @@ const struct result *sample_results(uint32_t *ret_n) {
                 {.verb = FSOP_VERB_INFO},
                 {.verb = FSOP_VERB_STATUS,
                  .value.status = {.counters = some_counters, .n_counters = COUNT(some_counters)}},
+                {.verb = FSOP_VERB_STATUS, .value.status = {.counters = some_counters, .no_jobs = TEXT("no room")}},
                 {.verb = FSOP_VERB_EXPLAIN,
                  .value.explain = {.allowed = true,
                                    .as = FSOP_AS_ELEVATED,
@@ -866,7 +867,8 @@ static bool info_equal(const struct info_result *a, const struct info_result *b)
 }
 
 static bool status_equal(const struct result *a, const struct result *b) {
-        if (a->value.status.n_counters != b->value.status.n_counters)
+        if (a->value.status.n_counters != b->value.status.n_counters ||
+            !bytes_equal(a->value.status.no_jobs, b->value.status.no_jobs))
                 return false;
         for (uint32_t i = 0; i < a->value.status.n_counters; i++) {
                 const struct counter *x = &a->value.status.counters[i], *y = &b->value.status.counters[i];

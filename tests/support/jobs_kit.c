@@ -13,7 +13,8 @@ extern const struct store_ops __wrap_store_sqlite;
 struct store *kit_store;
 struct faulty_plan kit_plan;
 char kit_directory[128];
-unsigned kit_busy;
+unsigned kit_closed_for;
+int kit_closed_with;
 
 static bool kit_exists(const char *directory) {
         return __real_store_sqlite.exists(directory);
@@ -23,10 +24,10 @@ static int kit_open(const char *directory, struct store **ret_store, char **ret_
         struct store *inner;
         int code;
 
-        if (kit_busy > 0) {
-                kit_busy--;
+        if (kit_closed_for > 0) {
+                kit_closed_for--;
                 *ret_note = NULL;
-                return -FSOP_EBUSY;
+                return kit_closed_with;
         }
         code = __real_store_sqlite.open(directory, &inner, ret_note);
         if (code < 0)
@@ -50,7 +51,8 @@ void kit_setup(void) {
         ck_assert_ptr_nonnull(mkdtemp(kit_directory));
         kit_state_dir = kit_directory;
         kit_keeps_tree = false;
-        kit_busy = 0;
+        kit_closed_for = 0;
+        kit_closed_with = -FSOP_EBUSY;
         memset(&kit_plan, 0, sizeof(kit_plan));
 }
 

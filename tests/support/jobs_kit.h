@@ -18,7 +18,8 @@ extern const struct store_ops __real_store_sqlite;
 extern struct store *kit_store; /* the daemon's; its plan is kit_plan where that says something */
 extern struct faulty_plan kit_plan;
 extern char kit_directory[128];
-extern unsigned kit_busy; /* so many times another daemon has it */
+extern unsigned kit_closed_for; /* so many times it cannot be opened … */
+extern int kit_closed_with;     /* … for this reason: at first, another daemon has it */
 
 /* A checked fixture. Memory, where there is such a directory: what is written here need not survive the machine. */
 void kit_setup(void);

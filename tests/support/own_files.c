@@ -32,3 +32,7 @@ int sys_make_own_file(const char *path) {
 int sys_rename_own_file(const char *from, const char *to) {
         return rename(from, to) < 0 ? sys_error(errno) : 0;
 }
+
+int sys_remove_own_file(const char *path) {
+        return unlink(path) < 0 ? sys_error(errno) : 0;
+}

@@ -127,6 +127,24 @@ START_TEST(options_are_taken_apart) {
 }
 END_TEST
 
+START_TEST(only_rm_f_is_satisfied_with_nothing) {
+        PARSE(a, "rm", "-f");
+        PARSED(a);
+        ck_assert_int_eq(a.n_operands, 0);
+        PARSE(b, "rm", "-rf", "--");
+        PARSED(b);
+        PARSE(c, "rm", "-f", "");
+        PARSED(c);
+        ck_assert_int_eq(c.n_operands, 1);
+        PARSE(d, "rm", "-r");
+        REFUSED(d, "usage: fsop rm");
+        PARSE(e, "ln", "-f");
+        REFUSED(e, "usage: fsop ln");
+        PARSE(f, "cp", "-f");
+        REFUSED(f, "usage: fsop cp");
+}
+END_TEST
+
 START_TEST(wrong_options_are_explained) {
         PARSE(a, "chwon", "x");
         REFUSED(a, "'chown'");
@@ -197,7 +215,9 @@ int main(void) {
                 const TTest *tests[8];
         } cases[] = {
                 {"lines", {lines_are_split, lines_that_cannot_be_split}},
-                {"options", {options_are_taken_apart, wrong_options_are_explained, table_is_whole}},
+                {"options",
+                 {options_are_taken_apart, only_rm_f_is_satisfied_with_nothing, wrong_options_are_explained,
+                  table_is_whole}},
         };
         for (size_t i = 0; i < COUNT(cases); i++) {
                 TCase *tcase = tcase_create(cases[i].name);

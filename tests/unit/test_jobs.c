@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/names.h"
 #include "tests/support/jobs_kit.h"
 #include "tests/support/suite.h"
 
@@ -641,6 +642,7 @@ START_TEST(a_stopping_daemon_takes_no_jobs) {
         got.answers[0] = got.answers[1] = 0;
         send_message(&message, NULL, 0);
         rounds();
+        step();                                   /* the store is made */
         ck_assert_uint_eq(got.batches[batch], 0); /* the first one's places are looked at */
         server.draining = true;
         while (got.batches[batch] == 0 && step())
@@ -738,26 +740,161 @@ START_TEST(the_store_is_another_daemons_at_first) {
         jobs_begin(CALLER_UID);
         make_source("/home/src");
         id = submit(cp_op("/home/src", "/home/dst"));
-        kit_busy = 3;
+        kit_closed_for = 3;
         jobs_restart(CALLER_UID);
-        ck_assert_uint_eq(kit_busy, 0);
+        ck_assert_uint_eq(kit_closed_for, 0);
         ck_assert_ptr_nonnull(job_of(id));
 
-        kit_busy = 100000;
+        kit_closed_for = 100000;
         jobs_restart(CALLER_UID);
         ck_assert_ptr_nonnull(server.jobs->unavailable);
-        ck_assert_int_eq(jobs_need_store(server.jobs), -FSOP_EBUSY);
+        refused(ask(job_op(FSOP_VERB_JOB_LIST, 0)), FSOP_EBUSY, FSOP_CLASS_BUSY);
         pass(1000);
+        settle();
         ck_assert_ptr_nonnull(server.jobs->unavailable);
-        kit_busy = 1;
-        ck_assert_int_eq(jobs_need_store(server.jobs), -FSOP_EBUSY); /* not asked for at every request */
-        ck_assert_uint_eq(kit_busy, 1);
-        pass(1000);
-        pass(1000);
+        kit_closed_for = 0;
+        pass(2000);
+        settle();
         ck_assert_ptr_null(server.jobs->unavailable);
         run_to_end(id);
         is_in_state(id, FSOP_JOB_DONE);
         is_copy_of("/home/dst", "/home/src");
+        stop();
+}
+END_TEST
+
+/* How often it was tried: by one call of the store each. */
+static unsigned tries(unsigned *before) {
+        unsigned n = *before - kit_closed_for;
+
+        *before = kit_closed_for;
+        return n;
+}
+
+/* A state directory without room: said, and tried again by itself, less and less often. */
+START_TEST(without_a_store_there_are_no_jobs_until_there_is_one) {
+        static const int codes[] = {-FSOP_ENOSPC, -FSOP_EDQUOT, -FSOP_EROFS, -FSOP_EIO};
+        const struct result *result;
+        unsigned before;
+        uint64_t id;
+
+        jobs_begin(CALLER_UID);
+        make_source("/home/src");
+        id = submit(cp_op("/home/src", "/home/dst"));
+        kit_closed_with = codes[_i];
+        before = kit_closed_for = 100000;
+        jobs_restart(CALLER_UID);
+        ck_assert_uint_eq(tries(&before), 1); /* the start does not wait for it */
+        result = ask(cp_op("/home/src", "/home/other"));
+        refused(result, -codes[_i], error_class_of(-codes[_i]));
+        ck_assert(result->error.retryable);
+        ck_assert_ptr_nonnull(strstr((const char *)result->error.message.data, error_name(-codes[_i])));
+        result = ask((struct operation){.verb = FSOP_VERB_STATUS});
+        ck_assert_uint_gt(result->value.status.no_jobs.len, 0);
+        ck_assert_int_eq(ask((struct operation){.verb = FSOP_VERB_STAT, .at = at("/home/src")})->error.code, 0);
+        ck_assert_uint_eq(tries(&before), 0);
+        for (unsigned n = 0; n < 9; n++) {
+                uint64_t wait_ms = n < 6 ? UINT64_C(1000) << n : 60000;
+
+                ck_assert_int_eq(jobs_tick(server.jobs, server.now_ms), (int)wait_ms);
+                pass(wait_ms - 1);
+                settle();
+                ck_assert_uint_eq(tries(&before), 0);
+                pass(1);
+                settle();
+                ck_assert_uint_eq(tries(&before), 1);
+        }
+        ck_assert_ptr_null(server.jobs->first);
+        kit_closed_for = 0;
+        pass(60000);
+        settle();
+        ck_assert_ptr_null(server.jobs->unavailable);
+        ck_assert_uint_eq(ask((struct operation){.verb = FSOP_VERB_STATUS})->value.status.no_jobs.len, 0);
+        run_to_end(id);
+        is_in_state(id, FSOP_JOB_DONE);
+        is_copy_of("/home/dst", "/home/src");
+        ck_assert_uint_eq(submit(cp_op("/home/src", "/home/other")), id + 1);
+        stop();
+}
+END_TEST
+
+START_TEST(a_request_and_a_reload_try_the_store_again) {
+        struct policy_report report;
+        unsigned before;
+        uint64_t id, batch;
+
+        jobs_begin(CALLER_UID);
+        make_homes();
+        id = submit(cp_op("/home/a", "/home/a2"));
+        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
+        settle();
+        kit_closed_with = -FSOP_ENOSPC;
+        before = kit_closed_for = 100000;
+        jobs_restart(CALLER_UID);
+        for (unsigned n = 0; n < 7; n++) { /* until it is tried seldom */
+                pass(60000);
+                settle();
+        }
+        tries(&before);
+        refused(ask(job_op(FSOP_VERB_JOB_SHOW, id)), FSOP_ENOSPC, FSOP_CLASS_OS);
+        pass(2999);
+        refused(ask(cp_op("/home/a", "/home/a3")), FSOP_ENOSPC, FSOP_CLASS_OS);
+        settle();
+        ck_assert_uint_eq(tries(&before), 0);
+        pass(1);
+        batch = begin_on(session, job_op(FSOP_VERB_JOB_SHOW, id)); /* this one asks again, and waits */
+        ck_assert_uint_eq(got.batches[batch], 0);
+        refused(ask(job_op(FSOP_VERB_JOB_SHOW, id)), FSOP_ENOSPC, FSOP_CLASS_OS); /* … but no other one */
+        settle();
+        ck_assert_uint_eq(got.batches[batch], 1);
+        ck_assert_uint_eq(tries(&before), 1);
+
+        if (_i == 0) {
+                kit_closed_for = 0;
+                pass(3000);
+                ck_assert_uint_eq(info_of(ask(job_op(FSOP_VERB_JOB_SHOW, id)))->id, id);
+        } else {
+                ck_assert_int_eq(server_reload(&server, &report), 0);
+                policy_report_fini(&report);
+                settle();
+                ck_assert_uint_eq(tries(&before), 1);
+                kit_closed_for = 0;
+                ck_assert_int_eq(server_reload(&server, &report), 0);
+                policy_report_fini(&report);
+                settle();
+        }
+        ck_assert_ptr_null(server.jobs->unavailable);
+        is_in_state(id, FSOP_JOB_PAUSED);
+        park(id);
+        stop();
+}
+END_TEST
+
+/* A request that waits for the store is not held up by it, nor the end of the daemon. */
+START_TEST(the_daemon_ends_while_the_store_is_opened) {
+        struct operation op;
+        uint64_t batch;
+
+        jobs_begin(CALLER_UID);
+        make_homes();
+        op = cp_op("/home/a", "/home/a2");
+        batch = begin_on(session, op);
+        ck_assert(server.jobs->opening);
+        ck_assert(!jobs_is_idle(server.jobs));
+        if (_i == 0) {
+                session_close(session);
+                settle();
+        } else {
+                server.draining = true;
+                jobs_drain(server.jobs);
+                settle();
+                ck_assert_uint_eq(got.batches[batch], 1);
+                refused(&got.results[0], FSOP_ECANCELED, FSOP_CLASS_CANCELLED);
+        }
+        ck_assert(jobs_is_idle(server.jobs));
+        ck_assert_ptr_nonnull(server.jobs->journal);
+        ck_assert_ptr_null(server.jobs->first);
+        server.draining = false;
         stop();
 }
 END_TEST
@@ -812,6 +949,9 @@ int main(void) {
         tcase_add_test(tcase, a_watch_is_joined_again_after_a_restart);
         tcase_add_loop_test(tcase, the_daemon_is_stopped_at_any_moment, 0, 4);
         tcase_add_test(tcase, the_store_is_another_daemons_at_first);
+        tcase_add_loop_test(tcase, without_a_store_there_are_no_jobs_until_there_is_one, 0, 4);
+        tcase_add_loop_test(tcase, a_request_and_a_reload_try_the_store_again, 0, 2);
+        tcase_add_loop_test(tcase, the_daemon_ends_while_the_store_is_opened, 0, 2);
         tcase_add_test(tcase, a_uid_that_is_somebody_else);
         suite_add_tcase(suite, tcase);
         return suite_run(suite);

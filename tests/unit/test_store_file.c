@@ -477,6 +477,66 @@ START_TEST(a_full_disk_is_survived) {
 }
 END_TEST
 
+static void count_begun(const char *name, void *context) {
+        if (strcmp(name, "filler") != 0)
+                ++*(int *)context;
+}
+
+static void count_aside(const char *name, void *context) {
+        if (strstr(name, ".damaged-"))
+                ++*(int *)context;
+}
+
+/* A start that fails leaves what it found: nothing, so that numbers begin at 1 when there is room; or a damaged file
+ * under its own name, so that they do not. */
+START_TEST(a_start_without_room_changes_nothing) {
+        char filler[300], aside[600];
+        struct image damaged;
+        struct store *store;
+        uint64_t next = 0;
+
+        if (!mount_small())
+                return;
+        snprintf(filler, sizeof(filler), "%s/filler", kit_directory);
+        fill_disk(filler);
+        for (int i = 0; i < 3; i++) {
+                int n = 0;
+
+                kit_open_fails(-FSOP_ENOSPC, kit_file);
+                kit_each_name(count_begun, &n);
+                ck_assert_int_eq(n, 0);
+        }
+        unlink(filler);
+        store = kit_open();
+        ck_assert_int_eq(store->ops->load(store, kit_stop_at_once, NULL, &next), 0);
+        ck_assert_uint_eq(next, 1);
+        kit_fill(store);
+        store->ops->close(store);
+        if (_i == 0)
+                damage_middle();
+        else
+                damage_to_text();
+        damaged = kit_read_image(kit_file);
+        fill_disk(filler);
+        for (int i = 0; i < 3; i++) {
+                int n = 0;
+
+                kit_open_fails(-FSOP_ENOSPC, "is damaged, and a new one cannot be begun");
+                kit_each_name(count_aside, &n);
+                ck_assert_int_eq(n, 0);
+                ck_assert(kit_same_image(kit_file, &damaged));
+        }
+        unlink(filler);
+        store = open_damaged(aside, sizeof(aside));
+        ck_assert(kit_same_image(aside, &damaged));
+        ck_assert_int_eq(store->ops->load(store, kit_stop_at_once, NULL, &next), 0);
+        ck_assert_uint_gt(next, 40);
+        store->ops->close(store);
+        free(damaged.data);
+        umount(kit_directory);
+}
+END_TEST
+
 START_TEST(the_file_does_not_grow_for_ever) {
         struct store *store = kit_open();
         off_t most = 0;
@@ -607,7 +667,8 @@ int main(void) {
                 tcase_add_test(group, tests[i]);
         tcase_add_loop_test(group, damaged_files_are_set_aside, 0, DAMAGES);
         tcase_add_loop_test(group, log_of_a_damaged_file_goes_with_it, 0, 3);
-        tcase_set_timeout(group, 120);
+        tcase_add_loop_test(group, a_start_without_room_changes_nothing, 0, 2);
+        tcase_set_timeout(group, 500); /* thousands of flushes, and a disk may be slow */
         suite_add_tcase(suite, group);
         return suite_run(suite);
 }
