@@ -192,16 +192,13 @@ static void conclude(struct opening *opening) {
         free(opening);
 }
 
-static void go_on_with(struct task_op *o) {
-        struct task *task = o->task;
-
-        if (task->cancelled || task->session->state != SESSION_OPEN)
+static void begin_anew(struct task_op *o) {
+        if (o->task->cancelled || o->task->session->state != SESSION_OPEN)
                 task_op_fail_cancelled(o);
         else if (o->op->verb == FSOP_VERB_CP)
                 job_submit(o);
         else
                 job_answer(o);
-        task_unpark(o);
 }
 
 static void open_done(struct io *io) {
@@ -217,7 +214,7 @@ static void open_done(struct io *io) {
         while (asker) {
                 struct task_op *next = asker->waits_for;
 
-                go_on_with(asker);
+                task_ask_again(asker, begin_anew);
                 asker = next;
         }
 }

@@ -182,11 +182,17 @@ bool task_is_parked(const struct task *task) {
         return task->pending > 0 && task->n_parked == task->pending;
 }
 
-void task_unpark(struct task_op *op) {
+void task_ask_again(struct task_op *op, void (*ask)(struct task_op *op)) {
         op->on_cancel = NULL;
         op->task->n_parked--;
+        if (ask)
+                ask(op);
         if (--op->task->pending == 0)
                 task_go_on(op->task);
+}
+
+void task_unpark(struct task_op *op) {
+        task_ask_again(op, NULL);
 }
 
 enum flow task_give_up(struct task *task) {

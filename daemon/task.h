@@ -138,6 +138,8 @@ static inline struct task_op *task_op_of(struct sys_op *sys) {
  * returns. */
 void task_park(struct task_op *op, void (*on_cancel)(struct task_op *op));
 void task_unpark(struct task_op *op);
+/* As task_unpark, but first ASK begins the operation anew, which may answer it, or park it for something else. */
+void task_ask_again(struct task_op *op, void (*ask)(struct task_op *op));
 /* Whether it waits for nothing else. */
 bool task_is_parked(const struct task *task);
 

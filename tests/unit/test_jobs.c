@@ -870,6 +870,40 @@ START_TEST(a_request_and_a_reload_try_the_store_again) {
 }
 END_TEST
 
+/* Who has waited for the store, and now waits for the job, is seen to go away all the same. */
+START_TEST(who_watches_what_is_not_open_yet_goes_away) {
+        struct session *other;
+        uint64_t id, batch;
+
+        jobs_begin(CALLER_UID);
+        make_homes();
+        id = submit(cp_op("/home/a", "/home/a2"));
+        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
+        settle();
+        kit_closed_with = -FSOP_ENOSPC;
+        kit_closed_for = 100000;
+        jobs_restart(CALLER_UID);
+        for (unsigned n = 0; n < 7; n++) { /* until it is tried seldom */
+                pass(60000);
+                settle();
+        }
+        pass(3000);
+        kit_closed_for = 0;
+        other = connect_as(CALLER_UID);
+        batch = begin_on(other, watch_op(id, UINT64_MAX));
+        settle();
+        ck_assert_ptr_nonnull(server.jobs->journal);
+        ck_assert_uint_eq(server.n_sessions, 2);
+        ck_assert_uint_eq(got.batches[batch], 0);
+        disconnect(other);
+        settle();
+        ck_assert_uint_eq(got.batches[batch], 0);
+        ck_assert_uint_eq(server.n_sessions, 1);
+        park(id);
+        stop();
+}
+END_TEST
+
 /* A request that waits for the store is not held up by it, nor the end of the daemon. */
 START_TEST(the_daemon_ends_while_the_store_is_opened) {
         struct operation op;
@@ -951,6 +985,7 @@ int main(void) {
         tcase_add_test(tcase, the_store_is_another_daemons_at_first);
         tcase_add_loop_test(tcase, without_a_store_there_are_no_jobs_until_there_is_one, 0, 4);
         tcase_add_loop_test(tcase, a_request_and_a_reload_try_the_store_again, 0, 2);
+        tcase_add_test(tcase, who_watches_what_is_not_open_yet_goes_away);
         tcase_add_loop_test(tcase, the_daemon_ends_while_the_store_is_opened, 0, 2);
         tcase_add_test(tcase, a_uid_that_is_somebody_else);
         suite_add_tcase(suite, tcase);
