@@ -248,6 +248,14 @@ static void put_replacement(struct action *action) {
         step->tolerated = FSOP_ENOENT;
 }
 
+/* In the place of LINK, which would be lost for it. */
+static bool leads_to_itself(const struct ln_state *state, const char *link) {
+        struct fsop_bytes leaf = path_leaf(link);
+        size_t len = strlen(state->target);
+        return state->symbolic &&
+               (strcmp(state->target, link) == 0 || (len == leaf.len && memcmp(state->target, leaf.data, len) == 0));
+}
+
 /* The name exists: a directory means inside of it, else -f means instead of it. */
 static enum verdict ln_advance(struct cli *cli, struct action *action, const struct fsop_result *const *results) {
         struct ln_state *state = action->state;
@@ -266,6 +274,11 @@ static enum verdict ln_advance(struct cli *cli, struct action *action, const str
                 action->why = "exists already";
                 action->why_code = FSOP_EEXIST;
                 action->hint = "-f replaces it";
+                return VERDICT_SETTLED;
+        }
+        if (!into && leads_to_itself(state, link_path(action))) {
+                action->why = "would lead to itself, and what is there be lost";
+                action->why_code = FSOP_EINVAL;
                 return VERDICT_SETTLED;
         }
         action_clear_steps(action);

@@ -93,10 +93,16 @@ exits 1 "rm of it" n rm ""
 touch forced
 exits 0 "mv -f" n mv -nf forced forced2
 exits 1 "mv -n" n mv -fn "$PWD/two" forced2
+for text in itself ./itself; do
+        echo "what is there" >itself
+        exits 1 "ln -sf of a name to itself" n ln -sf "$text" "$text"
+        equal "… which keeps what it is" "what is there" "$(cat itself)"
+done
+exits 0 "ln -sf to something else" n ln -sf forced2 itself
 exits 2 "cp of a file to what is to be a directory" n cp forced2 none/
 [ ! -e none ] && ok "… makes none" || fail "… makes none"
 exits 0 "… of a directory" n cp -r "$(mktemp -d -p "$PWD" dirXXXX)" none/
-rm -rf forced2 none dir????
+rm -rf forced2 itself none dir????
 
 # ---- odd names ------------------------------------------------------------------------------------------------------------
 odd=$'new\nline\xff\e[31m'
