@@ -16,6 +16,7 @@
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,11 @@ enum mode { HUNG, LATER, SLOW };
 static int fuse;
 static enum mode mode;
 static long sleep_ms;
-static volatile sig_atomic_t quick;
+static int quick; /* atomic: signals and threads */
+
+static bool is_quick(void) {
+        return __atomic_load_n(&quick, __ATOMIC_RELAXED);
+}
 
 static void answer(uint64_t unique, int error, const void *data, size_t len) {
         fuse_server_answer(fuse, unique, error, data, len);
@@ -99,7 +104,7 @@ static int answer_common(const struct fuse_in_header *in) {
 
         if (in->opcode == FUSE_INIT)
                 answer(in->unique, 0, &init, sizeof(init));
-        else if (in->opcode == FUSE_GETATTR && in->nodeid == FUSE_ROOT_ID && (mode != SLOW || quick))
+        else if (in->opcode == FUSE_GETATTR && in->nodeid == FUSE_ROOT_ID && (mode != SLOW || is_quick()))
                 answer(in->unique, 0, &attr, sizeof(attr));
         else
                 return in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET || in->opcode == FUSE_INTERRUPT;
@@ -123,7 +128,7 @@ static void answer_slowly(const struct fuse_in_header *in) {
         struct fuse_attr_out attr = {.attr = attr_of(in->nodeid)};
         struct fuse_open_out open_out = {.fh = 1};
 
-        while (!quick && nanosleep(&left, &left) < 0 && errno == EINTR)
+        while (!is_quick() && nanosleep(&left, &left) < 0 && errno == EINTR)
                 ;
         switch (in->opcode) {
         case FUSE_LOOKUP:
@@ -178,8 +183,10 @@ static void *serve(void *nothing) {
 }
 
 static void become_quick(int sig) {
-        quick = sig == SIGUSR1;
-        if (write(STDOUT_FILENO, quick ? "quick\n" : "slow\n", quick ? 6 : 5) < 0)
+        bool now = sig == SIGUSR1;
+
+        __atomic_store_n(&quick, now, __ATOMIC_RELAXED);
+        if (write(STDOUT_FILENO, now ? "quick\n" : "slow\n", now ? 6 : 5) < 0)
                 _exit(1);
 }
 
