@@ -11,8 +11,11 @@
 
 #define SHARED_FOR_NS 100000000u
 #define WINDOW_OPS_MIN 8u
-#define LOOK_OPS 4u                          /* before so many there is no need to look at the clock */
-#define WATCHED_NS (UINT64_C(10) * NS_PER_S) /* after a dear turn */
+#define LOOK_OPS 4u /* before so many there is no need to look at the clock */
+/* after a long turn, for so many times what it took: looking costs 2 us a turn, and nobody keeps the loop for more than
+ * a 20th of the time without being seen */
+#define WATCHED_TIMES 20u
+#define WATCHED_NS_MAX (UINT64_C(10) * NS_PER_S)
 #define DEAR_TERM_NS_MAX (UINT64_C(64) * NS_PER_S)
 #define NS_PER_S 1000000000u
 
@@ -31,10 +34,12 @@ static void watch(struct turns *turns, const struct account *account) {
 }
 
 /* The first time proves nothing: the processor may have been somebody else's. From now on it is looked at closely. */
-static void judge(const struct turns *turns, struct account *account, uint64_t now_ns) {
+static void judge(const struct turns *turns, struct account *account, uint64_t now_ns, uint64_t took_ns) {
         bool was_watched = now_ns < account->watched_until_ns;
+        uint64_t watched_ns = took_ns * WATCHED_TIMES < WATCHED_NS_MAX ? took_ns * WATCHED_TIMES : WATCHED_NS_MAX;
 
-        account->watched_until_ns = now_ns + WATCHED_NS;
+        if (account->watched_until_ns < now_ns + watched_ns)
+                account->watched_until_ns = now_ns + watched_ns;
         if (!turns->watched ||
             (sys_thread_cpu_ns() - turns->began_cpu_ns < TURN_DEAR_NS && sys_thread_waits() == turns->began_waits))
                 return;
@@ -42,7 +47,7 @@ static void judge(const struct turns *turns, struct account *account, uint64_t n
                                 : account->dear_term_ns * 2 < DEAR_TERM_NS_MAX ? account->dear_term_ns * 2
                                                                                : DEAR_TERM_NS_MAX;
         account->dear_until_ns = now_ns + account->dear_term_ns;
-        account->watched_until_ns = account->dear_until_ns + WATCHED_NS;
+        account->watched_until_ns = account->dear_until_ns + WATCHED_NS_MAX;
 }
 
 bool turn_begin(struct session *session) {
@@ -77,7 +82,7 @@ void turn_end(struct session *session, bool began) {
         now_ns = sys_monotonic_ns();
         took_ns = now_ns - turns->began_ns;
         if (took_ns > TURN_DEAR_NS)
-                judge(turns, session->account, now_ns);
+                judge(turns, session->account, now_ns, took_ns);
         session->account->ns_left -= (int64_t)took_ns;
         if (turns->ops >= WINDOW_OPS_MIN) { /* a moving average, so that one odd window does not count for much */
                 uint32_t op_ns = (uint32_t)(took_ns / turns->ops);

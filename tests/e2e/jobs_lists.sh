@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
+# build: plain
 # jobs_lists.sh: whoever has jobs fail in order to be written about does not fill the state directory's disk.
 # shellcheck source=tests/support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
