@@ -190,6 +190,14 @@ uint64_t submit(struct operation op) {
         return info_of(ask(op))->id;
 }
 
+uint64_t submit_paused(struct operation op) {
+        uint64_t id = submit(op);
+
+        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
+        settle();
+        return id;
+}
+
 void refused(const struct result *result, enum fsop_errno code, enum fsop_error_class class_) {
         ck_assert_int_eq(result->error.code, code);
         ck_assert_int_eq(result->error.class_, class_);

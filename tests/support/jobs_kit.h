@@ -52,6 +52,7 @@ struct bytes text(const char *string);
 const struct job_info *info_of(const struct result *result);
 /* Submits and returns its number; it must be taken. */
 uint64_t submit(struct operation op);
+uint64_t submit_paused(struct operation op);
 void refused(const struct result *result, enum fsop_errno code, enum fsop_error_class class_);
 /* As the daemon has it. */
 struct job *job_of(uint64_t id);

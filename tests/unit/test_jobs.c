@@ -597,9 +597,7 @@ START_TEST(a_parked_watch_is_answered_once) {
         /* by what happens */
         jobs_begin(CALLER_UID);
         make_homes();
-        id = submit(cp_op("/home/a", "/home/a2"));
-        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
-        settle();
+        id = submit_paused(cp_op("/home/a", "/home/a2"));
         batch = park(id);
         begin_on(session, job_op(FSOP_VERB_JOB_RESUME, id));
         ck_assert_uint_eq(got.batches[batch], 1);
@@ -607,9 +605,7 @@ START_TEST(a_parked_watch_is_answered_once) {
         ck_assert_uint_eq(got.batches[batch], 1);
         /* by its client, which wants it no more */
         fake_remove("/home/a2");
-        id = submit(cp_op("/home/a", "/home/a2"));
-        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
-        settle();
+        id = submit_paused(cp_op("/home/a", "/home/a2"));
         batch = park(id);
         cancel.body.cancel_id = batch;
         send_message(&cancel, NULL, 0);
@@ -662,9 +658,7 @@ START_TEST(who_watches_goes_away) {
 
         jobs_begin(CALLER_UID);
         make_homes();
-        id = submit(cp_op("/home/a", "/home/a2"));
-        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
-        settle();
+        id = submit_paused(cp_op("/home/a", "/home/a2"));
         other = connect_as(CALLER_UID);
         batch = begin_on(other, watch_op(id, job_of(id)->last_event));
         disconnect(other);
@@ -682,9 +676,7 @@ START_TEST(a_watch_is_joined_again_after_a_restart) {
 
         jobs_begin(CALLER_UID);
         make_homes();
-        id = submit(cp_op("/home/a", "/home/a2"));
-        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
-        settle();
+        id = submit_paused(cp_op("/home/a", "/home/a2"));
         before = job_of(id)->last_event;
         jobs_restart(CALLER_UID);
         result = ask(watch_op(id, before));
@@ -824,9 +816,7 @@ static uint64_t begin_without_room(void) {
 
         jobs_begin(CALLER_UID);
         make_homes();
-        id = submit(cp_op("/home/a", "/home/a2"));
-        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
-        settle();
+        id = submit_paused(cp_op("/home/a", "/home/a2"));
         kit_closed_with = -FSOP_ENOSPC;
         kit_closed_for = 100000;
         jobs_restart(CALLER_UID);
@@ -936,9 +926,7 @@ START_TEST(a_uid_that_is_somebody_else) {
         jobs_begin(1003);
         fake_odd_name = "carol";
         make_homes();
-        id = submit(cp_op("/home/a", "/home/a2"));
-        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
-        settle();
+        id = submit_paused(cp_op("/home/a", "/home/a2"));
         fake_odd_name = "mallory";
         info_of(ask(job_op(FSOP_VERB_JOB_RESUME, id)));
         run_to_end(id);

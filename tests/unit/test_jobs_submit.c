@@ -116,9 +116,7 @@ START_TEST(two_jobs_do_not_write_to_one_target) {
 
         jobs_begin(CALLER_UID);
         make_homes();
-        id = submit(cp_op("/home/a", "/home/same"));
-        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
-        settle();
+        id = submit_paused(cp_op("/home/a", "/home/same"));
         snprintf(number, sizeof(number), "job %d", (int)id);
         result = ask(cp_op("/home/b", "/home/same"));
         refused(result, FSOP_EBUSY, FSOP_CLASS_BUSY);
@@ -145,9 +143,7 @@ START_TEST(others_neither_see_nor_touch_it) {
 
         jobs_begin(CALLER_UID);
         make_homes();
-        id = submit(cp_op("/home/a", "/home/a2"));
-        info_of(ask(job_op(FSOP_VERB_JOB_PAUSE, id)));
-        settle();
+        id = submit_paused(cp_op("/home/a", "/home/a2"));
         alice = connect_as(1001);
         for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
                 refused(ask_on(alice, job_op(verbs[i], id)), FSOP_ENOENT, FSOP_CLASS_OS);
